@@ -1,0 +1,247 @@
+"""Order, coverage and reachability inside one scope. Facts in, answers out; no names are resolved here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LOOPS = frozenset({"for", "while", "comprehension"})
+
+
+def ancestors(scope: f.Scope, region: int) -> Iterator[int]:
+    """The region itself and what encloses it, innermost first."""
+    while region >= 0:
+        yield region
+        region = scope.regions[region].parent
+
+
+def within(scope: f.Scope, inner: int, outer: int) -> bool:
+    """Is region `inner` the region `outer` or inside it?"""
+    return any(region == outer for region in ancestors(scope, inner))
+
+
+def region_at(scope: f.Scope, order: int) -> int:
+    """The innermost region in which an event lies."""
+    best = 0
+    for index, region in enumerate(scope.regions):
+        if region.start <= order < region.end and (region.end - region.start) <= (scope.regions[best].end - scope.regions[best].start):
+            best = index
+    return best
+
+
+def loop_of(scope: f.Scope, region: int) -> int | None:
+    """The innermost loop around a region."""
+    return next((r for r in ancestors(scope, region) if scope.regions[r].kind in LOOPS), None)
+
+
+def loops_of(scope: f.Scope, region: int) -> tuple[int, ...]:
+    """All loops around a region, innermost first."""
+    return tuple(r for r in ancestors(scope, region) if scope.regions[r].kind in LOOPS)
+
+
+def reaching(scope: f.Scope, assigns: Sequence[f.Assign], order: int | None) -> tuple[list[f.Assign], bool]:
+    """The assignments whose value may be seen at event `order`, latest first, and whether they leave nothing of before.
+
+    An assignment on every path to the place hides the earlier ones; inside a loop later ones are seen too.
+    """
+    if order is None:
+        return list(reversed(assigns[-6:])), False
+    place = region_at(scope, order) if len(assigns) > 1 or scope.regions[0].end else 0
+    found: list[f.Assign] = []
+    hidden = False
+    for assign in reversed([a for a in assigns if a.order < order]):
+        found.append(assign)
+        if assign.op in {"=", ":=", "with", "for", "except"} and assign.value is not None and within(scope, place, assign.region):
+            hidden = True
+            break
+    loops = loops_of(scope, place)
+    if loops:
+        found.extend(a for a in assigns if a.order >= order and a.op != "for" and any(within(scope, a.region, loop) for loop in loops))
+    return found[:8], hidden
+
+
+def try_regions(scope: f.Scope, region: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Each `try` body around a region, innermost first, with its `except` regions."""
+    for index in ancestors(scope, region):
+        if scope.regions[index].kind == "try":
+            yield index, handlers_of(scope, index)
+
+
+def siblings(scope: f.Scope, region: int) -> tuple[int, ...]:
+    """The regions of the same statement: try/except/else/finally, if/else, loop/loop_else."""
+    group = scope.regions[region].group
+    return tuple(index for index, other in enumerate(scope.regions) if other.group == group)
+
+
+def handlers_of(scope: f.Scope, try_region: int) -> tuple[int, ...]:
+    """The `except` regions of a `try`."""
+    return tuple(r for r in siblings(scope, try_region) if scope.regions[r].kind == "except")
+
+
+def sibling_of_kind(scope: f.Scope, region: int, kind: str) -> int | None:
+    """The region of the same statement that has this kind."""
+    return next((r for r in siblings(scope, region) if scope.regions[r].kind == kind), None)
+
+
+def is_stub(scope: f.Scope) -> bool:
+    """A body that only raises NotImplementedError, passes, or is a docstring: it is there to be overridden."""
+    if scope.kind != "function" or not scope.regions:
+        return False
+    if scope.regions[0].only_pass:
+        return True
+    leaves = [leave for leave in scope.leaves if leave.kind != "yield"]
+    if len(leaves) == 1 and leaves[0].kind == "raise" and not scope.assigns and len(scope.calls) <= 1:
+        return _names_not_implemented(leaves[0].value, scope)
+    return False
+
+
+def _names_not_implemented(expr: f.Expr | None, scope: f.Scope) -> bool:
+    if isinstance(expr, f.CallRef):
+        expr = scope.calls[expr.index].func
+    return isinstance(expr, f.Name) and expr.id in {"NotImplementedError", "NotImplemented"}
+
+
+def calls_in(scope: f.Scope, region: int) -> Iterator[f.Call]:
+    """Calls inside a region, nested regions included."""
+    inside = scope.regions[region]
+    for call in scope.calls:
+        if inside.start <= call.order < inside.end and within(scope, call.region, region):
+            yield call
+
+
+def leaves_in(scope: f.Scope, region: int) -> Iterator[f.Leave]:
+    """return, raise, yield, continue, break inside a region, nested regions included."""
+    for leave in scope.leaves:
+        if within(scope, leave.region, region):
+            yield leave
+
+
+def assigns_in(scope: f.Scope, region: int) -> Iterator[f.Assign]:
+    """Assignments inside a region, nested regions included."""
+    for assign in scope.assigns:
+        if within(scope, assign.region, region):
+            yield assign
+
+
+def on_one_path(scope: f.Scope, first: int, second: int) -> bool:
+    """May control pass through both regions in one run: not in different branches of the same if/case/try handler pair?"""
+    chain_first = list(ancestors(scope, first))
+    chain_second = list(ancestors(scope, second))
+    common = next((r for r in chain_first if r in chain_second), 0)
+    left = chain_first[chain_first.index(common) - 1] if common != first else None
+    right = chain_second[chain_second.index(common) - 1] if common != second else None
+    if left is None or right is None or left == right:
+        return True
+    a, b = scope.regions[left], scope.regions[right]
+    if a.group != b.group:
+        return not _leaves(a, scope, left) if left_before(a, b) else not _leaves(b, scope, right)
+    exclusive = {"if", "else", "case", "except"}
+    if {a.kind, b.kind} <= exclusive:
+        return False
+    return not ({a.kind, b.kind} == {"except", "try_else"})
+
+
+def left_before(a: f.Region, b: f.Region) -> bool:
+    """Does region `a` start before `b`?"""
+    return a.start <= b.start
+
+
+def _leaves(region: f.Region, scope: f.Scope, index: int) -> bool:
+    """Does control never come out of the end of this block into what follows?"""
+    if region.kind in {"if", "else", "except", "case"}:
+        return region.exits in {"return", "raise", "mixed"} or (
+            region.exits in {"continue", "break"} and loop_of(scope, region.parent) is not None
+        )
+    return False
+
+
+def dominates(scope: f.Scope, earlier_order: int, earlier_region: int, later_region: int, later_order: int) -> bool:
+    """Is the earlier event passed on every path that reaches the later one?"""
+    return earlier_order < later_order and within(scope, later_region, earlier_region)
+
+
+def may_precede(scope: f.Scope, first: f.Call, second: f.Call) -> bool:
+    """Can `first` have run when `second` runs, in one pass through the scope?"""
+    return first.order < second.order and on_one_path(scope, first.region, second.region)
+
+
+def strings_of(expr: f.Expr) -> Iterator[str]:
+    """Every literal text inside an expression (not inside its calls)."""
+    for part in walk(expr):
+        if isinstance(part, f.Str):
+            yield part.value
+
+
+def walk(expr: f.Expr | None) -> Iterator[f.Expr]:
+    """The expression and its parts; calls are not entered (they are `CallRef`s)."""
+    stack = [expr] if expr is not None else []
+    while stack:
+        here = stack.pop()
+        yield here
+        stack.extend(reversed(parts(here)))
+
+
+def parts(expr: f.Expr) -> list[f.Expr]:
+    """The direct parts of an expression."""
+    match expr:
+        case f.Attr() | f.Await() | f.Star() | f.Unary() | f.Walrus():
+            return [expr.value]
+        case f.FStr(parts=found):
+            return list(found)
+        case f.Seq(items=found) | f.BoolOp(items=found):
+            return list(found)
+        case f.Dict():
+            return [e for pair in expr.items for e in pair if e is not None]
+        case f.Bin():
+            return [expr.left, expr.right]
+        case f.Compare():
+            return [expr.left, *expr.rights]
+        case f.IfExp():
+            return [expr.test, expr.body, expr.orelse]
+        case f.Sub():
+            return [expr.value, expr.index]
+        case f.Comp():
+            return [expr.element] if expr.key is None else [expr.key, expr.element]
+        case f.Yield():
+            return [expr.value] if expr.value is not None else []
+    return []
+
+
+def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
+    """The expression as a reader would write it, short."""
+    if expr is None:
+        return ""
+    if depth > 6:
+        return "…"
+    match expr:
+        case f.Name():
+            return expr.id
+        case f.Attr():
+            return f"{text_of(expr.value, scope, depth + 1)}.{expr.name}"
+        case f.CallRef():
+            call = scope.calls[expr.index]
+            return f"{text_of(call.func, scope, depth + 1)}({'…' if call.args or call.kwargs else ''})"
+        case f.Str():
+            return repr(expr.value if len(expr.value) <= 40 else expr.value[:37] + "...")
+        case f.Const():
+            return {"none": "None", "ellipsis": "...", "bytes": "b'…'"}.get(expr.kind, str(expr.value))
+        case f.Sub():
+            return f"{text_of(expr.value, scope, depth + 1)}[{text_of(expr.index, scope, depth + 1)}]"
+        case f.Await():
+            return f"await {text_of(expr.value, scope, depth + 1)}"
+        case f.Star():
+            return f"*{text_of(expr.value, scope, depth + 1)}"
+        case f.Bin():
+            return f"{text_of(expr.left, scope, depth + 1)} {expr.op} {text_of(expr.right, scope, depth + 1)}"
+        case f.FStr():
+            return "f'…'"
+        case f.Seq():
+            inner = ", ".join(text_of(i, scope, depth + 1) for i in expr.items[:4])
+            return f"[{inner}]" if expr.kind == "list" else f"({inner})"
+        case f.Other():
+            return expr.text
+    return "…"

@@ -1,0 +1,192 @@
+"""Which definition a name means at a place: locals, closures, globals, imports, re-exports, built-ins."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING
+
+from roadworthy.project import flow
+from roadworthy.project.values import (
+    UNKNOWN,
+    ClassValue,
+    FunctionValue,
+    Library,
+    LibraryObject,
+    ProjectModule,
+    Values,
+    join,
+)
+
+if TYPE_CHECKING:
+    from roadworthy.facts.schema import Assign, Import
+    from roadworthy.knowledge.index import Knowledge
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import Function, Module, Symbols
+
+_BUILTINS = frozenset(dir(builtins))
+
+
+class NameResolver:
+    """Resolves bare names and module members."""
+
+    def __init__(self, symbols: Symbols, knowledge: Knowledge, evaluator: Evaluator) -> None:
+        """`evaluator` is asked what an assigned expression is worth."""
+        self._symbols = symbols
+        self._knowledge = knowledge
+        self._evaluator = evaluator
+        self._members: dict[tuple[Module, str], Values] = {}
+        self._busy: set[tuple[Module, str]] = set()
+
+    def lookup(self, name: str, scope: Function, order: int | None) -> Values:
+        """The values of `name` read in `scope` at event `order`."""
+        here: Function | None = scope
+        first = True
+        while here is not None:
+            if first or here.kind != "class":
+                found = self._in_scope(name, here, order if first else None)
+                if found is not None:
+                    return found
+            if name in here.scope.globals:
+                here = here.module.body
+                first = False
+                continue
+            here, first = here.parent, False
+        star = self._from_stars(name, scope.module)
+        if star:
+            return star
+        return (Library(f"builtins.{name}"),) if name in _BUILTINS else UNKNOWN
+
+    def _in_scope(self, name: str, scope: Function, order: int | None) -> Values | None:
+        """None when the scope does not bind the name."""
+        if name in scope.scope.globals:
+            return None
+        if scope.kind == "module":
+            return self.member(scope.module, name) if self._binds(name, scope) else None
+        assigns = scope.bindings.get(name, [])
+        is_param = name in scope.parameters
+        children = scope.children.get(name)
+        imports = scope.imports.get(name)
+        if not (assigns or is_param or children or imports):
+            return None
+        if children and not assigns:
+            return _definition(children[-1])
+        if imports and not assigns:
+            return join(*(self.imported(item, scope.module) for item in imports))
+        reaching, killed = flow.reaching(scope.scope, assigns, order)
+        groups = [self._evaluator.assigned(assign, name, scope) for assign in reaching]
+        if is_param and not killed:
+            groups.append(self._evaluator.parameter(scope, name))
+        return join(*groups)
+
+    def _binds(self, name: str, scope: Function) -> bool:
+        return name in scope.bindings or name in scope.children or name in scope.imports
+
+    def member(self, module: Module, name: str) -> Values:
+        """What `module.name` is, seen from outside: its last bindings, re-exports, star imports, sub-modules."""
+        key = (module, name)
+        known = self._members.get(key)
+        if known is not None:
+            return known
+        if key in self._busy:
+            return UNKNOWN
+        self._busy.add(key)
+        try:
+            found = self._module_member(module, name)
+        finally:
+            self._busy.discard(key)
+        self._members[key] = found
+        return found
+
+    def _module_member(self, module: Module, name: str) -> Values:
+        body = module.body
+        groups: list[Values] = []
+        children = body.children.get(name)
+        if children:
+            groups.append(_definition(children[-1]))
+        groups.extend(self._imports_of(body.imports.get(name, ()), module))
+        assigns: list[Assign] = body.bindings.get(name, [])
+        groups.extend(self._evaluator.assigned(assign, name, body) for assign in assigns[-6:])
+        groups.extend(self._set_globally(module, name) if assigns or not groups else ())
+        found = join(*groups)
+        if found or groups:
+            return _concrete(found)
+        submodule = self._symbols.module_at(f"{_folder(module)}/{name}".lstrip("/")) if module.is_package else None
+        if submodule is not None:
+            return (ProjectModule(submodule),)
+        return self._from_stars(name, module)
+
+    def _imports_of(self, items: tuple[Import, ...] | list[Import], module: Module) -> list[Values]:
+        return [self.imported(item, module) for item in items]
+
+    def _set_globally(self, module: Module, name: str) -> list[Values]:
+        """`global x; x = …` inside functions of the module."""
+        found: list[Values] = []
+        for function in module.functions[1:]:
+            if name in function.scope.globals:
+                found.extend(self._evaluator.assigned(a, name, function) for a in function.bindings.get(name, ())[:4])
+        return found
+
+    def _from_stars(self, name: str, module: Module) -> Values:
+        for item in module.body.scope.imports:
+            if item.name != "*":
+                continue
+            source = self._module_of(item, module)
+            if source is not None and source is not module:
+                found = self.member(source, name)
+                if found:
+                    return found
+        return UNKNOWN
+
+    def imported(self, item: Import, module: Module) -> Values:
+        """What an import binds."""
+        if item.name is None:
+            return self._imported_module(item, module)
+        source = self._module_of(item, module)
+        if source is not None:
+            if source is module and not module.is_package:
+                return UNKNOWN
+            found = self.member(source, item.name)
+            return found or self._submodule(source, item.name)
+        if item.level:
+            folder = self._symbols.relative(module, item.level, item.module)
+            inner = self._symbols.module_at(f"{folder}/{item.name}".lstrip("/"))
+            return (ProjectModule(inner),) if inner is not None else UNKNOWN
+        inner = self._symbols.find_module(f"{item.module}.{item.name}", module)
+        if inner is not None:
+            return (ProjectModule(inner),)
+        return self._library(f"{item.module}.{item.name}")
+
+    def _submodule(self, package: Module, name: str) -> Values:
+        inner = self._symbols.module_at(f"{_folder(package)}/{name}".lstrip("/")) if package.is_package else None
+        return (ProjectModule(inner),) if inner is not None else UNKNOWN
+
+    def _library(self, dotted: str) -> Values:
+        dotted = self._knowledge.canonical(dotted)
+        made = self._knowledge.type_from_attribute(dotted)
+        return (LibraryObject(made),) if made is not None else (Library(dotted),)
+
+    def _imported_module(self, item: Import, module: Module) -> Values:
+        wanted = item.module if item.asname else item.module.split(".", 1)[0]
+        found = self._symbols.find_module(wanted, module)
+        return (ProjectModule(found),) if found is not None else (Library(wanted),)
+
+    def _module_of(self, item: Import, module: Module) -> Module | None:
+        if item.level:
+            return self._symbols.module_at(self._symbols.relative(module, item.level, item.module))
+        return self._symbols.find_module(item.module, module)
+
+
+def _definition(function: Function) -> Values:
+    if function.kind == "class" and function.cls is not None:
+        return (ClassValue(function.cls),)
+    return (FunctionValue(function),)
+
+
+def _folder(module: Module) -> str:
+    return module.path.rpartition("/")[0]
+
+
+def _concrete(values: Values) -> Values:
+    """Without the `None` that a module-level placeholder starts with, when something better is known."""
+    better = tuple(v for v in values if type(v).__name__ != "Literal" or v.value is not None)  # type: ignore[union-attr]
+    return better or values
