@@ -1,0 +1,1 @@
+"""What libraries do, as data: the vocabulary, the library files, and the index over them."""

@@ -15,7 +15,7 @@ Seconds = float | Literal["forever"]
 YesNo = Literal["yes", "no"]
 
 
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=None, kw_only=True, gc=False):
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename=None, kw_only=True, gc=False):
     """Base of everything in a library file."""
 
 

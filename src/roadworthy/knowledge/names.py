@@ -1,0 +1,96 @@
+"""Dotted names as library files write them: braces, stars, checks, and the literal conditions of `when`."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from roadworthy.knowledge.schema import ExceptionRow, TypeRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T", TypeRow, ExceptionRow)
+
+MOST_NAMES = 2000
+"""A single entry that expands to more is refused: a file of a reviewed project must not exhaust the memory."""
+
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.\*)?")
+_INNERMOST = re.compile(r"\{([^{}]*)\}")
+_ORIGIN = re.compile(r"(?:(?P<how>with|iter) )?(?P<name>[\w.*]+)(?P<call>\((?P<literal>'[^'\"]*')?\))?")
+
+
+def expand(pattern: str) -> tuple[str, ...]:
+    """All names that a pattern with braces stands for, in order; ValueError when it is malformed or too many."""
+    done: list[str] = []
+    pending = [pattern]
+    while pending:
+        text = pending.pop()
+        match = _INNERMOST.search(text)
+        if match is None:
+            if "{" in text or "}" in text:
+                raise ValueError(f"unbalanced braces in {pattern!r}")
+            done.append(text)
+        else:
+            head, tail = text[: match.start()], text[match.end() :]
+            pending.extend(head + part.strip() + tail for part in reversed(match[1].split(",")))
+        if len(done) + len(pending) > MOST_NAMES:
+            raise ValueError(f"{pattern!r} stands for more than {MOST_NAMES} names")
+    return tuple(dict.fromkeys(done))
+
+
+def singles(row: T) -> tuple[T, ...]:
+    """One row for each name that the row's name stands for; aliases are matched one to one when there are several."""
+    names = expand(row.name)
+    bases = tuple(base for pattern in row.bases for base in expand(pattern))
+    aliases = [expand(pattern) for pattern in row.same_as]
+    if len(names) == 1:
+        flat = tuple(alias for group in aliases for alias in group)
+        return (msgspec.structs.replace(row, name=names[0], bases=bases, same_as=flat),)
+    if any(len(group) != len(names) for group in aliases):
+        raise ValueError(f"same_as does not match {row.name!r} one to one")
+    return tuple(
+        msgspec.structs.replace(row, name=name, bases=bases, same_as=tuple(group[number] for group in aliases))
+        for number, name in enumerate(names)
+    )
+
+
+def is_name(name: str) -> bool:
+    """Is this a dotted name, perhaps with a star as last part?"""
+    return _DOTTED.fullmatch(name) is not None
+
+
+def parse_origin(text: str) -> tuple[str, str, str] | None:
+    """`with x.y()` -> ("with", "x.y", ""), `x.y('s3')` -> ("call", "x.y", "'s3'"), `x.y` -> ("attribute", "x.y", ""), else None."""
+    match = _ORIGIN.fullmatch(text)
+    if match is None or not is_name(match["name"]):
+        return None
+    literal = match["literal"] or ""
+    if match["how"]:
+        return None if literal else (match["how"], match["name"], "")
+    return ("call" if match["call"] else "attribute", match["name"], literal)
+
+
+def starred(name: str) -> str:
+    """The name with a star as last part."""
+    return f"{name.rpartition('.')[0]}.*"
+
+
+def when_matches(when: Mapping[str, str], literals: Mapping[str, str]) -> bool:
+    """Does a call that passes these literals satisfy `when`?
+
+    `literals` maps keywords and positions (in digits) to the text of the literal passed there: strings without quotes,
+    `True`, `None`, `0`. Arguments that are no literals are left out, and then do not match.
+    """
+    return all(
+        any(
+            fnmatchcase(literals[place], pattern)
+            for place in places.split("|")
+            if place in literals
+            for pattern in wanted.split("|")
+        )
+        for places, wanted in when.items()
+    )
