@@ -62,6 +62,14 @@ class Function:
         return tuple(CallSite(self, fact, index) for index, fact in enumerate(self.scope.calls))
 
     @cached_property
+    def _site_by_fact(self) -> dict[int, CallSite]:
+        return {id(site.fact): site for site in self.calls}
+
+    def site(self, call: Call) -> CallSite:
+        """The call site of one of this scope's call facts."""
+        return self._site_by_fact[id(call)]
+
+    @cached_property
     def bindings(self) -> dict[str, list[Assign]]:
         """Local name -> its assignments in source order."""
         found: dict[str, list[Assign]] = defaultdict(list)

@@ -1,0 +1,395 @@
+"""How a client was built: which timeout bounds its calls, what it retries by itself, and where that was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from roadworthy.facts import schema as f
+from roadworthy.findings.finding import Confidence
+from roadworthy.project import flow, values
+from roadworthy.project.calls import argument, has_spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.knowledge.index import Knowledge
+    from roadworthy.knowledge.schema import Retry, Timeout
+    from roadworthy.project.calls import CallGraph
+    from roadworthy.project.effects import EffectAt, Effects
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
+
+Bound = Literal["bounded", "forever", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutVerdict:
+    """May a call wait for ever, and where was that decided?"""
+
+    bound: Bound
+    seconds: float | None = None  # where known
+    cause: CallSite | None = None  # the call or the construction that decides
+    at_construction: bool = False
+    reason: str = ""  # "absent" "none" "zero" "no parameter" "passed" "default"
+    parameter: str = ""  # what to set
+    confidence: Confidence = Confidence.HIGH
+    timeout: Timeout | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryVerdict:
+    """What a client repeats by itself."""
+
+    attempts: int | str | None  # total; "forever"; None: repeats, number unknown
+    site: CallSite | None = None  # where it was set; None: the library's default
+    writes: bool = False
+    key: bool = False
+    on: tuple[str, ...] = ()
+    backoff: str = "unknown"
+
+    @property
+    def repeats(self) -> bool:
+        """More than one attempt."""
+        return self.attempts != 1
+
+
+UNKNOWN = TimeoutVerdict("unknown")
+
+
+class Clients:
+    """Answers about timeouts and retries of library calls."""
+
+    def __init__(
+        self, symbols: Symbols, graph: CallGraph, knowledge: Knowledge, evaluator: Evaluator, effects: Effects, settings: frozenset[str]
+    ) -> None:
+        """`settings`: names that the project or its configuration sets (`EMAIL_TIMEOUT`, environment variables)."""
+        self._symbols = symbols
+        self._graph = graph
+        self._knowledge = knowledge
+        self._evaluator = evaluator
+        self._effects = effects
+        self._settings = settings
+        self._called = {library.name for r in graph.resolutions.values() for library in r.libraries}
+        self._neighbours: dict[CallSite, tuple[CallSite, ...]] = {}
+        self._users: dict[CallSite, list[CallSite]] | None = None
+
+    # --- timeouts -----------------------------------------------------------------------------------------------------
+
+    def timeout(self, effect: EffectAt) -> TimeoutVerdict:
+        """How long the call of this effect may take."""
+        rule = effect.row.timeout
+        if rule is None:
+            return UNKNOWN
+        if any(self._is_set(name) for name in rule.environment):
+            return TimeoutVerdict("bounded", reason="environment", timeout=rule)
+        if rule.via == "call":
+            return self._at(effect.site, rule, effect.site, at_construction=False)
+        if rule.via == "either":
+            own = self._given(effect.site, rule, constructor=False)
+            if own is not None:
+                return own
+        return self._constructed(effect, rule)
+
+    def _is_set(self, name: str) -> bool:
+        return name in self._settings or name in self._called
+
+    def _at(self, site: CallSite, rule: Timeout, cause: CallSite, *, at_construction: bool) -> TimeoutVerdict:
+        given = self._given(site, rule, constructor=at_construction)
+        if given is not None:
+            return given
+        if has_spread(site.fact) or any(isinstance(a, f.Star) for a in site.fact.args):
+            return self._spread(site, rule, cause, at_construction)
+        reason = "no parameter" if rule.impossible else "absent"
+        return self._verdict(rule.absent, cause, reason, rule, at_construction)
+
+    def _spread(self, site: CallSite, rule: Timeout, cause: CallSite, at_construction: bool) -> TimeoutVerdict:
+        """`f(**options)`: looks into a literal mapping; else unknown."""
+        for keyword, expr in site.fact.kwargs:
+            if keyword != "**":
+                continue
+            for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
+                if isinstance(value, values.Container) and value.keys and "" not in dict(value.keys):
+                    names = {k for k, _ in value.keys}
+                    if not (names & {rule.argument, rule.config, *rule.arguments}):
+                        return self._verdict(rule.absent, cause, "absent", rule, at_construction)
+        return TimeoutVerdict("unknown", reason="passed", timeout=rule)
+
+    def _verdict(
+        self, bound: float | str | None, cause: CallSite, reason: str, rule: Timeout, at_construction: bool,
+        confidence: Confidence = Confidence.HIGH,
+    ) -> TimeoutVerdict:  # fmt: skip
+        parameter = rule.argument or (rule.arguments[0] if rule.arguments else "") or rule.config or ""
+        if bound is None:
+            return TimeoutVerdict("unknown", timeout=rule)
+        if bound == "forever":
+            return TimeoutVerdict("forever", None, cause, at_construction, reason, parameter, confidence, rule)
+        return TimeoutVerdict("bounded", float(bound), cause, at_construction, reason, parameter, confidence, rule)
+
+    def _given(self, site: CallSite, rule: Timeout, *, constructor: bool) -> TimeoutVerdict | None:
+        """The verdict of a timeout written at this call; None when none is written there."""
+        expr = self._written(site, rule, constructor)
+        if expr is not None:
+            return self._judge(expr, site, rule, constructor)
+        if rule.config is not None:
+            config = next((v for k, v in site.fact.kwargs if k == rule.config), None)
+            if config is not None:
+                return self._in_config(config, site, rule, constructor)
+        if rule.arguments:
+            given = {k for k, _ in site.fact.kwargs}
+            if given >= set(rule.arguments):
+                return TimeoutVerdict("bounded", reason="passed", timeout=rule)
+        if rule.url and any(part in text for text in self._texts(site) for part in rule.url):
+            return TimeoutVerdict("bounded", reason="url", timeout=rule)
+        return None
+
+    def _written(self, site: CallSite, rule: Timeout, constructor: bool) -> f.Expr | None:
+        if rule.argument is not None:
+            for keyword, expr in site.fact.kwargs:
+                if keyword == rule.argument:
+                    return expr
+        counts_here = rule.via != "either" or not constructor
+        if rule.position is not None and counts_here and rule.position < len(site.fact.args):
+            args = site.fact.args[: rule.position + 1]
+            return None if any(isinstance(a, f.Star) for a in args) else args[rule.position]
+        return None
+
+    def _texts(self, site: CallSite) -> Iterator[str]:
+        for expr in (*site.fact.args[:2], *(v for _, v in site.fact.kwargs)):
+            for part in flow.walk(expr):
+                if isinstance(part, f.Str):
+                    yield part.value
+            value = self._evaluator.literal(expr, site.function)
+            if isinstance(value, str):
+                yield value
+
+    def _judge(self, expr: f.Expr, site: CallSite, rule: Timeout, at_construction: bool) -> TimeoutVerdict:
+        if isinstance(expr, f.CallRef) and rule.object is not None:
+            inner = site.function.calls[expr.index]
+            if any(library.name == rule.object or library.name.endswith("." + rule.object.rpartition(".")[2]) for library in self._graph.resolutions[inner].libraries):
+                return self._in_object(inner, site, rule, at_construction)
+        found = self._evaluator.evaluate(expr, site.function, site.fact.order)
+        literals = [v.value for v in found if isinstance(v, values.Literal)]
+        if found and len(literals) == len(found):
+            if all(value is None for value in literals):
+                return self._verdict(rule.none, site, "none", rule, at_construction)
+            if all(value == 0 and value is not False for value in literals) and rule.zero is not None:
+                return self._verdict(rule.zero, site, "zero", rule, at_construction)
+            numbers = [float(v) for v in literals if isinstance(v, int | float) and not isinstance(v, bool)]
+            return TimeoutVerdict("bounded", max(numbers) if numbers else None, site, at_construction, "passed", timeout=rule)
+        for value in found:
+            if isinstance(value, values.LibraryObject) and rule.object and value.type == rule.object and value.site is not None:
+                return self._in_object(value.site, site, rule, at_construction)
+        if self._always_default_none(expr, site.function):
+            return self._verdict(rule.none, site, "none", rule, at_construction, Confidence.MEDIUM)
+        return TimeoutVerdict("bounded", None, site, at_construction, "passed", timeout=rule)
+
+    def _always_default_none(self, expr: f.Expr, function: Function) -> bool:
+        """A parameter that defaults to None and that no caller ever passes."""
+        if not isinstance(expr, f.Name) or expr.id not in function.parameters or expr.id in function.bindings:
+            return False
+        param = function.scope.params[function.parameters[expr.id]]
+        if not (isinstance(param.default, f.Const) and param.default.kind == "none"):
+            return False
+        incoming = [edge for edge in self._graph.incoming.get(function, ()) if edge.kind != "callback"]
+        if not incoming:
+            return False
+        for edge in incoming:
+            call = edge.site.fact
+            if any(k in {expr.id, "**"} for k, _ in call.kwargs) or any(isinstance(a, f.Star) for a in call.args):
+                return False
+            if len(call.args) > function.parameters[expr.id] - (1 if function.is_method else 0):
+                return False
+        return True
+
+    def _in_object(self, inner: CallSite, site: CallSite, rule: Timeout, at_construction: bool) -> TimeoutVerdict:
+        """`ClientTimeout(total=…)`: one of the arguments that bound the whole must be a number."""
+        for name in rule.object_arguments:
+            expr = next((v for k, v in inner.fact.kwargs if k == name), None)
+            if expr is None and name.isdigit() and int(name) < len(inner.fact.args):
+                expr = inner.fact.args[int(name)]
+            if expr is None:
+                continue
+            if not (isinstance(expr, f.Const) and expr.kind == "none"):
+                return TimeoutVerdict("bounded", None, inner, at_construction, "passed", timeout=rule)
+            return self._verdict(rule.none if rule.none is not None else "forever", inner, "none", rule, at_construction)
+        if has_spread(inner.fact) or not inner.fact.kwargs and inner.fact.args and "0" not in rule.object_arguments:
+            return TimeoutVerdict("bounded", None, inner, at_construction, "passed", timeout=rule)
+        return self._verdict(rule.object_absent, inner, "absent", rule, at_construction)
+
+    def _in_config(self, config: f.Expr, site: CallSite, rule: Timeout, at_construction: bool) -> TimeoutVerdict | None:
+        """`config=Config(read_timeout=…)`, `connect_args={"timeout": 5}`."""
+        names = {n for n in (rule.argument, *rule.arguments) if n}
+        sites = []
+        if isinstance(config, f.CallRef):
+            sites.append(site.function.calls[config.index])
+        for value in self._evaluator.evaluate(config, site.function, site.fact.order):
+            if isinstance(value, values.LibraryObject | values.Instance) and value.site is not None:
+                sites.append(value.site)
+            if isinstance(value, values.Container):
+                keys = {k for k, _ in value.keys}
+                if keys & names or any("timeout" in k for k in keys):
+                    return TimeoutVerdict("bounded", None, site, at_construction, "passed", timeout=rule)
+                if value.kind == "dict" and value.keys:
+                    return None
+        for inner in sites:
+            given = {k for k, _ in inner.fact.kwargs}
+            if given & names or "**" in given or any("timeout" in k for k in given):
+                return TimeoutVerdict("bounded", None, inner, at_construction, "passed", timeout=rule)
+            return None
+        return TimeoutVerdict("unknown", reason="passed", timeout=rule)
+
+    def _constructed(self, effect: EffectAt, rule: Timeout) -> TimeoutVerdict:
+        verdicts = [self._of_receiver(receiver, rule) for receiver in self.receivers(effect)]
+        for verdict in verdicts:
+            if verdict.bound == "forever":
+                return verdict
+        return verdicts[0] if verdicts else UNKNOWN
+
+    def receivers(self, effect: EffectAt) -> list[values.Value]:
+        """The objects on which the call is made."""
+        return [
+            library.receiver
+            for library in self._graph.resolutions[effect.site].libraries
+            if library.name == effect.name and library.receiver is not None
+        ]
+
+    def _of_receiver(self, receiver: values.Value, rule: Timeout) -> TimeoutVerdict:
+        match receiver:
+            case values.LibraryObject(site=site) if site is not None:
+                if self._patched(site):
+                    return TimeoutVerdict("bounded", None, site, True, "passed", timeout=rule)
+                if self._is_project_class(site):
+                    return UNKNOWN
+                return self._at(site, rule, site, at_construction=True)
+            case values.Instance(cls=cls):
+                return self._of_subclass(cls, receiver.site, rule)
+        return UNKNOWN
+
+    def _is_project_class(self, site: CallSite) -> bool:
+        return bool(self._graph.resolutions[site].classes)
+
+    def _of_subclass(self, cls: ClassInfo, site: CallSite | None, rule: Timeout) -> TimeoutVerdict:
+        """A project class that inherits from a client: bounded if it deals with timeouts at all."""
+        if mentions(cls, "timeout"):
+            return TimeoutVerdict("bounded", None, site, True, "passed", timeout=rule)
+        if site is None:
+            return UNKNOWN
+        return self._at(site, rule, site, at_construction=True)
+
+    def _patched(self, site: CallSite) -> bool:
+        """An adapter, transport or partial with a timeout was put on the object after its construction."""
+        for neighbour in self.neighbours(site):
+            for expr in (*neighbour.fact.args, *(v for _, v in neighbour.fact.kwargs)):
+                for value in self._evaluator.evaluate(expr, neighbour.function, neighbour.fact.order):
+                    if isinstance(value, values.Instance) and mentions(value.cls, "timeout"):
+                        return True
+            if any("timeout" in k for k, _ in neighbour.fact.kwargs):
+                return True
+        scope = site.function.scope
+        for assign in scope.assigns:
+            if isinstance(assign.target, f.Attr) and isinstance(assign.value, f.CallRef):
+                call = scope.calls[assign.value.index]
+                if any(k == "timeout" for k, _ in call.kwargs) and self._same_object(assign.target.value, site):
+                    return True
+            if isinstance(assign.target, f.Attr) and "timeout" in assign.target.name and self._same_object(assign.target.value, site):
+                return True
+        return False
+
+    def _same_object(self, expr: f.Expr, site: CallSite) -> bool:
+        return any(
+            isinstance(v, values.LibraryObject | values.Instance) and v.site is site for v in self._evaluator.evaluate(expr, site.function)
+        )
+
+    def neighbours(self, site: CallSite) -> tuple[CallSite, ...]:
+        """Configuring calls on the object that `site` constructs, in the same function: `session.mount(…)`, `x.set_timeout(…)`."""
+        known = self._neighbours.get(site)
+        if known is None:
+            found = []
+            for other in site.function.calls:
+                func = other.fact.func
+                if other is not site and isinstance(func, f.Attr) and func.name in {"mount", "configure", "config", "update", "set_timeout", "settimeout"}:
+                    if self._same_object(func.value, site):
+                        found.append(other)
+            known = self._neighbours[site] = tuple(found)
+        return known
+
+    # --- retries ------------------------------------------------------------------------------------------------------
+
+    def retry(self, effect: EffectAt) -> RetryVerdict:
+        """What the client repeats by itself for this call: by default, by its construction, by what is mounted on it."""
+        rule = effect.row.retry
+        configured = self._configured(effect, rule)
+        if configured is not None:
+            return configured
+        if rule is None:
+            return RetryVerdict(1)
+        return RetryVerdict(rule.attempts, None, rule.writes, rule.key, rule.on, rule.backoff)
+
+    def _configured(self, effect: EffectAt, rule: Retry | None) -> RetryVerdict | None:
+        places = [effect.site]
+        for receiver in self.receivers(effect):
+            if isinstance(receiver, values.LibraryObject | values.Instance) and receiver.site is not None:
+                places.append(receiver.site)
+                places.extend(self.neighbours(receiver.site))
+            if isinstance(receiver, values.Instance) and mentions(receiver.cls, "retr"):
+                return RetryVerdict(None, receiver.site, writes=False)
+        for place in places:
+            found = self._retry_at(place, rule, 0)
+            if found is not None:
+                return found
+        return None
+
+    def _retry_at(self, site: CallSite, rule: Retry | None, depth: int) -> RetryVerdict | None:
+        writes, key = (rule.writes, rule.key) if rule is not None else (False, False)
+        for keyword, expr in site.fact.kwargs:
+            if (rule is not None and keyword in {rule.argument, rule.config}) or "retr" in keyword.lower():
+                literal = self._evaluator.evaluate(expr, site.function, site.fact.order)
+                if len(literal) == 1 and isinstance(literal[0], values.Literal):
+                    number = literal[0].value
+                    if number in (0, None, False):
+                        return RetryVerdict(1, site)
+                    return RetryVerdict(int(number) + 1 if isinstance(number, int | float) else None, site, writes, key)
+                return RetryVerdict(None, site, writes, key)
+        if depth < 3:
+            for expr in (*site.fact.args, *(v for _, v in site.fact.kwargs)):
+                for inner in self._made_in(expr, site):
+                    if any(row.kind == "retry" for library in self._graph.resolutions[inner].libraries for row in self._knowledge.guards(library.name)):
+                        return RetryVerdict(None, inner, writes, key)
+                    found = self._retry_at(inner, rule, depth + 1) if inner is not site else None
+                    if found is not None and found.repeats:
+                        return found
+        return None
+
+    def _made_in(self, expr: f.Expr, site: CallSite) -> Iterator[CallSite]:
+        for part in flow.walk(expr):
+            if isinstance(part, f.CallRef):
+                yield site.function.calls[part.index]
+        for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
+            if isinstance(value, values.LibraryObject | values.Instance) and value.site is not None:
+                yield value.site
+
+    def construction(self, effect: EffectAt) -> CallSite | None:
+        """The call that made the object on which the effect's call is made."""
+        for receiver in self.receivers(effect):
+            if isinstance(receiver, values.LibraryObject | values.Instance) and receiver.site is not None:
+                return receiver.site
+        return None
+
+
+def mentions(cls: ClassInfo, word: str) -> bool:
+    """Does a project class, its ancestors included, name anything like `word` (a keyword, an attribute, a parameter)?"""
+    for ancestor in cls.mro:
+        for function in ancestor.module.functions:
+            if function.cls is not ancestor:
+                continue
+            scope = function.scope
+            if any(word in param.name.lower() for param in scope.params):
+                return True
+            if any(word in keyword.lower() for call in scope.calls for keyword, _ in call.kwargs):
+                return True
+            if any(word in name.lower() for name in scope.last_read):
+                return True
+            if any(word in flow.text_of(assign.target, scope).lower() for assign in scope.assigns):
+                return True
+    return False

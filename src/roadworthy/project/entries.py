@@ -1,0 +1,367 @@
+"""Where control comes in, how often the same input may come, and which functions each entry reaches."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.names import when_matches
+from roadworthy.knowledge.vocabulary import Delivery, EntryKind
+from roadworthy.project import flow, values
+from roadworthy.project.calls import DELIVERED, argument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.knowledge.index import Knowledge
+    from roadworthy.knowledge.schema import EntryRow
+    from roadworthy.project.calls import CallGraph, Edge
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.guards import Guards
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
+
+_WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
+_FILE_COMMAND = re.compile(r"(^|/)management/commands/[^/]+\.py$")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry point."""
+
+    kind: EntryKind
+    function: Function
+    label: str  # for people: `POST /orders`, `task orders.send`, `command sync`
+    source: str  # what makes it one: `@celery.shared_task`, `flask.Flask.route`
+    delivery: Delivery
+    attempts: int | str | None = 1  # what the framework repeats by default or as configured: total, "forever", None unknown
+    retried: bool = False  # a failure makes it run again by the framework or broker
+    acks: str = ""  # "before" or "after" the work; "" does not apply
+    in_transaction: bool = False
+    installs_shutdown: bool = False
+    concurrent: bool = True
+    on_loop: bool = False  # runs on the event loop
+    site: CallSite | None = None  # the registering call or decorator call
+    row: EntryRow | None = None
+
+    @property
+    def serves_others(self) -> bool:
+        """While it waits, somebody or something else waits."""
+        return self.kind.word.serves_others
+
+    @property
+    def repeats(self) -> bool:
+        """May the same input come again without anybody's doing: redelivery, retry, replay?"""
+        return self.delivery in {Delivery.AT_LEAST_ONCE, Delivery.REPLAYED} or self.retried
+
+    @property
+    def reruns(self) -> bool:
+        """As `repeats`, or a person, client or schedule runs it again over the same data."""
+        return self.repeats or self.delivery in {Delivery.RERUN, Delivery.CLIENT_RETRY}
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.value} {self.function.id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A function is reached from an entry."""
+
+    entry: Entry
+    inline: bool  # all the way inside the entry's own run; False: through a task, thread or background work
+
+
+class Entries:
+    """All entry points, and for each function those that reach it."""
+
+    def __init__(self, symbols: Symbols, graph: CallGraph, knowledge: Knowledge, evaluator: Evaluator, guards: Guards) -> None:
+        """Found from decorators, base classes, registering calls, names and loops."""
+        self._symbols = symbols
+        self._graph = graph
+        self._knowledge = knowledge
+        self._evaluator = evaluator
+        self._guards = guards
+        self._found: dict[Function, list[Entry]] = {}
+        self._by_decorators()
+        self._by_bases()
+        self._by_registration()
+        self._by_names()
+        self._by_delivery()
+        self._by_loops()
+        self.all: tuple[Entry, ...] = tuple(entry for entries in self._found.values() for entry in entries)
+        self._reached: dict[Function, dict[Entry, bool]] = {}
+        for entry in self.all:
+            self._spread(entry)
+
+    def at(self, function: Function) -> tuple[Entry, ...]:
+        """Entries that this function itself is."""
+        return tuple(self._found.get(function, ()))
+
+    def reaching(self, function: Function) -> tuple[Reached, ...]:
+        """Entries from which control may come to this function."""
+        return tuple(Reached(entry, inline) for entry, inline in self._reached.get(function, {}).items())
+
+    # --- discovery ----------------------------------------------------------------------------------------------------
+
+    def _add(self, entry: Entry) -> None:
+        found = self._found.setdefault(entry.function, [])
+        if any(e.kind is entry.kind and e.source == entry.source for e in found):
+            return
+        found.append(entry)
+
+    def _by_decorators(self) -> None:
+        for function in self._symbols.functions:
+            outer = function.parent
+            if outer is None or function.kind not in {"function", "class"}:
+                continue
+            for expr in function.scope.decorators:
+                site = outer.calls[expr.index] if isinstance(expr, f.CallRef) else None
+                for value in self._evaluator.decorator_values(expr, outer):
+                    self._decorated(function, value, site, 0)
+
+    def _decorated(self, function: Function, value: values.Value, site: CallSite | None, depth: int) -> None:
+        if isinstance(value, values.Library):
+            for row in self._knowledge.entries(value.name):
+                if row.form in {"decorator", "registers"} and self._holds(row, site):
+                    self._add_row(function, row, value.name, site)
+        elif isinstance(value, values.FunctionValue) and depth < 3:
+            self._house_decorator(function, value.function, site, depth)
+        elif isinstance(value, values.LibraryObject):
+            for row in self._knowledge.entries(f"{value.type}.__call__"):
+                self._add_row(function, row, value.type, site)
+
+    def _house_decorator(self, function: Function, decorator: Function, site: CallSite | None, depth: int) -> None:
+        """A decorator of the project that hands its function to a framework makes it an entry."""
+        scopes = [decorator, *(c for cs in decorator.children.values() for c in cs if c.kind == "function")]
+        for scope in scopes:
+            for inner in scope.calls:
+                for value in self._evaluator.callees(inner):
+                    if isinstance(value, values.Library):
+                        for row in self._knowledge.entries(value.name):
+                            if row.form in {"decorator", "registers"} and self._holds(row, inner):
+                                self._add_row(function, row, value.name, inner)
+            for child in scope.children.values():
+                for wrapper in child:
+                    for name in self._evaluator.decorators_of(wrapper):
+                        for row in self._knowledge.entries(name):
+                            if row.form == "decorator":
+                                self._add_row(function, row, name, None)
+
+    def _holds(self, row: EntryRow, site: CallSite | None) -> bool:
+        if not row.when:
+            return True
+        return site is not None and when_matches(row.when, self._literals(site))
+
+    def _literals(self, site: CallSite) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for place, expr in (*((str(i), a) for i, a in enumerate(site.fact.args)), *site.fact.kwargs):
+            value = self._evaluator.evaluate(expr, site.function, site.fact.order)
+            if len(value) == 1 and isinstance(value[0], values.Literal):
+                found[place] = str(value[0].value)
+        return found
+
+    def _by_bases(self) -> None:
+        for cls in self._symbols.classes:
+            for base in cls.library_bases:
+                for known in (base, *self._knowledge.type_bases(base)):
+                    for row in self._knowledge.entries(known):
+                        if row.form == "base-class":
+                            self._class_entries(cls, row, known)
+
+    def _class_entries(self, cls: ClassInfo, row: EntryRow, base: str) -> None:
+        for ancestor in cls.mro:
+            for name, method in ancestor.methods.items():
+                if any(fnmatchcase(name, pattern) for pattern in row.methods or ("run",)):
+                    self._add_row(method, row, base, None)
+
+    def _by_registration(self) -> None:
+        for site, resolution in self._graph.resolutions.items():
+            for library in resolution.libraries:
+                for row in self._knowledge.entries(library.name):
+                    if row.form == "registers" and self._holds(row, site) and site.fact.use != "decorator":
+                        self._registered(site, row, library.name)
+
+    def _registered(self, site: CallSite, row: EntryRow, name: str) -> None:
+        expr = argument(site.fact, row.callable)
+        if expr is None:
+            return
+        exprs = expr.items if isinstance(expr, f.Seq) else (expr,)
+        for item in exprs:
+            for value in self._evaluator.evaluate(item, site.function, site.fact.order):
+                value = value.target if isinstance(value, values.Partial) else value
+                match value:
+                    case values.FunctionValue():
+                        self._add_row(value.function, row, name, site)
+                    case values.ClassValue() | values.Instance():
+                        for pattern in row.methods or ("__call__",):
+                            method = value.cls.find_method(pattern)
+                            if method is not None:
+                                self._add_row(method, row, name, site)
+
+    def _by_names(self) -> None:
+        rows = [(name, row) for library in self._knowledge.libraries for row in library.entry if row.form == "name" for name in row.names]
+        for module in self._symbols.modules:
+            for children in module.body.children.values():
+                function = children[-1]
+                if function.kind != "function":
+                    continue
+                for name, row in rows:
+                    if fnmatchcase(function.name, name.rpartition(".")[2]) and self._shape_fits(function, row):
+                        self._add_row(function, row, name, None)
+            for leaf in self._main_blocks(module.body):
+                self._add(leaf)
+
+    def _shape_fits(self, function: Function, row: EntryRow) -> bool:
+        """A function that is an entry by its name alone must also look like one: `handler(event, context)`."""
+        wanted = row.methods
+        return not wanted or tuple(p.name.lstrip("_") for p in function.scope.params[: len(wanted)]) == tuple(wanted)
+
+    def _main_blocks(self, body: Function) -> Iterator[Entry]:
+        """`if __name__ == "__main__":` makes the module a command."""
+        for region in body.scope.regions:
+            test = region.test
+            if region.kind == "if" and isinstance(test, f.Compare) and isinstance(test.left, f.Name) and test.left.id == "__name__":
+                yield Entry(EntryKind.COMMAND, body, f"python {body.path}", "__main__", Delivery.RERUN, concurrent=False)
+                return
+
+    def _by_delivery(self) -> None:
+        """Functions that a broker or engine runs although nothing declares them (`queue.enqueue(f)`)."""
+        for function, edges in list(self._graph.incoming.items()):
+            if function in self._found:
+                continue
+            kinds = {edge.kind for edge in edges}
+            if "job" in kinds:
+                self._add(Entry(EntryKind.JOB, function, f"job {function.qualname}", "enqueued", Delivery.AT_MOST_ONCE))
+            elif "durable" in kinds:
+                self._add(Entry(EntryKind.DURABLE_ACTIVITY, function, f"step {function.qualname}", "started", Delivery.AT_LEAST_ONCE, retried=True))
+            for kind, entry in (("hook:startup", EntryKind.STARTUP), ("hook:shutdown", EntryKind.SHUTDOWN), ("hook:atexit", EntryKind.SHUTDOWN),
+                                ("hook:signal", EntryKind.SIGNAL_RECEIVER)):  # fmt: skip
+                if kind in kinds:
+                    self._add(Entry(entry, function, f"{entry.value} {function.qualname}", kind, entry.word.delivery))
+
+    def _by_loops(self) -> None:
+        """A function with an endless loop of work is an entry of its own."""
+        for function in self._symbols.functions:
+            if function.kind != "function" or function in self._found:
+                continue
+            for index, region in enumerate(function.scope.regions):
+                if region.kind == "while" and self._guards.loop(function, index).kind == "worker" and self._works(function, index):
+                    label = f"loop {function.qualname}"
+                    self._add(Entry(EntryKind.WORKER_LOOP, function, label, "endless loop", Delivery.RERUN, concurrent=False, on_loop=function.is_async))
+                    break
+
+    def _works(self, function: Function, region: int) -> bool:
+        if function.scope.is_generator:
+            return False
+        calls = list(flow.calls_in(function.scope, region))
+        leaves_at_once = function.scope.regions[region].exits in {"return", "raise", "break"}
+        return len(calls) >= 1 and not leaves_at_once
+
+    def _add_row(self, function: Function, row: EntryRow, name: str, site: CallSite | None) -> None:
+        if function.kind == "class":
+            for pattern in row.methods or ("run",):
+                method = function.cls.find_method(pattern) if function.cls else None
+                if method is not None:
+                    self._add_row(method, replace_methods(row), name, site)
+            return
+        kind = EntryKind(row.kind)
+        label = self._label(kind, function, site)
+        if kind is EntryKind.HTTP_HANDLER and self._is_webhook(function, label):
+            kind = EntryKind.WEBHOOK_HANDLER
+        keywords = {k: v for k, v in site.fact.kwargs} if site is not None else {}
+        delivery = Delivery(row.delivery) if row.delivery else kind.word.delivery
+        for keyword, word in row.delivery_if.items():
+            if keyword in keywords and not self._is_false(keywords[keyword], site):
+                delivery = Delivery(word)
+        acks = row.acks
+        if any(k in keywords and not self._is_false(keywords[k], site) for k in row.acks_after_if):
+            acks = "after"
+        asks_retry = any(k in keywords and not self._is_false(keywords[k], site) for k in row.retry_arguments)
+        retried = asks_retry or (row.attempts == "forever" or (isinstance(row.attempts, int) and row.attempts > 1))
+        on_loop = row.thread == "loop" or (row.thread == "" and function.is_async)
+        concurrent = row.concurrent if row.concurrent is not None else kind.word.concurrent
+        self._add(
+            Entry(
+                kind, function, label, name, delivery, None if asks_retry else row.attempts, retried, acks, row.in_transaction,
+                row.installs_shutdown, concurrent, on_loop, site, row,
+            )  # fmt: skip
+        )
+
+    def _is_false(self, expr: f.Expr, site: CallSite | None) -> bool:
+        if site is None:
+            return False
+        value = self._evaluator.evaluate(expr, site.function, site.fact.order)
+        return len(value) == 1 and isinstance(value[0], values.Literal) and value[0].value in (False, None, 0)
+
+    def _label(self, kind: EntryKind, function: Function, site: CallSite | None) -> str:
+        text = ""
+        if site is not None and kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}:
+            literals = self._literals(site)
+            route = next((v for k, v in literals.items() if k in {"0", "path", "rule", "1"} and "/" in v), "")
+            method = site.fact.func.name.upper() if isinstance(site.fact.func, f.Attr) else ""
+            method = method if method in {"GET", "POST", "PUT", "PATCH", "DELETE"} else ""
+            text = f"{method} {route}".strip()
+        return text or f"{kind.value.replace('-', ' ')} {function.qualname}"
+
+    def _is_webhook(self, function: Function, label: str) -> bool:
+        """Events from outside: told by the route, the function's or the file's name."""
+        if label.startswith(("GET ", "DELETE ")):
+            return False
+        return bool(_WEBHOOK.search(label) or _WEBHOOK.search(function.name) or re.search(r"webhook", function.path, re.IGNORECASE)) and (
+            "webhook" not in function.path.lower() or bool(re.search(r"(handle|receive|incoming|process|webhook|callback|event|post)", function.name + label, re.IGNORECASE))
+        )
+
+    # --- reach --------------------------------------------------------------------------------------------------------
+
+    def _spread(self, entry: Entry) -> None:
+        """Breadth first along everything that stays in the process."""
+        queue: deque[tuple[Function, bool]] = deque([(entry.function, True)])
+        roots = [entry.function]
+        if entry.kind is EntryKind.COMMAND and entry.function.kind == "module":
+            roots = [entry.function]
+        for root in roots:
+            self._reached.setdefault(root, {})[entry] = True
+        while queue:
+            here, inline = queue.popleft()
+            for edge in self._graph.outgoing.get(here, ()):
+                if edge.kind in DELIVERED or edge.kind in {"hook:signal", "hook:startup", "hook:shutdown", "hook:atexit"}:
+                    continue
+                still = inline and edge.runs_here
+                known = self._reached.setdefault(edge.callee, {})
+                if entry not in known or (still and not known[entry]):
+                    known[entry] = still
+                    queue.append((edge.callee, still))
+
+    def path(self, entry: Entry, function: Function) -> list[Edge]:
+        """The shortest chain of edges from an entry to a function."""
+        if entry.function is function:
+            return []
+        came: dict[Function, Edge | None] = {entry.function: None}
+        queue = deque([entry.function])
+        while queue:
+            here = queue.popleft()
+            for edge in self._graph.outgoing.get(here, ()):
+                if edge.callee in came or edge.kind in DELIVERED:
+                    continue
+                came[edge.callee] = edge
+                if edge.callee is function:
+                    chain: list[Edge] = []
+                    back: Edge | None = edge
+                    while back is not None:
+                        chain.append(back)
+                        back = came[back.caller]
+                    return chain[::-1]
+                queue.append(edge.callee)
+        return []
+
+
+def replace_methods(row: EntryRow) -> EntryRow:
+    """The row without its method patterns (they were followed)."""
+
+
+    return msgspec.structs.replace(row, methods=())

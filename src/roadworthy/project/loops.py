@@ -1,0 +1,136 @@
+"""What a loop is for: does it repeat one attempt, work through items, or run for as long as the process lives?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One loop of a scope."""
+
+    region: int
+    kind: str  # "retry" "worker" "items" "poll" "other"
+    attempts: int | None = None  # retry: the literal bound; None unknown
+    bounded: bool = True  # ends by itself
+    tries: tuple[int, ...] = ()  # try regions inside whose handlers go on with the loop
+
+
+_COUNTERS = frozenset({"range", "count", "trange"})
+
+
+def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]) -> Loop:
+    """Classify a `for`, `while` or comprehension region; `literal` gives the number that an expression is worth."""
+    here = scope.regions[region]
+    tries = tuple(_surviving_tries(scope, region))
+    if here.kind == "comprehension":
+        return Loop(region, "items")
+    if here.kind == "for":
+        counter = _counter(here.test, scope)
+        if counter is None:
+            return Loop(region, "items", tries=tries)
+        name, call = counter
+        attempts = literal(call.args[-1] if len(call.args) < 3 else call.args[1]) if call.args and name != "count" else None
+        if tries and _leaves_on_success(scope, region, tries):
+            return Loop(region, "retry", attempts, name != "count", tries)
+        target_used = isinstance(here.target, f.Name) and here.target.id != "_" and scope.last_read.get(here.target.id, -1) >= here.start
+        return Loop(region, "items" if target_used else "other", attempts, name != "count", tries)
+    endless = _endless(here.test)
+    leaves = _leaves_on_success(scope, region, tries) if tries else False
+    if tries and leaves:
+        return Loop(region, "retry", _while_bound(here.test, literal), not endless, tries)
+    if endless:
+        return Loop(region, "worker", None, False, tries)
+    return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
+
+
+def _counter(expr: f.Expr | None, scope: f.Scope) -> tuple[str, f.Call] | None:
+    if not isinstance(expr, f.CallRef):
+        return None
+    call = scope.calls[expr.index]
+    name = call.func.id if isinstance(call.func, f.Name) else call.func.name if isinstance(call.func, f.Attr) else ""
+    return (name, call) if name in _COUNTERS else None
+
+
+def _endless(test: f.Expr | None) -> bool:
+    """`while True`, `while 1`, `while not self.stopped`, `while self.running`."""
+    match test:
+        case f.Const(value=value):
+            return bool(value)
+        case f.Unary(op="not"):
+            return isinstance(test.value, f.Name | f.Attr | f.CallRef)
+        case f.Attr():
+            return True
+    return False
+
+
+def _while_bound(test: f.Expr | None, literal: Callable[[f.Expr], int | None]) -> int | None:
+    if isinstance(test, f.Compare) and len(test.rights) == 1 and test.ops[0] in {"<", "<=", ">", ">="}:
+        value = literal(test.rights[0])
+        return value if value is not None else literal(test.left)
+    return None
+
+
+def _while_kind(test: f.Expr | None, scope: f.Scope, region: int) -> str:
+    """A loop whose condition asks the outside again and again, with a pause, polls."""
+    pauses = any(_last(call.func) == "sleep" for call in flow.calls_in(scope, region))
+    return "poll" if pauses else "other"
+
+
+def _surviving_tries(scope: f.Scope, loop: int) -> list[int]:
+    """`try` bodies directly in the loop of which some handler lets the loop go on."""
+    found = []
+    for index, region in enumerate(scope.regions):
+        if region.kind == "try" and flow.loop_of(scope, region.parent) == loop:
+            handlers = flow.handlers_of(scope, index)
+            if any(_goes_on(scope, handler) for handler in handlers):
+                found.append(index)
+    return found
+
+
+def _goes_on(scope: f.Scope, handler: int) -> bool:
+    """May the loop go round again after this handler?"""
+    return scope.regions[handler].exits in {"", "continue", "mixed"}
+
+
+def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
+    """Does success end the loop: return or break in a try body, its else, or after it; or a flag that the condition reads?"""
+    for leave in scope.leaves:
+        if leave.kind not in {"return", "break"} or not flow.within(scope, leave.region, loop):
+            continue
+        if leave.kind == "break" and flow.loop_of(scope, leave.region) != loop:
+            continue
+        if not any(scope.regions[r].kind == "except" and flow.within(scope, r, loop) for r in flow.ancestors(scope, leave.region)):
+            if _only_a_stop(scope, leave, loop, tries):
+                continue
+            return True
+    return _sets_condition(scope, loop, tries)
+
+
+def _only_a_stop(scope: f.Scope, leave: f.Leave, loop: int, tries: tuple[int, ...]) -> bool:
+    """`if stop: break` before the work is a way to stop, not a success."""
+    region = scope.regions[leave.region]
+    return region.kind == "if" and region.parent == loop and all(region.start < scope.regions[t].start for t in tries)
+
+
+def _sets_condition(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
+    """`while not done: try: …; done = True`."""
+    test = scope.regions[loop].test
+    names = {part.id for part in flow.walk(test) if isinstance(part, f.Name)} if test is not None else set()
+    return any(
+        isinstance(a.target, f.Name) and a.target.id in names and a.op == "=" and any(flow.within(scope, a.region, t) for t in tries)
+        for a in scope.assigns
+    )
+
+
+def _last(expr: f.Expr) -> str:
+    if isinstance(expr, f.Name):
+        return expr.id
+    return expr.name if isinstance(expr, f.Attr) else ""
