@@ -1,0 +1,94 @@
+"""Settings that the project fixes in code: upper-case module constants, keys of literal dictionaries, environment names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from roadworthy.facts.schema import AuxFacts
+    from roadworthy.project.symbols import Function, Symbols
+
+
+@dataclass(frozen=True, slots=True)
+class SettingValue:
+    """One setting at one place."""
+
+    name: str
+    value: str | int | float | bool | None  # None: not a literal
+    known: bool
+    path: str
+    line: int
+
+
+class ProjectSettings:
+    """All settings by name; a key inside a dictionary is known by its own name."""
+
+    def __init__(self, symbols: Symbols, around: Sequence[AuxFacts]) -> None:
+        """Reads module scopes and classes of settings only."""
+        self._found: dict[str, list[SettingValue]] = {}
+        for module in symbols.modules:
+            for setting in _of_scope(module.body):
+                self._found.setdefault(setting.name, []).append(setting)
+            for cls in module.classes:
+                if any(word in cls.name.lower() for word in ("config", "settings", "common", "production", "base")):
+                    for setting in _of_scope(cls.body):
+                        self._found.setdefault(setting.name, []).append(setting)
+        for file in around:
+            for item in file.settings:
+                name = item.key.rpartition(".")[2]
+                self._found.setdefault(name, []).append(SettingValue(name, item.value, True, file.path, item.line))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that is set somewhere."""
+        return frozenset(self._found)
+
+    def get(self, *names: str) -> tuple[SettingValue, ...]:
+        """All places where one of these is set."""
+        return tuple(s for name in names for s in self._found.get(name, ()))
+
+    def is_true(self, *names: str) -> SettingValue | None:
+        """A place where one of these is switched on (a value that is not literal counts as on)."""
+        for setting in self.get(*names):
+            if not setting.known or setting.value in (True, "True", "true", "1", "yes", "on", 1):
+                return setting
+        return None
+
+
+def _of_scope(scope: Function) -> Iterator[SettingValue]:
+    for assign in scope.scope.assigns:
+        if assign.value is None:
+            continue
+        target = assign.target
+        name = target.id if isinstance(target, f.Name) else target.name if isinstance(target, f.Attr) else ""
+        if isinstance(target, f.Sub) and isinstance(target.index, f.Str):
+            name = target.index.value
+        if name and (name.isupper() or not isinstance(target, f.Name) or scope.kind == "class" or _looks_configured(scope)):
+            yield _setting(name, assign.value, scope, assign.line)
+        for part in flow.walk(assign.value):
+            if isinstance(part, f.Dict):
+                for key, value in part.items:
+                    if isinstance(key, f.Str):
+                        yield _setting(key.value, value, scope, assign.line)
+    for call in scope.scope.calls:
+        if isinstance(call.func, f.Attr) and call.func.name in {"update", "conf", "configure", "config_from_object"}:
+            for keyword, expr in call.kwargs:
+                yield _setting(keyword, expr, scope, call.line)
+
+
+def _looks_configured(scope: Function) -> bool:
+    """Configuration modules use lower-case names too (gunicorn.conf.py, celeryconfig.py)."""
+    stem = scope.path.rpartition("/")[2]
+    return "conf" in stem or "settings" in stem
+
+
+def _setting(name: str, expr: f.Expr, scope: Function, line: int) -> SettingValue:
+    if isinstance(expr, f.Str | f.Const):
+        return SettingValue(name, expr.value, True, scope.path, line)
+    return SettingValue(name, None, False, scope.path, line)
