@@ -150,6 +150,7 @@ class EntryRow(Row):
     kind: str  # an EntryKind
     form: Literal["decorator", "base-class", "registers", "name", "setting"] = "decorator"
     methods: tuple[str, ...] = ()  # base-class: which methods (fnmatch) are entries
+    parameters: tuple[str, ...] = ()  # name: the function counts only when its first parameters are these
     when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal
     callable: Argument | None = None  # registers: which argument is the function
     delivery: str | None = None  # a Delivery
