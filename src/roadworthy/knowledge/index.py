@@ -136,11 +136,12 @@ class Knowledge:
         own = self.canonical(type_name)
         for cls in (own, *self.tables.ancestors.get(own, ())):
             name = f"{cls}.{attr}"
-            if self._knows(name) or self._knows(starred(name)):
+            if self.knows(name) or self.knows(starred(name)):
                 return name
         return f"{own}.{attr}"
 
-    def _knows(self, name: str) -> bool:
+    def knows(self, name: str) -> bool:
+        """Does any row or prefix of a longer name speak of this name?"""
         tables = self.tables
         return (
             name in tables.calls

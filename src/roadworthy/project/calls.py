@@ -205,25 +205,27 @@ class CallGraph:
             callee.is_async for callee in self.resolutions[site].functions
         )
 
-    def _coroutines(self, expr: f.Expr, scope: Function, order: int) -> Iterator[int]:
+    def _coroutines(self, expr: f.Expr, scope: Function, order: int, depth: int = 0) -> Iterator[int]:
         """Indexes of calls whose coroutine is what `expr` is: `work()`, a name bound to it, `*[work(x) for x in xs]`."""
+        if depth > 6:
+            return
         match expr:
             case f.CallRef():
                 yield expr.index
             case f.Star() | f.Await() | f.Walrus():
-                yield from self._coroutines(expr.value, scope, order)
+                yield from self._coroutines(expr.value, scope, order, depth + 1)
             case f.Comp():
-                yield from self._coroutines(expr.element, scope, order)
+                yield from self._coroutines(expr.element, scope, order, depth + 1)
             case f.Seq():
                 for item in expr.items:
-                    yield from self._coroutines(item, scope, order)
+                    yield from self._coroutines(item, scope, order, depth + 1)
             case f.IfExp():
-                yield from self._coroutines(expr.body, scope, order)
-                yield from self._coroutines(expr.orelse, scope, order)
+                yield from self._coroutines(expr.body, scope, order, depth + 1)
+                yield from self._coroutines(expr.orelse, scope, order, depth + 1)
             case f.Name() if expr.id in scope.bindings:
                 for assign in flow.reaching(scope.scope, scope.bindings[expr.id], order)[0][:3]:
                     if assign.op == "=" and isinstance(assign.value, f.CallRef | f.Comp | f.Seq):
-                        yield from self._coroutines(assign.value, scope, assign.order)
+                        yield from self._coroutines(assign.value, scope, assign.order, depth + 1)
 
     def _callables(self, expr: f.Expr, site: CallSite) -> Iterator[Function]:
         if isinstance(expr, f.CallRef):

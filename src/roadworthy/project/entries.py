@@ -30,7 +30,7 @@ _WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z
 _FILE_COMMAND = re.compile(r"(^|/)management/commands/[^/]+\.py$")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """One entry point."""
 

@@ -464,11 +464,21 @@ class Evaluator:
                     elif made is not None:
                         found.append((LibraryObject(made, value.site, value.model),))
                 case Instance():
-                    for name in ("__iter__", "__aiter__"):
-                        method = value.cls.find_method(name)
-                        if method:
-                            found.append(self.items(self.returns_of(method), method))
-                            found.append(self.yields_of(method))
+                    found.append(self._items_of_instance(value))
+        return join(*found)
+
+    def _items_of_instance(self, value: Instance) -> Values:
+        found: list[Values] = []
+        for name in ("__iter__", "__aiter__"):
+            method = value.cls.find_method(name)
+            if method is not None:
+                found.append(self.yields_of(method))
+                iterators = tuple(v for v in self.returns_of(method) if isinstance(v, Container | LibraryObject))
+                found.append(self.items(iterators, method))
+        for name in ("__next__", "__anext__"):
+            method = value.cls.find_method(name)
+            if method is not None:
+                found.append(self.returns_of(method))
         return join(*found)
 
     def entered(self, expr: f.Expr, scope: Function, order: int | None = None) -> Values:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Attempts = int | Literal["forever"] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Guard:
     """One protection and where it stands."""
 
