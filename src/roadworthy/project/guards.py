@@ -256,6 +256,10 @@ class Guards:
                     yield row, library.name
 
     def _matches(self, row: GuardRow, site: CallSite) -> bool:
+        if not _works_bare(row):
+            wanted = row.retries_on if row.kind == "retry" else row.seconds
+            if argument(site.fact, wanted) is None and not any(k == "**" for k, _ in site.fact.kwargs):
+                return False  # it repeats or ends only what it is told to, and it was told nothing
         if not row.only_if:
             return True
         literals = {}
@@ -321,7 +325,7 @@ class Guards:
     def _library_decorator(self, name: str, expr: f.Expr, outer: Function, line: int, function: Function) -> Iterator[Guard]:
         site = outer.calls[expr.index] if isinstance(expr, f.CallRef) else None
         for row in self._knowledge.guards(name):
-            if "decorator" in row.form and (site is None or self._matches(row, site)):
+            if "decorator" in row.form and (_works_bare(row) if site is None else self._matches(row, site)):
                 if site is not None:
                     guard = self._from_row(row, name, site, "decorator", None)
                 else:
@@ -483,6 +487,13 @@ def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
                     if (isinstance(func, f.Name) and func.id in names and func.id not in child.parameters) or passes:
                         yield child, site
                 stack.append((child, names | frozenset(child.parameters)))
+
+
+def _works_bare(row: GuardRow) -> bool:
+    """Does the guard do anything without arguments?"""
+    if row.kind == "retry":
+        return row.retries_on is None or bool(row.retries_on_absent)
+    return not (row.kind == "timeout" and row.seconds is not None)
 
 
 def _multiplies(expr: f.Expr | None) -> bool:

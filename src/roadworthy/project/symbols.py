@@ -272,6 +272,12 @@ class Symbols:
         self._known_roots = known_roots
         packages = {path.rpartition("/")[0] for path in (f.path for f in files) if path.endswith("__init__.py")}
         self._packages = packages
+        self._imported_roots = {
+            item.module.split(".", 1)[0]
+            for facts in files
+            for item in (facts.scopes[0].imports if facts.scopes else ())
+            if item.level == 0
+        } - known_roots
         self.modules: list[Module] = []
         self.by_path: dict[str, Module] = {}
         self._by_suffix: dict[str, list[Module]] = defaultdict(list)
@@ -294,9 +300,12 @@ class Symbols:
         self._add_scopes(module)
 
     def _module_name(self, parts: list[str], is_package: bool) -> str:
-        """The import name: as far up as there are packages; without any, from below a conventional source folder."""
+        """The import name: from the first folder that the project imports by name; else as far up as there are packages."""
         if not parts:
             return "__init__"
+        for start, part in enumerate(parts):
+            if part in self._imported_roots and "/".join(parts[:start]) not in self._packages:
+                return ".".join(parts[start:])
         depth = len(parts) if is_package else len(parts) - 1
         start = depth
         while start > 0 and "/".join(parts[:start]) in self._packages:
