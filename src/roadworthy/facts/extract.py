@@ -9,6 +9,7 @@ from typing import Final
 from tree_sitter import Parser
 
 from roadworthy.facts.python import (
+    aliases,
     calls,
     compound,
     comprehensions,
@@ -28,7 +29,19 @@ from roadworthy.facts.schema import FileFacts, Problem, Region, Scope
 
 MAX_BYTES: Final = 5_000_000
 
-_HANDLERS: Final = (calls, comprehensions, compound, hints, imports, literals, names, operators, patterns, simple)
+_HANDLERS: Final = (
+    aliases,
+    calls,
+    comprehensions,
+    compound,
+    hints,
+    imports,
+    literals,
+    names,
+    operators,
+    patterns,
+    simple,
+)
 """Imported for what they register."""
 
 _COOKIE: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -56,7 +69,7 @@ def _extract(path: str, data: bytes) -> FileFacts:
         path,
         _line_count(source),
         tuple(scope for scope in file.scopes if scope is not None),
-        tuple(sorted(file.comments, key=lambda c: c.line)),
+        tuple(comment for _, comment in sorted(file.comments.items())),
         tuple(sorted(file.problems, key=lambda p: p.line)),
     )
 

@@ -191,7 +191,8 @@ def try_(scope: ScopeWalk, node: Node, depth: int) -> str:
         if kind in _EXCEPT:
             handlers.append(_except(scope, part, group, depth))
         elif kind in _ELSE:
-            main = main or _region(scope, "try_else", part, group, depth)
+            otherwise = _region(scope, "try_else", part, group, depth)
+            main = main or otherwise
         elif kind in _FINALLY:
             final = _region(scope, "finally", part, group, depth)
     scope.in_try = was_in_try

@@ -127,21 +127,6 @@ def augmented(scope: ScopeWalk, node: Node, depth: int) -> str:
     return ""
 
 
-@statement("type_alias_statement")
-def type_alias(scope: ScopeWalk, node: Node, depth: int) -> str:
-    """`type X[T] = value`: an assignment to X."""
-    types = [p for p in scope.parts(node) if p.kind_id == TYPE]
-    if len(types) < 2:
-        return ""
-    value = annotation(scope, types[1], depth)
-    name = types[0]
-    while name.named_child_count:
-        name = name.named_children[0]
-    line, end_line = node.start_point.row + 1, node.end_point.row + 1
-    scope.assigns.append(Assign(scope.tick(), scope.region, line, end_line, target(scope, name, depth), value, "="))
-    return ""
-
-
 @statement("return_statement")
 def return_(scope: ScopeWalk, node: Node, depth: int) -> str:
     """`return value`."""

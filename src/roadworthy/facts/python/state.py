@@ -86,7 +86,7 @@ class FileWalk:
         self.paths: dict[str, tuple[Attr, tuple[str, ...]]] = {}
         self.pending: deque[Pending] = deque()
         self.scopes: list[Scope | None] = []
-        self.comments: list[Comment] = []
+        self.comments: dict[int, Comment] = {}  # by their place: some nodes are looked at twice
         self.problems: list[Problem] = []
 
     def decoded(self, text: str) -> str:
@@ -106,7 +106,7 @@ class FileWalk:
     def comment(self, node: Node) -> None:
         """Record a comment."""
         text = self.word(node).lstrip("#").strip()
-        self.comments.append(Comment(node.start_point.row + 1, text[:COMMENT_LENGTH]))
+        self.comments[node.start_byte] = Comment(node.start_point.row + 1, text[:COMMENT_LENGTH])
 
     def sweep(self, node: Node) -> None:
         """Record the comments in a part of the tree that says nothing else to us."""
