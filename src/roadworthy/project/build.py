@@ -1,0 +1,18 @@
+"""Placeholder until the project model is merged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.project.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from roadworthy.facts.schema import AuxFacts, FileFacts
+    from roadworthy.knowledge.load import Knowledge
+
+
+def build_model(files: Sequence[FileFacts], around: Sequence[AuxFacts], knowledge: Knowledge) -> Model:
+    """Build an empty model."""
+    return Model()
