@@ -1,0 +1,1 @@
+"""Files before anybody knows what is in them: discovery, roles, ignore patterns."""

@@ -1,0 +1,7 @@
+"""The one place that knows the order of the stages."""
+
+from roadworthy.engine.run import review
+from roadworthy.engine.stages import STAGES, Stages
+from roadworthy.engine.survey import Project, locate, project_settings, survey
+
+__all__ = ["STAGES", "Project", "Stages", "locate", "project_settings", "review", "survey"]

@@ -1,0 +1,107 @@
+"""One review: survey the project, let the rules judge, sift what they found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from roadworthy.engine.sift import sift, wanted
+from roadworthy.engine.stages import STAGES, Stages
+from roadworthy.engine.survey import Project, crashed, project_settings, survey
+from roadworthy.facts.load import Progress, no_progress
+from roadworthy.findings.finding import Finding, Problem, Review
+from roadworthy.text.source import Kind, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from roadworthy.config import Settings
+    from roadworthy.rules.registry import Rule
+
+
+def review(
+    paths: Sequence[str | Path] = (),
+    settings: Settings | None = None,
+    *,
+    stages: Stages = STAGES,
+    progress: Progress = no_progress,
+) -> Review:
+    """Review the project that holds `paths`; report what lies in them. No path: the current folder's project.
+
+    `settings` default to the configuration of the project. Raises UsageError for a senseless request, nothing else:
+    what cannot be read or crashes becomes a problem of the review.
+    """
+    settings = project_settings(paths, stages) if settings is None else settings
+    project = survey(paths, settings, stages=stages, progress=progress)
+    rules = stages.rules()
+    found, crashes, ran = _judge(project, [rule for rule in rules if wanted(rule.info, settings)], progress)
+    infos = tuple(rule.info for rule in rules)
+    sifted = sift(
+        found,
+        files=project.loaded.python,
+        roles=project.loaded.roles,
+        areas=project.areas,
+        settings=settings,
+        rules=infos,
+        ran=ran,
+    )
+    problems, elsewhere = _in_area(project)
+    return Review(
+        root=str(project.root),
+        findings=sifted.findings,
+        held_back=sifted.held_back,
+        problems=(*problems, *crashes),
+        files=len(project.loaded.python),
+        lines=sum(facts.lines for facts in project.loaded.python),
+        rules=infos,
+        notes=(*elsewhere, *project.tree.notes, *_left_out(project), *sifted.notes),
+    )
+
+
+def _judge(
+    project: Project, rules: Sequence[Rule], progress: Progress
+) -> tuple[list[Finding], list[Problem], set[str]]:
+    """Run the rules; one that crashes loses its own findings and nothing else."""
+    found: list[Finding] = []
+    crashes: list[Problem] = []
+    ran: set[str] = set()
+    if project.model is None:
+        return found, crashes, ran
+    for number, rule in enumerate(rules):
+        progress("judging", number, len(rules))
+        try:
+            found.extend(list(rule.run(project.model)))
+        except Exception as error:  # a rule's bug must not cost the findings of the others
+            crashes.append(crashed(f"the rule {rule.info.id}", error))
+        else:
+            ran.add(rule.info.id)
+    return found, crashes, ran
+
+
+def _in_area(project: Project) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
+    """Split problems into those of the area, which make the review incomplete, and a note on the others."""
+    inside = [
+        problem
+        for problem in project.problems
+        if not problem.path or all(not area.ranges or problem.path in area.ranges for area in project.areas)
+    ]
+    others = len({problem.path for problem in project.problems} - {problem.path for problem in inside})
+    note = f"{others:,} file{'s' if others > 1 else ''} outside the area could not be read in full"
+    return tuple(inside), (note,) if others else ()
+
+
+def _left_out(project: Project) -> tuple[str, ...]:
+    """Say in one line what was not reviewed, by design."""
+    loaded = project.loaded
+    counts: Counter[str] = Counter()
+    for file in project.tree.files:
+        role = loaded.roles.get(file.path, file.role)
+        if file.kind is Kind.PYTHON and not role.reviewed:
+            counts[_PLURALS[role]] += 1
+    counts.update(project.tree.skipped)
+    said = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    return (f"not reviewed: {said}",) if said else ()
+
+
+_PLURALS = {Role.TEST: "test files", Role.EXAMPLE: "example files", Role.GENERATED: "generated files"}

@@ -1,0 +1,81 @@
+"""The commands that print what is known: of a function, of the rules, of a library."""
+
+import difflib
+import os
+import textwrap
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from roadworthy.config import UsageError
+from roadworthy.engine import STAGES, project_settings, survey
+from roadworthy.faces.guard import INCOMPLETE
+from roadworthy.faces.progress import ProgressBar
+from roadworthy.facts.cache import CACHE_VARIABLE
+from roadworthy.findings.finding import RuleInfo
+from roadworthy.knowledge.load import KnowledgeError
+from roadworthy.knowledge.show import show_library
+from roadworthy.project.describe import describe
+
+
+def model_text(function: str, path: Path | None, *, jobs: int = 0, no_cache: bool = False) -> tuple[str, int]:
+    """Describe a function; with the exit status."""
+    paths = (path,) if path is not None else ()
+    if no_cache:
+        os.environ[CACHE_VARIABLE] = ""
+    settings = replace(project_settings(paths), jobs=jobs, cache=not no_cache)
+    with ProgressBar() as bar:
+        project = survey(paths, settings, progress=bar)
+    if project.model is None:
+        return "".join(f"{problem.message}\n" for problem in project.problems if not problem.path), INCOMPLETE
+    try:
+        return describe(project.model, function), 0
+    except LookupError as error:
+        raise UsageError(_said(error) or f"{function}: no such function") from error
+
+
+def rules_text() -> str:
+    """List the rules by pillar."""
+    infos = [rule.info for rule in STAGES.rules()]
+    widest = max((len(info.id) for info in infos), default=0)
+    lines = []
+    for pillar in dict.fromkeys(info.pillar for info in sorted(infos, key=_place)):
+        lines.append(pillar.value.capitalize())
+        lines.extend(
+            f"  {info.id:<{widest}}  {info.summary}" for info in sorted(infos, key=_place) if info.pillar is pillar
+        )
+    return "\n".join(lines) + "\n" if lines else "No rules.\n"
+
+
+def _place(info: RuleInfo) -> tuple[int, str]:
+    return list(type(info.pillar)).index(info.pillar), info.id
+
+
+def explanation(name: str) -> str:
+    """Return the documentation of a rule, as Markdown."""
+    infos = {rule.info.id: rule.info for rule in STAGES.rules()}
+    if name not in infos:
+        raise UsageError(f"there is no rule {name}{_nearest(name, infos)}")
+    info = infos[name]
+    return f"# {info.id}\n\n{textwrap.dedent(info.doc).strip()}\n"
+
+
+def library_text(name: str) -> str:
+    """Show what is known of a library."""
+    try:
+        knowledge = STAGES.knowledge(project_settings().libraries)
+    except KnowledgeError as error:
+        raise UsageError(str(error)) from error
+    try:
+        return show_library(knowledge, name)
+    except LookupError as error:
+        raise UsageError(_said(error) if " " in _said(error) else f"nothing is known of {name}") from error
+
+
+def _said(error: LookupError) -> str:
+    return str(error.args[0]) if error.args else ""
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,149 @@
+"""The command line: translates words into calls of the engine and its answers into text and an exit status.
+
+Exit status: 0 nothing at or above `--fail-on`, 1 findings, 2 usage or configuration error, 3 the review is incomplete.
+The engine is imported inside the commands: `--version` and `--help` do not wait for it.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from roadworthy import __version__
+from roadworthy.faces.guard import Finished, guarded
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="An inspector for Python production code: where will it lose, duplicate or stall work?",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[PATH]…", help="Files or folders; none: the current project.", show_default=False),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", min=0, metavar="N", help="Processes; 0: one for each processor.", show_default=False),
+]
+
+
+def main() -> None:
+    """Run the command line and leave with its exit status."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"roadworthy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and leave.")
+    ] = False,
+) -> None:
+    """Take the options that come before the command."""
+
+
+@app.command()
+@guarded
+def review(
+    paths: Paths = None,
+    area: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT", help="Report only what lies in or passes through: a path, a glob, a dotted name, or words."
+        ),
+    ] = "",
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="terminal, markdown, json, …", show_default=False)
+    ] = "",
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Also write a report there, in the format that the name asks for. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            metavar="LEVEL",
+            help="HIGH, MEDIUM, LOW or never: the least severity with exit status 1.",
+            show_default="HIGH",
+        ),
+    ] = "",
+    pedantic: Annotated[
+        bool, typer.Option("--pedantic", help="Show findings of low confidence and hardening too.")
+    ] = False,
+    jobs: Jobs = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """Review a project and report where it will lose, duplicate or stall work."""
+    from roadworthy.faces.reviewing import Request, perform
+
+    request = Request(tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache)
+    raise Finished(perform(request))
+
+
+@app.command()
+@guarded
+def model(
+    function: Annotated[str, typer.Argument(metavar="FUNCTION", help="A dotted name: app.tasks.sync, Class.method.")],
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project; none: the current one.", show_default=False)
+    ] = None,
+    jobs: Jobs = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """Print what is believed of one function: callers, callees, effects, guards, entries."""
+    from roadworthy.faces.asking import model_text
+    from roadworthy.faces.output import print_text
+
+    text, status = model_text(function, path, jobs=jobs, no_cache=no_cache)
+    print_text(text)
+    raise Finished(status)
+
+
+@app.command()
+@guarded
+def rules() -> None:
+    """List the rules."""
+    from roadworthy.faces.asking import rules_text
+    from roadworthy.faces.output import print_text
+
+    print_text(rules_text())
+
+
+@app.command()
+@guarded
+def explain(rule: Annotated[str, typer.Argument(metavar="RULE")]) -> None:
+    """Print the documentation of a rule."""
+    from roadworthy.faces.asking import explanation
+    from roadworthy.faces.output import print_text
+
+    print_text(explanation(rule))
+
+
+@app.command()
+@guarded
+def library(name: Annotated[str, typer.Argument(metavar="NAME", help="A library, or a dotted name in one.")]) -> None:
+    """Print what is known of a library."""
+    from roadworthy.faces.asking import library_text
+    from roadworthy.faces.output import print_text
+
+    print_text(library_text(name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""Placeholder until the library files are merged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roadworthy.knowledge.load import Knowledge
+
+
+def show_library(knowledge: Knowledge, name: str) -> str:
+    """Say that nothing is known."""
+    raise KeyError(name)
