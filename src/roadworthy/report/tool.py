@@ -1,0 +1,8 @@
+"""Who speaks in a report."""
+
+from __future__ import annotations
+
+NAME = "roadworthy"
+VERSION = "0.1.0"
+SCHEMA_VERSION = 1
+"""Of the JSON report: raised when a key changes its meaning or goes away."""
