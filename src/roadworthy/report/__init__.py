@@ -19,6 +19,12 @@ FORMATS: tuple[str, ...] = (
     "terminal",
     "markdown",
     "json",
+    "sarif",
+    "github",
+    "github-summary",
+    "gitlab",
+    "junit",
+    "html",
 )
 
 _BY_NAME: tuple[tuple[str, str], ...] = (

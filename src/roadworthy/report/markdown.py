@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Finding, Review, Severity
 from roadworthy.report.clean import one_line, place, shorten
 from roadworthy.report.markup import Block, Code, Item, Paragraph, blocks, code_span, fence_for, spans
-from roadworthy.report.order import by_pillar, counted, foremost, held_back, number, ordered, problems
+from roadworthy.report.order import by_pillar, counted, counts_line, foremost, held_back, number, ordered, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,12 +74,12 @@ def remainder(review: Review) -> Iterator[str]:
 
 def _document(review: Review) -> Iterator[str]:
     yield from ("# Roadworthiness review", "")
-    yield f"{number(len(review.findings), 'finding')} in {number(review.files, 'file')} ({number(review.lines, 'line')})."
+    yield counts_line(review)
     yield from ("", *counts_table(review), "")
     if review.findings:
         yield from ("**Read first**:", "")
         for rank, finding in enumerate(foremost(review.findings), 1):
-            yield f"{rank}. {finding.severity.value} {inline(shorten(finding.title, 160))} ({_place(finding)})"
+            yield f"{rank}. {finding.severity.value} {inline(shorten(finding.title, 160))} ({code_span(place(finding.at.path, finding.at.line))})"
         yield ""
     for pillar, findings in by_pillar(review):
         yield from (f"## {pillar.value.capitalize()}", "")
@@ -93,25 +93,28 @@ def _pillar(findings: tuple[Finding, ...]) -> Iterator[str]:
     if not findings:
         yield from ("No violations found.", "")
     for finding in findings:
-        yield from finding_lines(finding)
+        yield f"### [Severity: {finding.severity.value}] {inline(finding.title)}"
+        yield from (*head_lines(finding), *tail_lines(finding))
 
 
-def finding_lines(finding: Finding) -> Iterator[str]:
-    """Write one finding in the mission's shape, its path and its other places after the fix."""
-    yield from (f"### [Severity: {finding.severity.value}] {inline(finding.title)}", f"**File**: {_place(finding)}")
-    yield from (f"**Issue**: {inline(finding.issue)}", f"**Impact**: {inline(finding.impact)}")
+def head_lines(finding: Finding) -> tuple[str, str, str]:
+    """Write where it is, what is wrong and what comes of it, one line each."""
+    where = code_span(place(finding.at.path, finding.at.line))
+    return (f"**File**: {where}", f"**Issue**: {inline(finding.issue)}", f"**Impact**: {inline(finding.impact)}")
+
+
+def tail_lines(finding: Finding) -> Iterator[str]:
+    """Write the fix, then the path and the other places where there are any."""
     yield from _fix(finding.fix)
     if finding.steps:
-        yield "**Path**:"
-        yield ""
+        yield from ("**Path**:", "")
         for rank, step in enumerate(finding.steps, 1):
-            yield f"{rank}. {code_span(place(step.path, step.line))} {code_span(step.function)}" + _note(step.note)
+            yield f"{rank}. {code_span(place(step.path, step.line))} {code_span(step.function)}{_note(step.note)}"
         yield ""
     if finding.related:
-        yield "**Also at**:"
-        yield ""
+        yield from ("**Also at**:", "")
         for other in finding.related:
-            yield f"- {code_span(place(other.path, other.line))}" + _note(other.note)
+            yield f"- {code_span(place(other.path, other.line))}{_note(other.note)}"
         yield ""
 
 
@@ -129,10 +132,6 @@ def _fix(fix: str) -> Iterator[str]:
         yield from block_lines(block)
         was_item = isinstance(block, Item)
     yield ""
-
-
-def _place(finding: Finding) -> str:
-    return code_span(place(finding.at.path, finding.at.line))
 
 
 def _note(note: str) -> str:

@@ -5,6 +5,7 @@ Reading never fails: what does not close is text (a back-tick) or reaches to the
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -93,9 +94,26 @@ def fence_for(text: str, shortest: int) -> str:
     return "`" * length
 
 
+def inline_html(text: str) -> str:
+    """Write one line as HTML: code spans as `<code>`, everything else escaped."""
+    parts = ((span, html.escape(span.text)) for span in spans(one_line(text)))
+    return "".join(f"<code>{escaped}</code>" if span.code else escaped for span, escaped in parts)
+
+
 def plain(text: str) -> str:
     """Return one line without its markup."""
     return "".join(span.text for span in spans(one_line(text)))
+
+
+def plain_text(text: str) -> str:
+    """Return a longer text without its markup: paragraphs and items on a line each, code set in by four spaces."""
+    lines: list[str] = []
+    for block in blocks(text):
+        if isinstance(block, Code):
+            lines += (f"    {line}".rstrip() for line in block.text.split("\n"))
+        else:
+            lines.append((f"{block.marker} " if isinstance(block, Item) else "") + plain(block.text))
+    return "\n".join(lines)
 
 
 def blocks(text: str) -> tuple[Block, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.findings.finding import Finding, Pillar, Review, Severity
+from roadworthy.report.clean import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,3 +56,18 @@ def problems(review: Review) -> tuple[tuple[str, int, str], ...]:
 def number(count: int, one: str, many: str = "") -> str:
     """Say `1 finding`, `2 findings`, with thousands marked."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def counts_line(review: Review) -> str:
+    """Say how many findings of which severity in how much code."""
+    counts = counted(review.findings)
+    said = ", ".join(f"{count:,} {severity.value}" for severity, count in counts.items() if count)
+    sizes = f"{number(review.files, 'file')} ({number(review.lines, 'line')})"
+    return f"{number(len(review.findings), 'finding')}{f': {said}' if said else ''} in {sizes}."
+
+
+def held_back_line(review: Review) -> str:
+    """Say how many findings are not shown and why; nothing where none is held back."""
+    held = held_back(review)
+    said = ", ".join(f"{count:,} {one_line(reason)}" for reason, count in held)
+    return f"Held back: {number(sum(count for _, count in held), 'finding')} ({said})." if held else ""

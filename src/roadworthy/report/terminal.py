@@ -11,7 +11,7 @@ from rich.text import Text
 from roadworthy.findings.finding import Finding, Review, Severity
 from roadworthy.report.clean import one_line, place
 from roadworthy.report.markup import Code, Item, blocks, code_span, spans
-from roadworthy.report.order import by_pillar, counted, foremost, held_back, number, problems
+from roadworthy.report.order import by_pillar, counted, counts_line, foremost, held_back_line, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,9 +125,7 @@ def _about(finding: Finding) -> str:
 
 def _steps(page: _Page, finding: Finding) -> list[Text]:
     return [
-        Text(one_line(f"{step.path}:{step.line} "))
-        + Text(one_line(step.function), style="bold")
-        + _note(page, step.note)
+        Text(place(step.path, step.line) + " ") + Text(one_line(step.function), style="bold") + _note(page, step.note)
         for step in finding.steps
     ]
 
@@ -179,11 +177,9 @@ def _closing(page: _Page, review: Review) -> None:
         page.gap()
     for line in _remarks(page, review):
         page.lines(line, "", "  ")
-    page.lines(_sums(review))
-    held = held_back(review)
-    if held:
-        said = ", ".join(f"{count:,} {one_line(reason)}" for reason, count in held)
-        page.lines(Text(f"Held back: {number(sum(count for _, count in held), 'finding')} ({said})."), "", "  ")
+    page.lines(Text(counts_line(review), style="bold"))
+    if held := held_back_line(review):
+        page.lines(Text(held), "", "  ")
 
 
 def _remarks(page: _Page, review: Review) -> Iterator[Text]:
@@ -191,12 +187,3 @@ def _remarks(page: _Page, review: Review) -> Iterator[Text]:
         yield Text("Not reviewed: ", style="bold magenta") + Text(f"{place(path, line)}: ") + page.styled(message)
     for note in review.notes:
         yield Text("Note: ", style="bold") + page.styled(note)
-
-
-def _sums(review: Review) -> Text:
-    counts = counted(review.findings)
-    said = ", ".join(f"{count:,} {severity.value}" for severity, count in counts.items() if count)
-    text = Text(number(len(review.findings), "finding"), style="bold")
-    return text + Text(
-        f"{f': {said}' if said else ''} in {number(review.files, 'file')} ({number(review.lines, 'line')}).", style=""
-    )
