@@ -1,30 +1,59 @@
-"""Placeholder until the reports are merged: counts only."""
+"""Reports: pure functions from a review to text, one module for each format."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import importlib
+import re
+from typing import TYPE_CHECKING, cast
+
+from roadworthy.report.clean import encodable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from roadworthy.findings.finding import Review
 
-FORMATS: tuple[str, ...] = ("terminal", "markdown", "json")
+__all__ = ["FORMATS", "encodable", "format_of", "render"]
+
+FORMATS: tuple[str, ...] = (
+    "terminal",
+    "markdown",
+    "json",
+    "sarif",
+    "github",
+    "github-summary",
+    "gitlab",
+    "junit",
+    "html",
+)
+
+_BY_NAME: tuple[tuple[str, str], ...] = (
+    (r"(gl-)?code-?quality.*\.json", "gitlab"),
+    (r"step_summary.*", "github-summary"),
+    (r".*\.sarif(\.json)?", "sarif"),
+    (r".*\.json", "json"),
+    (r".*\.(md|markdown)", "markdown"),
+    (r".*\.html?", "html"),
+    (r".*\.xml", "junit"),
+    (r".*\.(txt|text|log)", "terminal"),
+)
 
 
 def render(review: Review, format: str, *, width: int = 100, color: bool = False) -> str:  # noqa: A002 - the word users know
-    """Write the findings, one a line, or as JSON."""
-    rows = [[f.rule, f.at.path, f.at.line, f.title, f.severity.value, f.fingerprint] for f in review.findings]
-    if format == "json":
-        errors = [[p.path, p.line, p.message] for p in review.problems]
-        return json.dumps({"findings": rows, "held_back": review.held_back, "errors": errors, "notes": review.notes}) + "\n"
-    return "".join(f"{row[1]}:{row[2]}: {row[3]}\n" for row in rows) + f"{len(rows)} findings in {review.files} files…\n"
+    """Write the review in this format; `width` and `color` matter to the terminal only.
+
+    Raises ValueError for a format that is not in `FORMATS`.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"unknown report format {format!r}: one of {', '.join(FORMATS)}")
+    # Imported on demand: a run pays only for the format that it writes.
+    module = importlib.import_module(f"roadworthy.report.{format.replace('-', '_')}")
+    if format == "terminal":
+        return cast("Callable[[Review, int, bool], str]", module.render)(review, width, color)
+    return cast("Callable[[Review], str]", module.render)(review)
 
 
 def format_of(filename: str) -> str | None:
-    """Return the format that a file's name asks for."""
-    return {"json": "json", "md": "markdown", "txt": "terminal"}.get(filename.rpartition(".")[2])
-
-
-def encodable(text: str, encoding: str) -> str:
-    """Return what the encoding can carry."""
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    """Return the format that a file's name asks for, or None."""
+    name = re.split(r"[/\\]", filename)[-1].lower()
+    return next((word for pattern, word in _BY_NAME if re.fullmatch(pattern, name)), None)
