@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -124,3 +126,19 @@ def test_the_scripts_are_shell() -> None:
     for shell, script in (("sh", "tools/setup.sh"), ("sh", "tools/test.sh"), ("bash", ".ci/run")):
         subprocess.run([shell, "-n", script], cwd=ROOT, check=True, timeout=20)
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_benchmark_runs(tmp_path) -> None:
+    """It measures `ast.parse` at least, leaves the tree as it is, and writes its figures."""
+    tree = tmp_path / "tree"
+    (tree / "tests").mkdir(parents=True)
+    (tree / "app.py").write_text("x = 1\n" * 100)
+    (tree / "tests" / "test_app.py").write_text("y = 1\n")
+    figures = tmp_path / "figures.json"
+    command = [sys.executable, "bench/bench.py", str(tree), "--runs", "1", "--tools", "none", "--json", str(figures)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "| ast.parse, one core |" in done.stdout
+    report = json.loads(figures.read_text())
+    assert (report["files"], report["lines"]) == (1, 100)
+    assert sorted(path.name for path in tree.rglob("*")) == ["app.py", "test_app.py", "tests"]
