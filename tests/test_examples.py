@@ -10,7 +10,7 @@ from support.engine import needs_engine
 from support.run import run_rule_case
 
 
-def _examples(title: str) -> list[pytest.param]:
+def _examples(title: str) -> list[object]:
     return [
         pytest.param(rule.id, _case(rule, title, line, files), id=f"{rule.id}::{title.lower()}-{number}")
         for rule in rule_files()

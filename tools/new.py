@@ -26,7 +26,7 @@ TODO: which ordinary fault, which harm.
 
 ## What is reported
 
-TODO
+TODO: the conditions, in the words of the vocabulary.
 
 ## What is not reported
 
@@ -64,7 +64,8 @@ RULE = Rule(id="{id}", anti_pattern="TODO", doc=__doc__)
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """TODO: the question that is asked of the model."""
-    yield from ()
+    for _function in model.functions:
+        yield from ()
 '''
 
 CASE = """\

@@ -30,7 +30,7 @@ fi
 say "making .venv"
 rm -rf .venv
 "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+.venv/bin/python -m pip install -qq --disable-pip-version-check --upgrade pip
 say "installing roadworthy and the test tools"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group test
+.venv/bin/python -m pip install -qq --disable-pip-version-check --editable . --group test
 echo "$stamp" >.venv/.roadworthy-stamp

@@ -70,7 +70,7 @@ def test_the_rule_names_itself_as_its_file(rule: RuleFile) -> None:
     """The id is the file's stem with hyphens; the documentation is the module's docstring."""
     declared = importlib.import_module(rule.module).RULE
     assert declared.id == rule.id
-    assert declared.doc == rule.doc
+    assert declared.doc.strip() == rule.doc.strip()
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", declared.anti_pattern)
 
 

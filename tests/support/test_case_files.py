@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.cases import CaseError, load_cases
+from support.cases import Case, CaseError, load_cases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ not a file
 """
 
 
-def _load(tmp_path: Path, text: str) -> list:
+def _load(tmp_path: Path, text: str) -> list[Case]:
     file = tmp_path / "some-rule.md"
     file.write_text(text)
     return load_cases(file, "some-rule.md")
