@@ -1,0 +1,1 @@
+"""What the tests share: the case format, the comparison, the questions to the model."""

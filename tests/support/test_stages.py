@@ -1,0 +1,85 @@
+"""Stage markers, asked of a model that a few lines of fake stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
+from support.cases import Case, build_case
+from support.stages import innermost_function, stage_differences, word_of
+
+
+@dataclass
+class _Function:
+    path: str = "app.py"
+    line: int = 1
+    end_line: int = 3
+    id: str = "app.f"
+
+
+@dataclass
+class _Model:
+    functions: list[_Function] = field(default_factory=lambda: [_Function(), _Function(line=2, id="app.f.g")])
+
+    def site_at(self, path: str, line: int) -> list[str]:
+        return ["site"] if line == 3 else []
+
+    def targets(self, site: object) -> list[_Function]:
+        return [_Function(id="app.client.create")]
+
+    def effects_at(self, site: object) -> list[Effect]:
+        return [Effect.HTTP_REQUEST, Effect.COMMIT]
+
+    def guards_on(self, site: object) -> list[object]:
+        return []
+
+    def entries_of(self, function: _Function) -> list[EntryKind]:
+        return [EntryKind.JOB] if function.id == "app.f" else []
+
+
+def _case(first: str = "", third: str = "") -> Case:
+    text = f"def f():{first}\n  def g():\n    create(){third}\n"
+    return build_case("t.md", 1, "A case", [("app.py", text, 1)])
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        _case(third="  # calls: app.client.create"),
+        _case(third="  # effect: http-request"),
+        _case(third="  # effect: http-request, commit  # guard: none"),
+        _case(first="  # entry: job"),
+        _case(third="  # entry: none"),
+    ],
+)
+def test_the_model_agrees(case: Case) -> None:
+    """A marker is checked only for what it names."""
+    assert stage_differences(case, _Model()) == ""
+
+
+@pytest.mark.parametrize(
+    ("case", "told"),
+    [
+        (_case(third="  # calls: app.other"), "+ the model has:  app.client.create"),
+        (_case(third="  # guard: retry"), "+ the model has:  none"),
+        (_case(third="  # effect: none"), "+ the model has:  commit, http-request"),
+        (_case(first="  # calls: app.client.create"), "- expected calls:  app.client.create"),
+    ],
+)
+def test_the_model_disagrees(case: Case, told: str) -> None:
+    """What the model has instead is shown."""
+    assert told in stage_differences(case, _Model())
+
+
+def test_the_innermost_function_is_meant() -> None:
+    """A marker inside a nested function is not about the outer one."""
+    assert innermost_function(_Model(), "app.py", 3).id == "app.f.g"
+    assert innermost_function(_Model(), "other.py", 3) is None
+
+
+def test_a_value_without_a_word_is_an_error_of_the_test() -> None:
+    """A question that changes its answer's type must not pass as an empty answer."""
+    with pytest.raises(TypeError):
+        word_of(3)
