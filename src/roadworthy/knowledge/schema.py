@@ -199,7 +199,7 @@ class SchemaRow(Row):
 
     names: tuple[str, ...]
     construct: Literal["model", "table", "column", "unique", "index", "primary-key", "foreign-key", "one-to-one", "add-column",
-                       "add-constraint", "drop-constraint", "create-table", "drop-table", "alter-column", "rename", "run-sql", "meta"]
+                       "add-constraint", "drop-constraint", "create-table", "drop-table", "alter-column", "drop-column", "rename", "run-sql", "meta"]
     name: Argument | None = None
     columns: Argument | None = None
     table: Argument | None = None
