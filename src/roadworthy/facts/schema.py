@@ -345,7 +345,15 @@ class Process(Fact):
     role: str  # "cmd" "entrypoint" "command" "prestop" "service" "run"
     replaces_shell: bool  # starts with exec, or is the exec form
     background: bool = False  # ends in &
-    is_last: bool = False  # last command of its script
+    is_last: bool = False  # last command of its script (of its branch)
+    owner: str = ""
+    """To what it belongs: Dockerfile stage, compose service, `Kind/name/container`, unit, program or process type."""
+    shell: tuple[str, ...] = ()
+    """Form "shell": the words that run the text (`/bin/sh -c`, with whatever stands before them). Form "script": the interpreter."""
+    cases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Branches of the script in which it stands: (`$1`, patterns of which one matched)."""
+    wrapped: bool = False
+    """Has a redirection, or stands in a pipeline, subshell, branch or loop: no shell replaces itself by it unasked."""
 
 
 class Setting(Fact):

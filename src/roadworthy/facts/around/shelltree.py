@@ -1,0 +1,350 @@
+"""The commands of a shell text in the order of the text, with what surrounds each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import tree_sitter_bash
+from tree_sitter import Language, Parser
+
+from roadworthy.facts.around.found import HOLE, MARK
+from roadworthy.facts.around.shellwords import ALL_ARGUMENTS, Variables, WordReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tree_sitter import Node
+
+MAX_BYTES = 300_000
+MAX_ARRAYS = 200  # the grammar takes quadratic time for `a=( a=( …`
+MAX_COMMANDS = 1_000
+MAX_DEPTH = 60
+MAX_CALLS = 8
+MAX_HANDLER = 300
+
+Cases = tuple[tuple[str, tuple[str, ...]], ...]
+
+_QUIET_ENDS = frozenset({"exit", ":", "true", "return"})
+_EQUALS = re.compile(
+    r"""[\[\s]*["']?\$\{?(\w+)[^"'\s\]]*["']?\s*(?:==?|=~)\s*\^?["']?([\w.\-/:*]+)\$?["']?[\s\]]*""", re.VERBOSE
+)
+_SUBJECT = re.compile(r"""["']?\$\{?([\w@*]+)[^"']*["']?""")
+_SIGNALS = {"0": "EXIT", "1": "HUP", "2": "INT", "3": "QUIT", "15": "TERM"}
+_LANGUAGE = Language(tree_sitter_bash.language())
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One simple command."""
+
+    line: int  # 1-based in the text
+    end_line: int
+    words: tuple[str, ...]  # without `exec` and without leading assignments
+    replaces: bool
+    background: bool
+    last: bool
+    wrapped: bool
+    cases: Cases
+
+
+@dataclass
+class Script:
+    """What a shell text does."""
+
+    commands: list[Command] = field(default_factory=list)
+    settings: list[tuple[int, str, str]] = field(default_factory=list)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the visit stands."""
+
+    last: bool = True
+    background: bool = False
+    wrapped: bool = False
+    subshell: bool = False  # `exec` replaces only the subshell
+    cases: Cases = ()
+    depth: int = 0
+    calls: tuple[str, ...] = ()  # functions being followed
+
+    def inside(self, *, last: bool | None = None, cases: Cases = (), subshell: bool = False, wrapped: bool = True) -> _Place:
+        """The place one level further in."""
+        return replace(
+            self,
+            last=self.last if last is None else self.last and last,
+            cases=(self.cases + cases)[:8],
+            subshell=self.subshell or subshell,
+            wrapped=self.wrapped or wrapped,
+            depth=self.depth + 1,
+        )
+
+
+def read_script(text: str, environment: Mapping[str, str] | None = None) -> Script:
+    """Read a script, or the text of `sh -c`."""
+    script = Script()
+    data = text.replace(HOLE, MARK).encode("utf-8", "replace")
+    if len(data) > MAX_BYTES:
+        script.problems.append((1, f"shell text of more than {MAX_BYTES // 1000} kB is not read"))
+        return script
+    if data.count(b"=(") > MAX_ARRAYS:
+        script.problems.append((1, "shell text with very many arrays is not read"))
+        return script
+    root = Parser(_LANGUAGE).parse(data).root_node
+    _Walk(script, root, environment or {}).run(root)
+    error = _first_error(root) if root.has_error else 0
+    if error:
+        script.problems.append((error, "this part of the shell text could not be parsed"))
+    return script
+
+
+class _Walk:
+    """One visit of the tree: assignments and functions first, then the commands in order."""
+
+    def __init__(self, script: Script, root: Node, environment: Mapping[str, str]) -> None:
+        self.script = script
+        self.variables = Variables(environment)
+        self.reader = WordReader(self.variables)
+        self.functions: dict[str, Node] = {}
+        self.root = root
+
+    def run(self, root: Node) -> None:
+        self._prepare(root)
+        self._statements(root, _Place())
+
+    def _prepare(self, root: Node) -> None:
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            if node.type == "function_definition":
+                name = node.child_by_field_name("name")
+                body = node.child_by_field_name("body")
+                if name is not None and body is not None:
+                    self.functions.setdefault(_text(name), body)
+            elif node.type == "variable_assignment":
+                self._assignment(node)
+            elif node.type == "expansion":
+                match = re.match(r"\$\{(\w+):?=([^$`}]*)\}", _text(node))
+                if match:
+                    self.variables.default(match[1], match[2].strip("\"'"))
+            elif node.type == "for_statement":
+                name = node.child_by_field_name("variable")
+                if name is not None:
+                    self.variables.forget(_text(name))
+            stack.extend(reversed(node.named_children))
+
+    def _assignment(self, node: Node) -> None:
+        name = node.child_by_field_name("name")
+        value = node.child_by_field_name("value")
+        if name is None or name.type != "variable_name":
+            return
+        appends = any(child.type == "+=" for child in node.children)
+        if value is not None and value.type == "array":
+            self.variables.extend(_text(name), self.reader.words(value.named_children))
+        elif appends:
+            self.variables.forget(_text(name))
+        else:
+            self.variables.assign(_text(name), "" if value is None else self.reader.text(value))
+
+    def _statements(self, parent: Node, place: _Place, skip: frozenset[int] = frozenset()) -> None:
+        if place.depth > MAX_DEPTH:
+            self.script.problems.append((_line(parent), "nested too deeply"))
+            return
+        found = [(c, _is_background(c)) for c in parent.named_children if c.type != "comment" and c.id not in skip]
+        last = _last_index([node for node, _ in found])
+        for index, (node, background) in enumerate(found):
+            inner = replace(place, last=place.last and index == last, background=place.background or background)
+            self._statement(node, inner)
+
+    def _statement(self, node: Node, place: _Place) -> None:
+        if len(self.script.commands) >= MAX_COMMANDS:
+            return
+        visit = _VISITS.get(node.type)
+        if visit is not None:
+            visit(self, node, place)
+
+    def _command(self, node: Node, place: _Place) -> None:
+        name = node.child_by_field_name("name")
+        if name is None:
+            return
+        words = self.reader.words([name, *node.children_by_field_name("argument")])
+        while words and words[0] in ("command", "builtin", "eval") and len(words) > 1:
+            words = words[1:]
+        if not words:
+            return
+        if words[0] == "trap":
+            self._trap(node, words)
+        elif words[0] == "set" and len(words) > 1 and words[1][:1] in "-+" and words[1] != "--":
+            self.script.settings.append((_line(node), "shell.set", " ".join(words[1:])))
+        elif words[0] in self.functions:
+            self._function(words[0], place)
+        else:
+            self._add(node, words, place)
+
+    def _add(self, node: Node, words: tuple[str, ...], place: _Place) -> None:
+        replaces = words[0] == "exec"
+        if replaces:
+            words = _after_exec(words)
+        if not words or words[0] in ("[", "test", "[["):
+            return
+        self.script.commands.append(
+            Command(
+                line=_line(node),
+                end_line=node.end_point[0] + 1,
+                words=words,
+                replaces=replaces and not place.subshell and not place.background,
+                background=place.background,
+                last=place.last,
+                wrapped=place.wrapped,
+                cases=place.cases,
+            )
+        )
+
+    def _function(self, name: str, place: _Place) -> None:
+        if name in place.calls or len(place.calls) >= MAX_CALLS:
+            return
+        inner = replace(place, calls=(*place.calls, name), depth=place.depth + 1)
+        self._statements(self.functions[name], inner)
+
+    def _trap(self, node: Node, words: tuple[str, ...]) -> None:
+        if len(words) < 3 or words[1].startswith("-"):
+            return
+        handler = self._handler(words[1])
+        for signal in words[2:]:
+            plain = signal.upper().removeprefix("SIG")
+            self.script.settings.append((_line(node), f"shell.trap.{_SIGNALS.get(plain, plain)}", handler))
+
+    def _handler(self, text: str) -> str:
+        body = self.functions.get(text.split()[0] if text.strip() else "")
+        return (_text(body) if body is not None else text)[:MAX_HANDLER]
+
+    def _redirected(self, node: Node, place: _Place) -> None:
+        body = node.child_by_field_name("body")
+        if body is not None:
+            self._statement(body, place.inside())
+
+    def _list(self, node: Node, place: _Place) -> None:
+        """`a && b || c` nests to the left, possibly very deeply: the spine is walked in a loop."""
+        parts: list[Node] = []
+        spine = node
+        while spine.type == "list" and spine.named_child_count:
+            children = spine.named_children
+            parts.extend(reversed(children[1:]))
+            spine = children[0]
+        parts.append(spine)
+        for index in range(len(parts) - 1, -1, -1):
+            self._statement(parts[index], replace(place, last=place.last and index == 0, depth=place.depth + 1))
+
+    def _pipeline(self, node: Node, place: _Place) -> None:
+        for child in node.named_children:
+            self._statement(child, place.inside(subshell=True))
+
+    def _block(self, node: Node, place: _Place) -> None:
+        self._statements(node, place.inside(subshell=node.type == "subshell"))
+
+    def _loop(self, node: Node, place: _Place) -> None:
+        for child in node.children_by_field_name("condition"):
+            self._statement(child, place.inside(last=False))
+        body = node.child_by_field_name("body")
+        if body is not None:
+            self._statements(body, place.inside(last=False))
+
+    def _if(self, node: Node, place: _Place) -> None:
+        conditions = node.children_by_field_name("condition")
+        for child in conditions:
+            self._statement(child, place.inside(last=False))
+        cases = _condition_cases(conditions)
+        others = [c for c in node.named_children if c.type in ("elif_clause", "else_clause")]
+        skip = frozenset(c.id for c in (*conditions, *others))
+        self._statements(node, place.inside(cases=cases), skip)
+        for clause in others:
+            self._clause(clause, place)
+
+    def _clause(self, clause: Node, place: _Place) -> None:
+        tests = [c for c in clause.named_children[:1] if c.type == "test_command"] if clause.type == "elif_clause" else []
+        self._statements(clause, place.inside(cases=_condition_cases(tests)), frozenset(c.id for c in tests))
+
+    def _case(self, node: Node, place: _Place) -> None:
+        value = node.child_by_field_name("value")
+        match = _SUBJECT.fullmatch(_text(value)) if value is not None else None
+        subject = f"${match[1]}" if match else ""
+        for item in node.named_children:
+            if item.type != "case_item":
+                continue
+            values = item.children_by_field_name("value")
+            patterns = tuple(_text(v).strip("\"'") for v in values)[:20]
+            cases: Cases = ((subject, patterns),) if subject else ()
+            self._statements(item, place.inside(cases=cases), frozenset(v.id for v in values))
+
+
+_VISITS = {
+    "command": _Walk._command,
+    "redirected_statement": _Walk._redirected,
+    "list": _Walk._list,
+    "pipeline": _Walk._pipeline,
+    "negated_command": _Walk._block,
+    "compound_statement": _Walk._block,
+    "subshell": _Walk._block,
+    "ERROR": _Walk._block,
+    "if_statement": _Walk._if,
+    "case_statement": _Walk._case,
+    "while_statement": _Walk._loop,
+    "for_statement": _Walk._loop,
+    "c_style_for_statement": _Walk._loop,
+}
+
+
+def _condition_cases(conditions: Iterable[Node]) -> Cases:
+    """`[ "$1" = web ]` says which value of `$1` leads into the branch."""
+    tests = [c for c in conditions if c.is_named]
+    if len(tests) != 1 or tests[0].type != "test_command":
+        return ()
+    match = _EQUALS.fullmatch(_text(tests[0]))
+    return ((f"${match[1]}", (match[2],)),) if match else ()
+
+
+def _after_exec(words: tuple[str, ...]) -> tuple[str, ...]:
+    """What `exec` starts; its options are `-c`, `-l` and `-a NAME`."""
+    at = 1
+    while at < len(words) and words[at].startswith("-") and words[at] != ALL_ARGUMENTS:
+        at += 2 if words[at] == "-a" else 1
+    return words[at:]
+
+
+def _is_background(node: Node) -> bool:
+    following = node.next_sibling
+    return following is not None and following.type == "&"
+
+
+def _last_index(nodes: list[Node]) -> int:
+    """The last statement that does something before the script ends."""
+    for index in range(len(nodes) - 1, -1, -1):
+        node = nodes[index]
+        name = node.child_by_field_name("name") if node.type == "command" else None
+        if node.type in ("function_definition", "variable_assignment", "ERROR"):
+            continue
+        if name is None or _text(name) not in _QUIET_ENDS:
+            return index
+    return len(nodes) - 1
+
+
+def _first_error(root: Node) -> int:
+    """The line of the first error, or 0 when it is empty (a backslash at the very end)."""
+    node = root
+    while True:
+        if node.type == "ERROR" or node.is_missing:
+            return _line(node) if node.is_missing or node.text else 0
+        inner = next((c for c in node.children if c.has_error or c.is_missing), None)
+        if inner is None:
+            return _line(node)
+        node = inner
+
+
+def _line(node: Node) -> int:
+    return node.start_point[0] + 1
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")

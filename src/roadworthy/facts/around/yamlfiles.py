@@ -1,0 +1,62 @@
+"""YAML files: compose, Kubernetes, and the manifests of hosting platforms. Everything else is declined unparsed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from roadworthy.facts.around import compose, kubernetes
+from roadworthy.facts.around.commands import Start, add_shell_text
+from roadworthy.facts.around.helm import fill
+from roadworthy.facts.around.yamltree import Document, Scalar, Value, read_documents
+
+if TYPE_CHECKING:
+    from roadworthy.facts.around.found import Found, Source
+
+_KUBERNETES = re.compile(rf"^\s*(?:- )?kind:\s*[\"']?(?:{'|'.join(kubernetes.KINDS)})\b", re.MULTILINE)
+_COMPOSE = re.compile(r"^services:\s*(?:#.*)?$", re.MULTILINE)
+_PLATFORMS = ("heroku.yml", "render.yaml", "app.yaml", "app.yml")
+_SERVICE_KEYS = re.compile(r"^\s+(?:image|build|command|entrypoint|extends|ports|depends_on|environment):", re.MULTILINE)
+
+
+def read(source: Source, found: Found) -> str | None:
+    """Read a manifest, or decline."""
+    text = source.text
+    is_kubernetes = _KUBERNETES.search(text) is not None
+    is_compose = _COMPOSE.search(text) is not None and _SERVICE_KEYS.search(text) is not None
+    is_platform = source.name in _PLATFORMS
+    if not (is_kubernetes or is_compose or is_platform):
+        return None
+    documents, problems = read_documents(fill(text))
+    kind = ""
+    if is_compose and not is_platform and compose.read(documents, found):
+        kind = "compose"
+    elif is_kubernetes and kubernetes.read(documents, found):
+        kind = "kubernetes"
+    elif is_platform and any([_platform(document, found) for document in documents]):
+        kind = "procfile"
+    elif not problems:
+        return None
+    for line, message in problems:
+        found.problem(line, message)
+    return kind or ("compose" if is_compose else "kubernetes" if is_kubernetes else "procfile")
+
+
+def _platform(document: Document, found: Found) -> bool:
+    """Heroku's `run`, Render's `startCommand`, App Engine's `entrypoint`."""
+    root = document.root
+    seen = False
+    for key, value in document.pairs(document.get(root, "run")):
+        seen = _command(found, document.get(value, "command") or document.resolve(value), "service", key.text) or seen
+    for service in document.items(document.get(root, "services")):
+        name = document.text(service, "name") or ""
+        seen = _command(found, document.get(service, "startCommand"), "service", name) or seen
+    return _command(found, document.get(root, "entrypoint"), "service", "default") or seen
+
+
+def _command(found: Found, value: Value | None, role: str, owner: str) -> bool:
+    if not isinstance(value, Scalar) or not value.text:
+        return False
+    start = Start(role, owner, value.line, value.end_line)
+    add_shell_text(found, value.text, ("/bin/sh", "-c"), start)
+    return True
