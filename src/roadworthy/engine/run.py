@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from roadworthy.config import Settings
-    from roadworthy.rules.registry import Rule
+    from roadworthy.rules.api import Rule
 
 
 def review(

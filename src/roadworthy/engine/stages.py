@@ -12,13 +12,13 @@ from roadworthy.project.build import build_model
 from roadworthy.rules.registry import load_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from roadworthy.facts.schema import AuxFacts, FileFacts
-    from roadworthy.knowledge.load import Knowledge
+    from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.model import Model
-    from roadworthy.rules.registry import Rule
+    from roadworthy.rules.api import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Stages:
     around: Callable[[str, bytes], AuxFacts | None] = extract_around
     wants: Callable[[str], bool] = wants
     knowledge: Callable[[tuple[Path, ...]], Knowledge] = load_knowledge
-    model: Callable[[Sequence[FileFacts], Sequence[AuxFacts], Knowledge], Model] = build_model
+    model: Callable[[Sequence[FileFacts], Sequence[AuxFacts], Knowledge, Mapping[str, str]], Model] = build_model
     rules: Callable[[], tuple[Rule, ...]] = load_rules
 
 

@@ -26,7 +26,7 @@ from roadworthy.text.source import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from roadworthy.knowledge.load import Knowledge
+    from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.model import Model
     from roadworthy.text.source import Role
 
@@ -84,7 +84,8 @@ def survey(
         problems = list(_unread(tree, loaded))
         model: Model | None = None
         try:
-            model = stages.model(loaded.python, loaded.around, knowledge)
+            roles = {path: role.value for path, role in loaded.roles.items()}
+            model = stages.model(loaded.python, loaded.around, knowledge, roles)
         except Exception as error:  # a review that fails says so; it never ends in a traceback
             problems.append(crashed("building the model", error))
     return Project(root, tree, loaded, knowledge, model, areas, tuple(problems))
