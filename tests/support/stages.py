@@ -37,7 +37,7 @@ class Model(Protocol):
 
     @property
     def functions(self) -> Iterable[Function]: ...
-    def site_at(self, path: str, line: int) -> Sequence[object]: ...
+    def sites_at(self, path: str, line: int) -> Sequence[object]: ...
     def targets(self, site: object) -> Iterable[object]: ...
     def effects_at(self, site: object) -> Iterable[object]: ...
     def guards_on(self, site: object) -> Iterable[object]: ...
@@ -74,15 +74,15 @@ def word_of(value: object) -> str:
 
 
 def _calls(model: Model, path: str, line: int) -> set[str]:
-    return {word_of(target) for site in model.site_at(path, line) for target in model.targets(site)}
+    return {word_of(target) for site in model.sites_at(path, line) for target in model.targets(site)}
 
 
 def _effects(model: Model, path: str, line: int) -> set[str]:
-    return {word_of(effect) for site in model.site_at(path, line) for effect in model.effects_at(site)}
+    return {word_of(effect) for site in model.sites_at(path, line) for effect in model.effects_at(site)}
 
 
 def _guards(model: Model, path: str, line: int) -> set[str]:
-    return {word_of(guard) for site in model.site_at(path, line) for guard in model.guards_on(site)}
+    return {word_of(guard) for site in model.sites_at(path, line) for guard in model.guards_on(site)}
 
 
 def _entries(model: Model, path: str, line: int) -> set[str]:
