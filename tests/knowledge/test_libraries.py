@@ -51,8 +51,8 @@ def test_every_example_shows_its_own_row(path):
             except SyntaxError as error:
                 wrong.append(f"{table} {row.names}: {row.example!r} does not parse: {error}")
                 continue
-            tails = {name.rpartition(".")[2] for pattern in row.names for name in expand(pattern)}
-            if "*" not in tails and not tails & mentioned(row.example):
+            tails = {name.rpartition(".")[2].lower() for pattern in row.names for name in expand(pattern)}
+            if "*" not in tails and not tails & {name.lower() for name in mentioned(row.example)}:
                 wrong.append(f"{table} {row.names}: {row.example!r} shows none of them")
     assert wrong == []
 
