@@ -117,8 +117,12 @@ class Knowledge:
         return self._origin(self.tables.from_attribute, name)
 
     def type_from_with(self, name: str) -> str | None:
-        """The type that `with name() as v` binds; for an instance of a class, `name` is the class."""
-        return self._origin(self.tables.from_with, name)
+        """The type that `with name() as v` binds (for an instance, `name` is its class): the value's own unless a file says otherwise."""
+        found = self._origin(self.tables.from_with, name)
+        if found is None:
+            entered = self.type_from_call(name)
+            found = None if entered is None else self._origin(self.tables.from_with, entered) or entered
+        return found
 
     def type_from_iter(self, name: str) -> str | None:
         """The type of the items of `for v in name()`, or of `for v in x` where `x` is of type or attribute `name`."""
