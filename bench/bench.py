@@ -176,19 +176,7 @@ def _ours(copy: Path, files: list[Path], scratch: Path) -> Iterator[Tool]:
     cache = scratch / "cache"
     os.environ["XDG_CACHE_HOME"] = str(cache)
     os.environ["PYTHONPATH"] = str(ROOT / "src")
-    command = (
-        sys.executable,
-        "-m",
-        "roadworthy",
-        "review",
-        str(copy),
-        "--format",
-        "json",
-        "--fail-on",
-        "never",
-        "--output",
-        os.devnull,
-    )
+    command = (sys.executable, "-m", "roadworthy", "review", str(copy), "--format", "json", "--fail-on", "never")
     edited = sorted(files, key=lambda file: file.stat().st_size)[len(files) // 2]
 
     def edit() -> None:

@@ -49,14 +49,7 @@ def run():
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from roadworthy.rules.api import Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from roadworthy.rules.api import Finding, Model
+from roadworthy.rules.api import Finding, Iterator, Model, Rule, Severity, finding
 
 RULE = Rule(id="{id}", anti_pattern="TODO", doc=__doc__)
 
@@ -64,8 +57,18 @@ RULE = Rule(id="{id}", anti_pattern="TODO", doc=__doc__)
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """TODO: the question that is asked of the model."""
-    for _function in model.functions:
-        yield from ()
+    for site in model.sites():
+        if model.callee_text(site) != "TODO":
+            continue
+        yield finding(
+            RULE,
+            model.place(site),
+            Severity.MEDIUM,
+            title="TODO: one fact about this code, in its own names",
+            issue="TODO: what the code does wrong",
+            impact="TODO: which fault, at which entry, does which harm",
+            fix="TODO: what to write here",
+        )
 '''
 
 CASE = """\

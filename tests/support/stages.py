@@ -8,40 +8,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from support.compare import Differences, render
 from support.markers import STAGE_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable
 
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import Function
     from support.cases import Case
 
 NONE = "none"
-
-
-class Function(Protocol):
-    """What is asked of a function of the model."""
-
-    @property
-    def path(self) -> str: ...
-    @property
-    def line(self) -> int: ...
-    @property
-    def end_line(self) -> int: ...
-
-
-class Model(Protocol):
-    """What is asked of the model."""
-
-    @property
-    def functions(self) -> Iterable[Function]: ...
-    def sites_at(self, path: str, line: int) -> Sequence[object]: ...
-    def targets(self, site: object) -> Iterable[object]: ...
-    def effects_at(self, site: object) -> Iterable[object]: ...
-    def guards_on(self, site: object) -> Iterable[object]: ...
-    def entries_of(self, function: Function) -> Iterable[object]: ...
 
 
 def stage_differences(case: Case, model: Model) -> str:
@@ -87,13 +66,15 @@ def _guards(model: Model, path: str, line: int) -> set[str]:
 
 def _entries(model: Model, path: str, line: int) -> set[str]:
     function = innermost_function(model, path, line)
-    return {word_of(entry) for entry in model.entries_of(function)} if function is not None else set()
+    if function is None:
+        return set()
+    return {word_of(reached.entry) for reached in model.exposure(function).entries}
 
 
 def innermost_function(model: Model, path: str, line: int) -> Function | None:
     """The function around a line; the marker stands on the line of `def` or inside."""
-    around = [f for f in model.functions if f.path == path and f.line <= line <= f.end_line]
-    return min(around, key=lambda f: f.end_line - f.line, default=None)
+    around = [f for f in model.functions if f.path == path and f.scope.line <= line <= f.scope.end_line]
+    return min(around, key=lambda f: f.scope.end_line - f.scope.line, default=None)
 
 
 _WORDS: dict[str, Callable[[Model, str, int], set[str]]] = {

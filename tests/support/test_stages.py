@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -12,31 +12,48 @@ from support.stages import innermost_function, stage_differences, word_of
 
 
 @dataclass
-class _Function:
-    path: str = "app.py"
-    line: int = 1
-    end_line: int = 3
-    id: str = "app.f"
+class _Scope:
+    line: int
+    end_line: int
 
 
 @dataclass
-class _Model:
-    functions: list[_Function] = field(default_factory=lambda: [_Function(), _Function(line=2, id="app.f.g")])
+class _Function:
+    id: str
+    scope: _Scope
+    path: str = "app.py"
 
-    def site_at(self, path: str, line: int) -> list[str]:
+
+@dataclass
+class _Reached:
+    entry: EntryKind
+
+
+@dataclass
+class _Exposure:
+    entries: tuple[_Reached, ...]
+
+
+OUTER, INNER = _Function("app.f", _Scope(1, 3)), _Function("app.f.g", _Scope(2, 3))
+
+
+class _Model:
+    functions = (OUTER, INNER)
+
+    def sites_at(self, path: str, line: int) -> list[str]:
         return ["site"] if line == 3 else []
 
-    def targets(self, site: object) -> list[_Function]:
-        return [_Function(id="app.client.create")]
+    def targets(self, site: str) -> tuple[str, ...]:
+        return ("app.client.create",)
 
-    def effects_at(self, site: object) -> list[Effect]:
+    def effects_at(self, site: str) -> list[Effect]:
         return [Effect.HTTP_REQUEST, Effect.COMMIT]
 
-    def guards_on(self, site: object) -> list[object]:
+    def guards_on(self, site: str) -> list[object]:
         return []
 
-    def entries_of(self, function: _Function) -> list[EntryKind]:
-        return [EntryKind.JOB] if function.id == "app.f" else []
+    def exposure(self, function: _Function) -> _Exposure:
+        return _Exposure((_Reached(EntryKind.JOB),) if function is OUTER else ())
 
 
 def _case(first: str = "", third: str = "") -> Case:
@@ -75,7 +92,7 @@ def test_the_model_disagrees(case: Case, told: str) -> None:
 
 def test_the_innermost_function_is_meant() -> None:
     """A marker inside a nested function is not about the outer one."""
-    assert innermost_function(_Model(), "app.py", 3).id == "app.f.g"
+    assert innermost_function(_Model(), "app.py", 3) is INNER
     assert innermost_function(_Model(), "other.py", 3) is None
 
 
