@@ -54,6 +54,9 @@ class AnnotationReader:
             case f.Sub():
                 return self._generic(expr, scope, depth)
             case f.Name() | f.Attr():
+                alias = self._evaluator.names.alias(expr, scope)
+                if alias is not None:
+                    return self.instances(alias[0], alias[1], depth + 1)
                 return join(*(self._instance(v) for v in self._evaluator.evaluate(expr, scope)))
         return UNKNOWN
 
@@ -99,16 +102,19 @@ class AnnotationReader:
 
     def injected(self, param: f.Param, scope: Function) -> Values:
         """What `= Depends(f)` or `Annotated[T, Depends(f)]` puts into a parameter."""
-        for expr in (param.default, *self._metadata(param.annotation, scope)):
-            found = self._provided(expr, scope)
+        if param.default is not None:
+            found = self._provided(param.default, scope)
             if found:
                 return found
-        return UNKNOWN
-
-    def _metadata(self, annotation: f.Expr | None, scope: Function, depth: int = 0) -> tuple[f.Expr, ...]:
+        annotation, where = param.annotation, scope
+        if isinstance(annotation, f.Name | f.Attr):
+            annotation, where = self._evaluator.names.alias(annotation, scope) or (annotation, scope)
         if isinstance(annotation, f.Sub) and _bare(annotation.value) == "Annotated" and isinstance(annotation.index, f.Seq):
-            return annotation.index.items[1:]
-        return ()
+            for expr in annotation.index.items[1:]:
+                found = self._provided(expr, where)
+                if found:
+                    return found
+        return UNKNOWN
 
     def _provided(self, expr: f.Expr | None, scope: Function) -> Values:
         if not isinstance(expr, f.CallRef):

@@ -158,6 +158,10 @@ class CallGraph:
         for site in function.calls:
             for kind, expr, waits in self.started_by(site):
                 self._start(site, kind, expr, waits, started)
+            for library in self.resolutions[site].libraries:
+                for row in self._knowledge.spawners(library.name):
+                    if row.receiver:
+                        self._start_receiver(site, library, spawner_kind(row), row.waits)
         for site in function.calls:
             resolution = self.resolutions[site]
             kind, spawner, waited = started.get(site.index, ("call", None, False))
@@ -172,12 +176,10 @@ class CallGraph:
         for library in resolution.libraries:
             rows = self._knowledge.spawners(library.name)
             for row in rows:
-                kind = f"hook:{row.hook}" if row.kind == "hook" else row.kind
-                if row.receiver:
-                    self._start_receiver(site, library, kind, row.waits)
-                    continue
-                for expr in arguments(site.fact, row.runs):
-                    yield kind, expr, row.waits
+                kind = spawner_kind(row)
+                if not row.receiver:
+                    for expr in arguments(site.fact, row.runs):
+                        yield kind, expr, row.waits
             if not rows:
                 yield from self._callbacks(site, library)
         for callee in resolution.functions:
@@ -337,7 +339,7 @@ class _ParameterRuns:
         for library in resolution.libraries:
             for row in self._knowledge.spawners(library.name):
                 if not row.receiver:
-                    kind = f"hook:{row.hook}" if row.kind == "hook" else row.kind
+                    kind = spawner_kind(row)
                     for expr in arguments(site.fact, row.runs):
                         yield kind, expr, row.waits
         for callee in resolution.functions:

@@ -128,6 +128,8 @@ class Effects:
     def _effects(self, site: CallSite) -> Iterator[EffectAt]:
         seen: set[tuple[Effect, str]] = set()
         for name, row, library in self.rows(site):
+            if row.lazy and self._builds_statement(name):
+                continue  # the call that executes the statement has the effect
             for word in row.effects:
                 effect, sql = Effect(word), ""
                 if effect is Effect.SQL:
@@ -135,6 +137,10 @@ class Effects:
                 if (effect, name) not in seen:
                     seen.add((effect, name))
                     yield EffectAt(effect, site, name, row, self._model(library, site), sql, self._confidence(site))
+
+    def _builds_statement(self, name: str) -> bool:
+        made = self._knowledge.type_from_call(name) or ""
+        return made.rpartition(".")[2] in _BY_STATEMENT or name.rpartition(".")[0].rpartition(".")[2] in _BY_STATEMENT
 
     def _confidence(self, site: CallSite) -> Confidence:
         how = self._graph.resolutions[site].how

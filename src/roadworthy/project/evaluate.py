@@ -428,9 +428,10 @@ class Evaluator:
             return (receiver,) if receiver is not None else UNKNOWN
         if made == "{model}":
             return (Instance(model, site),) if model is not None else UNKNOWN
-        if made is not None:
-            return (LibraryObject(made, site, model),)
-        return UNKNOWN
+        receiver = callee.receiver
+        if made is not None and isinstance(receiver, LibraryObject) and made in self.knowledge.type_bases(receiver.type):
+            return (LibraryObject(receiver.type, site, model),)  # a fluent method keeps the more special class
+        return (LibraryObject(made, site, model),) if made is not None else UNKNOWN
 
     def _model_of(self, callee: Library, site: CallSite | None) -> ClassInfo | None:
         """The project class that an ORM call is about: the receiver's, or a class among the arguments."""

@@ -271,15 +271,17 @@ class Guards:
 
     def _wrappers(self, site: CallSite) -> Iterator[Guard]:
         """`wait_for(call(), 5)`: calls that are given this call's coroutine or result."""
-        outer = site.fact.outer
+        inner, outer = site.index, site.fact.outer
         seen = 0
         while outer >= 0 and seen < 6:
             wrapper = site.function.calls[outer]
             for row, name in self._rows(wrapper, "wrapper"):
-                yield self._from_row(row, name, wrapper, "wrapper", None)
-            for callee in self._graph.resolutions[wrapper].functions:
-                yield from self._runs_parameter(callee, wrapper)
-            outer = wrapper.fact.outer
+                if _is_given(inner, list(arguments(wrapper.fact, row.call)) if row.call else list(wrapper.fact.args)):
+                    yield self._from_row(row, name, wrapper, "wrapper", None)
+            if _is_given(inner, [expr for _, expr, _ in self._graph.started_by(wrapper)]):
+                for callee in self._graph.resolutions[wrapper].functions:
+                    yield from self._runs_parameter(callee, wrapper)
+            inner, outer = outer, wrapper.fact.outer
             seen += 1
 
     def _runs_parameter(self, callee: Function, wrapper: CallSite) -> Iterator[Guard]:
@@ -487,6 +489,11 @@ def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
                     if (isinstance(func, f.Name) and func.id in names and func.id not in child.parameters) or passes:
                         yield child, site
                 stack.append((child, names | frozenset(child.parameters)))
+
+
+def _is_given(index: int, exprs: list[f.Expr]) -> bool:
+    """Is the call with this index one of the expressions, or part of a display or comprehension among them?"""
+    return any(isinstance(part, f.CallRef) and part.index == index for expr in exprs for part in flow.walk(expr))
 
 
 def _works_bare(row: GuardRow) -> bool:
