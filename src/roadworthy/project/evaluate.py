@@ -37,7 +37,7 @@ _PASSES_FIRST = frozenset({
     "contextlib.closing", "contextlib.aclosing", "contextlib.nullcontext", "copy.copy", "copy.deepcopy", "builtins.iter",
     "builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed", "builtins.frozenset",
     "asyncio.shield", "asyncio.wait_for", "asyncio.create_task", "asyncio.ensure_future", "builtins.aiter",
-    "contextvars.ContextVar", "weakref.proxy", "typing.NewType",
+    "contextvars.ContextVar", "weakref.proxy",
 })  # fmt: skip
 _PASSES_SECOND = frozenset({"typing.cast", "typing_extensions.cast"})
 _ITEM_OF_FIRST = frozenset({"builtins.next", "builtins.anext", "builtins.max", "builtins.min", "random.choice"})
@@ -388,6 +388,8 @@ class Evaluator:
                 passed = self._passed(name, args, site)
                 if passed:
                     return passed
+            elif name in {"typing.NewType", "typing_extensions.NewType"} and len(args) > 1:
+                return self.evaluate(args[1], site.function, site.fact.order)
             elif name in _ITEM_OF_FIRST and args:
                 return self.items(self.evaluate(args[0], site.function, site.fact.order), site.function)
             elif name in {"builtins.getattr"} and len(args) > 1:
