@@ -27,7 +27,7 @@ def model_text(function: str, path: Path | None, *, jobs: int = 0, no_cache: boo
     with ProgressBar() as bar:
         project = survey(paths, settings, progress=bar)
     if project.model is None:
-        return "".join(f"{problem.message}\n" for problem in project.problems if not problem.path), INCOMPLETE
+        return "".join(f"{problem.message}\n" for problem in project.problems if problem.path == "."), INCOMPLETE
     try:
         return describe(project.model, function), 0
     except LookupError as error:

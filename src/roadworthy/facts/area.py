@@ -66,8 +66,8 @@ class Area:
 
 def area_of_paths(prefixes: Sequence[str], paths: Iterable[str]) -> Area:
     """Take whole files: those that are one of `prefixes` or lie below one ("." is the root)."""
-    folders = tuple(f"{prefix}/" for prefix in prefixes)
-    return Area({path: (_WHOLE,) for path in paths if "." in prefixes or path in prefixes or path.startswith(folders)})
+    folders, exact = tuple(f"{prefix}/" for prefix in prefixes), frozenset(prefixes)
+    return Area({path: (_WHOLE,) for path in paths if "." in exact or path in exact or path.startswith(folders)})
 
 
 def find_area(text: str, files: Sequence[FileFacts], others: Sequence[str] = ()) -> Area:

@@ -85,14 +85,15 @@ def load_facts(
 ) -> Loaded:
     """Facts of every reviewed file. A file that cannot be read is a problem, never an exception."""
     load = _Load(cache, version, progress)
-    work = _only_reviewed(_look(load, files))
+    looked = _look(load, files)
+    work = _only_reviewed(looked)
     _from_cache(load, work)
     _from_files(load, [job for job in work if not job.done], extract, jobs)
     facts = [job.facts for job in work]
     return Loaded(
         python=tuple(one for one in facts if isinstance(one, FileFacts)),
         around=tuple(one for one in facts if isinstance(one, AuxFacts)),
-        roles={job.file.path: job.file.role for job in work},
+        roles={job.file.path: job.file.role for job in looked},
         problems=tuple(sorted(load.problems)),
     )
 
