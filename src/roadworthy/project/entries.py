@@ -218,8 +218,8 @@ class Entries:
 
     def _shape_fits(self, function: Function, row: EntryRow) -> bool:
         """A function that is an entry by its name alone must also look like one: `handler(event, context)`."""
-        wanted = row.methods
-        return not wanted or tuple(p.name.lstrip("_") for p in function.scope.params[: len(wanted)]) == tuple(wanted)
+        wanted = row.parameters
+        return tuple(p.name.lstrip("_") for p in function.scope.params[: len(wanted)]) == tuple(wanted)
 
     def _main_blocks(self, body: Function) -> Iterator[Entry]:
         """`if __name__ == "__main__":` makes the module a command."""
