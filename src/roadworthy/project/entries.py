@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
 
 _WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
-_FILE_COMMAND = re.compile(r"(^|/)management/commands/[^/]+\.py$")
+_MANAGES = re.compile(
+    r"(list|get|retrieve|read|view|show|test|create|update|delete|destroy|remove|partial_update|edit|patch|re_?deliver|re_?send|re_?try|new|add"
+    r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count)(_|$)"
+)
+_RECEIVES = re.compile(r"(handle|receive|process|incoming|on|consume|ingest|accept)_")
+_HOLE = re.compile(r"[{<(*]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -309,12 +314,18 @@ class Entries:
         return text or f"{kind.value.replace('-', ' ')} {function.qualname}"
 
     def _is_webhook(self, function: Function, label: str) -> bool:
-        """Events from outside: told by the route, the function's or the file's name."""
-        if label.startswith(("GET ", "DELETE ")):
+        """Events from outside, told by route and names; managing the webhooks that one sends is another thing."""
+        method, _, route = label.rpartition(" ")
+        if method in {"GET", "DELETE", "PUT", "PATCH"} or _MANAGES.match(function.name):
             return False
-        return bool(_WEBHOOK.search(label) or _WEBHOOK.search(function.name) or re.search(r"webhook", function.path, re.IGNORECASE)) and (
-            "webhook" not in function.path.lower() or bool(re.search(r"(handle|receive|incoming|process|webhook|callback|event|post)", function.name + label, re.IGNORECASE))
-        )
+        segments = [part for part in route.strip("^$/").split("/") if part]
+        if segments and "/" in label and _WEBHOOK.search(segments[-1]) and not _HOLE.search(segments[-1]):
+            return True
+        if _WEBHOOK.search(function.name):
+            return True
+        owner = f"{function.cls.name if function.cls else ''} {function.path.rpartition('/')[2]}"
+        receives = function.name in {"post", "handle", "receive", "process", "dispatch", "__call__"} or _RECEIVES.match(function.name)
+        return bool(receives and re.search(r"webhook|ipn", owner, re.IGNORECASE))
 
     # --- reach --------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ class Loop:
     tries: tuple[int, ...] = ()  # try regions inside whose handlers go on with the loop
 
 
+_STOP_WORDS = ("stop", "shut", "clos", "exit", "cancel", "terminat", "running", "quit", "kill", "disconnect", "is_set", "alive", "sentinel")
 _COUNTERS = frozenset({"range", "count", "trange"})
 
 
@@ -47,7 +48,8 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
     if tries and leaves:
         return Loop(region, "retry", _while_bound(here.test, literal), not endless, tries)
     if endless:
-        return Loop(region, "worker", None, False, tries)
+        kind = "other" if _ends_by_itself(scope, region) else "worker"
+        return Loop(region, kind, None, kind == "other", tries)
     return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
 
 
@@ -118,6 +120,22 @@ def _only_a_stop(scope: f.Scope, leave: f.Leave, loop: int, tries: tuple[int, ..
     """`if stop: break` before the work is a way to stop, not a success."""
     region = scope.regions[leave.region]
     return region.kind == "if" and region.parent == loop and all(region.start < scope.regions[t].start for t in tries)
+
+
+def _ends_by_itself(scope: f.Scope, loop: int) -> bool:
+    """`while True` that pages through something or waits for a result: it returns or breaks by what it finds, not to be stopped."""
+    for leave in scope.leaves:
+        if leave.kind not in {"return", "break"} or not flow.within(scope, leave.region, loop):
+            continue
+        if leave.kind == "break" and flow.loop_of(scope, leave.region) != loop:
+            continue
+        inside = [scope.regions[r] for r in flow.ancestors(scope, leave.region) if flow.within(scope, r, loop) and r != loop]
+        if any(region.kind == "except" for region in inside):
+            continue
+        tests = [flow.text_of(region.test, scope).lower() for region in inside if region.test is not None]
+        if not any(word in text for text in tests for word in _STOP_WORDS):
+            return True
+    return False
 
 
 def _sets_condition(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
