@@ -16,7 +16,7 @@ _ONLY_MARKS = re.compile(rf"^[ \t]*(?:{MARK}[ \t]*)+$", re.MULTILINE)
 
 
 def is_template(text: str) -> bool:
-    """Has it holes?"""
+    """Tell whether it has holes."""
     return "{{" in text or "{%" in text
 
 

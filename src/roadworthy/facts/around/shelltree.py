@@ -70,7 +70,9 @@ class _Place:
     depth: int = 0
     calls: tuple[str, ...] = ()  # functions being followed
 
-    def inside(self, *, last: bool | None = None, cases: Cases = (), subshell: bool = False, wrapped: bool = True) -> _Place:
+    def inside(
+        self, *, last: bool | None = None, cases: Cases = (), subshell: bool = False, wrapped: bool = True
+    ) -> _Place:
         """The place one level further in."""
         return replace(
             self,
@@ -263,7 +265,9 @@ class _Walk:
             self._clause(clause, place)
 
     def _clause(self, clause: Node, place: _Place) -> None:
-        tests = [c for c in clause.named_children[:1] if c.type == "test_command"] if clause.type == "elif_clause" else []
+        tests = (
+            [c for c in clause.named_children[:1] if c.type == "test_command"] if clause.type == "elif_clause" else []
+        )
         self._statements(clause, place.inside(cases=_condition_cases(tests)), frozenset(c.id for c in tests))
 
     def _case(self, node: Node, place: _Place) -> None:
