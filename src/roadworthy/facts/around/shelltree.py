@@ -32,6 +32,7 @@ _EQUALS = re.compile(
 )
 _SUBJECT = re.compile(r"""["']?\$\{?([\w@*]+)[^"']*["']?""")
 _SIGNALS = {"0": "EXIT", "1": "HUP", "2": "INT", "3": "QUIT", "15": "TERM"}
+_BARE_NOT = re.compile(r"(^|\s)!(?=[<>])")  # the grammar wants a blank in `!</dev/tcp/db/5432`
 _LANGUAGE = Language(tree_sitter_bash.language())
 
 
@@ -87,7 +88,7 @@ class _Place:
 def read_script(text: str, environment: Mapping[str, str] | None = None) -> Script:
     """Read a script, or the text of `sh -c`."""
     script = Script()
-    data = text.replace(HOLE, MARK).encode("utf-8", "replace")
+    data = _BARE_NOT.sub(r"\1! ", text.replace(HOLE, MARK)).encode("utf-8", "replace")
     if len(data) > MAX_BYTES:
         script.problems.append((1, f"shell text of more than {MAX_BYTES // 1000} kB is not read"))
         return script

@@ -215,11 +215,14 @@ def _parsed(
         target = _application(positionals[1:], sub.target_position)
     elif not target and sub is None and row.target_position is not None:
         target = _application(positionals, row.target_position)
+    kind: Kind = sub.kind if sub else row.kind
+    if any(option in programs.rows.help_options for option, _ in options):
+        kind = "oneshot"
     return Recognised(
         words,
         name,
-        "oneshot" if any(name in programs.rows.help_options for name, _ in options) else sub.kind if sub else row.kind,
-        sure=True,
+        kind,
+        sure=kind != "unknown",
         target=target,
         options=options,
         wrappers=wrappers,
