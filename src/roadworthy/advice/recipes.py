@@ -58,6 +58,17 @@ def durable(model: Model, function: Function, work: str) -> str:
     )
 
 
+def keep_task(model: Model, site: CallSite) -> str:
+    """Hold a reference to a task and hear of its exception."""
+    own = nearest(model, "keep-task", site.function)
+    snippet = """
+        task = asyncio.create_task(…)
+        _tasks.add(task)  # a set that lives as long as the process
+        task.add_done_callback(_tasks.discard)
+    """
+    return _with("Await the task, run it in a task group, or keep a reference until it is done.", own, "" if own else snippet)
+
+
 def on_commit(model: Model, site: CallSite, call: str) -> str:
     """Send after the transaction has committed."""
     own = nearest(model, "on-commit", site.function)

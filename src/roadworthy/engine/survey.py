@@ -19,14 +19,14 @@ from roadworthy.facts.cache import FactsCache, cache_folder, extractor_version
 from roadworthy.facts.load import Extractor, Loaded, Progress, load_facts, no_progress
 from roadworthy.facts.pool import processors
 from roadworthy.findings.finding import Problem
-from roadworthy.knowledge.index import KnowledgeError
+from roadworthy.knowledge.load import KnowledgeError
 from roadworthy.text.discover import Tree, discover, find_root
 from roadworthy.text.source import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from roadworthy.knowledge.load import Knowledge
+    from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.model import Model
     from roadworthy.text.source import Role
 

@@ -23,6 +23,7 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge, argument, arguments, has_spread
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.effects import EffectAt
@@ -49,7 +50,8 @@ __all__ = [
     "Coverage", "Delivery", "Edge", "Effect", "EffectAt", "Entry", "EntryKind", "Exposure", "Finding", "Function", "FunctionValue",
     "Guard", "GuardKind", "Handler", "Instance", "Iterable", "Iterator", "Library", "LibraryObject", "Literal", "Location", "Loop",
     "Model", "Origin", "Pillar", "Repeat", "RetryVerdict", "Rule", "Severity", "Step", "TimeoutVerdict", "advise", "argument",
-    "arguments", "expr", "finding", "flow", "has_spread", "impact_weight", "say",
+    "Spawned", "arguments", "expr", "finding", "flow", "has_spread", "impact_weight", "must_complete", "say", "spawned_work",
+    "unresolved_tasks",
 ]  # fmt: skip
 
 Check = Callable[[Model], Iterable[Finding]]
