@@ -11,7 +11,7 @@ import msgspec
 from roadworthy.knowledge.schema import ExceptionRow, TypeRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 T = TypeVar("T", TypeRow, ExceptionRow)
 
@@ -94,3 +94,8 @@ def when_matches(when: Mapping[str, str], literals: Mapping[str, str]) -> bool:
         )
         for places, wanted in when.items()
     )
+
+
+def needs_met(needs: Iterable[str], passed: Container[str]) -> bool:
+    """Does a call that passes these keywords and positions (in digits) pass what `needs` asks for?"""
+    return all(any(place in passed for place in places.split("|")) for places in needs)

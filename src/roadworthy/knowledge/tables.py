@@ -17,20 +17,26 @@ if TYPE_CHECKING:
     from roadworthy.knowledge.validate import NamedRow
 
 T = TypeVar("T", TypeRow, ExceptionRow)
-Numbers = dict[str, tuple[int, ...]]
+
+
+class NameTable(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Dotted name -> group of rows; a row is named by the number of its library and its number in the library's table."""
+
+    names: dict[str, int]
+    groups: tuple[tuple[tuple[int, int], ...], ...]
 
 
 class Tables(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
-    """The compiled knowledge. Row numbers count through all libraries in their order."""
+    """The compiled knowledge. Libraries, types and exceptions stay encoded until somebody asks for them."""
 
-    libraries: tuple[Library, ...]
-    calls: Numbers
-    guards: Numbers
-    entries: Numbers
-    spawners: Numbers
-    schema: Numbers
-    types: dict[str, TypeRow]
-    exceptions: dict[str, ExceptionRow]
+    libraries: tuple[msgspec.Raw, ...]
+    call: NameTable
+    guard: NameTable
+    entry: NameTable
+    spawner: NameTable
+    schema: NameTable
+    types: dict[str, msgspec.Raw]
+    exceptions: dict[str, msgspec.Raw]
     aliases: dict[str, str]
     ancestors: dict[str, tuple[str, ...]]  # of types and exceptions, nearest first, transitive
     from_call: dict[str, str]
@@ -52,22 +58,22 @@ def compile_tables(built_in: Sequence[Library], extra: Sequence[tuple[Library, s
         alias: row.name for row in classes for alias in row.same_as if alias not in types and alias not in exceptions
     }
     _reject_doubles(extra)
-    numbers = {
-        table: _numbers([named_rows(library)[table] for library in libraries], len(built_in), aliases)
+    tables = {
+        table: _name_table([named_rows(library)[table] for library in libraries], len(built_in), aliases)
         for table in ("call", "guard", "entry", "spawner", "schema")
     }
     origins = _origins(libraries, types, aliases)
-    names = [*numbers["call"], *numbers["guard"], *numbers["entry"], *numbers["spawner"], *numbers["schema"]]
-    names += [name for table in origins.values() for name in table]
+    names = [name for table in tables.values() for name in table.names]
+    names += [name for origin in origins.values() for name in origin]
     return Tables(
-        libraries=libraries,
-        calls=numbers["call"],
-        guards=numbers["guard"],
-        entries=numbers["entry"],
-        spawners=numbers["spawner"],
-        schema=numbers["schema"],
-        types=types,
-        exceptions=exceptions,
+        libraries=tuple(_raw(library) for library in libraries),
+        call=tables["call"],
+        guard=tables["guard"],
+        entry=tables["entry"],
+        spawner=tables["spawner"],
+        schema=tables["schema"],
+        types={name: _raw(row) for name, row in types.items()},
+        exceptions={name: _raw(row) for name, row in exceptions.items()},
         aliases=aliases,
         ancestors=_ancestors(classes, aliases),
         from_call=origins["call"],
@@ -78,6 +84,10 @@ def compile_tables(built_in: Sequence[Library], extra: Sequence[tuple[Library, s
         modules=_modules(libraries),
         by_name=_library_numbers(libraries),
     )
+
+
+def _raw(value: Library | TypeRow | ExceptionRow) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.msgpack.encode(value))
 
 
 def resolve_alias(name: str, aliases: dict[str, str]) -> str:
@@ -97,19 +107,19 @@ def _by_name(rows: Iterable[T]) -> dict[str, T]:
     return {single.name: single for row in rows for single in singles(row)}
 
 
-def _numbers(groups: Sequence[Sequence[NamedRow]], built_in: int, aliases: dict[str, str]) -> Numbers:
-    found: dict[str, list[int]] = {}
+def _name_table(groups: Sequence[Sequence[NamedRow]], built_in: int, aliases: dict[str, str]) -> NameTable:
+    found: dict[str, list[tuple[int, int]]] = {}
     theirs: set[str] = set()
-    number = 0
     for position, rows in enumerate(groups):
-        for row in rows:
+        for number, row in enumerate(rows):
             for name in _expanded(row, aliases):
                 if position >= built_in and name not in theirs:
                     theirs.add(name)
                     found[name] = []
-                found.setdefault(name, []).append(number)
-            number += 1
-    return {name: tuple(dict.fromkeys(numbers)) for name, numbers in found.items()}
+                found.setdefault(name, []).append((position, number))
+    numbered: dict[tuple[tuple[int, int], ...], int] = {}
+    names = {name: numbered.setdefault(tuple(dict.fromkeys(rows)), len(numbered)) for name, rows in found.items()}
+    return NameTable(names, tuple(numbered))
 
 
 def _expanded(row: NamedRow, aliases: dict[str, str]) -> Iterator[str]:
