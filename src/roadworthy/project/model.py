@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.guards import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from roadworthy.project.entries import Entries, Entry, Reached
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.exceptions import Exceptions, Handler
-    from roadworthy.project.guards import Guard, Guards
+    from roadworthy.project.guards import Guards
     from roadworthy.project.origins import Origin, Origins
     from roadworthy.project.reach import Reach
     from roadworthy.project.settings import ProjectSettings
@@ -249,6 +250,16 @@ class Model:
         """A transaction that may be open when this call runs: a block, a decorator, a caller."""
         coverage = self.coverage(site, lambda guard: guard.kind is GuardKind.TRANSACTION)
         return coverage.guards[0] if coverage.somewhere else None
+
+    def request_transaction(self, entry: Entry) -> Guard | None:
+        """The transaction that a framework or a setting puts around every run of an entry."""
+        if entry.in_transaction:
+            function = entry.function
+            return Guard(GuardKind.TRANSACTION, "framework", entry.source, function.path, function.line, function)
+        setting = self.settings.is_true("ATOMIC_REQUESTS")
+        if setting is None or not entry.source.startswith(("django", "rest_framework", "ninja")):
+            return None
+        return Guard(GuardKind.TRANSACTION, "framework", "ATOMIC_REQUESTS", setting.path, setting.line)
 
     def timeout(self, effect: EffectAt) -> TimeoutVerdict:
         """How long an external call may take by itself (guards not considered)."""
