@@ -13,7 +13,6 @@ from roadworthy.project.calls import DETACHED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -63,7 +62,9 @@ def unresolved_tasks(model: Model) -> Iterator[Spawned]:
         for site in function.calls:
             if site in started:
                 continue
-            kinds = {row.kind for name in model.library_names(site) for row in model.knowledge.spawners(name) if row.handle}
+            kinds = {
+                row.kind for name in model.library_names(site) for row in model.knowledge.spawners(name) if row.handle
+            }
             if "task" in kinds:
                 fate, handle = fate_of(model, site)
                 yield Spawned(site, "task", None, fate, handle)
@@ -96,7 +97,11 @@ def _given_to(model: Model, site: CallSite) -> tuple[Fate, str]:
     if site.fact.use == "receiver":
         if name in _WAITS:
             return "waited", ""
-        return ("dropped", "") if name in {"add_done_callback", "start", "set_name"} and outer.fact.use == "discarded" else ("kept", "")
+        return (
+            ("dropped", "")
+            if name in {"add_done_callback", "start", "set_name"} and outer.fact.use == "discarded"
+            else ("kept", "")
+        )
     if name in _WAITS:
         return "waited", ""
     if name in {"append", "add", "extend"}:
@@ -161,7 +166,11 @@ def _waits_in(function: Function, text: str) -> bool:
     for call in scope.calls:
         name = _last(call.func)
         if name in _WAITS:
-            inner = [*call.args, *(v for _, v in call.kwargs), *([call.func.value] if isinstance(call.func, f.Attr) else [])]
+            inner = [
+                *call.args,
+                *(v for _, v in call.kwargs),
+                *([call.func.value] if isinstance(call.func, f.Attr) else []),
+            ]
             if any(_mentions(expr, text, scope) for expr in inner):
                 return True
     exprs = [t.value for t in scope.tests] + [a.value for a in scope.assigns if a.value is not None]

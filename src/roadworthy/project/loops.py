@@ -23,7 +23,21 @@ class Loop:
     tries: tuple[int, ...] = ()  # try regions inside whose handlers go on with the loop
 
 
-_STOP_WORDS = ("stop", "shut", "clos", "exit", "cancel", "terminat", "running", "quit", "kill", "disconnect", "is_set", "alive", "sentinel")
+_STOP_WORDS = (
+    "stop",
+    "shut",
+    "clos",
+    "exit",
+    "cancel",
+    "terminat",
+    "running",
+    "quit",
+    "kill",
+    "disconnect",
+    "is_set",
+    "alive",
+    "sentinel",
+)
 _COUNTERS = frozenset({"range", "count", "trange"})
 
 
@@ -38,10 +52,16 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         if counter is None:
             return Loop(region, "items", tries=tries)
         name, call = counter
-        attempts = literal(call.args[-1] if len(call.args) < 3 else call.args[1]) if call.args and name != "count" else None
+        attempts = (
+            literal(call.args[-1] if len(call.args) < 3 else call.args[1]) if call.args and name != "count" else None
+        )
         if tries and _leaves_on_success(scope, region, tries):
             return Loop(region, "retry", attempts, name != "count", tries)
-        target_used = isinstance(here.target, f.Name) and here.target.id != "_" and scope.last_read.get(here.target.id, -1) >= here.start
+        target_used = (
+            isinstance(here.target, f.Name)
+            and here.target.id != "_"
+            and scope.last_read.get(here.target.id, -1) >= here.start
+        )
         return Loop(region, "items" if target_used else "other", attempts, name != "count", tries)
     endless = _endless(here.test)
     leaves = _leaves_on_success(scope, region, tries) if tries else False
@@ -109,7 +129,10 @@ def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> boo
             continue
         if leave.kind == "break" and flow.loop_of(scope, leave.region) != loop:
             continue
-        if not any(scope.regions[r].kind == "except" and flow.within(scope, r, loop) for r in flow.ancestors(scope, leave.region)):
+        if not any(
+            scope.regions[r].kind == "except" and flow.within(scope, r, loop)
+            for r in flow.ancestors(scope, leave.region)
+        ):
             if _only_a_stop(scope, leave, loop, tries):
                 continue
             return True
@@ -129,7 +152,9 @@ def _ends_by_itself(scope: f.Scope, loop: int) -> bool:
             continue
         if leave.kind == "break" and flow.loop_of(scope, leave.region) != loop:
             continue
-        inside = [scope.regions[r] for r in flow.ancestors(scope, leave.region) if flow.within(scope, r, loop) and r != loop]
+        inside = [
+            scope.regions[r] for r in flow.ancestors(scope, leave.region) if flow.within(scope, r, loop) and r != loop
+        ]
         if any(region.kind == "except" for region in inside):
             continue
         tests = [flow.text_of(region.test, scope).lower() for region in inside if region.test is not None]
@@ -143,7 +168,10 @@ def _sets_condition(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
     test = scope.regions[loop].test
     names = {part.id for part in flow.walk(test) if isinstance(part, f.Name)} if test is not None else set()
     return any(
-        isinstance(a.target, f.Name) and a.target.id in names and a.op == "=" and any(flow.within(scope, a.region, t) for t in tries)
+        isinstance(a.target, f.Name)
+        and a.target.id in names
+        and a.op == "="
+        and any(flow.within(scope, a.region, t) for t in tries)
         for a in scope.assigns
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
-from roadworthy.project.guards import Guard
+from roadworthy.project.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from roadworthy.project.clients import Clients, RetryVerdict, TimeoutVerdict
     from roadworthy.project.deployment import Deployment
     from roadworthy.project.effects import EffectAt, Effects
-    from roadworthy.project.entries import Entries, Entry, Reached
+    from roadworthy.project.entries import Entries
+    from roadworthy.project.entry import Entry, Reached
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.exceptions import Exceptions, Handler
     from roadworthy.project.guards import Guards
@@ -280,14 +281,20 @@ class Model:
             known = self._exposures[function] = Exposure(tuple(reached))
         return known
 
-    def steps(self, entry: Entry | None, function: Function, last: CallSite | None = None, note: str = "") -> tuple[Step, ...]:
+    def steps(
+        self, entry: Entry | None, function: Function, last: CallSite | None = None, note: str = ""
+    ) -> tuple[Step, ...]:
         """The path from an entry through calls to a function, and the call in it."""
         if entry is None:
             return ()
         path = self.entries.path(entry, function)
         first = Step(entry.function.path, entry.function.line, entry.function.qualname, entry.label)
         middle = [Step(e.site.path, e.site.line, e.caller.qualname, f"calls {e.callee.qualname}") for e in path]
-        tail = [Step(last.path, last.line, last.function.qualname, note or self.callee_text(last))] if last is not None else []
+        tail = (
+            [Step(last.path, last.line, last.function.qualname, note or self.callee_text(last))]
+            if last is not None
+            else []
+        )
         return (first, *middle, *tail)
 
     def chain(self, edges: Iterable[Edge]) -> tuple[Step, ...]:
@@ -320,7 +327,9 @@ class Model:
 
     def place_of_guard(self, guard: Guard, note: str = "") -> Location:
         """Where a guard stands."""
-        return Location(guard.path, guard.line, guard.line, 0, guard.function.qualname if guard.function else "<module>", note)
+        return Location(
+            guard.path, guard.line, guard.line, 0, guard.function.qualname if guard.function else "<module>", note
+        )
 
     def confidence_of(self, effect: EffectAt, exposure: Exposure | None = None) -> Confidence:
         """The weakest link: how the call was resolved; medium when nothing is known to reach it."""

@@ -141,7 +141,8 @@ def is_overridden(effect: EffectAt, model: Model) -> bool:
     method = effect.name.rpartition(".")[2]
     owner = effect.name.rpartition(".")[0]
     return any(
-        owner in cls.library_bases and ({method, "apply_async", "send"} & set(cls.methods)) for cls in model.symbols.classes
+        owner in cls.library_bases and ({method, "apply_async", "send"} & set(cls.methods))
+        for cls in model.symbols.classes
     )
 
 
@@ -161,7 +162,10 @@ def _report(site: CallSite, guard: Guard, sent: list[EffectAt], model: Model) ->
         issue=f"`{call}`{through} {effect.effect.word.meaning} while the transaction of {_where(guard, site)} is still open.",
         impact=_impact(effect, site, model, reads),
         fix=advise.on_commit(model, site, f"{call[:-2]}(…)"),
-        related=[model.place_of_guard(guard, "the transaction"), *([] if direct else [model.place(effect.site, effect.effect.word.meaning)])],
+        related=[
+            model.place_of_guard(guard, "the transaction"),
+            *([] if direct else [model.place(effect.site, effect.effect.word.meaning)]),
+        ],
         steps=(*model.steps(exposure.worst, site.function, site), *model.chain(path)),
         confidence=model.confidence_of(effect),
         subject=effect.name,
@@ -172,7 +176,11 @@ def _report(site: CallSite, guard: Guard, sent: list[EffectAt], model: Model) ->
 def _where(guard: Guard, site: CallSite) -> str:
     if guard.form == "framework":
         return f"`{guard.name}` ({guard.path}:{guard.line})"
-    return f"`{guard.name}` (line {guard.line})" if guard.path == site.path else f"`{guard.name}` ({guard.path}:{guard.line})"
+    return (
+        f"`{guard.name}` (line {guard.line})"
+        if guard.path == site.path
+        else f"`{guard.name}` ({guard.path}:{guard.line})"
+    )
 
 
 def _impact(effect: EffectAt, site: CallSite, model: Model, reads: bool) -> str:

@@ -84,15 +84,23 @@ def check(model: Model) -> Iterator[Finding]:
 def is_supervised_loop(work: Spawned, model: Model) -> bool:
     """A loop for the life of the process, started when the process starts."""
     assert work.callee is not None
-    if any(model.guards.loop(work.callee, i).kind == "worker" for i, r in enumerate(work.callee.scope.regions) if r.kind == "while"):
+    if any(
+        model.guards.loop(work.callee, i).kind == "worker"
+        for i, r in enumerate(work.callee.scope.regions)
+        if r.kind == "while"
+    ):
         return True
     exposure = model.exposure(work.site.function)
-    return bool(exposure.entries) and all(r.entry.kind in _PROCESS_LIFE for r in exposure.entries) and work.fate == "kept"
+    return (
+        bool(exposure.entries) and all(r.entry.kind in _PROCESS_LIFE for r in exposure.entries) and work.fate == "kept"
+    )
 
 
 def _report(work: Spawned, lost: list[EffectAt], model: Model) -> Finding:
     assert work.callee is not None
-    worst = max(lost, key=lambda effect: (impact_weight(model.exposure(work.site.function), [effect]), -effect.site.line))
+    worst = max(
+        lost, key=lambda effect: (impact_weight(model.exposure(work.site.function), [effect]), -effect.site.line)
+    )
     exposure = model.exposure(work.site.function)
     entry = exposure.worst
     name = work.callee.qualname
@@ -101,7 +109,9 @@ def _report(work: Spawned, lost: list[EffectAt], model: Model) -> Finding:
     kept = {
         "dropped": "The task is not even referenced, so the event loop may also collect it half-way.",
         "unread": f"`{work.handle}` is never read again, so nobody sees its exception.",
-        "kept": f"The reference in `{work.handle}` keeps it from being collected, but nobody waits for it." if work.handle else "Nobody waits for it.",
+        "kept": f"The reference in `{work.handle}` keeps it from being collected, but nobody waits for it."
+        if work.handle
+        else "Nobody waits for it.",
     }.get(work.fate, "")
     path = model.reach.path_down(work.callee, worst)
     steps = (*model.steps(entry, work.site.function, work.site, f"starts {name} as a task"), *model.chain(path))
