@@ -61,16 +61,15 @@ def binary(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Ex
 def _spine(scope: ScopeWalk, node: Node, same: frozenset[int], operator: str = "") -> list[tuple[list[Node], Node]]:
     """The nodes from `node` down through left operands of the same kind (and operator), with their parts."""
     spine: list[tuple[list[Node], Node]] = []
-    while True:
+    while node.kind_id in same:
         parts = node.children
         if len(parts) != 3:
             parts = scope.parts(node)
-        if len(parts) < 3:
-            return spine
+        if len(parts) < 3 or (operator and parts[1].type != operator):
+            break
         spine.append((parts, node))
         node = parts[0]
-        if node.kind_id not in same or (operator and node.children[1].type != operator):
-            return spine
+    return spine
 
 
 def _first_operand(
