@@ -26,7 +26,7 @@ from roadworthy.text.source import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from roadworthy.knowledge.load import Knowledge
+    from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.model import Model
     from roadworthy.text.source import Role
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roadworthy.knowledge.index import Knowledge
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class KnowledgeError(Exception):
     """A library file is wrong."""
-
-
-class Knowledge:
-    """Nothing is known."""
 
 
 def load_knowledge(extra: tuple[Path, ...] = ()) -> Knowledge:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from roadworthy.knowledge.load import Knowledge
+    from roadworthy.knowledge.index import Knowledge
 
 
 def show_library(knowledge: Knowledge, name: str) -> str:
     """Say that nothing is known."""
-    raise KeyError(name)
+    return f"No library file speaks of {name!r}.\n"

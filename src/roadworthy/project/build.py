@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from roadworthy.facts.schema import AuxFacts, FileFacts
-    from roadworthy.knowledge.load import Knowledge
+    from roadworthy.knowledge.index import Knowledge
 
 
 def build_model(files: Sequence[FileFacts], around: Sequence[AuxFacts], knowledge: Knowledge) -> Model:
