@@ -87,3 +87,11 @@ def test_paths() -> None:
     paths = ["a/b.py", "a/c/d.py", "ab/e.py", "f.py"]
     assert list(area_of_paths(["a", "f.py"], paths).ranges) == ["a/b.py", "a/c/d.py", "f.py"]
     assert list(area_of_paths(["."], paths).ranges) == paths
+    area = area_of_paths(["a", "f.py"], paths)
+    assert [area.concerns(path) for path in ("a", "a/closed", "f.py", "ab", "ab/e.py")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]

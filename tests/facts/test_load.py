@@ -72,6 +72,16 @@ def test_facts_in_order_and_problems(project: Path) -> None:
     assert sorted(seen) == ["a.py", "b.py", "c.cfg", "d.cfg", "e.py"]
 
 
+def test_giants(project: Path) -> None:
+    """Python that large is a problem; data around it only a note."""
+    for name in ("dump.cfg", "giant.py"):
+        with (project / name).open("wb") as stream:
+            stream.truncate(6_000_000)
+    loaded, _ = load(project)
+    assert ("giant.py", "is larger than 5 MB (6 MB)") in loaded.problems
+    assert loaded.notes == ("dump.cfg is larger than 5 MB (6 MB) and was not read",)
+
+
 def test_warm_is_cold(project: Path, tmp_path: Path) -> None:
     """The cache changes what is extracted and nothing else; a crash is not cached."""
     cache = tmp_path / "cache"

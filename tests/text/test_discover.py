@@ -81,6 +81,17 @@ def test_sorted_and_of_both_kinds(tmp_path: Path) -> None:
     ]
 
 
+def test_scripts_around_python_are_production(tmp_path: Path) -> None:
+    """What starts the service often lies in `scripts/`."""
+    write(tmp_path, "scripts/start.sh", "scripts/once.py", "tests/run.sh")
+    tree = discover(tmp_path, wants=lambda path: path.endswith(".sh"))
+    assert [(file.path, file.role) for file in tree.files] == [
+        ("scripts/once.py", Role.SCRIPT),
+        ("scripts/start.sh", Role.PRODUCTION),
+        ("tests/run.sh", Role.TEST),
+    ]
+
+
 def test_executables_without_suffix(tmp_path: Path) -> None:
     """Only when they are executable and say Python."""
     write(tmp_path, "bin/worker", "bin/plain", text="#!/usr/bin/env python3\nx = 1\n")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from roadworthy.config import Settings
-    from roadworthy.rules.api import Rule
+    from roadworthy.engine.stages import Rule
 
 
 def review(
@@ -61,7 +61,7 @@ def judge(project: Project, settings: Settings, stages: Stages, progress: Progre
         files=len(project.loaded.python),
         lines=sum(facts.lines for facts in project.loaded.python),
         rules=infos,
-        notes=(*elsewhere, *project.tree.notes, *_left_out(project), *sifted.notes),
+        notes=(*elsewhere, *project.tree.notes, *project.loaded.notes, *_left_out(project), *sifted.notes),
     )
 
 
@@ -96,7 +96,7 @@ def _in_area(project: Project) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
     inside = [
         problem
         for problem in project.problems
-        if problem.path == "." or all(not area.ranges or problem.path in area.ranges for area in project.areas)
+        if problem.path == "." or all(area.concerns(problem.path) for area in project.areas)
     ]
     others = len({problem.path for problem in project.problems} - {problem.path for problem in inside})
     note = f"{others:,} file{'s' if others > 1 else ''} outside the area could not be read in full"

@@ -66,10 +66,7 @@ def library_text(name: str) -> str:
         knowledge = STAGES.knowledge(project_settings().libraries)
     except KnowledgeError as error:
         raise UsageError(str(error)) from error
-    try:
-        return show_library(knowledge, name)
-    except LookupError as error:
-        raise UsageError(_said(error) if " " in _said(error) else f"nothing is known of {name}") from error
+    return show_library(knowledge, name)
 
 
 def _said(error: LookupError) -> str:

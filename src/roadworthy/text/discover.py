@@ -120,7 +120,7 @@ class _Walk:
         self.problems: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self.naming = False
-        self.room = max_files
+        self.max_files = self.room = max_files
         self.entries = MAX_ENTRIES
 
     def tree(self) -> Tree:
@@ -240,7 +240,7 @@ class _Walk:
                 self.problems.append(
                     (
                         printable(relative),
-                        "more than the allowed number of files: this file and all after it were not reviewed",
+                        f"more than {self.max_files:,} files: this one and all after it were not reviewed",
                     )
                 )
             if self.room < 0:
@@ -249,6 +249,8 @@ class _Walk:
         kind = Kind.AROUND if around else Kind.PYTHON
         assigned = self.assign(relative)
         role = assigned or (Role.PRODUCTION if self.naming else file_role(name, folder))
+        if around and role is Role.SCRIPT:  # `scripts/start.sh` is what the container starts
+            role = Role.PRODUCTION
         self.files[relative] = SourceFile(
             printable(relative), full, kind, role, named=self.naming or assigned is not None
         )
