@@ -102,6 +102,18 @@ def test_all_versions_are_kept(knowledge):
     ]
 
 
+def test_rows_are_inherited(knowledge):
+    assert effects(knowledge, "ours.Special.send") == [("http-request",)]
+    assert effects(knowledge, "ours.Special.get") == [("rpc",), ("email",)]
+
+
+def test_an_object_stands_for_its_type(knowledge):
+    assert knowledge.canonical("ours.default") == "ours.Client"
+    assert effects(knowledge, "ours.default.send") == [("http-request",)]
+    assert effects(knowledge, "loguru.logger.exception") == [("log",)]
+    assert effects(knowledge, "pathlib.Path.parent.parent.write_text") == [("file-write",)]
+
+
 def test_an_exact_name_wins_over_a_star(knowledge):
     assert effects(knowledge, "ours.stub.GetUser") == [("rpc",)]
     assert effects(knowledge, "ours.stub.close") == [("close",)]

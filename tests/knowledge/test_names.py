@@ -19,6 +19,8 @@ from roadworthy.knowledge.schema import ExceptionRow
         ),
         ("a.{b,c.{d,e}}", ("a.b", "a.c.d", "a.c.e")),
         ("a.{b, c}", ("a.b", "a.c")),
+        ("{A.{b,c},D.{e,f},G}", ("A.b", "A.c", "D.e", "D.f", "G")),
+        ("{a,b}.{c,d}", ("a.c", "a.d", "b.c", "b.d")),
         ("a.{b,b}", ("a.b",)),
         ("grpc_stub.*", ("grpc_stub.*",)),
     ],

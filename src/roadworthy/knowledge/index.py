@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from roadworthy.knowledge.names import starred
 from roadworthy.knowledge.schema import ExceptionRow, Library, TypeRow
-from roadworthy.knowledge.tables import resolve_alias
+from roadworthy.knowledge.tables import resolve_alias, resolve_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.knowledge.schema import CallRow, EntryRow, GuardRow, SchemaRow, SpawnerRow
     from roadworthy.knowledge.tables import NameTable, Tables
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,14 +67,21 @@ class Knowledge:
     def _rows(self, table: NameTable, name: str) -> Iterator[tuple[Library, int]]:
         group = table.names.get(name)
         if group is None:
-            real = resolve_alias(name, self.tables.aliases)
-            group = table.names.get(real)
-            if group is None:
-                group = table.names.get(starred(real))
-                if group is None:
-                    return
-        for library, number in table.groups[group]:
-            yield self._library(library), number
+            group = self._find(table.names, resolve_alias(name, self.tables.aliases))
+        if group is not None:
+            for library, number in table.groups[group]:
+                yield self._library(library), number
+
+    def _find(self, table: dict[str, R], real: str) -> R | None:
+        """The entry of a canonical name: its own, that of a star, or what it inherits from a base of its class."""
+        owner, _, attr = real.rpartition(".")
+        for cls in (owner, *self.tables.ancestors.get(owner, ())):
+            found = table.get(f"{cls}.{attr}" if cls else attr)
+            if found is None and cls:
+                found = table.get(f"{cls}.*")
+            if found is not None:
+                return found
+        return None
 
     # --- classes ---
 
@@ -100,27 +109,25 @@ class Knowledge:
         found = tables.from_call.get(real)
         if found is None and real in tables.types:
             return real
-        return found or tables.from_call.get(starred(real))
+        return found or self._find(tables.from_call, real)
 
     def type_from_attribute(self, name: str) -> str | None:
         """The type of a library's module-level object or of an attribute `Class.attr`."""
-        return self._origin(self.tables.from_attribute, name)
+        return self._find(self.tables.from_attribute, resolve_owner(name, self.tables.aliases))
 
     def type_from_with(self, name: str) -> str | None:
         """The type that `with name() as v` binds (for an instance, `name` is its class): the value's own unless a file says otherwise."""
-        found = self._origin(self.tables.from_with, name)
+        found = self._find(self.tables.from_with, self.canonical(name))
         if found is None:
             entered = self.type_from_call(name)
-            found = None if entered is None else self._origin(self.tables.from_with, entered) or entered
+            found = None if entered is None else self._find(self.tables.from_with, entered) or entered
         return found
 
     def type_from_iter(self, name: str) -> str | None:
         """The type of the items of `for v in name()`, or of `for v in x` where `x` is of type or attribute `name`."""
-        return self._origin(self.tables.from_iter, name)
-
-    def _origin(self, table: dict[str, str], name: str) -> str | None:
-        real = self.canonical(name)
-        return table.get(real) or table.get(starred(real))
+        tables = self.tables
+        found = self._find(tables.from_iter, resolve_owner(name, tables.aliases))
+        return found or self._find(tables.from_iter, self.canonical(name))
 
     def member(self, type_name: str, attr: str) -> str:
         """The dotted name of `attr` in the class or nearest library base that knows it; else in the class itself.

@@ -86,7 +86,7 @@ def identity_of(row: NamedRow) -> str:
         case GuardRow():
             return f"{row.version} {row.kind} {sorted(row.only_if.items())}"
         case EntryRow():
-            return f"{row.version} {row.kind} {row.form}"
+            return f"{row.version} {row.kind} {row.form} {sorted(row.when.items())} {row.parameters}"
         case SpawnerRow():
             return f"{row.kind} {row.hook} {row.runs}"
         case SchemaRow():
