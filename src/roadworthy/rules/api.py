@@ -25,6 +25,7 @@ from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKi
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
+from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.effects import EffectAt
@@ -51,6 +52,7 @@ __all__ = [
     "DETACHED",
     "INLINE",
     "Audience",
+    "Blocked",
     "CallSite",
     "Callable",
     "ClassInfo",
@@ -92,6 +94,7 @@ __all__ = [
     "advise",
     "argument",
     "arguments",
+    "blocked_coroutines",
     "expr",
     "finding",
     "flow",
