@@ -36,8 +36,12 @@ def extract_around(path: str, data: bytes) -> AuxFacts | None:
     found = Found()
     lines = data.count(b"\n") + 1
     limit = MAX_BYTES_OF.get(kind, MAX_BYTES)
-    if len(data) > limit and kind == "yaml":
-        return None  # recorded responses, data sets; no manifest that a person wrote is this large
+    if (
+        len(data) > limit
+        and kind == "yaml"
+        and not yamlfiles.looks_like_manifest(data[:50_000].decode("utf-8", "replace"))
+    ):
+        return None  # recorded responses, data sets
     if len(data) > limit:
         found.problem(1, f"larger than {limit // 1_000_000} MB: not read")
         return found.facts(path, _FALLBACK.get(kind, "config"), lines)
