@@ -52,6 +52,7 @@ def test_compose() -> None:
     found = settings(facts)
     assert found["services.api.stop_grace_period"] == found["services.worker.stop_grace_period"] == "1m30s"
     assert found["services.api.init"] == "true"
+    assert [s.line for s in facts.settings if s.key == "services.api.name"] == [8]
     assert found["services.api.build.target"] == "prod"
     assert found["services.api.env.LEVEL"] == "info"
     assert found["services.api.env.SECRET_KEY"] == "***"
