@@ -12,7 +12,7 @@ from roadworthy.project.build import build_model
 from roadworthy.rules.registry import load_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from roadworthy.facts.schema import AuxFacts, FileFacts
@@ -40,7 +40,7 @@ class Stages:
     around: Callable[[str, bytes], AuxFacts | None] = extract_around
     wants: Callable[[str], bool] = wants
     knowledge: Callable[[tuple[Path, ...]], Knowledge] = load_knowledge
-    model: Callable[[Sequence[FileFacts], Sequence[AuxFacts], Knowledge], Model] = build_model
+    model: Callable[[Sequence[FileFacts], Sequence[AuxFacts], Knowledge, Mapping[str, str]], Model] = build_model
     rules: Callable[[], Sequence[Rule]] = load_rules
 
 

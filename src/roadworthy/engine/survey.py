@@ -89,7 +89,8 @@ def understand(tree: Tree, loaded: Loaded, knowledge: Knowledge, areas: tuple[Ar
     problems = list(_unread(tree, loaded))
     model: Model | None = None
     try:
-        model = stages.model(loaded.python, loaded.around, knowledge)
+        roles = {path: role.value for path, role in loaded.roles.items()}
+        model = stages.model(loaded.python, loaded.around, knowledge, roles)
     except Exception as error:  # a review that fails says so; it never ends in a traceback
         problems.append(crashed("building the model", error))
     return Project(Path(tree.root), tree, loaded, knowledge, model, areas, tuple(problems))
