@@ -15,7 +15,7 @@ Seconds = float | Literal["forever"]
 YesNo = Literal["yes", "no"]
 
 
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=None, kw_only=True, gc=False):
+class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename=None, kw_only=True, gc=False):
     """Base of everything in a library file."""
 
 
@@ -113,9 +113,12 @@ class GuardRow(Row):
 
     names: tuple[str, ...]
     kind: str  # a GuardKind
-    form: tuple[Literal["decorator", "context", "wrapper", "iterator", "object", "base-class", "setting"], ...] = ("decorator",)
+    form: tuple[
+        Literal["decorator", "context", "wrapper", "iterator", "object", "base-class", "setting", "condition"], ...
+    ] = ("decorator",)
     """decorator: covers the function; context: the with block; wrapper: covers the callable or awaitable it is given
-    (`call` says where); iterator: covers the body of the loop over it; object: passed to or mounted on a client."""
+    (`call` says where); iterator: covers the body of the loop over it; object: passed to or mounted on a client;
+    condition: covers what runs only if the (truthy) result of the call says so (`if client.set(key, 1, nx=True): …`)."""
     call: Argument | None = None
     attempts: Argument | None = None
     attempts_absent: int | Literal["forever"] | None = None
@@ -147,6 +150,8 @@ class EntryRow(Row):
     kind: str  # an EntryKind
     form: Literal["decorator", "base-class", "registers", "name", "setting"] = "decorator"
     methods: tuple[str, ...] = ()  # base-class: which methods (fnmatch) are entries
+    parameters: tuple[str, ...] = ()  # name: the function counts only when its first parameters are these
+    when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal
     callable: Argument | None = None  # registers: which argument is the function
     delivery: str | None = None  # a Delivery
     delivery_if: dict[str, str] = {}  # keyword argument present (and not False) -> Delivery
@@ -194,7 +199,7 @@ class SchemaRow(Row):
 
     names: tuple[str, ...]
     construct: Literal["model", "table", "column", "unique", "index", "primary-key", "foreign-key", "one-to-one", "add-column",
-                       "add-constraint", "drop-constraint", "create-table", "drop-table", "alter-column", "rename", "run-sql", "meta"]
+                       "add-constraint", "drop-constraint", "create-table", "drop-table", "alter-column", "drop-column", "rename", "run-sql", "meta"]
     name: Argument | None = None
     columns: Argument | None = None
     table: Argument | None = None
