@@ -20,6 +20,7 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
+    from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, ClassInfo
 
@@ -41,6 +42,7 @@ class CallReader:
         """`evaluator` answers everything that is not this part's own."""
         self._evaluator = evaluator
         self._knowledge = evaluator.knowledge
+        self._registrars = _registrars(evaluator.knowledge)
 
     def callees(self, site: CallSite) -> Values:
         """What a call calls."""
@@ -169,7 +171,16 @@ class CallReader:
             and made in self._knowledge.type_bases(receiver.type)
         ):
             return (LibraryObject(receiver.type, site, model),)  # a fluent method keeps the more special class
+        if made is None:
+            made = self._in_the_manner_of(callee.name)
         return (LibraryObject(made, site, model),) if made is not None else UNKNOWN
+
+    def _in_the_manner_of(self, name: str) -> str | None:
+        """`company_utils.celery.CompanyCelery()`: a class that we do not know, named after one that registers entry points."""
+        if self._knowledge.library_of(name) is not None:
+            return None
+        last = name.rpartition(".")[2]
+        return next((known for bare, known in self._registrars if last.endswith(bare)), None) if last[:1].isupper() else None
 
     def model_of(self, callee: Library, site: CallSite | None) -> ClassInfo | None:
         """The project class that an ORM call is about: the receiver's, or a class among the arguments."""
@@ -193,3 +204,11 @@ def _super_of(cls: ClassInfo) -> Value:
     for base in cls.bases:
         return Instance(base) if not isinstance(base, str) else LibraryObject(base)
     return LibraryObject("builtins.object")
+
+
+def _registrars(knowledge: Knowledge) -> tuple[tuple[str, str], ...]:
+    """(bare name, dotted name) of library classes whose methods register entry points, longest name first."""
+    owners = {name.rpartition(".")[0] for name in knowledge.tables.entry.names}
+    found = {(owner.rpartition(".")[2], owner) for owner in owners if knowledge.type(owner) is not None}
+    distinctive = [(bare, owner) for bare, owner in found if len(bare) >= 5 and bare[0].isupper()]
+    return tuple(sorted(distinctive, key=lambda pair: (-len(pair[0]), pair)))
