@@ -166,21 +166,14 @@ class Entries:
                                 self._add_row(method, row, name, site)
 
     def _by_names(self) -> None:
-        rows = [
-            (name, row)
-            for library in self._knowledge.libraries
-            for row in library.entry
-            if row.form == "name"
-            for name in row.names
-        ]
         for module in self._symbols.modules:
             for children in module.body.children.values():
                 function = children[-1]
                 if function.kind != "function":
                     continue
-                for name, row in rows:
-                    if fnmatchcase(function.name, name.rpartition(".")[2]) and self._shape_fits(function, row):
-                        self._add_row(function, row, name, None)
+                for row in self._knowledge.entries(function.name):
+                    if row.form == "name" and self._shape_fits(function, row):
+                        self._add_row(function, row, function.name, None)
             for leaf in self._main_blocks(module.body):
                 self._add(leaf)
 
@@ -271,7 +264,7 @@ class Entries:
         label = self._label(kind, function, site)
         if kind is EntryKind.HTTP_HANDLER and self._is_webhook(function, label):
             kind = EntryKind.WEBHOOK_HANDLER
-        keywords = {k: v for k, v in site.fact.kwargs} if site is not None else {}
+        keywords = dict(site.fact.kwargs) if site is not None else {}
         delivery = Delivery(row.delivery) if row.delivery else kind.word.delivery
         for keyword, word in row.delivery_if.items():
             if keyword in keywords and not self._is_false(keywords[keyword], site):
@@ -299,7 +292,7 @@ class Entries:
                 on_loop,
                 site,
                 row,
-            )  # fmt: skip
+            )
         )
 
     def _is_false(self, expr: f.Expr, site: CallSite | None) -> bool:

@@ -180,7 +180,11 @@ class CallReader:
         if self._knowledge.library_of(name) is not None:
             return None
         last = name.rpartition(".")[2]
-        return next((known for bare, known in self._registrars if last.endswith(bare)), None) if last[:1].isupper() else None
+        return (
+            next((known for bare, known in self._registrars if last.endswith(bare)), None)
+            if last[:1].isupper()
+            else None
+        )
 
     def model_of(self, callee: Library, site: CallSite | None) -> ClassInfo | None:
         """The project class that an ORM call is about: the receiver's, or a class among the arguments."""
