@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.python.grammar import ATTRIBUTE, IDENTIFIER, SKIPPED, TYPE, kinds
+from roadworthy.facts.python.grammar import ATTRIBUTE, IDENTIFIER, SKIPPED, TYPE, kinds, token
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, PATH_LENGTH, ScopeWalk, expression
 from roadworthy.facts.schema import Attr, Expr, Name, Seq, Star, Sub
 
@@ -16,6 +16,7 @@ _LISTS: Final = kinds("list_pattern", "list")
 _STARS: Final = kinds("list_splat_pattern", "list_splat", "dictionary_splat_pattern", "splat_type")
 _SUBSCRIPT: Final = kinds("subscript")
 _WRAPPERS: Final = kinds("parenthesized_expression", "as_pattern_target")
+_COMMA: Final = token(",")
 _CONSTANTS: Final = frozenset({"None", "True", "False"})
 
 
@@ -113,7 +114,7 @@ def index_of(scope: ScopeWalk, value: Expr, nodes: list[Node], outer: int, depth
         kind = node.kind_id
         if kind in SKIPPED:
             scope.extra(node)
-            comma = comma or (bool(items) and node.type == ",")
+            comma = comma or (bool(items) and kind == _COMMA)
             continue
         items.append(display_item(scope, node, outer, depth + 1))
         if last == "Annotated":
@@ -157,7 +158,10 @@ def target(scope: ScopeWalk, node: Node, depth: int) -> Expr:
     if kind in _SUBSCRIPT or kind == TYPE:
         return EXPR[kind](scope, node, "stored", -1, depth)
     if kind in _DISPLAYS or kind in _LISTS:
-        items = tuple(target(scope, n, depth + 1) for n in scope.parts(node) if n.is_named)
+        parts = scope.parts(node)
+        items = tuple(target(scope, n, depth + 1) for n in parts if n.is_named)
+        if kind in _DISPLAYS and len(items) == 1 and not any(n.kind_id == _COMMA for n in parts):
+            return items[0]  # (a) = 1
         return Seq("list" if kind in _LISTS else "tuple", items)
     if kind in _STARS or kind in _WRAPPERS:
         inner = next((n for n in scope.parts(node) if n.is_named), None)
