@@ -53,10 +53,7 @@ class CallReader:
         super_value = self._super(site)
         if super_value:
             return super_value
-        found = []
-        for callee in self.callees(site):
-            found.append(self._result(callee, site))
-        return join(*found)
+        return join(*[self._result(callee, site) for callee in self.callees(site)])
 
     def _super(self, site: CallSite) -> Values:
         func = site.fact.func
