@@ -173,6 +173,10 @@ class CallGraph:
                 self._add(Edge(site, callee, actual, spawner, waited))
         self._link_contexts(function)
 
+    def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:
+        """Parameters that a function runs: name -> (kind of edge, waited for)."""
+        return self._param_runs.of(function)
+
     def started_by(self, site: CallSite) -> Iterator[tuple[str, f.Expr, bool]]:
         """(kind, expression of the callable or coroutine, waited for) of everything that this call makes run."""
         resolution = self.resolutions[site]
