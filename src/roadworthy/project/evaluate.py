@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.annotations import AnnotationReader
+from roadworthy.project.implied import add_implied_bases
 from roadworthy.project.names import NameResolver
 from roadworthy.project.symbols import CallSite, ClassInfo, Function, bound_names
 from roadworthy.project.values import (
@@ -67,12 +68,23 @@ class Evaluator:
         for cls in symbols.classes:
             self._resolve_bases(cls)
         self._forget()
+        # a base may itself be an attribute of an instance whose class had no bases yet: `class Order(db.Model)`
+        for cls in symbols.classes:
+            if len(cls.bases) < len(cls.body.scope.bases):
+                self._resolve_bases(cls)
+        self._forget()
+        if add_implied_bases(self, symbols, knowledge):
+            self._forget()
 
     # --- set-up -------------------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
         self._memo.clear()
         self._returns.clear()
+        self.names.forget()
+        for cls in self.symbols.classes:
+            for name in ("mro", "library_bases", "descendants"):
+                cls.__dict__.pop(name, None)
 
     def _resolve_bases(self, cls: ClassInfo) -> None:
         scope = cls.body.scope
@@ -83,7 +95,8 @@ class Evaluator:
             for value in self.evaluate(expr, outer) if outer else UNKNOWN:
                 if isinstance(value, ClassValue) and value.cls is not cls:
                     found.append(value.cls)
-                    value.cls.subclasses.append(cls)
+                    if cls not in value.cls.subclasses:
+                        value.cls.subclasses.append(cls)
                 elif isinstance(value, Library):
                     found.append(value.name)
                 elif isinstance(value, LibraryObject):
