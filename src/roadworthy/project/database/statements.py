@@ -111,7 +111,9 @@ class Statements:
 
     def _create_index(self, tree: exp.Expr, place: Place) -> None:
         index = tree.this
-        table = self._tables.find_or_make(_dotted(index.args.get("table")), place)
+        table = self._table(_dotted(index.args.get("table")), place)
+        if table is None:
+            return
         params = index.args.get("params")
         columns = params.args.get("columns") if params is not None else None
         key = _key_of(columns or [], place, "unique", index.name)
@@ -120,18 +122,19 @@ class Statements:
             key.condition = where.this.sql()
             key.condition_names = tuple(column.name for column in where.find_all(_exp().Column))
         key.nulls_distinct = "nulls not distinct" not in tree.sql().lower()
-        table.add_key(key)
+        if key.names or key.expressions:
+            table.add_key(key)
 
     # --- change -------------------------------------------------------------------------------------------------------
 
     def _drop(self, tree: exp.Expr, kind: str, place: Place) -> None:
-        name = _dotted(tree.this)
-        if kind == "TABLE":
-            table = self._tables.find(name)
-            if table is not None:
-                self._tables.remove(table)
-        elif kind == "INDEX":
-            self._drop_named(name, list(self._tables.by_name.values()), place)
+        for name in _dropped(tree):
+            if kind == "TABLE":
+                table = self._tables.find(name)
+                if table is not None:
+                    self._tables.remove(table)
+            elif kind == "INDEX":
+                self._drop_named(name, list(self._tables.by_name.values()), place)
 
     def _drop_named(self, name: str, tables: list[TableDraft], place: Place) -> None:
         plain = plain_name(name).rpartition(".")[2]
@@ -140,9 +143,14 @@ class Statements:
                 return
 
     def _alter(self, tree: exp.Expr, place: Place) -> None:
-        table = self._tables.find_or_make(_dotted(tree.this), place)
-        for action in tree.args.get("actions") or []:
-            self._action(action, table, place)
+        table = self._table(_dotted(tree.this), place)
+        if table is not None:
+            for action in tree.args.get("actions") or []:
+                self._action(action, table, place)
+
+    def _table(self, name: str, place: Place) -> TableDraft | None:
+        """The table of a statement; None when its name is not literal."""
+        return self._tables.find_or_make(name, place) if name and name != HOLE else None
 
     def _action(self, action: exp.Expr, table: TableDraft, place: Place) -> None:
         match type(action).__name__:
@@ -160,11 +168,11 @@ class Statements:
                 self._tables.add(table)
             case "Drop":
                 kind = str(action.args.get("kind") or "").upper()
-                name = (action.this or action.expressions[0]).name
-                if kind == "COLUMN":
-                    table.drop_column(name, place)
-                elif kind in {"CONSTRAINT", "INDEX", "KEY"}:
-                    self._drop_named(name, [table], place)
+                for name in _dropped(action):
+                    if kind == "COLUMN":
+                        table.drop_column(name, place)
+                    elif kind in {"CONSTRAINT", "INDEX", "KEY"}:
+                        self._drop_named(name, [table], place)
 
 
 def says_something(sql: str) -> bool:
@@ -202,6 +210,12 @@ def parse(sql: str) -> list[exp.Expr]:
         return []
     finally:
         logger.disabled = level
+
+
+def _dropped(node: exp.Expr) -> list[str]:
+    """What a DROP names; the parser's versions keep it in different places."""
+    given = node.args.get("tables") or ([node.this] if node.this is not None else node.expressions)
+    return [_dotted(one) for one in given if one is not None]
 
 
 def _dotted(node: exp.Expr | None) -> str:
