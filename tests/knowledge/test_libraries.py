@@ -6,8 +6,8 @@ import datetime
 from collections import Counter
 
 import pytest
-from knowledge.examples import mentioned, parse_example
 
+from knowledge.examples import mentioned, parse_example
 from roadworthy.knowledge.load import LIBRARIES, load_knowledge, read_libraries
 from roadworthy.knowledge.names import expand, singles
 from roadworthy.knowledge.toml_file import read_library

@@ -125,3 +125,35 @@ REVIEW = Review(
 )
 
 EMPTY = Review(root=".", findings=(), files=1, lines=10)
+
+
+def many(count: int) -> Review:
+    """A review with so many findings, for pages that must stay usable."""
+    kinds = tuple((pillar, severity) for severity in Severity for pillar in Pillar)
+    made = []
+    for number in range(count):
+        pillar, severity = kinds[(number * 5 + number // 9) % len(kinds)]
+        path = f"services/shop_{number % 7}/orders/handlers_{number % 13}.py"
+        made.append(
+            Finding(
+                rule=f"{pillar.value}-rule-{number % 4}",
+                anti_pattern="missing-retry",
+                pillar=pillar,
+                severity=severity,
+                confidence=tuple(Confidence)[number % 3],
+                at=Location(path, 10 + number, 12 + number, 4, f"Handler{number % 5}.receive"),
+                title=f"`gateway.send_{number}()` is tried once while the message is already confirmed",
+                issue=f"`Handler.receive` confirms message {number} and only then calls `gateway.send_{number}()`.",
+                impact="When the gateway answers 503 during its daily restart, the order is lost and nobody sees it.",
+                fix="Send before the confirmation:\n\n```python\nawait gateway.send(order)\nawait message.ack()\n```",
+                steps=(
+                    Step(path, 3, "consume", "takes from the queue `orders`"),
+                    Step(path, 8 + number, f"Handler{number % 5}.receive", ""),
+                    Step(path, 10 + number, "Gateway.send", "sends an HTTP request"),
+                )[: number % 4],
+                related=tuple(Location(path, line, line, 0, "f", "also confirms early") for line in range(number % 3)),
+                fingerprint=f"{number:08x}",
+                weight=number % 11,
+            )
+        )
+    return Review(root="shop", findings=tuple(made), files=412, lines=98_113, rules=RULES)

@@ -30,7 +30,9 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
         return _with(text, own, _outer_timeout(effect.site))
     parameter = verdict.parameter or "timeout"
     where = "where the client is made" if verdict.at_construction else "at the call"
-    inner = f"{rule.config}=…({parameter}=10)" if rule is not None and rule.config and rule.argument else f"{parameter}=10"
+    inner = (
+        f"{rule.config}=…({parameter}=10)" if rule is not None and rule.config and rule.argument else f"{parameter}=10"
+    )
     value = "with a number from the settings, not a literal per call"
     return _with(f"Pass `{parameter}` {where}, {value}.", own, f"{callee}(…, {inner})")
 
@@ -58,10 +60,25 @@ def durable(model: Model, function: Function, work: str) -> str:
     )
 
 
+def keep_task(model: Model, site: CallSite) -> str:
+    """Hold a reference to a task and hear of its exception."""
+    own = nearest(model, "keep-task", site.function)
+    snippet = """
+        task = asyncio.create_task(…)
+        _tasks.add(task)  # a set that lives as long as the process
+        task.add_done_callback(_tasks.discard)
+    """
+    return _with(
+        "Await the task, run it in a task group, or keep a reference until it is done.", own, "" if own else snippet
+    )
+
+
 def on_commit(model: Model, site: CallSite, call: str) -> str:
     """Send after the transaction has committed."""
     own = nearest(model, "on-commit", site.function)
-    return _with(f"Send `{call}` only after the commit.", own, f"transaction.on_commit(lambda: {call})" if not own else "")
+    return _with(
+        f"Send `{call}` only after the commit.", own, f"transaction.on_commit(lambda: {call})" if not own else ""
+    )
 
 
 def upsert(model: Model, effect: EffectAt, key: str) -> str:
@@ -81,7 +98,9 @@ def dedup(model: Model, function: Function, key: str) -> str:
 def deterministic_id(model: Model, function: Function, parts: str) -> str:
     """Derive an id from business keys."""
     own = nearest(model, "deterministic-id", function)
-    return _with(f"Derive the id from {parts}, so that a repetition has the same one.", own, "" if own else f'f"…-{{{parts}}}"')
+    return _with(
+        f"Derive the id from {parts}, so that a repetition has the same one.", own, "" if own else f'f"…-{{{parts}}}"'
+    )
 
 
 def idempotency_key(model: Model, function: Function) -> str:
@@ -94,13 +113,19 @@ def off_loop(model: Model, site: CallSite) -> str:
     """Move a blocking call off the event loop."""
     own = nearest(model, "off-loop", site.function)
     callee = flow.text_of(site.fact.func, site.function.scope)
-    return _with("Run it in a thread, or use the client's async counterpart.", own, f"await asyncio.to_thread({callee}, …)")
+    return _with(
+        "Run it in a thread, or use the client's async counterpart.", own, f"await asyncio.to_thread({callee}, …)"
+    )
 
 
 def log_and_raise(model: Model, function: Function) -> str:
     """Say what was swallowed, in this code base's logger."""
     own = nearest(model, "logger", function)
-    return _with("Catch only what is expected here, and log the rest with its traceback.", own, "" if own else 'logger.exception("…")')
+    return _with(
+        "Catch only what is expected here, and log the rest with its traceback.",
+        own,
+        "" if own else 'logger.exception("…")',
+    )
 
 
 def isolate(model: Model, site: CallSite) -> str:
@@ -126,7 +151,11 @@ def atomic_write(model: Model, function: Function, target: str) -> str:
             os.fsync(out.fileno())
         os.replace(out.name, {target})
     """
-    return _with("Write to a temporary file in the same directory, flush, fsync, close, then replace.", own, "" if own else snippet)
+    return _with(
+        "Write to a temporary file in the same directory, flush, fsync, close, then replace.",
+        own,
+        "" if own else snippet,
+    )
 
 
 def shutdown(model: Model, function: Function) -> str:
@@ -145,7 +174,9 @@ def shutdown(model: Model, function: Function) -> str:
 def lock(model: Model, function: Function) -> str:
     """Make check and write one step."""
     own = nearest(model, "lock", function)
-    return _with("Make the check and the write one atomic step (a conditional update, or a row lock held across both).", own, "")
+    return _with(
+        "Make the check and the write one atomic step (a conditional update, or a row lock held across both).", own, ""
+    )
 
 
 def unique(model: Model, table: str, columns: tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.config.settings import ConfigError, PathRule, Settings
@@ -31,7 +31,14 @@ class _Context:
 
     root: Path
     names: frozenset[str]  # of rules, anti-patterns and pillars
-    rules: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Settings of one file, and which keys it gives."""
+
+    settings: Settings
+    given: frozenset[str]
 
 
 def load_settings(start: Path, root: Path, rules: Sequence[RuleInfo]) -> Settings:
@@ -39,11 +46,11 @@ def load_settings(start: Path, root: Path, rules: Sequence[RuleInfo]) -> Setting
 
     Raises ConfigError when it is wrong, unknown keys and names included.
     """
-    context = _Context(root, frozenset(names_of(rules)), frozenset(rule.id for rule in rules))
+    context = _Context(root, frozenset(names_of(rules)))
     for folder in (start, *start.parents):
         found = _configured(folder, root)
         if found is not None:
-            return _read(found, folder, context, ())
+            return _read(found, folder, context, ()).settings
         if folder == root:
             break
     return Settings()
@@ -98,16 +105,16 @@ def _label(file: Path, root: Path) -> str:
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
 
 
-def _read(table: Table, folder: Path, context: _Context, above: tuple[Path, ...]) -> Settings:
+def _read(table: Table, folder: Path, context: _Context, above: tuple[Path, ...]) -> _Layer:
     """Read one table on top of what it extends."""
     table.allow(_KEYS)
-    settings = Settings()
+    layer = _Layer(Settings(), frozenset())
     for name in table.strings("extend"):
-        settings = _merged(settings, _extended(table, folder / name, context, above))
-    return _merged(settings, _own(table, folder, context), table)
+        layer = _merged(layer, _extended(table, folder / name, context, above))
+    return _merged(layer, _Layer(_own(table, folder, context), frozenset(table.data)))
 
 
-def _extended(table: Table, file: Path, context: _Context, above: tuple[Path, ...]) -> Settings:
+def _extended(table: Table, file: Path, context: _Context, above: tuple[Path, ...]) -> _Layer:
     """Read a file that `extend` names."""
     file = file.resolve()
     if file in above or len(above) >= _MAX_EXTENDS:
@@ -168,17 +175,17 @@ def _libraries(table: Table, folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _merged(under: Settings, over: Settings, table: Table | None = None) -> Settings:
-    """Lay one on the other: lists add up, single values replace where the upper table gives them."""
-    given = table.data if table is not None else {}
-    return replace(
-        over,
-        pedantic=over.pedantic if table is None or "pedantic" in given else under.pedantic,
-        fail_on=over.fail_on if table is None or "fail-on" in given else under.fail_on,
-        select=over.select or under.select,
-        ignore=(*under.ignore, *over.ignore),
-        severity={**under.severity, **over.severity},
-        exclude=(*under.exclude, *over.exclude),
-        paths=(*under.paths, *over.paths),
-        libraries=(*under.libraries, *over.libraries),
+def _merged(under: _Layer, over: _Layer) -> _Layer:
+    """Lay one on the other: lists add up, single values replace where the upper layer gives them."""
+    low, high = under.settings, over.settings
+    settings = Settings(
+        pedantic=(high if "pedantic" in over.given else low).pedantic,
+        fail_on=(high if "fail-on" in over.given else low).fail_on,
+        select=high.select or low.select,
+        ignore=(*low.ignore, *high.ignore),
+        severity={**low.severity, **high.severity},
+        exclude=(*low.exclude, *high.exclude),
+        paths=(*low.paths, *high.paths),
+        libraries=(*low.libraries, *high.libraries),
     )
+    return _Layer(settings, under.given | over.given)

@@ -1,8 +1,18 @@
 """The one place that knows the order of the stages."""
 
+from roadworthy.engine.memory import model_of, review_sources
 from roadworthy.engine.run import review
-from roadworthy.engine.sources import model_of, review_sources
 from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.engine.survey import Project, locate, project_settings, survey
 
-__all__ = ["STAGES", "Project", "Stages", "locate", "model_of", "project_settings", "review", "review_sources", "survey"]
+__all__ = [
+    "STAGES",
+    "Project",
+    "Stages",
+    "locate",
+    "model_of",
+    "project_settings",
+    "review",
+    "review_sources",
+    "survey",
+]

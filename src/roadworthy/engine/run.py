@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadworthy.engine.sift import sift, wanted
@@ -14,10 +16,9 @@ from roadworthy.text.source import Kind, Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from roadworthy.config import Settings
-    from roadworthy.rules.api import Rule
+    from roadworthy.engine.stages import Rule
 
 
 def review(
@@ -34,8 +35,13 @@ def review(
     """
     settings = project_settings(paths, stages) if settings is None else settings
     project = survey(paths, settings, stages=stages, progress=progress)
+    return judge(project, settings, stages, progress)
+
+
+def judge(project: Project, settings: Settings, stages: Stages, progress: Progress = no_progress) -> Review:
+    """Let the rules judge a surveyed project."""
     rules = stages.rules()
-    found, crashes, ran = _judge(project, [rule for rule in rules if wanted(rule.info, settings)], progress)
+    found, crashes, ran = _run(project, [rule for rule in rules if wanted(rule.info, settings)], progress)
     infos = tuple(rule.info for rule in rules)
     sifted = sift(
         found,
@@ -48,20 +54,26 @@ def review(
     )
     problems, elsewhere = _in_area(project)
     return Review(
-        root=str(project.root),
+        root=_shown(project.root),
         findings=sifted.findings,
         held_back=sifted.held_back,
         problems=(*problems, *crashes),
         files=len(project.loaded.python),
         lines=sum(facts.lines for facts in project.loaded.python),
         rules=infos,
-        notes=(*elsewhere, *project.tree.notes, *_left_out(project), *sifted.notes),
+        notes=(*elsewhere, *project.tree.notes, *project.loaded.notes, *_left_out(project), *sifted.notes),
     )
 
 
-def _judge(
-    project: Project, rules: Sequence[Rule], progress: Progress
-) -> tuple[list[Finding], list[Problem], set[str]]:
+def _shown(root: Path) -> str:
+    """Write the root as seen from the current folder, so that a report does not depend on where the project lies."""
+    here = Path.cwd()
+    if here.is_relative_to(root) or root.is_relative_to(here):
+        return Path(os.path.relpath(root, here)).as_posix()
+    return root.as_posix()
+
+
+def _run(project: Project, rules: Sequence[Rule], progress: Progress) -> tuple[list[Finding], list[Problem], set[str]]:
     """Run the rules; one that crashes loses its own findings and nothing else."""
     found: list[Finding] = []
     crashes: list[Problem] = []
@@ -84,7 +96,7 @@ def _in_area(project: Project) -> tuple[tuple[Problem, ...], tuple[str, ...]]:
     inside = [
         problem
         for problem in project.problems
-        if not problem.path or all(not area.ranges or problem.path in area.ranges for area in project.areas)
+        if problem.path == "." or all(area.concerns(problem.path) for area in project.areas)
     ]
     others = len({problem.path for problem in project.problems} - {problem.path for problem in inside})
     note = f"{others:,} file{'s' if others > 1 else ''} outside the area could not be read in full"

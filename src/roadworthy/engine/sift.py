@@ -113,13 +113,12 @@ def _in_areas(path: str, line: int, end_line: int, areas: Sequence[Area]) -> boo
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
-    """Pillar, severity, weight, place; the rest only makes the order total."""
+    """Pillar, severity, place; the rest only makes the order total."""
     at = finding.at
     pillar = _PILLARS.index(finding.pillar)
     return (
         pillar,
         finding.severity.rank,
-        -finding.weight,
         at.path,
         at.line,
         at.column,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from roadworthy.facts.around import extract_around, wants
 from roadworthy.facts.extract import extract_python
@@ -12,13 +12,24 @@ from roadworthy.project.build import build_model
 from roadworthy.rules.registry import load_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from roadworthy.facts.schema import AuxFacts, FileFacts
+    from roadworthy.findings.finding import Finding, RuleInfo
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.model import Model
-    from roadworthy.rules.api import Rule
+
+
+class Rule(Protocol):
+    """What the engine asks of a rule."""
+
+    @property
+    def info(self) -> RuleInfo:
+        """Return what a report may say about it."""
+
+    def run(self, model: Model, /) -> Iterable[Finding]:
+        """Judge the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,7 @@ class Stages:
     wants: Callable[[str], bool] = wants
     knowledge: Callable[[tuple[Path, ...]], Knowledge] = load_knowledge
     model: Callable[[Sequence[FileFacts], Sequence[AuxFacts], Knowledge, Mapping[str, str]], Model] = build_model
-    rules: Callable[[], tuple[Rule, ...]] = load_rules
+    rules: Callable[[], Sequence[Rule]] = load_rules
 
 
 STAGES = Stages()

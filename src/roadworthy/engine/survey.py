@@ -47,7 +47,7 @@ class Project:
 def locate(paths: Sequence[str | Path]) -> tuple[Path, tuple[Path, ...]]:
     """Find the root of the project and the named paths, resolved. No path: the current folder's project, all of it."""
     named = tuple(_resolved(path) for path in paths)
-    root = find_root(named or (Path.cwd(),))
+    root = find_root(named or (_resolved("."),))
     return root, tuple(path for path in named if path != root)
 
 
@@ -75,20 +75,25 @@ def survey(
     """Read the whole project that holds `paths` and build its model. Raises UsageError for a senseless request."""
     settings = project_settings(paths, stages) if settings is None else settings
     root, named = locate(paths)
-    knowledge = _knowledge(settings, stages)
+    knowledge = know(settings, stages)
     tree = discover(root, wants=stages.wants, named=named, exclude=settings.exclude, assign=_roles(settings))
     with _collector_paused():
         loaded = _load(tree, settings, stages, progress)
         areas = _areas(root, named, settings, tree, loaded)
         progress("understanding", 0, 1)
-        problems = list(_unread(tree, loaded))
-        model: Model | None = None
-        try:
-            roles = {path: role.value for path, role in loaded.roles.items()}
-            model = stages.model(loaded.python, loaded.around, knowledge, roles)
-        except Exception as error:  # a review that fails says so; it never ends in a traceback
-            problems.append(crashed("building the model", error))
-    return Project(root, tree, loaded, knowledge, model, areas, tuple(problems))
+        return understand(tree, loaded, knowledge, areas, stages)
+
+
+def understand(tree: Tree, loaded: Loaded, knowledge: Knowledge, areas: tuple[Area, ...], stages: Stages) -> Project:
+    """Build the model from facts."""
+    problems = list(_unread(tree, loaded))
+    model: Model | None = None
+    try:
+        roles = {path: role.value for path, role in loaded.roles.items()}
+        model = stages.model(loaded.python, loaded.around, knowledge, roles)
+    except Exception as error:  # a review that fails says so; it never ends in a traceback
+        problems.append(crashed("building the model", error))
+    return Project(Path(tree.root), tree, loaded, knowledge, model, areas, tuple(problems))
 
 
 def crashed(what: str, error: Exception) -> Problem:
@@ -96,10 +101,11 @@ def crashed(what: str, error: Exception) -> Problem:
     if os.environ.get("ROADWORTHY_DEBUG"):
         traceback.print_exception(error, file=sys.stderr)
     text = " ".join(str(error).split())[:200]
-    return Problem("", 0, f"{what} failed ({type(error).__name__}{': ' + text if text else ''}); please report it")
+    return Problem(".", 0, f"{what} failed ({type(error).__name__}{': ' + text if text else ''}); please report it")
 
 
-def _knowledge(settings: Settings, stages: Stages) -> Knowledge:
+def know(settings: Settings, stages: Stages) -> Knowledge:
+    """Load the library files, the project's own included."""
     try:
         return stages.knowledge(settings.libraries)
     except KnowledgeError as error:

@@ -27,7 +27,7 @@ def model_text(function: str, path: Path | None, *, jobs: int = 0, no_cache: boo
     with ProgressBar() as bar:
         project = survey(paths, settings, progress=bar)
     if project.model is None:
-        return "".join(f"{problem.message}\n" for problem in project.problems if not problem.path), INCOMPLETE
+        return "".join(f"{problem.message}\n" for problem in project.problems if problem.path == "."), INCOMPLETE
     try:
         return describe(project.model, function), 0
     except LookupError as error:
@@ -66,10 +66,7 @@ def library_text(name: str) -> str:
         knowledge = STAGES.knowledge(project_settings().libraries)
     except KnowledgeError as error:
         raise UsageError(str(error)) from error
-    try:
-        return show_library(knowledge, name)
-    except LookupError as error:
-        raise UsageError(_said(error) if " " in _said(error) else f"nothing is known of {name}") from error
+    return show_library(knowledge, name)
 
 
 def _said(error: LookupError) -> str:

@@ -23,7 +23,7 @@ app = typer.Typer(
 
 Paths = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[PATH]…", help="Files or folders; none: the current project.", show_default=False),
+    typer.Argument(metavar="[PATH]...", help="Files or folders; none: the current project.", show_default=False),
 ]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")]
 Jobs = Annotated[
@@ -63,7 +63,10 @@ def review(
         ),
     ] = "",
     format_: Annotated[
-        str, typer.Option("--format", "-f", metavar="FORMAT", help="terminal, markdown, json, …", show_default=False)
+        str,
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", help="terminal, markdown, json, sarif, html, ...", show_default=False
+        ),
     ] = "",
     output: Annotated[
         list[Path] | None,

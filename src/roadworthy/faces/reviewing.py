@@ -6,7 +6,7 @@ from pathlib import Path
 
 from roadworthy.config import Settings, UsageError
 from roadworthy.config.load import parse_fail_on
-from roadworthy.engine import project_settings, review
+from roadworthy.engine import STAGES, Stages, project_settings, review
 from roadworthy.faces.guard import INCOMPLETE, silence
 from roadworthy.faces.output import check_writable, color, print_text, width, write_file
 from roadworthy.faces.progress import ProgressBar
@@ -31,7 +31,7 @@ class Request:
     no_cache: bool = False
 
 
-def perform(request: Request) -> int:
+def perform(request: Request, stages: Stages = STAGES) -> int:
     """Review, write every report, return the exit status."""
     if request.format and request.format not in FORMATS:
         raise UsageError(f"--format {request.format}: one of {', '.join(FORMATS)}")
@@ -40,9 +40,9 @@ def perform(request: Request) -> int:
         check_writable(path)
     if request.no_cache:
         os.environ[CACHE_VARIABLE] = ""  # the compiled library files have one, too
-    settings = _settings(request)
+    settings = _settings(request, stages)
     with ProgressBar() as bar:
-        outcome = review(request.paths, settings, progress=bar)
+        outcome = review(request.paths, settings, stages=stages, progress=bar)
     for path, form in formats.items():
         write_file(path, render(outcome, form, width=100, color=False))
     form = request.format or _FOR_PEOPLE
@@ -71,9 +71,9 @@ def _format(path: Path, request: Request) -> str:
     return form
 
 
-def _settings(request: Request) -> Settings:
+def _settings(request: Request, stages: Stages) -> Settings:
     """Lay the command line over the project's configuration."""
-    settings = project_settings(request.paths)
+    settings = project_settings(request.paths, stages)
     fail_on = settings.fail_on
     if request.fail_on:
         try:

@@ -54,20 +54,28 @@ _EMPTY_WORDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """Ranges of lines by path."""
+    """Ranges of lines by path, and folders that were named as a whole."""
 
     ranges: dict[str, tuple[tuple[int, int], ...]]
+    folders: tuple[str, ...] = ()
 
     def holds(self, path: str, line: int, end_line: int | None = None) -> bool:
         """Tell whether any of these lines belongs to the area."""
         last = line if end_line is None else end_line
         return any(start <= last and line <= end for start, end in self.ranges.get(path, ()))
 
+    def concerns(self, path: str) -> bool:
+        """Tell whether anything of the file or folder belongs to the area."""
+        return path in self.ranges or any(f"{path}/".startswith(f"{folder}/") for folder in self.folders)
+
 
 def area_of_paths(prefixes: Sequence[str], paths: Iterable[str]) -> Area:
     """Take whole files: those that are one of `prefixes` or lie below one ("." is the root)."""
-    folders = tuple(f"{prefix}/" for prefix in prefixes)
-    return Area({path: (_WHOLE,) for path in paths if "." in prefixes or path in prefixes or path.startswith(folders)})
+    folders, exact = tuple(f"{prefix}/" for prefix in prefixes), frozenset(prefixes)
+    ranges: dict[str, tuple[tuple[int, int], ...]] = {
+        path: (_WHOLE,) for path in paths if "." in exact or path in exact or path.startswith(folders)
+    }
+    return Area(ranges, tuple(prefixes))
 
 
 def find_area(text: str, files: Sequence[FileFacts], others: Sequence[str] = ()) -> Area:

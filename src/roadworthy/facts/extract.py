@@ -54,7 +54,7 @@ def extract_python(path: str, data: bytes) -> FileFacts:
         return _empty(path, data, "file too large")
     try:
         return _extract(path, data)
-    except (RecursionError, ValueError, IndexError, KeyError, MemoryError) as error:
+    except Exception as error:
         return _empty(path, data, f"could not read: {type(error).__name__}")
 
 

@@ -13,7 +13,7 @@ from roadworthy.facts.pool import run
 from roadworthy.facts.schema import AuxFacts, FileFacts
 from roadworthy.facts.worker import Result, Task
 from roadworthy.text.roles import content_role
-from roadworthy.text.source import Kind, Role, SourceFile, UnreadableError, read_file
+from roadworthy.text.source import GiantError, Kind, Role, SourceFile, UnreadableError, read_file
 
 _FLUSH = 16_000_000
 _ONLY_GENERATED = 10
@@ -51,6 +51,7 @@ class Loaded:
     around: tuple[AuxFacts, ...]
     roles: dict[str, Role]
     problems: tuple[tuple[str, str], ...]  # path, message
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class _Load:
     version: bytes
     progress: Progress
     problems: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def load_facts(
@@ -85,15 +87,17 @@ def load_facts(
 ) -> Loaded:
     """Facts of every reviewed file. A file that cannot be read is a problem, never an exception."""
     load = _Load(cache, version, progress)
-    work = _only_reviewed(_look(load, files))
+    looked = _look(load, files)
+    work = _only_reviewed(looked)
     _from_cache(load, work)
     _from_files(load, [job for job in work if not job.done], extract, jobs)
     facts = [job.facts for job in work]
     return Loaded(
         python=tuple(one for one in facts if isinstance(one, FileFacts)),
         around=tuple(one for one in facts if isinstance(one, AuxFacts)),
-        roles={job.file.path: job.file.role for job in work},
+        roles={job.file.path: job.file.role for job in looked},
         problems=tuple(sorted(load.problems)),
+        notes=tuple(load.notes),
     )
 
 
@@ -107,7 +111,10 @@ def _look(load: _Load, files: Sequence[SourceFile]) -> list[_Job]:
         try:
             data = read_file(file.full)
         except UnreadableError as error:
-            load.problems.append((file.path, str(error)))
+            if isinstance(error, GiantError) and file.kind is Kind.AROUND:
+                load.notes.append(f"{file.path} {error} and was not read")  # a dump of data, hardly a schema
+            else:
+                load.problems.append((file.path, str(error)))
             continue
         if file.kind is Kind.PYTHON and not file.named:
             file = replace(file, role=content_role(file.path, file.role, data))

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -101,8 +102,13 @@ class _Pool:
         """Start a child, with its first chunk if one is left."""
         if not self.chunks:
             return
-        self.workers.append(_child(self.context, self.extract, self.tasks))
-        self.give(self.workers[-1])
+        self.give(self.hire())
+
+    def hire(self) -> _Worker:
+        """Start a child and write it down, without an interrupt in between: none may be forgotten."""
+        with _uninterrupted():
+            self.workers.append(_child(self.context, self.extract, self.tasks))
+        return self.workers[-1]
 
     def give(self, worker: _Worker) -> None:
         """Hand the next chunk to an idle worker."""
@@ -141,8 +147,7 @@ class _Pool:
     def alone(self) -> Iterator[Result]:
         """Try each suspect again in a process of its own."""
         for index in self.suspects:
-            worker = _child(self.context, self.extract, self.tasks)
-            self.workers.append(worker)
+            worker = self.hire()
             _send(worker, [index])
             result = _receive(worker) if worker.connection.poll(self.patience) else Result(-1)
             if result is None:
@@ -182,6 +187,19 @@ def _context() -> ForkContext | SpawnContext:
     if sys.platform == "linux" and threading.active_count() == 1:
         return multiprocessing.get_context("fork")
     return multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment. A child that starts in it never sees one: it ignores them before it looks."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _child(context: ForkContext | SpawnContext, extract: Extract, tasks: Sequence[Task]) -> _Worker:

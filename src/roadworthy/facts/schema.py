@@ -166,8 +166,27 @@ class Other(Fact, tag="?"):
 
 
 Expr = (
-    Name | Attr | CallRef | Str | Const | FStr | Seq | Dict | Bin | BoolOp | Compare | Unary | IfExp | Sub | Await
-    | Star | LambdaRef | Comp | Walrus | Yield | Other
+    Name
+    | Attr
+    | CallRef
+    | Str
+    | Const
+    | FStr
+    | Seq
+    | Dict
+    | Bin
+    | BoolOp
+    | Compare
+    | Unary
+    | IfExp
+    | Sub
+    | Await
+    | Star
+    | LambdaRef
+    | Comp
+    | Walrus
+    | Yield
+    | Other
 )
 
 

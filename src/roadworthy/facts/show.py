@@ -6,18 +6,20 @@ One paragraph per scope. A line per event: its order, its line, what happens. Re
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.schema import (
-    Call,
-    FileFacts,
-    Import,
-    Leave,
-    Param,
-    Region,
-    Scope,
-)
 from roadworthy.facts.show_expression import show_expression
+
+if TYPE_CHECKING:
+    from roadworthy.facts.schema import (
+        Call,
+        FileFacts,
+        Import,
+        Leave,
+        Param,
+        Region,
+        Scope,
+    )
 
 _Item = tuple[int, int, int, str | int]
 """Order, 0 for a region and 1 for an event, a running number, and the text of the event or the number of the region."""

@@ -30,7 +30,13 @@ from roadworthy.facts.schema import (
     Yield,
 )
 
-_BRACKETS: Final = {"tuple": "()", "list": "[]", "set": "{}", "dict": "{}", "generator": "()"}
+_BRACKETS: Final = {
+    "tuple": ("(", ")"),
+    "list": ("[", "]"),
+    "set": ("{", "}"),
+    "dict": ("{", "}"),
+    "generator": ("(", ")"),
+}
 _MAX_STRING: Final = 200
 
 

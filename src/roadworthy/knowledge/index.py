@@ -2,88 +2,86 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from roadworthy.knowledge.names import starred
-from roadworthy.knowledge.tables import resolve_alias
+from roadworthy.knowledge.schema import ExceptionRow, Library, TypeRow
+from roadworthy.knowledge.tables import resolve_alias, resolve_owner
 
 if TYPE_CHECKING:
-    from roadworthy.knowledge.schema import (
-        CallRow,
-        EntryRow,
-        ExceptionRow,
-        GuardRow,
-        Library,
-        SchemaRow,
-        SpawnerRow,
-        TypeRow,
-    )
-    from roadworthy.knowledge.tables import Numbers, Tables
+    from collections.abc import Iterator
+
+    from roadworthy.knowledge.schema import CallRow, EntryRow, GuardRow, SchemaRow, SpawnerRow
+    from roadworthy.knowledge.tables import NameTable, Tables
 
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Knowledge:
-    """All library files, indexed. Names may be given by any path that the files know."""
+    """All library files, indexed. Names may be given by any path that the files know.
+
+    A library's rows are decoded when somebody first asks for one of them: a program uses few of the libraries that we know.
+    """
 
     tables: Tables
-    _calls: tuple[CallRow, ...]
-    _guards: tuple[GuardRow, ...]
-    _entries: tuple[EntryRow, ...]
-    _spawners: tuple[SpawnerRow, ...]
-    _schema: tuple[SchemaRow, ...]
-
-    @staticmethod
-    def of(tables: Tables) -> Knowledge:
-        """The index over compiled tables."""
-        libraries = tables.libraries
-        return Knowledge(
-            tables,
-            tuple(chain.from_iterable(library.call for library in libraries)),
-            tuple(chain.from_iterable(library.guard for library in libraries)),
-            tuple(chain.from_iterable(library.entry for library in libraries)),
-            tuple(chain.from_iterable(library.spawner for library in libraries)),
-            tuple(chain.from_iterable(library.schema for library in libraries)),
-        )
+    _decoded: dict[int, Library] = field(default_factory=dict, repr=False)
 
     @property
     def libraries(self) -> tuple[Library, ...]:
         """All libraries, built-in ones first, in the order of their files."""
-        return self.tables.libraries
+        return tuple(self._library(number) for number in range(len(self.tables.libraries)))
+
+    def _library(self, number: int) -> Library:
+        library = self._decoded.get(number)
+        if library is None:
+            library = msgspec.msgpack.decode(self.tables.libraries[number], type=Library)
+            self._decoded[number] = library
+        return library
 
     # --- rows by name ---
 
     def calls(self, name: str) -> tuple[CallRow, ...]:
         """What a call of this name does; all versions and all `when`."""
-        return self._rows(self.tables.calls, self._calls, name)
+        return tuple([library.call[number] for library, number in self._rows(self.tables.call, name)])
 
     def guards(self, name: str) -> tuple[GuardRow, ...]:
         """The protections that this name offers."""
-        return self._rows(self.tables.guards, self._guards, name)
+        return tuple([library.guard[number] for library, number in self._rows(self.tables.guard, name)])
 
     def entries(self, name: str) -> tuple[EntryRow, ...]:
         """How this decorator, base class or registering call makes entry points."""
-        return self._rows(self.tables.entries, self._entries, name)
+        return tuple([library.entry[number] for library, number in self._rows(self.tables.entry, name)])
 
     def spawners(self, name: str) -> tuple[SpawnerRow, ...]:
         """How this call makes another function run."""
-        return self._rows(self.tables.spawners, self._spawners, name)
+        return tuple([library.spawner[number] for library, number in self._rows(self.tables.spawner, name)])
 
     def schema_rows(self, name: str) -> tuple[SchemaRow, ...]:
         """Which part of a database schema this construct declares."""
-        return self._rows(self.tables.schema, self._schema, name)
+        return tuple([library.schema[number] for library, number in self._rows(self.tables.schema, name)])
 
-    def _rows(self, numbers: Numbers, rows: tuple[R, ...], name: str) -> tuple[R, ...]:
-        found = numbers.get(name)
-        if found is None:
-            real = resolve_alias(name, self.tables.aliases)
-            found = numbers.get(real) or numbers.get(starred(real))
-            if found is None:
-                return ()
-        return tuple([rows[number] for number in found])
+    def _rows(self, table: NameTable, name: str) -> Iterator[tuple[Library, int]]:
+        group = table.names.get(name)
+        if group is None:
+            group = self._find(table.names, resolve_alias(name, self.tables.aliases))
+        if group is not None:
+            for library, number in table.groups[group]:
+                yield self._library(library), number
+
+    def _find(self, table: dict[str, R], real: str) -> R | None:
+        """The entry of a canonical name: its own, that of a star, or what it inherits from a base of its class."""
+        owner, _, attr = real.rpartition(".")
+        for cls in (owner, *self.tables.ancestors.get(owner, ())):
+            found = table.get(f"{cls}.{attr}" if cls else attr)
+            if found is None and cls:
+                found = table.get(f"{cls}.*")
+            if found is not None:
+                return found
+        return None
 
     # --- classes ---
 
@@ -93,7 +91,8 @@ class Knowledge:
 
     def type(self, name: str) -> TypeRow | None:
         """The row of a class."""
-        return self.tables.types.get(self.canonical(name))
+        raw = self.tables.types.get(self.canonical(name))
+        return None if raw is None else msgspec.msgpack.decode(raw, type=TypeRow)
 
     def type_bases(self, name: str) -> tuple[str, ...]:
         """All library bases of a class, nearest first, transitively."""
@@ -110,27 +109,25 @@ class Knowledge:
         found = tables.from_call.get(real)
         if found is None and real in tables.types:
             return real
-        return found or tables.from_call.get(starred(real))
+        return found or self._find(tables.from_call, real)
 
     def type_from_attribute(self, name: str) -> str | None:
         """The type of a library's module-level object or of an attribute `Class.attr`."""
-        return self._origin(self.tables.from_attribute, name)
+        return self._find(self.tables.from_attribute, resolve_owner(name, self.tables.aliases))
 
     def type_from_with(self, name: str) -> str | None:
         """The type that `with name() as v` binds (for an instance, `name` is its class): the value's own unless a file says otherwise."""
-        found = self._origin(self.tables.from_with, name)
+        found = self._find(self.tables.from_with, self.canonical(name))
         if found is None:
             entered = self.type_from_call(name)
-            found = None if entered is None else self._origin(self.tables.from_with, entered) or entered
+            found = None if entered is None else self._find(self.tables.from_with, entered) or entered
         return found
 
     def type_from_iter(self, name: str) -> str | None:
         """The type of the items of `for v in name()`, or of `for v in x` where `x` is of type or attribute `name`."""
-        return self._origin(self.tables.from_iter, name)
-
-    def _origin(self, table: dict[str, str], name: str) -> str | None:
-        real = self.canonical(name)
-        return table.get(real) or table.get(starred(real))
+        tables = self.tables
+        found = self._find(tables.from_iter, resolve_owner(name, tables.aliases))
+        return found or self._find(tables.from_iter, self.canonical(name))
 
     def member(self, type_name: str, attr: str) -> str:
         """The dotted name of `attr` in the class or nearest library base that knows it; else in the class itself.
@@ -148,14 +145,14 @@ class Knowledge:
         """Does any row or prefix of a longer name speak of this name?"""
         tables = self.tables
         return (
-            name in tables.calls
+            name in tables.call.names
             or name in tables.from_attribute
             or name in tables.from_call
             or name in tables.prefixes
-            or name in tables.guards
-            or name in tables.spawners
-            or name in tables.entries
-            or name in tables.schema
+            or name in tables.guard.names
+            or name in tables.spawner.names
+            or name in tables.entry.names
+            or name in tables.schema.names
             or name in tables.from_with
             or name in tables.from_iter
         )
@@ -164,7 +161,8 @@ class Knowledge:
 
     def exception(self, name: str) -> ExceptionRow | None:
         """The row of an exception."""
-        return self.tables.exceptions.get(self.canonical(name))
+        raw = self.tables.exceptions.get(self.canonical(name))
+        return None if raw is None else msgspec.msgpack.decode(raw, type=ExceptionRow)
 
     def exception_bases(self, name: str) -> tuple[str, ...]:
         """All bases of an exception down to `BaseException`, nearest first, itself not included."""
@@ -189,7 +187,7 @@ class Knowledge:
         while head:
             number = self.tables.modules.get(head)
             if number is not None:
-                return self.tables.libraries[number]
+                return self._library(number)
             head = head.rpartition(".")[0]
         return None
 
@@ -198,4 +196,4 @@ class Knowledge:
         number = self.tables.by_name.get(name)
         if number is None:
             number = self.tables.by_name.get(name.lower().replace("_", "-"))
-        return None if number is None else self.tables.libraries[number]
+        return None if number is None else self._library(number)

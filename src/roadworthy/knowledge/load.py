@@ -47,7 +47,7 @@ def load_knowledge(extra: tuple[Path, ...] = ()) -> Knowledge:
         )
         if cache:
             _write_cache(cache, tables)
-    return Knowledge.of(tables)
+    return Knowledge(tables)
 
 
 def read_libraries(files: Sequence[Path]) -> list[tuple[Library, str]]:

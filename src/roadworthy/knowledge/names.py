@@ -11,35 +11,59 @@ import msgspec
 from roadworthy.knowledge.schema import ExceptionRow, TypeRow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 T = TypeVar("T", TypeRow, ExceptionRow)
 
 MOST_NAMES = 2000
 """A single entry that expands to more is refused: a file of a reviewed project must not exhaust the memory."""
 
+LONGEST_PATTERN = 4000
+
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.\*)?")
-_INNERMOST = re.compile(r"\{([^{}]*)\}")
+_BRACE = re.compile(r"[{},]")
 _ORIGIN = re.compile(r"(?:(?P<how>with|iter) )?(?P<name>[\w.*]+)(?P<call>\((?P<literal>'[^'\"]*')?\))?")
 
 
 def expand(pattern: str) -> tuple[str, ...]:
     """All names that a pattern with braces stands for, in order; ValueError when it is malformed or too many."""
+    if len(pattern) > LONGEST_PATTERN:
+        raise ValueError(f"a name of {len(pattern)} characters")
     done: list[str] = []
     pending = [pattern]
     while pending:
         text = pending.pop()
-        match = _INNERMOST.search(text)
-        if match is None:
-            if "{" in text or "}" in text:
-                raise ValueError(f"unbalanced braces in {pattern!r}")
-            done.append(text)
+        if "{" in text or "}" in text:
+            head, parts, tail = _first_braces(text, pattern)
+            pending.extend(f"{head}{part.strip()}{tail}" for part in reversed(parts))
         else:
-            head, tail = text[: match.start()], text[match.end() :]
-            pending.extend(head + part.strip() + tail for part in reversed(match[1].split(",")))
+            done.append(text)
         if len(done) + len(pending) > MOST_NAMES:
             raise ValueError(f"{pattern!r} stands for more than {MOST_NAMES} names")
     return tuple(dict.fromkeys(done))
+
+
+def _first_braces(text: str, pattern: str) -> tuple[str, list[str], str]:
+    """What stands before the first braces, the alternatives inside, and what stands behind."""
+    parts: list[str] = []
+    depth = start = 0
+    for match in _BRACE.finditer(text):
+        sign, at = match[0], match.start()
+        if depth == 0 and sign == ",":
+            continue
+        if sign == "{":
+            depth += 1
+            if depth == 1:
+                head, start = text[:at], at + 1
+        elif depth == 1:
+            parts.append(text[start:at])
+            start = at + 1
+        depth -= sign == "}"
+        if depth < 0:
+            break
+        if depth == 0 and sign == "}":
+            return head, parts, text[start:]
+    raise ValueError(f"unbalanced braces in {pattern!r}")
 
 
 def singles(row: T) -> tuple[T, ...]:
@@ -94,3 +118,8 @@ def when_matches(when: Mapping[str, str], literals: Mapping[str, str]) -> bool:
         )
         for places, wanted in when.items()
     )
+
+
+def needs_met(needs: Iterable[str], passed: Container[str]) -> bool:
+    """Does a call that passes these keywords and positions (in digits) pass what `needs` asks for?"""
+    return all(any(place in passed for place in places.split("|")) for places in needs)

@@ -15,7 +15,9 @@ Seconds = float | Literal["forever"]
 YesNo = Literal["yes", "no"]
 
 
-class Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename=None, kw_only=True, gc=False):
+class Row(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename=None, kw_only=True, gc=False
+):
     """Base of everything in a library file."""
 
 
@@ -36,10 +38,14 @@ class Timeout(Row):
     absent: Seconds | None = None  # None: unknown, never reported
     none: Seconds | None = None  # when None is passed
     zero: Seconds | None = None  # when 0 is passed
-    object: str | None = None  # the value may be a call of this constructor (`aiohttp.ClientTimeout`); its arguments decide
+    object: str | None = (
+        None  # the value may be a call of this constructor (`aiohttp.ClientTimeout`); its arguments decide
+    )
     object_arguments: tuple[str, ...] = ()  # those that bound the whole when set to a number (any one suffices)
     object_absent: Seconds | None = None  # none of `object_arguments` given
-    config: str | None = None  # keyword of a config object or mapping that holds the arguments (`config=Config(read_timeout=…)`)
+    config: str | None = (
+        None  # keyword of a config object or mapping that holds the arguments (`config=Config(read_timeout=…)`)
+    )
     url: tuple[str, ...] = ()  # query parameters of the URL argument that bound it
     environment: tuple[str, ...] = ()  # environment variables or settings that bound it
     via: Literal["call", "constructor", "either"] = "call"
@@ -70,7 +76,9 @@ class CallRow(Row):
     effects: tuple[str, ...] = ()  # words of the vocabulary
     safe_to_repeat: Literal["yes", "only-with-key", "no"] | None = None  # None: as the effect says
     key: Argument | None = None  # an argument that makes the repetition safe
-    identity: tuple[Argument, ...] = ()  # arguments that name what is written (id, key, name, path, dedup id, workflow id)
+    identity: tuple[
+        Argument, ...
+    ] = ()  # arguments that name what is written (id, key, name, path, dedup id, workflow id)
     timeout: Timeout | None = None
     retry: Retry | None = None
     raises: tuple[str, ...] = ()  # exceptions of failures in operation
@@ -123,7 +131,9 @@ class GuardRow(Row):
     attempts: Argument | None = None
     attempts_absent: int | Literal["forever"] | None = None
     attempts_is_retries: bool = False  # the number counts repetitions, the first attempt not included
-    attempts_object: dict[str, str] = {}  # constructor -> argument that holds the number (`tenacity.stop_after_attempt` -> "0")
+    attempts_object: dict[
+        str, str
+    ] = {}  # constructor -> argument that holds the number (`tenacity.stop_after_attempt` -> "0")
     limit: tuple[str, ...] = ()  # other arguments that bound the retries (time)
     delay: tuple[str, ...] = ()  # arguments that set the wait
     delay_absent: Literal["none", "fixed", "exponential"] = "none"
@@ -198,8 +208,26 @@ class SchemaRow(Row):
     """A construct that declares part of a database schema."""
 
     names: tuple[str, ...]
-    construct: Literal["model", "table", "column", "unique", "index", "primary-key", "foreign-key", "one-to-one", "add-column",
-                       "add-constraint", "drop-constraint", "create-table", "drop-table", "alter-column", "drop-column", "rename", "run-sql", "meta"]
+    construct: Literal[
+        "model",
+        "table",
+        "column",
+        "unique",
+        "index",
+        "primary-key",
+        "foreign-key",
+        "one-to-one",
+        "add-column",
+        "add-constraint",
+        "drop-constraint",
+        "create-table",
+        "drop-table",
+        "alter-column",
+        "drop-column",
+        "rename",
+        "run-sql",
+        "meta",
+    ]
     name: Argument | None = None
     columns: Argument | None = None
     table: Argument | None = None
@@ -221,7 +249,9 @@ class Library(Row, kw_only=True):
     docs: str = ""
     checked: datetime.date
     checked_version: str = ""
-    role: tuple[str, ...] = ()  # what it is to a service: "web", "orm", "queue", "durable", "http-client", "retry", "logging" …
+    role: tuple[
+        str, ...
+    ] = ()  # what it is to a service: "web", "orm", "queue", "durable", "http-client", "retry", "logging" …
     type: tuple[TypeRow, ...] = ()
     call: tuple[CallRow, ...] = ()
     guard: tuple[GuardRow, ...] = ()

@@ -17,20 +17,30 @@ if TYPE_CHECKING:
     from roadworthy.knowledge.validate import NamedRow
 
 T = TypeVar("T", TypeRow, ExceptionRow)
-Numbers = dict[str, tuple[int, ...]]
+
+
+_DEEPEST = 8
+"""Aliases of aliases are followed this far: `path.parent.parent` and the like."""
+
+
+class NameTable(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Dotted name -> group of rows; a row is named by the number of its library and its number in the library's table."""
+
+    names: dict[str, int]
+    groups: tuple[tuple[tuple[int, int], ...], ...]
 
 
 class Tables(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=False):
-    """The compiled knowledge. Row numbers count through all libraries in their order."""
+    """The compiled knowledge. Libraries, types and exceptions stay encoded until somebody asks for them."""
 
-    libraries: tuple[Library, ...]
-    calls: Numbers
-    guards: Numbers
-    entries: Numbers
-    spawners: Numbers
-    schema: Numbers
-    types: dict[str, TypeRow]
-    exceptions: dict[str, ExceptionRow]
+    libraries: tuple[msgspec.Raw, ...]
+    call: NameTable
+    guard: NameTable
+    entry: NameTable
+    spawner: NameTable
+    schema: NameTable
+    types: dict[str, msgspec.Raw]
+    exceptions: dict[str, msgspec.Raw]
     aliases: dict[str, str]
     ancestors: dict[str, tuple[str, ...]]  # of types and exceptions, nearest first, transitive
     from_call: dict[str, str]
@@ -52,26 +62,28 @@ def compile_tables(built_in: Sequence[Library], extra: Sequence[tuple[Library, s
         alias: row.name for row in classes for alias in row.same_as if alias not in types and alias not in exceptions
     }
     _reject_doubles(extra)
-    numbers = {
-        table: _numbers([named_rows(library)[table] for library in libraries], len(built_in), aliases)
+    objects = _objects(types, aliases)
+    aliases |= {name: type_name for name, type_name in objects.items() if name not in types and name not in exceptions}
+    tables = {
+        table: _name_table([named_rows(library)[table] for library in libraries], len(built_in), aliases)
         for table in ("call", "guard", "entry", "spawner", "schema")
     }
     origins = _origins(libraries, types, aliases)
-    names = [*numbers["call"], *numbers["guard"], *numbers["entry"], *numbers["spawner"], *numbers["schema"]]
-    names += [name for table in origins.values() for name in table]
+    names = [name for table in tables.values() for name in table.names]
+    names += [name for origin in (*origins.values(), objects) for name in origin]
     return Tables(
-        libraries=libraries,
-        calls=numbers["call"],
-        guards=numbers["guard"],
-        entries=numbers["entry"],
-        spawners=numbers["spawner"],
-        schema=numbers["schema"],
-        types=types,
-        exceptions=exceptions,
+        libraries=tuple(_raw(library) for library in libraries),
+        call=tables["call"],
+        guard=tables["guard"],
+        entry=tables["entry"],
+        spawner=tables["spawner"],
+        schema=tables["schema"],
+        types={name: _raw(row) for name, row in types.items()},
+        exceptions={name: _raw(row) for name, row in exceptions.items()},
         aliases=aliases,
         ancestors=_ancestors(classes, aliases),
         from_call=origins["call"],
-        from_attribute=origins["attribute"],
+        from_attribute=objects,
         from_with=origins["with"],
         from_iter=origins["iter"],
         prefixes=_prefixes(names),
@@ -80,36 +92,47 @@ def compile_tables(built_in: Sequence[Library], extra: Sequence[tuple[Library, s
     )
 
 
+def _raw(value: Library | TypeRow | ExceptionRow) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.msgpack.encode(value))
+
+
 def resolve_alias(name: str, aliases: dict[str, str]) -> str:
-    """The name with its longest aliased prefix replaced and `builtins.` removed."""
+    """The name with its longest aliased prefix replaced, again and again, and `builtins.` removed."""
     name = name.removeprefix("builtins.")
-    head, rest = name, ""
-    while head:
-        real = aliases.get(head)
-        if real is not None:
-            return real + rest
-        head, dot, tail = head.rpartition(".")
-        rest = f"{dot}{tail}{rest}"
+    for _ in range(_DEEPEST):
+        head, rest = name, ""
+        while head and head not in aliases:
+            head, dot, tail = head.rpartition(".")
+            rest = f"{dot}{tail}{rest}"
+        if not head:
+            break
+        name = aliases[head] + rest
     return name
+
+
+def resolve_owner(name: str, aliases: dict[str, str]) -> str:
+    """The name with the aliases of what it is an attribute of resolved, but not its own."""
+    head, dot, attr = name.rpartition(".")
+    return f"{resolve_alias(head, aliases)}.{attr}" if dot and head != "builtins" else attr
 
 
 def _by_name(rows: Iterable[T]) -> dict[str, T]:
     return {single.name: single for row in rows for single in singles(row)}
 
 
-def _numbers(groups: Sequence[Sequence[NamedRow]], built_in: int, aliases: dict[str, str]) -> Numbers:
-    found: dict[str, list[int]] = {}
+def _name_table(groups: Sequence[Sequence[NamedRow]], built_in: int, aliases: dict[str, str]) -> NameTable:
+    found: dict[str, list[tuple[int, int]]] = {}
     theirs: set[str] = set()
-    number = 0
     for position, rows in enumerate(groups):
-        for row in rows:
+        for number, row in enumerate(rows):
             for name in _expanded(row, aliases):
                 if position >= built_in and name not in theirs:
                     theirs.add(name)
                     found[name] = []
-                found.setdefault(name, []).append(number)
-            number += 1
-    return {name: tuple(dict.fromkeys(numbers)) for name, numbers in found.items()}
+                found.setdefault(name, []).append((position, number))
+    numbered: dict[tuple[tuple[int, int], ...], int] = {}
+    names = {name: numbered.setdefault(tuple(dict.fromkeys(rows)), len(numbered)) for name, rows in found.items()}
+    return NameTable(names, tuple(numbered))
 
 
 def _expanded(row: NamedRow, aliases: dict[str, str]) -> Iterator[str]:
@@ -130,18 +153,29 @@ def _reject_doubles(extra: Sequence[tuple[Library, str]]) -> None:
                         raise KnowledgeError(label, 0, f"{table}.names", f"{name!r} stands in {other} already")
 
 
+def _objects(types: dict[str, TypeRow], aliases: dict[str, str]) -> dict[str, str]:
+    """Module-level objects and attributes -> type; they act as aliases of their type."""
+    found: dict[str, str] = {}
+    for row in types.values():
+        for text in (text for pattern in row.origins for text in expand(pattern)):
+            parsed = parse_origin(text)
+            if parsed is not None and parsed[0] == "attribute":
+                found.setdefault(resolve_owner(parsed[1], aliases), row.name)
+    return found
+
+
 def _origins(
     libraries: Sequence[Library], types: dict[str, TypeRow], aliases: dict[str, str]
 ) -> dict[str, dict[str, str]]:
     """How values come to be: for each way, dotted name (and literal) -> type."""
-    found: dict[str, dict[str, str]] = {"call": {}, "attribute": {}, "with": {}, "iter": {}}
+    found: dict[str, dict[str, str]] = {"call": {}, "with": {}, "iter": {}}
     for row in types.values():
         for text in (text for pattern in row.origins for text in expand(pattern)):
             parsed = parse_origin(text)
-            if parsed is not None:
+            if parsed is not None and parsed[0] != "attribute":
                 how, name, literal = parsed
-                key = resolve_alias(name, aliases) + (f"({literal})" if literal else "")
-                found[how].setdefault(key, row.name)
+                key = resolve_owner(name, aliases) if how == "iter" else resolve_alias(name, aliases)
+                found[how].setdefault(key + (f"({literal})" if literal else ""), row.name)
     for call in (call for library in libraries for call in library.call):
         _add_results(call, found, aliases)
     return found

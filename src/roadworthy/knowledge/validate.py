@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
-
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from roadworthy.knowledge.names import T, expand, is_name, parse_origin, singles
 from roadworthy.knowledge.schema import CallRow, EntryRow, GuardRow, SchemaRow, SpawnerRow
@@ -20,10 +19,47 @@ NamedRow = CallRow | GuardRow | EntryRow | SpawnerRow | SchemaRow
 """The rows that are found by name; several may share one when `identity_of` tells them apart."""
 
 ROLES = frozenset(
-    "stdlib web server http-client rpc orm sql-driver store search cache job-queue broker scheduler durable cloud object-store llm vector"
-    " payment mail sms chat saas observability logging retry breaker rate-limit concurrency compute files crypto cli config".split()
+    [
+        "stdlib",
+        "web",
+        "server",
+        "http-client",
+        "rpc",
+        "orm",
+        "sql-driver",
+        "store",
+        "search",
+        "cache",
+        "job-queue",
+        "broker",
+        "scheduler",
+        "durable",
+        "cloud",
+        "object-store",
+        "llm",
+        "vector",
+        "payment",
+        "mail",
+        "sms",
+        "chat",
+        "saas",
+        "observability",
+        "logging",
+        "retry",
+        "breaker",
+        "rate-limit",
+        "concurrency",
+        "compute",
+        "files",
+        "crypto",
+        "cli",
+        "config",
+    ]
 )
 """What a library can be to a service."""
+
+_VERSIONS = re.compile(r"(?:(?:===|[=!]=|[<>~]=|[<>])\s*\d[\w.+!]*(?:\.\*)?\s*(?:,\s*|$))+")
+"""PEP 440 as far as library files need it; `packaging` itself would cost more to import than loading everything."""
 
 _EFFECTS = frozenset(effect.value for effect in Effect)
 _GUARDS = frozenset(kind.value for kind in GuardKind)
@@ -50,7 +86,7 @@ def identity_of(row: NamedRow) -> str:
         case GuardRow():
             return f"{row.version} {row.kind} {sorted(row.only_if.items())}"
         case EntryRow():
-            return f"{row.version} {row.kind} {row.form}"
+            return f"{row.version} {row.kind} {row.form} {sorted(row.when.items())} {row.parameters}"
         case SpawnerRow():
             return f"{row.kind} {row.hook} {row.runs}"
         case SchemaRow():
@@ -170,7 +206,5 @@ def _bad_names(key: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _bad_version(key: str, version: str) -> Iterator[tuple[str, str]]:
-    try:
-        SpecifierSet(version)
-    except InvalidSpecifier:
+    if version and not _VERSIONS.fullmatch(version):
         yield f"{key}.version", f"{version!r} is no version specifier such as `>=8,<9`"

@@ -101,11 +101,15 @@ EFFECTS: dict[Effect, EffectWord] = {
     Effect.COMMIT: EffectWord("commits a transaction", external=True, persists=True),
     Effect.ROLLBACK: EffectWord("rolls a transaction back", external=True),
     Effect.CONNECT: EffectWord("opens a connection or takes one from a pool", external=True),
-    Effect.PUBLISH: EffectWord("publishes a message to a queue, stream or topic", external=True, persists=True, repeat=Repeat.WITH_KEY),
+    Effect.PUBLISH: EffectWord(
+        "publishes a message to a queue, stream or topic", external=True, persists=True, repeat=Repeat.WITH_KEY
+    ),
     Effect.ENQUEUE: EffectWord("hands a job to a job queue", external=True, persists=True, repeat=Repeat.WITH_KEY),
     Effect.CONSUME: EffectWord("takes a message from a queue, stream or topic", external=True),
     Effect.ACK: EffectWord("confirms a message, commits an offset or deletes the message", external=True),
-    Effect.START_DURABLE: EffectWord("starts a durable execution", external=True, persists=True, repeat=Repeat.WITH_KEY),
+    Effect.START_DURABLE: EffectWord(
+        "starts a durable execution", external=True, persists=True, repeat=Repeat.WITH_KEY
+    ),
     Effect.OBJECT_WRITE: EffectWord("writes an object to object storage", external=True, persists=True),
     Effect.OBJECT_READ: EffectWord("reads an object from object storage", external=True),
     Effect.OBJECT_DELETE: EffectWord("deletes an object from object storage", external=True, persists=True),
@@ -113,7 +117,9 @@ EFFECTS: dict[Effect, EffectWord] = {
     Effect.CACHE_WRITE: EffectWord("writes a cache", external=True, secondary=True),
     Effect.EMAIL: EffectWord("sends an e-mail", external=True, persists=True, repeat=Repeat.UNSAFE),
     Effect.SMS: EffectWord("sends a text message or makes a call", external=True, persists=True, repeat=Repeat.UNSAFE),
-    Effect.NOTIFY: EffectWord("posts to a chat or push service", external=True, persists=True, secondary=True, repeat=Repeat.UNSAFE),
+    Effect.NOTIFY: EffectWord(
+        "posts to a chat or push service", external=True, persists=True, secondary=True, repeat=Repeat.UNSAFE
+    ),
     Effect.CHARGE: EffectWord("moves money", external=True, persists=True, repeat=Repeat.WITH_KEY),
     Effect.LLM: EffectWord("asks a language model", external=True, repeat=Repeat.SAFE),
     Effect.VECTOR_UPSERT: EffectWord("writes vectors by id", external=True, persists=True),
@@ -224,17 +230,27 @@ class EntryKind(Enum):
 
 ENTRIES: dict[EntryKind, EntryWord] = {
     EntryKind.HTTP_HANDLER: EntryWord("answers an HTTP or RPC request", Delivery.CLIENT_RETRY, True, True),
-    EntryKind.WEBHOOK_HANDLER: EntryWord("receives events that the sender repeats until it sees success", Delivery.AT_LEAST_ONCE, True, True),
-    EntryKind.QUEUE_CONSUMER: EntryWord("handles messages of a queue, stream or topic", Delivery.AT_LEAST_ONCE, True, True),
+    EntryKind.WEBHOOK_HANDLER: EntryWord(
+        "receives events that the sender repeats until it sees success", Delivery.AT_LEAST_ONCE, True, True
+    ),
+    EntryKind.QUEUE_CONSUMER: EntryWord(
+        "handles messages of a queue, stream or topic", Delivery.AT_LEAST_ONCE, True, True
+    ),
     EntryKind.JOB: EntryWord("runs as a job of a job queue", Delivery.AT_MOST_ONCE, True, True),
     EntryKind.DURABLE_WORKFLOW: EntryWord("is replayed by a durable-execution engine", Delivery.REPLAYED, True, True),
-    EntryKind.DURABLE_ACTIVITY: EntryWord("is a step that a durable-execution engine retries", Delivery.AT_LEAST_ONCE, True, True),
+    EntryKind.DURABLE_ACTIVITY: EntryWord(
+        "is a step that a durable-execution engine retries", Delivery.AT_LEAST_ONCE, True, True
+    ),
     EntryKind.SCHEDULED: EntryWord("runs on a schedule", Delivery.RERUN, True, False),
     EntryKind.WORKER_LOOP: EntryWord("runs for as long as the process lives", Delivery.RERUN, True, False),
     EntryKind.STARTUP: EntryWord("runs when the process starts", Delivery.RERUN, False, False),
     EntryKind.SHUTDOWN: EntryWord("runs when the process stops", Delivery.ONCE, False, False),
-    EntryKind.COMMAND: EntryWord("is started by a person or a scheduler from the command line", Delivery.RERUN, False, False),
-    EntryKind.LAMBDA_HANDLER: EntryWord("is called by a function platform, which repeats asynchronous events", Delivery.AT_LEAST_ONCE, True, True),
+    EntryKind.COMMAND: EntryWord(
+        "is started by a person or a scheduler from the command line", Delivery.RERUN, False, False
+    ),
+    EntryKind.LAMBDA_HANDLER: EntryWord(
+        "is called by a function platform, which repeats asynchronous events", Delivery.AT_LEAST_ONCE, True, True
+    ),
     EntryKind.SIGNAL_RECEIVER: EntryWord("runs inside whatever sent the signal", Delivery.ONCE, True, True),
     EntryKind.MIDDLEWARE: EntryWord("runs around every request", Delivery.CLIENT_RETRY, True, True),
     EntryKind.IMPORT_TIME: EntryWord("runs when the module is imported", Delivery.ONCE, False, False),

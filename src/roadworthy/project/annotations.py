@@ -34,7 +34,9 @@ _ITERABLE = {
 }  # fmt: skip
 _MAPPING = frozenset({"Dict", "dict", "Mapping", "MutableMapping", "DefaultDict", "defaultdict", "OrderedDict"})
 _CONTEXT = frozenset({"ContextManager", "AsyncContextManager", "AbstractContextManager", "AbstractAsyncContextManager"})
-_VAGUE = frozenset({"Any", "object", "None", "NoneType", "Callable", "TypeVar", "ParamSpec", "Self", "Literal", "Hashable"})
+_VAGUE = frozenset(
+    {"Any", "object", "None", "NoneType", "Callable", "TypeVar", "ParamSpec", "Self", "Literal", "Hashable"}
+)
 
 
 class AnnotationReader:
@@ -54,6 +56,9 @@ class AnnotationReader:
             case f.Sub():
                 return self._generic(expr, scope, depth)
             case f.Name() | f.Attr():
+                alias = self._evaluator.names.alias(expr, scope)
+                if alias is not None:
+                    return self.instances(alias[0], alias[1], depth + 1)
                 return join(*(self._instance(v) for v in self._evaluator.evaluate(expr, scope)))
         return UNKNOWN
 
@@ -67,7 +72,13 @@ class AnnotationReader:
                 if isinstance(v, Instance | LibraryObject)
             )
         if name in _UNWRAPPED:
-            wanted = arguments[:1] if name in {"Annotated", "Awaitable"} else arguments[-1:] if name == "Coroutine" else arguments
+            wanted = (
+                arguments[:1]
+                if name in {"Annotated", "Awaitable"}
+                else arguments[-1:]
+                if name == "Coroutine"
+                else arguments
+            )
             return join(*(self.instances(a, scope, depth + 1) for a in wanted))
         if name in _CONTEXT:
             return self.instances(arguments[0], scope, depth + 1)
@@ -84,10 +95,16 @@ class AnnotationReader:
             case ClassValue():
                 return (Instance(value.cls),)
             case Library(name=name):
-                if name.rpartition(".")[2] in _VAGUE or (name.startswith(_TYPING) and not self._evaluator.knowledge.type(name)):
+                if name.rpartition(".")[2] in _VAGUE or (
+                    name.startswith(_TYPING) and not self._evaluator.knowledge.type(name)
+                ):
                     return UNKNOWN
                 if name.startswith("builtins."):
-                    return (Container(name[9:]),) if name[9:] in {"list", "dict", "set", "tuple"} else (LibraryObject(name),)
+                    return (
+                        (Container(name[9:]),)
+                        if name[9:] in {"list", "dict", "set", "tuple"}
+                        else (LibraryObject(name),)
+                    )
                 return (LibraryObject(self._evaluator.knowledge.canonical(name)),)
             case Instance() | LibraryObject():
                 return (value,)  # an alias such as `SessionDep = Annotated[Session, Depends(…)]` evaluated by value
@@ -99,16 +116,23 @@ class AnnotationReader:
 
     def injected(self, param: f.Param, scope: Function) -> Values:
         """What `= Depends(f)` or `Annotated[T, Depends(f)]` puts into a parameter."""
-        for expr in (param.default, *self._metadata(param.annotation, scope)):
-            found = self._provided(expr, scope)
+        if param.default is not None:
+            found = self._provided(param.default, scope)
             if found:
                 return found
+        annotation, where = param.annotation, scope
+        if isinstance(annotation, f.Name | f.Attr):
+            annotation, where = self._evaluator.names.alias(annotation, scope) or (annotation, scope)
+        if (
+            isinstance(annotation, f.Sub)
+            and _bare(annotation.value) == "Annotated"
+            and isinstance(annotation.index, f.Seq)
+        ):
+            for expr in annotation.index.items[1:]:
+                found = self._provided(expr, where)
+                if found:
+                    return found
         return UNKNOWN
-
-    def _metadata(self, annotation: f.Expr | None, scope: Function, depth: int = 0) -> tuple[f.Expr, ...]:
-        if isinstance(annotation, f.Sub) and _bare(annotation.value) == "Annotated" and isinstance(annotation.index, f.Seq):
-            return annotation.index.items[1:]
-        return ()
 
     def _provided(self, expr: f.Expr | None, scope: Function) -> Values:
         if not isinstance(expr, f.CallRef):
@@ -120,7 +144,11 @@ class AnnotationReader:
         for value in self._evaluator.evaluate(site.fact.args[0], scope):
             if isinstance(value, FunctionValue):
                 function = value.function
-                found.append(self._evaluator.yields_of(function) if function.scope.is_generator else self._evaluator.returns_of(function))
+                found.append(
+                    self._evaluator.yields_of(function)
+                    if function.scope.is_generator
+                    else self._evaluator.returns_of(function)
+                )
             elif isinstance(value, ClassValue):
                 found.append((Instance(value.cls, site),))
         return join(*found)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
-from roadworthy.project.evaluate import Evaluator, argument_for
+from roadworthy.project.arguments import arguments, spawner_kind
+from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
     Container,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from roadworthy.knowledge.index import Knowledge
-    from roadworthy.knowledge.schema import Argument, SpawnerRow
+    from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, Function, Symbols
 
 INLINE = frozenset({"call", "construct", "context", "inline", "callback"})
@@ -83,7 +84,7 @@ class CallGraph:
         self._resolve_all(symbols.functions)
         evaluator.use_callers(self._callers())
         self._resolve_unresolved()
-        self._param_runs = _ParameterRuns(self, symbols, knowledge)
+        self._param_runs = ParameterRuns(self, symbols, knowledge)
         for function in symbols.functions:
             self._link(function)
 
@@ -100,7 +101,9 @@ class CallGraph:
                 again = self._resolve(site)
                 if again.how != "unresolved":
                     how = "parameter" if again.functions or again.libraries else again.how
-                    self.resolutions[site] = Resolution(again.functions, again.libraries, again.classes, how, again.implicit)
+                    self.resolutions[site] = Resolution(
+                        again.functions, again.libraries, again.classes, how, again.implicit
+                    )
 
     def _resolve(self, site: CallSite) -> Resolution:
         functions: dict[Function, None] = {}
@@ -158,6 +161,10 @@ class CallGraph:
         for site in function.calls:
             for kind, expr, waits in self.started_by(site):
                 self._start(site, kind, expr, waits, started)
+            for library in self.resolutions[site].libraries:
+                for row in self._knowledge.spawners(library.name):
+                    if row.receiver:
+                        self._start_receiver(site, library, spawner_kind(row), row.waits)
         for site in function.calls:
             resolution = self.resolutions[site]
             kind, spawner, waited = started.get(site.index, ("call", None, False))
@@ -172,28 +179,33 @@ class CallGraph:
         for library in resolution.libraries:
             rows = self._knowledge.spawners(library.name)
             for row in rows:
-                kind = f"hook:{row.hook}" if row.kind == "hook" else row.kind
-                if row.receiver:
-                    self._start_receiver(site, library, kind, row.waits)
-                    continue
-                for expr in arguments(site.fact, row.runs):
-                    yield kind, expr, row.waits
+                kind = spawner_kind(row)
+                if not row.receiver:
+                    for expr in arguments(site.fact, row.runs):
+                        yield kind, expr, row.waits
             if not rows:
                 yield from self._callbacks(site, library)
         for callee in resolution.functions:
             for name, (kind, waits) in self._param_runs.of(callee).items():
-                for expr in _passed(callee, name, site, resolution.implicit):
+                for expr in passed_to(callee, name, site, resolution.implicit):
                     yield kind, expr, waits
 
     def _callbacks(self, site: CallSite, library: Library) -> Iterator[tuple[str, f.Expr, bool]]:
         """A function handed to a library call that we know nothing of may be called by it."""
-        if library.name.startswith("builtins.") and library.name.rpartition(".")[2] in {"isinstance", "getattr", "print", "str"}:
+        if library.name.startswith("builtins.") and library.name.rpartition(".")[2] in {
+            "isinstance",
+            "getattr",
+            "print",
+            "str",
+        }:
             return
         for expr in (*site.fact.args, *(value for _, value in site.fact.kwargs)):
             if isinstance(expr, f.LambdaRef | f.Name | f.Attr):
                 yield "callback", expr, False
 
-    def _start(self, site: CallSite, kind: str, expr: f.Expr, waits: bool, started: dict[int, tuple[str, CallSite, bool]]) -> None:
+    def _start(
+        self, site: CallSite, kind: str, expr: f.Expr, waits: bool, started: dict[int, tuple[str, CallSite, bool]]
+    ) -> None:
         waited = waits and (site.fact.awaited or not self._is_awaitable(site))
         for inner in self._coroutines(expr, site.function, site.fact.order):
             started[inner] = (kind, site, waited)
@@ -201,9 +213,9 @@ class CallGraph:
             self._add(Edge(site, value, kind, None, waited))
 
     def _is_awaitable(self, site: CallSite) -> bool:
-        return any(row.awaitable for library in self.resolutions[site].libraries for row in self._knowledge.calls(library.name)) or any(
-            callee.is_async for callee in self.resolutions[site].functions
-        )
+        return any(
+            row.awaitable for library in self.resolutions[site].libraries for row in self._knowledge.calls(library.name)
+        ) or any(callee.is_async for callee in self.resolutions[site].functions)
 
     def _coroutines(self, expr: f.Expr, scope: Function, order: int, depth: int = 0) -> Iterator[int]:
         """Indexes of calls whose coroutine is what `expr` is: `work()`, a name bound to it, `*[work(x) for x in xs]`."""
@@ -287,146 +299,3 @@ class CallGraph:
     def _add(self, edge: Edge) -> None:
         self.outgoing[edge.caller].append(edge)
         self.incoming[edge.callee].append(edge)
-
-
-class _ParameterRuns:
-    """Which parameters of a project function are run by it, and how: `safe_create_task(coro)` runs `coro` as a task."""
-
-    def __init__(self, graph: CallGraph, symbols: Symbols, knowledge: Knowledge) -> None:
-        self._graph = graph
-        self._knowledge = knowledge
-        self._table: dict[Function, dict[str, tuple[str, bool]]] = {}
-        candidates = [fn for fn in symbols.functions if fn.kind in {"function", "lambda"} and fn.scope.params]
-        for _ in range(3):
-            changed = False
-            for function in candidates:
-                found = self._find(function)
-                if found and found != self._table.get(function):
-                    self._table[function] = found
-                    changed = True
-            candidates = [fn for fn in candidates if fn in self._table or self._may_grow(fn)]
-            if not changed:
-                break
-
-    def of(self, function: Function) -> dict[str, tuple[str, bool]]:
-        """Parameter -> (kind of edge, waited for)."""
-        return self._table.get(function, {})
-
-    def _may_grow(self, function: Function) -> bool:
-        return any(callee in self._table for site in function.calls for callee in self._graph.resolutions[site].functions)
-
-    def _find(self, function: Function) -> dict[str, tuple[str, bool]]:
-        found: dict[str, tuple[str, bool]] = {}
-        names = function.parameters
-        for site in function.calls:
-            func = site.fact.func
-            if isinstance(func, f.Name) and func.id in names and func.id not in function.bindings:
-                found.setdefault(func.id, ("inline", True))
-            for kind, expr, waits in self._started(site):
-                for name in _names_in(expr, function):
-                    if name in names:
-                        current = found.get(name)
-                        if current is None or current[0] == "inline":
-                            found[name] = (kind, waits and (site.fact.awaited or kind == "inline"))
-        self._awaited_parameters(function, found)
-        self._in_nested(function, found)
-        return found
-
-    def _started(self, site: CallSite) -> Iterator[tuple[str, f.Expr, bool]]:
-        resolution = self._graph.resolutions[site]
-        for library in resolution.libraries:
-            for row in self._knowledge.spawners(library.name):
-                if not row.receiver:
-                    kind = f"hook:{row.hook}" if row.kind == "hook" else row.kind
-                    for expr in arguments(site.fact, row.runs):
-                        yield kind, expr, row.waits
-        for callee in resolution.functions:
-            for name, (kind, waits) in self._table.get(callee, {}).items():
-                for expr in _passed(callee, name, site, resolution.implicit):
-                    yield kind, expr, waits
-
-    def _awaited_parameters(self, function: Function, found: dict[str, tuple[str, bool]]) -> None:
-        """`await coro` where `coro` is a parameter."""
-        scope = function.scope
-        exprs = [t.value for t in scope.tests] + [a.value for a in scope.assigns if a.value] + [e.value for e in scope.leaves if e.value]
-        for expr in exprs:
-            for part in flow.walk(expr):
-                if isinstance(part, f.Await) and isinstance(part.value, f.Name) and part.value.id in function.parameters:
-                    found.setdefault(part.value.id, ("inline", True))
-
-    def _in_nested(self, function: Function, found: dict[str, tuple[str, bool]]) -> None:
-        """A wrapper function or lambda inside calls the parameter: a decorator, or a callable made to be run later."""
-        for children in function.children.values():
-            for child in children:
-                if child.kind != "function":
-                    continue
-                for site in child.calls:
-                    func = site.fact.func
-                    if isinstance(func, f.Name) and func.id in function.parameters and func.id not in child.parameters:
-                        found.setdefault(func.id, ("callback", False))
-
-
-def _names_in(expr: f.Expr, function: Function) -> Iterator[str]:
-    """Parameter names that are, or are called by, the expression: `coro`, `coro(*a)`, `*coros`, `lambda: f(x)`."""
-    match expr:
-        case f.Name():
-            yield expr.id
-        case f.Star() | f.Await():
-            yield from _names_in(expr.value, function)
-        case f.CallRef():
-            called = function.scope.calls[expr.index]
-            yield from _names_in(called.func, function)
-            for arg in called.args[:2]:
-                if isinstance(arg, f.Name):
-                    yield arg.id
-        case f.LambdaRef():
-            inner = function.module.functions[expr.scope]
-            for site in inner.calls:
-                yield from _names_in(site.fact.func, inner)
-        case f.Comp():
-            yield from _names_in(expr.element, function)
-            iterable = function.scope.regions[expr.region].test
-            if iterable is not None:
-                yield from _names_in(iterable, function)
-
-
-def _passed(callee: Function, name: str, site: CallSite, implicit: bool) -> Iterator[f.Expr]:
-    expr = argument_for(callee, name, site, implicit)
-    if expr is not None:
-        yield expr
-        return
-    index = callee.parameters[name]
-    if callee.scope.params[index].kind == "args":
-        start = sum(1 for p in callee.scope.params[:index] if p.kind == "positional") - (1 if implicit else 0)
-        yield from site.fact.args[max(start, 0) :]
-
-
-def arguments(call: f.Call, where: Argument) -> Iterator[f.Expr]:
-    """The expression(s) of a call at the place that a library row names; a starred argument counts from its position on."""
-    if where.argument is not None:
-        for keyword, expr in call.kwargs:
-            if keyword == where.argument:
-                yield expr
-                return
-    if where.position is None:
-        return
-    for index, expr in enumerate(call.args):
-        if index == where.position or (isinstance(expr, f.Star) and index < where.position):
-            yield expr
-            if not isinstance(expr, f.Star):
-                return
-
-
-def argument(call: f.Call, where: Argument | None) -> f.Expr | None:
-    """The first of `arguments`, or None."""
-    return next(arguments(call, where), None) if where is not None else None
-
-
-def has_spread(call: f.Call) -> bool:
-    """Does the call pass `**kwargs`, so that an absent keyword may be present after all?"""
-    return any(keyword == "**" for keyword, _ in call.kwargs)
-
-
-def spawner_kind(row: SpawnerRow) -> str:
-    """The kind of edge that a spawner makes."""
-    return f"hook:{row.hook}" if row.kind == "hook" else row.kind

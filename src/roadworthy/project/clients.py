@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.findings.finding import Confidence
 from roadworthy.project import flow, values
-from roadworthy.project.calls import argument, has_spread
+from roadworthy.project.arguments import has_spread
+from roadworthy.project.mentions import mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,13 @@ class Clients:
     """Answers about timeouts and retries of library calls."""
 
     def __init__(
-        self, symbols: Symbols, graph: CallGraph, knowledge: Knowledge, evaluator: Evaluator, effects: Effects, settings: frozenset[str]
+        self,
+        symbols: Symbols,
+        graph: CallGraph,
+        knowledge: Knowledge,
+        evaluator: Evaluator,
+        effects: Effects,
+        settings: frozenset[str],
     ) -> None:
         """`settings`: names that the project or its configuration sets (`EMAIL_TIMEOUT`, environment variables)."""
         self._symbols = symbols
@@ -166,7 +173,10 @@ class Clients:
     def _judge(self, expr: f.Expr, site: CallSite, rule: Timeout, at_construction: bool) -> TimeoutVerdict:
         if isinstance(expr, f.CallRef) and rule.object is not None:
             inner = site.function.calls[expr.index]
-            if any(library.name == rule.object or library.name.endswith("." + rule.object.rpartition(".")[2]) for library in self._graph.resolutions[inner].libraries):
+            if any(
+                library.name == rule.object or library.name.endswith("." + rule.object.rpartition(".")[2])
+                for library in self._graph.resolutions[inner].libraries
+            ):
                 return self._in_object(inner, site, rule, at_construction)
         found = self._evaluator.evaluate(expr, site.function, site.fact.order)
         literals = [v.value for v in found if isinstance(v, values.Literal)]
@@ -176,9 +186,16 @@ class Clients:
             if all(value == 0 and value is not False for value in literals) and rule.zero is not None:
                 return self._verdict(rule.zero, site, "zero", rule, at_construction)
             numbers = [float(v) for v in literals if isinstance(v, int | float) and not isinstance(v, bool)]
-            return TimeoutVerdict("bounded", max(numbers) if numbers else None, site, at_construction, "passed", timeout=rule)
+            return TimeoutVerdict(
+                "bounded", max(numbers) if numbers else None, site, at_construction, "passed", timeout=rule
+            )
         for value in found:
-            if isinstance(value, values.LibraryObject) and rule.object and value.type == rule.object and value.site is not None:
+            if (
+                isinstance(value, values.LibraryObject)
+                and rule.object
+                and value.type == rule.object
+                and value.site is not None
+            ):
                 return self._in_object(value.site, site, rule, at_construction)
         if self._always_default_none(expr, site.function):
             return self._verdict(rule.none, site, "none", rule, at_construction, Confidence.MEDIUM)
@@ -212,8 +229,10 @@ class Clients:
                 continue
             if not (isinstance(expr, f.Const) and expr.kind == "none"):
                 return TimeoutVerdict("bounded", None, inner, at_construction, "passed", timeout=rule)
-            return self._verdict(rule.none if rule.none is not None else "forever", inner, "none", rule, at_construction)
-        if has_spread(inner.fact) or not inner.fact.kwargs and inner.fact.args and "0" not in rule.object_arguments:
+            return self._verdict(
+                rule.none if rule.none is not None else "forever", inner, "none", rule, at_construction
+            )
+        if has_spread(inner.fact) or (not inner.fact.kwargs and inner.fact.args and "0" not in rule.object_arguments):
             return TimeoutVerdict("bounded", None, inner, at_construction, "passed", timeout=rule)
         return self._verdict(rule.object_absent, inner, "absent", rule, at_construction)
 
@@ -292,13 +311,18 @@ class Clients:
                 call = scope.calls[assign.value.index]
                 if any(k == "timeout" for k, _ in call.kwargs) and self._same_object(assign.target.value, site):
                     return True
-            if isinstance(assign.target, f.Attr) and "timeout" in assign.target.name and self._same_object(assign.target.value, site):
+            if (
+                isinstance(assign.target, f.Attr)
+                and "timeout" in assign.target.name
+                and self._same_object(assign.target.value, site)
+            ):
                 return True
         return False
 
     def _same_object(self, expr: f.Expr, site: CallSite) -> bool:
         return any(
-            isinstance(v, values.LibraryObject | values.Instance) and v.site is site for v in self._evaluator.evaluate(expr, site.function)
+            isinstance(v, values.LibraryObject | values.Instance) and v.site is site
+            for v in self._evaluator.evaluate(expr, site.function)
         )
 
     def neighbours(self, site: CallSite) -> tuple[CallSite, ...]:
@@ -308,7 +332,11 @@ class Clients:
             found = []
             for other in site.function.calls:
                 func = other.fact.func
-                if other is not site and isinstance(func, f.Attr) and func.name in {"mount", "configure", "config", "update", "set_timeout", "settimeout"}:
+                if (
+                    other is not site
+                    and isinstance(func, f.Attr)
+                    and func.name in {"mount", "configure", "config", "update", "set_timeout", "settimeout"}
+                ):
                     if self._same_object(func.value, site):
                         found.append(other)
             known = self._neighbours[site] = tuple(found)
@@ -354,7 +382,11 @@ class Clients:
         if depth < 3:
             for expr in (*site.fact.args, *(v for _, v in site.fact.kwargs)):
                 for inner in self._made_in(expr, site):
-                    if any(row.kind == "retry" for library in self._graph.resolutions[inner].libraries for row in self._knowledge.guards(library.name)):
+                    if any(
+                        row.kind == "retry"
+                        for library in self._graph.resolutions[inner].libraries
+                        for row in self._knowledge.guards(library.name)
+                    ):
                         return RetryVerdict(None, inner, writes, key)
                     found = self._retry_at(inner, rule, depth + 1) if inner is not site else None
                     if found is not None and found.repeats:
@@ -375,21 +407,3 @@ class Clients:
             if isinstance(receiver, values.LibraryObject | values.Instance) and receiver.site is not None:
                 return receiver.site
         return None
-
-
-def mentions(cls: ClassInfo, word: str) -> bool:
-    """Does a project class, its ancestors included, name anything like `word` (a keyword, an attribute, a parameter)?"""
-    for ancestor in cls.mro:
-        for function in ancestor.module.functions:
-            if function.cls is not ancestor:
-                continue
-            scope = function.scope
-            if any(word in param.name.lower() for param in scope.params):
-                return True
-            if any(word in keyword.lower() for call in scope.calls for keyword, _ in call.kwargs):
-                return True
-            if any(word in name.lower() for name in scope.last_read):
-                return True
-            if any(word in flow.text_of(assign.target, scope).lower() for assign in scope.assigns):
-                return True
-    return False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from roadworthy.project.calls import Edge
-    from roadworthy.project.guards import Guard
+    from roadworthy.project.guard import Guard
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
@@ -92,7 +92,9 @@ def _guard(guard: Guard) -> str:
         details.append(f"{guard.seconds:g} s")
     if guard.on:
         details.append(f"on {', '.join(guard.on)}")
-    return f"{guard.kind.value} by {guard.form} {guard.name} line {guard.line}" + (f" ({'; '.join(details)})" if details else "")
+    return f"{guard.kind.value} by {guard.form} {guard.name} line {guard.line}" + (
+        f" ({'; '.join(details)})" if details else ""
+    )
 
 
 def _call(model: Model, site: CallSite) -> str:

@@ -11,7 +11,7 @@ from roadworthy.findings.finding import Confidence
 from roadworthy.knowledge.names import when_matches
 from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
-from roadworthy.project.calls import argument
+from roadworthy.project.arguments import argument
 from roadworthy.project.values import ClassValue, Instance, Library, LibraryObject, Literal
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ _BY_STATEMENT = {
     "Insert": Effect.SQL_INSERT, "Update": Effect.SQL_UPDATE, "Delete": Effect.SQL_DELETE, "Select": Effect.SQL_READ,
     "CompoundSelect": Effect.SQL_READ, "TextClause": Effect.SQL,
 }  # fmt: skip
-_CONVERGES = re.compile(r"on\s+conflict|on\s+duplicate\s+key|insert\s+or\s+(ignore|replace)|where\s+not\s+exists", re.IGNORECASE)
+_CONVERGES = re.compile(
+    r"on\s+conflict|on\s+duplicate\s+key|insert\s+or\s+(ignore|replace)|where\s+not\s+exists", re.IGNORECASE
+)
 _WRITE_IN_WITH = re.compile(r"\b(insert\s+into|update|delete\s+from)\b", re.IGNORECASE)
 
 
@@ -128,6 +130,8 @@ class Effects:
     def _effects(self, site: CallSite) -> Iterator[EffectAt]:
         seen: set[tuple[Effect, str]] = set()
         for name, row, library in self.rows(site):
+            if row.lazy and self._builds_statement(name):
+                continue  # the call that executes the statement has the effect
             for word in row.effects:
                 effect, sql = Effect(word), ""
                 if effect is Effect.SQL:
@@ -135,6 +139,10 @@ class Effects:
                 if (effect, name) not in seen:
                     seen.add((effect, name))
                     yield EffectAt(effect, site, name, row, self._model(library, site), sql, self._confidence(site))
+
+    def _builds_statement(self, name: str) -> bool:
+        made = self._knowledge.type_from_call(name) or ""
+        return made.rpartition(".")[2] in _BY_STATEMENT or name.rpartition(".")[0].rpartition(".")[2] in _BY_STATEMENT
 
     def _confidence(self, site: CallSite) -> Confidence:
         how = self._graph.resolutions[site].how
@@ -195,7 +203,9 @@ class Effects:
                     return self._chain_converges(call.func.value, scope, order, depth + 1)
                 for function in self._graph.resolutions[scope.calls[expr.index]].functions[:2]:
                     for leave in function.scope.leaves:
-                        if leave.kind == "return" and self._chain_converges(leave.value, function, leave.order, depth + 3):
+                        if leave.kind == "return" and self._chain_converges(
+                            leave.value, function, leave.order, depth + 3
+                        ):
                             return True
             case f.Name():
                 for assign in scope.bindings.get(expr.id, ())[-4:]:
@@ -227,7 +237,12 @@ class Effects:
         for value in self._evaluator.evaluate(expr, scope, order):
             if isinstance(value, Literal) and isinstance(value.value, str):
                 return value.value
-            if isinstance(value, LibraryObject) and value.type.endswith("TextClause") and value.site and value.site.fact.args:
+            if (
+                isinstance(value, LibraryObject)
+                and value.type.endswith("TextClause")
+                and value.site
+                and value.site.fact.args
+            ):
                 return self.sql_text(value.site.fact.args[0], value.site.function, value.site.fact.order, depth + 1)
         return ""
 
@@ -243,7 +258,11 @@ class Effects:
 
 def classify_sql(text: str) -> Effect:
     """The effect of an SQL text, by its first word and its conflict clause."""
-    stripped = re.sub(r"(--[^\n]*\n|/\*.*?\*/|\s|\()+", " ", text, count=1, flags=re.DOTALL).strip() if text[:1] in " \n-/(\t" else text
+    stripped = (
+        re.sub(r"(--[^\n]*\n|/\*.*?\*/|\s|\()+", " ", text, count=1, flags=re.DOTALL).strip()
+        if text[:1] in " \n-/(\t"
+        else text
+    )
     word = re.match(r"\W*([A-Za-z]+)", stripped)
     effect = _SQL_WORDS.get(word.group(1).lower(), Effect.SQL) if word else Effect.SQL
     if effect is Effect.SQL_READ and word is not None and word.group(1).lower() == "with":

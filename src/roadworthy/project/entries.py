@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,9 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.names import when_matches
 from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 from roadworthy.project import flow, values
-from roadworthy.project.calls import DELIVERED, argument
+from roadworthy.project.arguments import argument
+from roadworthy.project.calls import DELIVERED
+from roadworthy.project.entry import Entry, Reached
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,59 +28,20 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
 
 _WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
-_FILE_COMMAND = re.compile(r"(^|/)management/commands/[^/]+\.py$")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Entry:
-    """One entry point."""
-
-    kind: EntryKind
-    function: Function
-    label: str  # for people: `POST /orders`, `task orders.send`, `command sync`
-    source: str  # what makes it one: `@celery.shared_task`, `flask.Flask.route`
-    delivery: Delivery
-    attempts: int | str | None = 1  # what the framework repeats by default or as configured: total, "forever", None unknown
-    retried: bool = False  # a failure makes it run again by the framework or broker
-    acks: str = ""  # "before" or "after" the work; "" does not apply
-    in_transaction: bool = False
-    installs_shutdown: bool = False
-    concurrent: bool = True
-    on_loop: bool = False  # runs on the event loop
-    site: CallSite | None = None  # the registering call or decorator call
-    row: EntryRow | None = None
-
-    @property
-    def serves_others(self) -> bool:
-        """While it waits, somebody or something else waits."""
-        return self.kind.word.serves_others
-
-    @property
-    def repeats(self) -> bool:
-        """May the same input come again without anybody's doing: redelivery, retry, replay?"""
-        return self.delivery in {Delivery.AT_LEAST_ONCE, Delivery.REPLAYED} or self.retried
-
-    @property
-    def reruns(self) -> bool:
-        """As `repeats`, or a person, client or schedule runs it again over the same data."""
-        return self.repeats or self.delivery in {Delivery.RERUN, Delivery.CLIENT_RETRY}
-
-    def __repr__(self) -> str:
-        return f"<{self.kind.value} {self.function.id}>"
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A function is reached from an entry."""
-
-    entry: Entry
-    inline: bool  # all the way inside the entry's own run; False: through a task, thread or background work
+_MANAGES = re.compile(
+    r"(list|get|retrieve|read|view|show|test|create|update|delete|destroy|remove|partial_update|edit|patch|re_?deliver|re_?send|re_?try|new|add"
+    r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count)(_|$)"
+)
+_RECEIVES = re.compile(r"(handle|receive|process|incoming|on|consume|ingest|accept)_")
+_HOLE = re.compile(r"[{<(*]")
 
 
 class Entries:
     """All entry points, and for each function those that reach it."""
 
-    def __init__(self, symbols: Symbols, graph: CallGraph, knowledge: Knowledge, evaluator: Evaluator, guards: Guards) -> None:
+    def __init__(
+        self, symbols: Symbols, graph: CallGraph, knowledge: Knowledge, evaluator: Evaluator, guards: Guards
+    ) -> None:
         """Found from decorators, base classes, registering calls, names and loops."""
         self._symbols = symbols
         self._graph = graph
@@ -204,7 +166,13 @@ class Entries:
                                 self._add_row(method, row, name, site)
 
     def _by_names(self) -> None:
-        rows = [(name, row) for library in self._knowledge.libraries for row in library.entry if row.form == "name" for name in row.names]
+        rows = [
+            (name, row)
+            for library in self._knowledge.libraries
+            for row in library.entry
+            if row.form == "name"
+            for name in row.names
+        ]
         for module in self._symbols.modules:
             for children in module.body.children.values():
                 function = children[-1]
@@ -218,15 +186,22 @@ class Entries:
 
     def _shape_fits(self, function: Function, row: EntryRow) -> bool:
         """A function that is an entry by its name alone must also look like one: `handler(event, context)`."""
-        wanted = row.methods
-        return not wanted or tuple(p.name.lstrip("_") for p in function.scope.params[: len(wanted)]) == tuple(wanted)
+        wanted = row.parameters
+        return tuple(p.name.lstrip("_") for p in function.scope.params[: len(wanted)]) == tuple(wanted)
 
     def _main_blocks(self, body: Function) -> Iterator[Entry]:
         """`if __name__ == "__main__":` makes the module a command."""
         for region in body.scope.regions:
             test = region.test
-            if region.kind == "if" and isinstance(test, f.Compare) and isinstance(test.left, f.Name) and test.left.id == "__name__":
-                yield Entry(EntryKind.COMMAND, body, f"python {body.path}", "__main__", Delivery.RERUN, concurrent=False)
+            if (
+                region.kind == "if"
+                and isinstance(test, f.Compare)
+                and isinstance(test.left, f.Name)
+                and test.left.id == "__name__"
+            ):
+                yield Entry(
+                    EntryKind.COMMAND, body, f"python {body.path}", "__main__", Delivery.RERUN, concurrent=False
+                )
                 return
 
     def _by_delivery(self) -> None:
@@ -238,7 +213,16 @@ class Entries:
             if "job" in kinds:
                 self._add(Entry(EntryKind.JOB, function, f"job {function.qualname}", "enqueued", Delivery.AT_MOST_ONCE))
             elif "durable" in kinds:
-                self._add(Entry(EntryKind.DURABLE_ACTIVITY, function, f"step {function.qualname}", "started", Delivery.AT_LEAST_ONCE, retried=True))
+                self._add(
+                    Entry(
+                        EntryKind.DURABLE_ACTIVITY,
+                        function,
+                        f"step {function.qualname}",
+                        "started",
+                        Delivery.AT_LEAST_ONCE,
+                        retried=True,
+                    )
+                )
             for kind, entry in (("hook:startup", EntryKind.STARTUP), ("hook:shutdown", EntryKind.SHUTDOWN), ("hook:atexit", EntryKind.SHUTDOWN),
                                 ("hook:signal", EntryKind.SIGNAL_RECEIVER)):  # fmt: skip
                 if kind in kinds:
@@ -250,9 +234,23 @@ class Entries:
             if function.kind != "function" or function in self._found:
                 continue
             for index, region in enumerate(function.scope.regions):
-                if region.kind == "while" and self._guards.loop(function, index).kind == "worker" and self._works(function, index):
+                if (
+                    region.kind == "while"
+                    and self._guards.loop(function, index).kind == "worker"
+                    and self._works(function, index)
+                ):
                     label = f"loop {function.qualname}"
-                    self._add(Entry(EntryKind.WORKER_LOOP, function, label, "endless loop", Delivery.RERUN, concurrent=False, on_loop=function.is_async))
+                    self._add(
+                        Entry(
+                            EntryKind.WORKER_LOOP,
+                            function,
+                            label,
+                            "endless loop",
+                            Delivery.RERUN,
+                            concurrent=False,
+                            on_loop=function.is_async,
+                        )
+                    )
                     break
 
     def _works(self, function: Function, region: int) -> bool:
@@ -287,8 +285,20 @@ class Entries:
         concurrent = row.concurrent if row.concurrent is not None else kind.word.concurrent
         self._add(
             Entry(
-                kind, function, label, name, delivery, None if asks_retry else row.attempts, retried, acks, row.in_transaction,
-                row.installs_shutdown, concurrent, on_loop, site, row,
+                kind,
+                function,
+                label,
+                name,
+                delivery,
+                None if asks_retry else row.attempts,
+                retried,
+                acks,
+                row.in_transaction,
+                row.installs_shutdown,
+                concurrent,
+                on_loop,
+                site,
+                row,
             )  # fmt: skip
         )
 
@@ -309,12 +319,20 @@ class Entries:
         return text or f"{kind.value.replace('-', ' ')} {function.qualname}"
 
     def _is_webhook(self, function: Function, label: str) -> bool:
-        """Events from outside: told by the route, the function's or the file's name."""
-        if label.startswith(("GET ", "DELETE ")):
+        """Events from outside, told by route and names; managing the webhooks that one sends is another thing."""
+        method, _, route = label.rpartition(" ")
+        if method in {"GET", "DELETE", "PUT", "PATCH"} or _MANAGES.match(function.name):
             return False
-        return bool(_WEBHOOK.search(label) or _WEBHOOK.search(function.name) or re.search(r"webhook", function.path, re.IGNORECASE)) and (
-            "webhook" not in function.path.lower() or bool(re.search(r"(handle|receive|incoming|process|webhook|callback|event|post)", function.name + label, re.IGNORECASE))
+        segments = [part for part in route.strip("^$/").split("/") if part]
+        if segments and "/" in label and _WEBHOOK.search(segments[-1]) and not _HOLE.search(segments[-1]):
+            return True
+        if _WEBHOOK.search(function.name):
+            return True
+        owner = f"{function.cls.name if function.cls else ''} {function.path.rpartition('/')[2]}"
+        receives = function.name in {"post", "handle", "receive", "process", "dispatch", "__call__"} or _RECEIVES.match(
+            function.name
         )
+        return bool(receives and re.search(r"webhook|ipn", owner, re.IGNORECASE))
 
     # --- reach --------------------------------------------------------------------------------------------------------
 
@@ -329,7 +347,12 @@ class Entries:
         while queue:
             here, inline = queue.popleft()
             for edge in self._graph.outgoing.get(here, ()):
-                if edge.kind in DELIVERED or edge.kind in {"hook:signal", "hook:startup", "hook:shutdown", "hook:atexit"}:
+                if edge.kind in DELIVERED or edge.kind in {
+                    "hook:signal",
+                    "hook:startup",
+                    "hook:shutdown",
+                    "hook:atexit",
+                }:
                     continue
                 still = inline and edge.runs_here
                 known = self._reached.setdefault(edge.callee, {})
@@ -362,6 +385,5 @@ class Entries:
 
 def replace_methods(row: EntryRow) -> EntryRow:
     """The row without its method patterns (they were followed)."""
-
 
     return msgspec.structs.replace(row, methods=())

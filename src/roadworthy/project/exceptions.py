@@ -37,7 +37,9 @@ class Handler:
     region: int
     types: tuple[str, ...]  # dotted names of what it catches; empty for a bare handler
     broad: bool  # bare, Exception or BaseException
-    log_level: str  # "" when it does not log; the loudest method otherwise ("exception" "error" "warning" "info" "debug" …)
+    log_level: (
+        str  # "" when it does not log; the loudest method otherwise ("exception" "error" "warning" "info" "debug" …)
+    )
     reports: bool  # tells an error tracker, a metric, a reporter of the project, stderr
     raises: bool  # every way out raises (possibly another exception)
     may_raise: bool  # some way out raises
@@ -114,7 +116,11 @@ class Exceptions:
         """Does `except base` catch `name`? None when not known."""
         name, base = self.plain(name), self.plain(base)
         if name == base or base in BROAD:
-            return True if base != "Exception" else name not in {"KeyboardInterrupt", "SystemExit", "asyncio.CancelledError", "BaseException"}
+            return (
+                True
+                if base != "Exception"
+                else name not in {"KeyboardInterrupt", "SystemExit", "asyncio.CancelledError", "BaseException"}
+            )
         cls = self._classes.get(name)
         if cls is not None:
             if any(ancestor.id == base for ancestor in cls.mro):
@@ -135,7 +141,7 @@ class Exceptions:
         return None if None in answers else False
 
     def nature(self, name: str) -> str:
-        """"transient", "permanent", "conflict" or "mixed", by the library files, through the bases."""
+        """ "transient", "permanent", "conflict" or "mixed", by the library files, through the bases."""
         for known in (self.plain(name), *self._ancestors(name)):
             row = self._knowledge.exception(known)
             if row is not None and row.nature != "mixed":
@@ -156,7 +162,9 @@ class Exceptions:
     def handlers_around(self, function: Function, region: int) -> list[list[Handler]]:
         """The handlers of each `try` whose body encloses a region, innermost first."""
         return [
-            [self.handler(function, h) for h in handlers] for _, handlers in flow.try_regions(function.scope, region) if handlers
+            [self.handler(function, h) for h in handlers]
+            for _, handlers in flow.try_regions(function.scope, region)
+            if handlers
         ]
 
     def _read(self, function: Function, region: int) -> Handler:
@@ -187,7 +195,9 @@ class Exceptions:
     def _always_raises(self, function: Function, region: int, calls: list[f.Call]) -> bool:
         """The last thing it does is to call something that never returns (`sys.exit`, `self.retry`, `pytest.fail`)."""
         return any(
-            isinstance(call.func, f.Attr) and call.func.name in {"retry", "exit", "abort", "fail"} and call.use in {"raised", "discarded"}
+            isinstance(call.func, f.Attr)
+            and call.func.name in {"retry", "exit", "abort", "fail"}
+            and call.use in {"raised", "discarded"}
             for call in calls
             if call.region == region
         )
@@ -198,10 +208,21 @@ class Exceptions:
         for call in flow.calls_in(function.scope, region):
             site = function.site(call)
             words = {e.effect for e in self._effects.at.get(site, ())}
-            method = call.func.name if isinstance(call.func, f.Attr) else call.func.id if isinstance(call.func, f.Name) else ""
+            method = (
+                call.func.name
+                if isinstance(call.func, f.Attr)
+                else call.func.id
+                if isinstance(call.func, f.Name)
+                else ""
+            )
             if Effect.LOG in words or self._looks_like_logging(call, function):
                 level = louder(level, method if method in _LOG_METHODS else "info")
-            elif Effect.REPORT_ERROR in words or Effect.METRIC in words or self._project_reports(site) or self._sounds_like_report(method):
+            elif (
+                Effect.REPORT_ERROR in words
+                or Effect.METRIC in words
+                or self._project_reports(site)
+                or self._sounds_like_report(method)
+            ):
                 reports = True
             else:
                 others.append(call)
@@ -211,11 +232,23 @@ class Exceptions:
         """A logger from a place that we could not resolve: told by its name and method."""
         if not isinstance(call.func, f.Attr) or call.func.name not in _LOG_METHODS:
             return False
-        owner = flow.text_of(call.func.value, function.scope).rpartition(".")[2].lower().removesuffix("(…)").removesuffix("()")
-        return owner in {o.lower() for o in _LOG_OWNERS} or owner.endswith(("log", "logger", "logging")) or "logger" in owner
+        owner = (
+            flow.text_of(call.func.value, function.scope)
+            .rpartition(".")[2]
+            .lower()
+            .removesuffix("(…)")
+            .removesuffix("()")
+        )
+        return (
+            owner in {o.lower() for o in _LOG_OWNERS}
+            or owner.endswith(("log", "logger", "logging"))
+            or "logger" in owner
+        )
 
     def _project_reports(self, site: CallSite) -> bool:
-        return self._reach is not None and self._reach.site_reaches(site, {Effect.LOG, Effect.REPORT_ERROR, Effect.METRIC})
+        return self._reach is not None and self._reach.site_reaches(
+            site, {Effect.LOG, Effect.REPORT_ERROR, Effect.METRIC}
+        )
 
     def _sounds_like_report(self, name: str) -> bool:
         lowered = name.lower()
@@ -237,7 +270,9 @@ class Exceptions:
         for call in flow.calls_in(scope, region):
             if self._looks_like_logging(call, function):
                 continue
-            if any(_mentions(a, name, scope) for a in call.args) or any(_mentions(v, name, scope) for _, v in call.kwargs):
+            if any(_mentions(a, name, scope) for a in call.args) or any(
+                _mentions(v, name, scope) for _, v in call.kwargs
+            ):
                 return True
         inner = [r for r in scope.regions if r.kind in {"if", "while"} and here.start <= r.start and r.end <= here.end]
         return any(_mentions(r.test, name, scope) for r in inner)
@@ -249,13 +284,25 @@ class Exceptions:
         for assign in flow.assigns_in(scope, region):
             if isinstance(assign.target, f.Attr | f.Sub):
                 return True
-            if isinstance(assign.target, f.Name) and assign.op != "except" and scope.last_read.get(assign.target.id, -1) >= here.end:
+            if (
+                isinstance(assign.target, f.Name)
+                and assign.op != "except"
+                and scope.last_read.get(assign.target.id, -1) >= here.end
+            ):
                 value = assign.value
                 trivial = isinstance(value, f.Const | f.Str) or (isinstance(value, f.Seq | f.Dict) and not value.items)
                 if not trivial or (isinstance(value, f.Const) and value.kind == "bool"):
                     return True
         for call in flow.calls_in(scope, region):
-            if isinstance(call.func, f.Attr) and call.func.name in {"append", "add", "put", "put_nowait", "set_exception", "set_result", "extend"}:
+            if isinstance(call.func, f.Attr) and call.func.name in {
+                "append",
+                "add",
+                "put",
+                "put_nowait",
+                "set_exception",
+                "set_result",
+                "extend",
+            }:
                 return True
         return False
 

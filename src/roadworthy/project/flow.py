@@ -28,7 +28,9 @@ def region_at(scope: f.Scope, order: int) -> int:
     """The innermost region in which an event lies."""
     best = 0
     for index, region in enumerate(scope.regions):
-        if region.start <= order < region.end and (region.end - region.start) <= (scope.regions[best].end - scope.regions[best].start):
+        if region.start <= order < region.end and (region.end - region.start) <= (
+            scope.regions[best].end - scope.regions[best].start
+        ):
             best = index
     return best
 
@@ -55,12 +57,20 @@ def reaching(scope: f.Scope, assigns: Sequence[f.Assign], order: int | None) -> 
     hidden = False
     for assign in reversed([a for a in assigns if a.order < order]):
         found.append(assign)
-        if assign.op in {"=", ":=", "with", "for", "except"} and assign.value is not None and within(scope, place, assign.region):
+        if (
+            assign.op in {"=", ":=", "with", "for", "except"}
+            and assign.value is not None
+            and within(scope, place, assign.region)
+        ):
             hidden = True
             break
     loops = loops_of(scope, place)
     if loops:
-        found.extend(a for a in assigns if a.order >= order and a.op != "for" and any(within(scope, a.region, loop) for loop in loops))
+        found.extend(
+            a
+            for a in assigns
+            if a.order >= order and a.op != "for" and any(within(scope, a.region, loop) for loop in loops)
+        )
     return found[:8], hidden
 
 

@@ -23,6 +23,21 @@ class Loop:
     tries: tuple[int, ...] = ()  # try regions inside whose handlers go on with the loop
 
 
+_STOP_WORDS = (
+    "stop",
+    "shut",
+    "clos",
+    "exit",
+    "cancel",
+    "terminat",
+    "running",
+    "quit",
+    "kill",
+    "disconnect",
+    "is_set",
+    "alive",
+    "sentinel",
+)
 _COUNTERS = frozenset({"range", "count", "trange"})
 
 
@@ -37,17 +52,24 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         if counter is None:
             return Loop(region, "items", tries=tries)
         name, call = counter
-        attempts = literal(call.args[-1] if len(call.args) < 3 else call.args[1]) if call.args and name != "count" else None
+        attempts = (
+            literal(call.args[-1] if len(call.args) < 3 else call.args[1]) if call.args and name != "count" else None
+        )
         if tries and _leaves_on_success(scope, region, tries):
             return Loop(region, "retry", attempts, name != "count", tries)
-        target_used = isinstance(here.target, f.Name) and here.target.id != "_" and scope.last_read.get(here.target.id, -1) >= here.start
+        target_used = (
+            isinstance(here.target, f.Name)
+            and here.target.id != "_"
+            and scope.last_read.get(here.target.id, -1) >= here.start
+        )
         return Loop(region, "items" if target_used else "other", attempts, name != "count", tries)
     endless = _endless(here.test)
     leaves = _leaves_on_success(scope, region, tries) if tries else False
     if tries and leaves:
         return Loop(region, "retry", _while_bound(here.test, literal), not endless, tries)
     if endless:
-        return Loop(region, "worker", None, False, tries)
+        kind = "other" if _ends_by_itself(scope, region) else "worker"
+        return Loop(region, kind, None, kind == "other", tries)
     return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
 
 
@@ -107,7 +129,10 @@ def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> boo
             continue
         if leave.kind == "break" and flow.loop_of(scope, leave.region) != loop:
             continue
-        if not any(scope.regions[r].kind == "except" and flow.within(scope, r, loop) for r in flow.ancestors(scope, leave.region)):
+        if not any(
+            scope.regions[r].kind == "except" and flow.within(scope, r, loop)
+            for r in flow.ancestors(scope, leave.region)
+        ):
             if _only_a_stop(scope, leave, loop, tries):
                 continue
             return True
@@ -120,12 +145,33 @@ def _only_a_stop(scope: f.Scope, leave: f.Leave, loop: int, tries: tuple[int, ..
     return region.kind == "if" and region.parent == loop and all(region.start < scope.regions[t].start for t in tries)
 
 
+def _ends_by_itself(scope: f.Scope, loop: int) -> bool:
+    """`while True` that pages through something or waits for a result: it returns or breaks by what it finds, not to be stopped."""
+    for leave in scope.leaves:
+        if leave.kind not in {"return", "break"} or not flow.within(scope, leave.region, loop):
+            continue
+        if leave.kind == "break" and flow.loop_of(scope, leave.region) != loop:
+            continue
+        inside = [
+            scope.regions[r] for r in flow.ancestors(scope, leave.region) if flow.within(scope, r, loop) and r != loop
+        ]
+        if any(region.kind == "except" for region in inside):
+            continue
+        tests = [flow.text_of(region.test, scope).lower() for region in inside if region.test is not None]
+        if not any(word in text for text in tests for word in _STOP_WORDS):
+            return True
+    return False
+
+
 def _sets_condition(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
     """`while not done: try: …; done = True`."""
     test = scope.regions[loop].test
     names = {part.id for part in flow.walk(test) if isinstance(part, f.Name)} if test is not None else set()
     return any(
-        isinstance(a.target, f.Name) and a.target.id in names and a.op == "=" and any(flow.within(scope, a.region, t) for t in tries)
+        isinstance(a.target, f.Name)
+        and a.target.id in names
+        and a.op == "="
+        and any(flow.within(scope, a.region, t) for t in tries)
         for a in scope.assigns
     )
 

@@ -10,6 +10,7 @@ from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.database.tables import Schema
+from roadworthy.project.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from roadworthy.project.clients import Clients, RetryVerdict, TimeoutVerdict
     from roadworthy.project.deployment import Deployment
     from roadworthy.project.effects import EffectAt, Effects
-    from roadworthy.project.entries import Entries, Entry, Reached
+    from roadworthy.project.entries import Entries
+    from roadworthy.project.entry import Entry, Reached
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.exceptions import Exceptions, Handler
-    from roadworthy.project.guards import Guard, Guards
+    from roadworthy.project.guards import Guards
     from roadworthy.project.origins import Origin, Origins
     from roadworthy.project.reach import Reach
     from roadworthy.project.settings import ProjectSettings
@@ -252,6 +254,16 @@ class Model:
         coverage = self.coverage(site, lambda guard: guard.kind is GuardKind.TRANSACTION)
         return coverage.guards[0] if coverage.somewhere else None
 
+    def request_transaction(self, entry: Entry) -> Guard | None:
+        """The transaction that a framework or a setting puts around every run of an entry."""
+        if entry.in_transaction:
+            function = entry.function
+            return Guard(GuardKind.TRANSACTION, "framework", entry.source, function.path, function.line, function)
+        setting = self.settings.is_true("ATOMIC_REQUESTS")
+        if setting is None or not entry.source.startswith(("django", "rest_framework", "ninja")):
+            return None
+        return Guard(GuardKind.TRANSACTION, "framework", "ATOMIC_REQUESTS", setting.path, setting.line)
+
     def timeout(self, effect: EffectAt) -> TimeoutVerdict:
         """How long an external call may take by itself (guards not considered)."""
         return self.clients.timeout(effect)
@@ -271,14 +283,20 @@ class Model:
             known = self._exposures[function] = Exposure(tuple(reached))
         return known
 
-    def steps(self, entry: Entry | None, function: Function, last: CallSite | None = None, note: str = "") -> tuple[Step, ...]:
+    def steps(
+        self, entry: Entry | None, function: Function, last: CallSite | None = None, note: str = ""
+    ) -> tuple[Step, ...]:
         """The path from an entry through calls to a function, and the call in it."""
         if entry is None:
             return ()
         path = self.entries.path(entry, function)
         first = Step(entry.function.path, entry.function.line, entry.function.qualname, entry.label)
         middle = [Step(e.site.path, e.site.line, e.caller.qualname, f"calls {e.callee.qualname}") for e in path]
-        tail = [Step(last.path, last.line, last.function.qualname, note or self.callee_text(last))] if last is not None else []
+        tail = (
+            [Step(last.path, last.line, last.function.qualname, note or self.callee_text(last))]
+            if last is not None
+            else []
+        )
         return (first, *middle, *tail)
 
     def chain(self, edges: Iterable[Edge]) -> tuple[Step, ...]:
@@ -311,7 +329,9 @@ class Model:
 
     def place_of_guard(self, guard: Guard, note: str = "") -> Location:
         """Where a guard stands."""
-        return Location(guard.path, guard.line, guard.line, 0, guard.function.qualname if guard.function else "<module>", note)
+        return Location(
+            guard.path, guard.line, guard.line, 0, guard.function.qualname if guard.function else "<module>", note
+        )
 
     def confidence_of(self, effect: EffectAt, exposure: Exposure | None = None) -> Confidence:
         """The weakest link: how the call was resolved; medium when nothing is known to reach it."""

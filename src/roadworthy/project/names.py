@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING
 
+from roadworthy.facts.schema import Attr, Bin, Name, Sub
 from roadworthy.project import flow
 from roadworthy.project.values import (
     UNKNOWN,
@@ -18,7 +19,7 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
-    from roadworthy.facts.schema import Assign, Import
+    from roadworthy.facts.schema import Assign, Expr, Import
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import Function, Module, Symbols
@@ -81,6 +82,27 @@ class NameResolver:
         if is_param and not killed:
             groups.append(self._evaluator.parameter(scope, name))
         return join(*groups)
+
+    def alias(self, expr: Expr, scope: Function, depth: int = 0) -> tuple[Expr, Function] | None:
+        """The annotation that a name stands for (`Db = Annotated[Session, Depends(get)]`) and the scope to read it in."""
+        if depth > 4:
+            return None
+        if isinstance(expr, Attr):
+            for value in self._evaluator.evaluate(expr.value, scope):
+                if isinstance(value, ProjectModule):
+                    return self._alias_in(value.module, expr.name, depth)
+            return None
+        return self._alias_in(scope.module, expr.id, depth) if isinstance(expr, Name) else None
+
+    def _alias_in(self, module: Module, name: str, depth: int) -> tuple[Expr, Function] | None:
+        for assign in module.body.bindings.get(name, ())[-1:]:
+            if isinstance(assign.value, Sub | Bin):
+                return assign.value, module.body
+        for item in module.body.imports.get(name, ())[-1:]:
+            source = self._module_of(item, module) if item.name is not None else None
+            if source is not None and source is not module and item.name is not None and depth < 4:
+                return self._alias_in(source, item.name, depth + 1)
+        return None
 
     def _binds(self, name: str, scope: Function) -> bool:
         return name in scope.bindings or name in scope.children or name in scope.imports

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
-from roadworthy.project.calls import argument
-from roadworthy.project.values import ClassValue, FunctionValue, Instance
+from roadworthy.project.arguments import argument
+from roadworthy.project.values import ClassValue, FunctionValue, Instance, Library, ProjectModule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,18 @@ class Origins:
                 yield from self._call(scope.calls[expr.index], depth)
             case f.Attr():
                 yield from self._attribute(expr, scope, order, depth)
-            case f.FStr() | f.Bin() | f.BoolOp() | f.Seq() | f.IfExp() | f.Await() | f.Star() | f.Walrus() | f.Dict() | f.Comp():
+            case (
+                f.FStr()
+                | f.Bin()
+                | f.BoolOp()
+                | f.Seq()
+                | f.IfExp()
+                | f.Await()
+                | f.Star()
+                | f.Walrus()
+                | f.Dict()
+                | f.Comp()
+            ):
                 for part in self._depends(expr):
                     yield from self._follow(part, scope, order, depth + 1)
             case f.Sub():
@@ -186,7 +197,9 @@ class Origins:
 
     def _names_module(self, expr: f.Expr, site: CallSite) -> bool:
         values = self._evaluator.evaluate(expr, site.function, site.fact.order)
-        return any(type(v).__name__ in {"ProjectModule", "ClassValue"} or (type(v).__name__ == "Library" and v.receiver is None) for v in values)  # type: ignore[union-attr]
+        return any(
+            isinstance(v, ProjectModule | ClassValue) or (isinstance(v, Library) and v.receiver is None) for v in values
+        )
 
     def _through(self, site: CallSite, functions: tuple[Function, ...], depth: int) -> Iterator[Origin]:
         """What a project function returns; its parameters are replaced by what the call passes."""

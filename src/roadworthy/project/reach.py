@@ -38,7 +38,9 @@ class Reach:
         self._inline = self.closure(lambda edge: edge.runs_here)
         self._firm = self.closure(lambda edge: edge.runs_here and edge.kind != "callback")
 
-    def closure(self, follow: Callable[[Edge], bool], own: Callable[[EffectAt], bool] | None = None) -> dict[Function, int]:
+    def closure(
+        self, follow: Callable[[Edge], bool], own: Callable[[EffectAt], bool] | None = None
+    ) -> dict[Function, int]:
         """For each function the effects that it has itself or through the edges that `follow` accepts."""
         total: dict[Function, int] = {}
         start = self._own if own is None else self._filtered(own)
@@ -116,7 +118,9 @@ class Reach:
         """The shortest chain of calls from a function to the one that has the effect; empty when it is its own."""
         return self.path_between(start, effect.function) or []
 
-    def path_between(self, start: Function, goal: Function, follow: Callable[[Edge], bool] | None = None) -> list[Edge] | None:
+    def path_between(
+        self, start: Function, goal: Function, follow: Callable[[Edge], bool] | None = None
+    ) -> list[Edge] | None:
         """The shortest chain of edges, or None."""
         if start is goal:
             return []

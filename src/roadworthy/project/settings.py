@@ -69,7 +69,9 @@ def _of_scope(scope: Function) -> Iterator[SettingValue]:
         name = target.id if isinstance(target, f.Name) else target.name if isinstance(target, f.Attr) else ""
         if isinstance(target, f.Sub) and isinstance(target.index, f.Str):
             name = target.index.value
-        if name and (name.isupper() or not isinstance(target, f.Name) or scope.kind == "class" or _looks_configured(scope)):
+        if name and (
+            name.isupper() or not isinstance(target, f.Name) or scope.kind == "class" or _looks_configured(scope)
+        ):
             yield _setting(name, assign.value, scope, assign.line)
         for part in flow.walk(assign.value):
             if isinstance(part, f.Dict):

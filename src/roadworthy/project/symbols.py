@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from roadworthy.facts.schema import Attr, Name, Seq, Star
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -53,7 +55,7 @@ class Function:
 
     @property
     def kind(self) -> str:
-        """"module", "class", "function" or "lambda"."""
+        """ "module", "class", "function" or "lambda"."""
         return self.scope.kind
 
     @cached_property
@@ -199,8 +201,8 @@ class ClassInfo:
     def attribute_assigns(self) -> dict[str, list[tuple[Function, Assign]]]:
         """`self.x = …` in any method and `x = …` in the body: attribute -> (scope, assignment)."""
         from_body: dict[str, list[tuple[Function, Assign]]] = defaultdict(list)
-        for name, assigns in self.body.bindings.items():
-            from_body[name].extend((self.body, assign) for assign in assigns)
+        for bound, assigns in self.body.bindings.items():
+            from_body[bound].extend((self.body, assign) for assign in assigns)
         for method in self.methods.values():
             first = method.scope.params[0].name if method.scope.params else None
             for assign in method.scope.assigns:
@@ -240,20 +242,19 @@ class Module:
 
 def bound_names(target: Expr) -> Iterator[str]:
     """The plain names that an assignment target binds."""
-    kind = type(target).__name__
-    if kind == "Name":
-        yield target.id  # type: ignore[union-attr]
-    elif kind == "Seq":
-        for item in target.items:  # type: ignore[union-attr]
+    if isinstance(target, Name):
+        yield target.id
+    elif isinstance(target, Seq):
+        for item in target.items:
             yield from bound_names(item)
-    elif kind == "Star":
-        yield from bound_names(target.value)  # type: ignore[union-attr]
+    elif isinstance(target, Star):
+        yield from bound_names(target.value)
 
 
 def attribute_of(target: Expr, owner: str | None) -> str | None:
     """`x` for the target `owner.x`."""
-    if owner is not None and type(target).__name__ == "Attr" and type(target.value).__name__ == "Name" and target.value.id == owner:  # type: ignore[union-attr]
-        return target.name  # type: ignore[union-attr]
+    if owner is not None and isinstance(target, Attr) and isinstance(target.value, Name) and target.value.id == owner:
+        return target.name
     return None
 
 

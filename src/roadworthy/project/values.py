@@ -81,9 +81,7 @@ class Partial:
     site: CallSite
 
 
-Value = (
-    Library | LibraryObject | ProjectModule | ClassValue | FunctionValue | Instance | Literal | Container | Partial
-)
+Value = Library | LibraryObject | ProjectModule | ClassValue | FunctionValue | Instance | Literal | Container | Partial
 Values = tuple[Value, ...]
 
 UNKNOWN: Values = ()

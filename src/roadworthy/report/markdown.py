@@ -141,8 +141,7 @@ def _note(note: str) -> str:
 def _prose(text: str) -> str:
     text = _PUNCTUATION.sub(r"\\\\", text).replace("`", "\\`").replace("<", "\\<")
     text = _ENTITY.sub(r"\\&", text.replace("](", "]\\(").replace("][", "]\\["))
-    if len(_EMPHASIS.findall(text)) > 1:  # one mark alone cannot emphasise anything
-        text = _EMPHASIS.sub(lambda m: "".join("\\" + mark for mark in m[0]), text)
+    text = _EMPHASIS.sub(lambda m: "".join("\\" + mark for mark in m[0]), text)
     return _MENTION.sub(r"`\g<0>`", text)  # a decorator must not call for a person of that name
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*([\w+.-]*)[^`]*$")
+_HEADING = re.compile(r"^(#{1,6})\s+(\S.*?)\s*#*\s*$")
 _ITEM = re.compile(r"^\s*([-*+]|\d{1,3}[.)])\s+(\S.*)$")
 
 
@@ -50,7 +51,15 @@ class Code:
     language: str
 
 
-Block = Paragraph | Item | Code
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading; only a rule's documentation has them."""
+
+    level: int
+    text: str
+
+
+Block = Paragraph | Item | Code | Heading
 
 
 def spans(text: str) -> tuple[Span, ...]:
@@ -116,34 +125,47 @@ def plain_text(text: str) -> str:
     return "\n".join(lines)
 
 
-def blocks(text: str) -> tuple[Block, ...]:
-    """Split into the paragraphs, list items and fenced code of a longer text, cleaned."""
-    return tuple(_blocks(visible(text).split("\n")))
+def blocks(text: str, headings: bool = False) -> tuple[Block, ...]:
+    """Split into the paragraphs, list items and fenced code of a longer text, cleaned.
+
+    Headings are read only where asked for: in a finding, `# …` at the start of a line is no heading.
+    """
+    return tuple(_blocks(visible(text).split("\n"), headings))
 
 
-def _blocks(lines: list[str]) -> Iterator[Block]:
+def _blocks(lines: list[str], headings: bool) -> Iterator[Block]:
     open_block: Paragraph | Item | None = None
     index = 0
     while index < len(lines):
         line = lines[index]
         index += 1
-        fence = _FENCE.match(line)
-        if fence or not line.strip():
-            if open_block:
-                yield open_block
-            open_block = None
-            if fence:
-                code, index = _fenced(lines, index, fence)
-                yield code
-        elif item := _ITEM.match(line):
-            if open_block:
-                yield open_block
-            marker = item[1][:-1] + "." if item[1][0].isdigit() else "-"
-            open_block = Item(marker, one_line(item[2]))
-        else:
+        start = _start(line, headings)
+        if start is None and line.strip():
             open_block = _continued(open_block, one_line(line))
+            continue
+        if open_block:
+            yield open_block
+        open_block = None
+        if isinstance(start, re.Match):
+            code, index = _fenced(lines, index, start)
+            yield code
+        elif isinstance(start, Item):
+            open_block = start
+        elif start:
+            yield start
     if open_block:
         yield open_block
+
+
+def _start(line: str, headings: bool) -> re.Match[str] | Item | Heading | None:
+    """Return what begins at this line: a fence, an item, a heading or nothing new."""
+    if fence := _FENCE.match(line):
+        return fence
+    if item := _ITEM.match(line):
+        return Item(item[1][:-1] + "." if item[1][0].isdigit() else "-", one_line(item[2]))
+    if headings and (heading := _HEADING.match(line)):
+        return Heading(len(heading[1]), one_line(heading[2]))
+    return None
 
 
 def _continued(block: Paragraph | Item | None, line: str) -> Paragraph | Item:

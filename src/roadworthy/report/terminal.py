@@ -63,7 +63,9 @@ class _Page:
         said = ", ".join(f"{count} {severity.value.lower()}" for severity, count in counts.items() if count)
         head = Text(f"── {title} ", style="bold")
         tail = Text(f" {said} ──" if said else "")
-        line = "─" * max(self.width - head.cell_len - tail.cell_len, 2)
+        if head.cell_len + tail.cell_len > self.width:
+            tail = Text()
+        line = "─" * (self.width - head.cell_len - tail.cell_len)
         self._console.print(Text.assemble(head, (line, "dim"), (tail.plain, "dim")))
         self.gap()
 
@@ -72,7 +74,7 @@ class _Page:
         prefix = first
         for line in text.wrap(self._console, max(self.width - max(len(first), len(rest)), 10)):
             line.rstrip()
-            self._console.print(Text.assemble((prefix, "bold"), line))
+            self._console.print(Text.assemble((prefix, "bold" if prefix.strip() else ""), line))
             prefix = rest
         if not text.plain:
             self._console.print(Text(first.rstrip(), style="bold"))
@@ -101,9 +103,8 @@ class _Page:
 
 
 def _show(page: _Page, finding: Finding) -> None:
-    at, severity = finding.at, finding.severity
-    head = Text(f"{severity.value} ", style=_STYLE[severity])
-    page.lines(head + page.styled(finding.title).copy(), "", "  ")
+    at = finding.at
+    page.lines(_head(page, finding), "", "  ")
     where = Text.assemble((place(at.path, at.line), "bold" if page.color else ""))
     page.whole(Text("  ") + where)
     page.lines(Text(_about(finding), style="dim"), "  ", "  ")
@@ -118,9 +119,13 @@ def _show(page: _Page, finding: Finding) -> None:
     page.gap()
 
 
+def _head(page: _Page, finding: Finding) -> Text:
+    return Text.assemble((finding.severity.value, _STYLE[finding.severity]), " ", page.styled(finding.title))
+
+
 def _about(finding: Finding) -> str:
     function = "" if finding.at.function == "<module>" else f"in {one_line(finding.at.function)} · "
-    return f"{function}{finding.rule} · {finding.confidence.value} confidence"
+    return f"{function}{one_line(finding.rule)} · {finding.confidence.value} confidence"
 
 
 def _steps(page: _Page, finding: Finding) -> list[Text]:
@@ -168,11 +173,7 @@ def _closing(page: _Page, review: Review) -> None:
     if len(review.findings) > 5:
         page.rule("Read first", {})
         for finding in foremost(review.findings):
-            page.lines(
-                Text(finding.severity.value, style=_STYLE[finding.severity]) + Text(" ") + page.styled(finding.title),
-                "",
-                "  ",
-            )
+            page.lines(_head(page, finding), "", "  ")
             page.whole(Text("  " + place(finding.at.path, finding.at.line)))
         page.gap()
     for line in _remarks(page, review):

@@ -23,12 +23,14 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
-from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge, argument, arguments, has_spread
+from roadworthy.project.arguments import argument, arguments, has_spread
+from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
+from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.effects import EffectAt
-from roadworthy.project.entries import Entry
+from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
-from roadworthy.project.guards import Guard
+from roadworthy.project.guard import Guard
 from roadworthy.project.loops import Loop
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
@@ -45,11 +47,60 @@ from roadworthy.project.values import (
 from roadworthy.rules import wording as say
 
 __all__ = [
-    "DELIVERED", "DETACHED", "INLINE", "Audience", "CallSite", "Callable", "ClassInfo", "ClassValue", "Confidence", "Container",
-    "Coverage", "Delivery", "Edge", "Effect", "EffectAt", "Entry", "EntryKind", "Exposure", "Finding", "Function", "FunctionValue",
-    "Guard", "GuardKind", "Handler", "Instance", "Iterable", "Iterator", "Library", "LibraryObject", "Literal", "Location", "Loop",
-    "Model", "Origin", "Pillar", "Repeat", "RetryVerdict", "Rule", "Severity", "Step", "TimeoutVerdict", "advise", "argument",
-    "arguments", "expr", "finding", "flow", "has_spread", "impact_weight", "say",
+    "DELIVERED",
+    "DETACHED",
+    "INLINE",
+    "Audience",
+    "CallSite",
+    "Callable",
+    "ClassInfo",
+    "ClassValue",
+    "Confidence",
+    "Container",
+    "Coverage",
+    "Delivery",
+    "Edge",
+    "Effect",
+    "EffectAt",
+    "Entry",
+    "EntryKind",
+    "Exposure",
+    "Finding",
+    "Function",
+    "FunctionValue",
+    "Guard",
+    "GuardKind",
+    "Handler",
+    "Instance",
+    "Iterable",
+    "Iterator",
+    "Library",
+    "LibraryObject",
+    "Literal",
+    "Location",
+    "Loop",
+    "Model",
+    "Origin",
+    "Pillar",
+    "Repeat",
+    "RetryVerdict",
+    "Rule",
+    "Severity",
+    "Spawned",
+    "Step",
+    "TimeoutVerdict",
+    "advise",
+    "argument",
+    "arguments",
+    "expr",
+    "finding",
+    "flow",
+    "has_spread",
+    "impact_weight",
+    "must_complete",
+    "say",
+    "spawned_work",
+    "unresolved_tasks",
 ]  # fmt: skip
 
 Check = Callable[[Model], Iterable[Finding]]
@@ -106,10 +157,19 @@ def finding(
     )  # fmt: skip
 
 
-_WEIGHTS = {Effect.CHARGE: 50, Effect.EMAIL: 30, Effect.SMS: 30, Effect.NOTIFY: 15, Effect.SQL_INSERT: 20, Effect.SQL_INCREMENT: 25}
+_WEIGHTS = {
+    Effect.CHARGE: 50,
+    Effect.EMAIL: 30,
+    Effect.SMS: 30,
+    Effect.NOTIFY: 15,
+    Effect.SQL_INSERT: 20,
+    Effect.SQL_INCREMENT: 25,
+}
 
 
 def impact_weight(exposure: Exposure, effects: Iterable[EffectAt] = ()) -> int:
     """Blast radius: entries reached, money and people first, then data, then availability."""
     serving = sum(1 for reached in exposure.entries if reached.entry.serves_others)
-    return min(serving, 40) + max((_WEIGHTS.get(e.effect, 10 if e.effect.word.persists else 0) for e in effects), default=0)
+    return min(serving, 40) + max(
+        (_WEIGHTS.get(e.effect, 10 if e.effect.word.persists else 0) for e in effects), default=0
+    )

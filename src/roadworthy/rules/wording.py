@@ -8,7 +8,7 @@ from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 
 if TYPE_CHECKING:
     from roadworthy.project.effects import EffectAt
-    from roadworthy.project.entries import Entry
+    from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite
 
@@ -35,7 +35,11 @@ def entry(found: Entry | None) -> str:
     """`the handler of `POST /orders``, `the job `send_mail``; `its callers` for None."""
     if found is None:
         return "its callers"
-    name = found.label if found.label.startswith(("GET", "POST", "PUT", "PATCH", "DELETE", "/")) else found.function.qualname
+    name = (
+        found.label
+        if found.label.startswith(("GET", "POST", "PUT", "PATCH", "DELETE", "/"))
+        else found.function.qualname
+    )
     if found.function.kind == "module":
         return f"the script `{found.function.path}`"
     return f"{_KIND[found.kind]} `{name}`"
@@ -47,7 +51,9 @@ def again(found: Entry) -> str:
         case EntryKind.WEBHOOK_HANDLER:
             return "The sender repeats an event until it sees a success, so after a timeout or a deploy the same event comes again"
         case EntryKind.QUEUE_CONSUMER:
-            return "The broker delivers a message again when the worker dies or loses its lease before the acknowledgement"
+            return (
+                "The broker delivers a message again when the worker dies or loses its lease before the acknowledgement"
+            )
         case EntryKind.JOB:
             return "The job runs again when it is retried or redelivered"
         case EntryKind.DURABLE_ACTIVITY:

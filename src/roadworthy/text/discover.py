@@ -92,6 +92,8 @@ def discover(
         relative = path.relative_to(root).as_posix()
         if relative != "." and not walk.has_reviewed(relative):
             walk.again(path, relative)
+            if not walk.has_reviewed(relative):
+                walk.notes.append(f"{printable(relative)} holds nothing that is reviewed")
     return walk.tree()
 
 
@@ -118,7 +120,7 @@ class _Walk:
         self.problems: list[tuple[str, str]] = []
         self.notes: list[str] = []
         self.naming = False
-        self.room = max_files
+        self.max_files = self.room = max_files
         self.entries = MAX_ENTRIES
 
     def tree(self) -> Tree:
@@ -137,6 +139,8 @@ class _Walk:
         own = self.files.get(relative)
         if own is not None:
             return own.role.reviewed
+        if not Path(self.root, relative).is_dir():
+            return False
         return any(path.startswith(relative + "/") and file.role.reviewed for path, file in self.files.items())
 
     def again(self, path: Path, relative: str) -> None:
@@ -147,7 +151,7 @@ class _Walk:
             self.folder(str(path), relative, Folder(is_package=(path / "__init__.py").exists()), Ignore(), 0)
             self.naming = False
         elif known is not None and known.role in (Role.TEST, Role.GENERATED):
-            self.notes.append(f"{known.path} is {known.role.value} code and was not reviewed")
+            return
         elif (path.name.endswith((".py", ".pyw")) or self.wants(relative)) and self.is_kept(
             relative, Ignore(), is_directory=False
         ):
@@ -191,6 +195,8 @@ class _Walk:
         """Decide whether to go into a directory, and as what."""
         if entry.name == ".git" or not self.is_kept(path, ignore, is_directory=True):
             return
+        if ignore.ignores(path, is_directory=True):
+            ignore = Ignore(everything=True)  # only tracked files inside count
         names = _names(entry.path)
         if ".git" in names and path not in self.submodules:
             self.notes.append(f"{printable(path)}/ is a repository of its own and was not reviewed")
@@ -234,7 +240,7 @@ class _Walk:
                 self.problems.append(
                     (
                         printable(relative),
-                        "more than the allowed number of files: this file and all after it were not reviewed",
+                        f"more than {self.max_files:,} files: this one and all after it were not reviewed",
                     )
                 )
             if self.room < 0:
@@ -243,6 +249,8 @@ class _Walk:
         kind = Kind.AROUND if around else Kind.PYTHON
         assigned = self.assign(relative)
         role = assigned or (Role.PRODUCTION if self.naming else file_role(name, folder))
+        if around and role is Role.SCRIPT:  # `scripts/start.sh` is what the container starts
+            role = Role.PRODUCTION
         self.files[relative] = SourceFile(
             printable(relative), full, kind, role, named=self.naming or assigned is not None
         )

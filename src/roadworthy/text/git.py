@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import struct
@@ -40,12 +41,16 @@ def tracked(root: Path) -> frozenset[str] | None:
         data = index.read_bytes()
     except (OSError, ValueError):
         return None
-    for digest_size in (20, 32):  # SHA-1 and SHA-256 repositories; the index does not say which it is
-        try:
-            return frozenset(_entries(data, digest_size))
-        except (ValueError, IndexError, struct.error):
-            continue
-    return None
+    try:
+        return frozenset(_entries(data, _digest_size(data)))
+    except (ValueError, IndexError, struct.error):
+        return None
+
+
+def _digest_size(data: bytes) -> int:
+    """Tell SHA-1 from SHA-256 repositories by the checksum at the end: the index does not say which it is."""
+    is_long = hashlib.sha256(data[:-32], usedforsecurity=False).digest() == data[-32:]
+    return 32 if is_long else 20
 
 
 def _entries(data: bytes, digest_size: int) -> list[str]:

@@ -69,6 +69,7 @@ class Ignore:
     """The patterns that hold in one directory: those of its own file and of all above, nearest last."""
 
     specs: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+    everything: bool = False  # inside an ignored folder nothing can be taken back in
 
     @staticmethod
     def at_root(root: Path) -> Ignore:
@@ -79,7 +80,7 @@ class Ignore:
 
     def below(self, directory: str, relative: str) -> Ignore:
         """Return the patterns that hold inside `directory`, whose path from the root is `relative` ("" for the root)."""
-        lines = _read(Path(directory, ".gitignore"))
+        lines = [] if self.everything else _read(Path(directory, ".gitignore"))
         if not lines:
             return self
         prefix = f"{relative}/" if relative else ""
@@ -87,6 +88,8 @@ class Ignore:
 
     def ignores(self, relative: str, *, is_directory: bool) -> bool:
         """Tell whether git would not look at this path (its parents are taken to be looked at)."""
+        if self.everything:
+            return True
         path = relative + "/" if is_directory else relative
         for prefix, spec in reversed(self.specs):
             verdict = spec.check_file(path[len(prefix) :]).include

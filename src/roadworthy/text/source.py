@@ -49,6 +49,10 @@ class UnreadableError(Exception):
     """A file that cannot be reviewed; the message says why in a few words."""
 
 
+class GiantError(UnreadableError):
+    """A file too large to be anything that people wrote."""
+
+
 def read_file(full: str, limit: int = MAX_BYTES) -> bytes:
     """Return the bytes of a regular file; a pipe, a device or a giant raises `UnreadableError` instead of hanging."""
     try:
@@ -61,7 +65,7 @@ def read_file(full: str, limit: int = MAX_BYTES) -> bytes:
             if not stat.S_ISREG(about.st_mode):
                 raise UnreadableError("is not a regular file")
             if about.st_size > limit:
-                raise UnreadableError(f"is larger than {limit // 1_000_000} MB ({about.st_size // 1_000_000} MB)")
+                raise GiantError(f"is larger than {limit // 1_000_000} MB ({about.st_size // 1_000_000} MB)")
             return stream.read(limit + 1)
         except OSError as error:
             raise UnreadableError(f"cannot be read: {reason(error)}") from error

@@ -11,16 +11,16 @@ from roadworthy.facts.around import dockerfile, locks, requirements, settings, s
 from roadworthy.facts.around.found import Found, Source
 from roadworthy.facts.around.helm import fill
 from roadworthy.facts.around.kinds import kind_of
-from roadworthy.facts.schema import AuxFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from roadworthy.facts.schema import AuxFacts
 
 __all__ = ["extract_around", "wants"]
 
 MAX_BYTES = 2_000_000
 MAX_BYTES_OF = {"lock": 20_000_000, "pipfile-lock": 20_000_000, "sql": 5_000_000}
-
 
 
 def wants(path: str) -> bool:

@@ -95,6 +95,13 @@ def _lines(start: Start, first: int, last: int) -> tuple[int, int]:
     return start.line_of(first), start.line_of(last)
 
 
+def split_text(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
+    """Tell whether `sh` stands in the entrypoint and its `-c` text in the command."""
+    if not first or not second or _text_index(first) is not None or _text_index(second) is not None:
+        return False
+    return _text_index(first + second) is not None
+
+
 def _text_index(argv: tuple[str, ...]) -> int | None:
     """Index of TEXT in `[wrapper …] sh [-flags] -c TEXT …`."""
     for index, word in enumerate(argv[:20]):

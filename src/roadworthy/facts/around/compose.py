@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.facts.around.commands import Start, add_argv, split_words
+from roadworthy.facts.around.commands import Start, add_argv, split_text, split_words
 from roadworthy.facts.around.found import HOLE
 from roadworthy.facts.around.yamltree import Document, Items, Map, Scalar, Value
 
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from roadworthy.facts.around.found import Found
 
 _SCALARS = ("image", "container_name", "stop_grace_period", "stop_signal", "init", "restart", "env_file", "user", "pid")
-_PATHS = (("build", "context"), ("build", "dockerfile"), ("build", "target"), ("deploy", "replicas"), ("healthcheck", "disable"))
+_PATHS = (
+    ("build", "context"),
+    ("build", "dockerfile"),
+    ("build", "target"),
+    ("deploy", "replicas"),
+    ("healthcheck", "disable"),
+)
 _VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?:(:?[-?+])([^}]*))?\}|\$(\w+)")
 _EXTENDS = 3
 
@@ -50,8 +56,8 @@ class _Service:
         command = self._field("command")
         first = self._words(entrypoint)
         second = self._words(command)
-        if first and second and first[-1].startswith("-") and first[-1].endswith("c"):
-            first, second, entrypoint = (*first, *second), (), command  # sh -c, and the text in the other field
+        if split_text(first, second):
+            first, second = (), (*first, *second)
         for role, words, value in (("entrypoint", first, entrypoint), ("command", second, command)):
             if words and value is not None:
                 add_argv(found, words, _start(value, Start(role, self.name.text, environment=environment)))

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from roadworthy.facts.around.commands import Start, add_argv, add_shell_text
+from roadworthy.facts.around.commands import Start, add_argv, add_shell_text, split_text
 from roadworthy.facts.around.found import HOLE, MARK
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class _Stage:
     name: str
     shell: tuple[str, ...] = DEFAULT_SHELL
     environment: dict[str, str] = field(default_factory=dict)
+    workdir: str = "/"
     entrypoint: tuple[str, ...] = ()
     entrypoint_at: Instruction | None = None
     command_at: Instruction | None = None
@@ -135,6 +137,7 @@ def _begin(instruction: Instruction, stages: list[_Stage], arguments: dict[str, 
         if base.name.lower() == image.lower():
             stage.shell = base.shell
             stage.environment = dict(base.environment)
+            stage.workdir = base.workdir
             stage.entrypoint = base.entrypoint
     stages.append(stage)
     found.setting(instruction.line, f"stage.{stage.name}.from", image)
@@ -159,13 +162,15 @@ def _in_stage(instruction: Instruction, stage: _Stage, arguments: dict[str, str]
     elif keyword in ("USER", "STOPSIGNAL", "WORKDIR"):
         value = substitute(instruction.text, {**arguments, **stage.environment})
         found.setting(instruction.line, f"{prefix}.{keyword.lower()}", value)
+        if keyword == "WORKDIR":
+            stage.workdir = posixpath.join(stage.workdir, value)
     elif keyword == "HEALTHCHECK":
         found.setting(instruction.line, f"{prefix}.healthcheck", _joined(instruction.text))
     elif keyword in ("COPY", "ADD"):
-        _copied(instruction, {**arguments, **stage.environment}, prefix, found)
+        _copied(instruction, {**arguments, **stage.environment}, stage, found)
 
 
-def _copied(instruction: Instruction, known: Mapping[str, str], prefix: str, found: Found) -> None:
+def _copied(instruction: Instruction, known: Mapping[str, str], stage: _Stage, found: Found) -> None:
     """`COPY one/file.sh /start`: the file has another name in the image."""
     text = _joined(instruction.text)
     flags = _FLAGS.match(text)
@@ -176,7 +181,8 @@ def _copied(instruction: Instruction, known: Mapping[str, str], prefix: str, fou
     words = _json_words(text) or tuple(text.split())
     if len(words) == 2 and not words[1].endswith("/") and not any("<<" in word for word in words):
         target, origin = (substitute(words[index], known) for index in (1, 0))
-        found.setting(instruction.line, f"{prefix}.copy:{target}", origin)
+        target = posixpath.normpath(posixpath.join(stage.workdir, target))
+        found.setting(instruction.line, f"stage.{stage.name}.copy:{target}", origin)
 
 
 def _argument(instruction: Instruction, arguments: dict[str, str], environment: Mapping[str, str]) -> None:
@@ -187,12 +193,14 @@ def _argument(instruction: Instruction, arguments: dict[str, str], environment: 
 
 
 def _emit(stage: _Stage, found: Found) -> None:
-    """The processes of a stage. A text in CMD for an ENTRYPOINT that ends in `-c` is opened up."""
-    if stage.entrypoint_at is not None:
+    """The processes of a stage. `ENTRYPOINT ["sh", "-c"]` starts nothing by itself: CMD is its text."""
+    words = _json_words(stage.command_at.text) if stage.command_at is not None else None
+    joined = split_text(stage.entrypoint, words or ())
+    open_shell = stage.entrypoint[-1:] and re.fullmatch(r"-\w*c", stage.entrypoint[-1])
+    if stage.entrypoint_at is not None and not joined and not open_shell:
         _add(stage, stage.entrypoint_at, "entrypoint", (), found)
     if stage.command_at is not None:
-        inherited = stage.entrypoint if stage.entrypoint[-1:] and re.fullmatch(r"-\w*c", stage.entrypoint[-1]) else ()
-        _add(stage, stage.command_at, "cmd", inherited, found)
+        _add(stage, stage.command_at, "cmd", stage.entrypoint if joined else (), found)
 
 
 def _add(stage: _Stage, at: Instruction, role: str, before: tuple[str, ...], found: Found) -> None:
@@ -201,15 +209,9 @@ def _add(stage: _Stage, at: Instruction, role: str, before: tuple[str, ...], fou
     )
     words = _json_words(at.text)
     if words is not None:
-        if words and not (role == "entrypoint" and _is_open_shell(words)):
-            add_argv(found, (*before, *words), start)
+        add_argv(found, (*before, *words), start)
     elif at.text:
         add_shell_text(found, at.text, stage.shell, start)
-
-
-def _is_open_shell(words: tuple[str, ...]) -> bool:
-    """`ENTRYPOINT ["sh", "-c"]` starts nothing by itself."""
-    return re.fullmatch(r"-\w*c", words[-1]) is not None
 
 
 def _json_words(text: str) -> tuple[str, ...] | None:

@@ -16,7 +16,7 @@ _ONLY_MARKS = re.compile(rf"^[ \t]*(?:{MARK}[ \t]*)+$", re.MULTILINE)
 
 
 def is_template(text: str) -> bool:
-    """Has it holes?"""
+    """Tell whether it has holes."""
     return "{{" in text or "{%" in text
 
 
@@ -32,6 +32,9 @@ def _replacement(match: re.Match[str]) -> str:
     body = match[1]
     if body is None or _CONTROL.match(body):
         return newlines
+    text, end = match.string, match.end()
+    if text[end : end + 1] in ("'", '"') and text[match.start() - 1 : match.start()] in ("[", ",", " "):
+        return newlines  # words put in front of a list: `[{{ include "prefix" . }}"python", "app.py"]`
     default = _DEFAULT.search(body)
     if default:
         return (default[1] or default[2] or default[3] or "") + newlines

@@ -7,17 +7,45 @@ import re
 TEMPLATE_SUFFIXES = (".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".example", ".sample", ".dist", ".erb")
 
 _SKIPPED_FOLDERS = frozenset(
-    {".github", ".circleci", ".gitlab", ".git", "node_modules", "site-packages", ".venv", "venv", ".tox", "locale", "locales"}
+    {
+        ".github",
+        ".circleci",
+        ".gitlab",
+        ".git",
+        "node_modules",
+        "site-packages",
+        ".venv",
+        "venv",
+        ".tox",
+        "locale",
+        "locales",
+    }
 )
 _DOCKERFILE = re.compile(r"(?:docker|container)file(?:[.\-_][\w.\-]+)?|[\w.\-]+[.\-_](?:docker|container)file")
-_NOT_DOCKERFILE = (".py", ".md", ".rst", ".txt", ".yml", ".yaml", ".json", ".sh", ".dockerignore", ".js", ".ts", ".go", ".toml")
+_NOT_DOCKERFILE = (
+    ".py",
+    ".md",
+    ".rst",
+    ".txt",
+    ".yml",
+    ".yaml",
+    ".json",
+    ".sh",
+    ".dockerignore",
+    ".js",
+    ".ts",
+    ".go",
+    ".toml",
+)
 _REQUIREMENTS = re.compile(r"(?:[\w.\-]*(?:requirements|constraints)[\w.\-]*)\.(?:txt|in|pip)")
 _PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 _SHELL_FOLDERS = frozenset(
     {"docker", "compose", "deploy", "deployment", "deployments", "scripts", "script", "bin", "services", "s6", "s6-rc.d", "containers",
      "container", "ops", "infra", "build", "images"}
 )  # fmt: skip
-_SHELL_NAMES = re.compile(r"(?:docker[-_])?(?:entrypoint|entry|start|run|launch|serve|boot|init|cmd|worker|web|beat)(?:[-_]?\w+)*")
+_SHELL_NAMES = re.compile(
+    r"(?:docker[-_])?(?:entrypoint|entry|start|run|launch|serve|boot|init|cmd|worker|web|beat)(?:[-_]?\w+)*"
+)
 _OTHER_TOOLS = frozenset(
     {"cargo.toml", "ruff.toml", ".ruff.toml", "deny.toml", "rustfmt.toml", "clippy.toml", "typos.toml", "_typos.toml", "cliff.toml",
      "book.toml", "netlify.toml", "taplo.toml", "rust-toolchain.toml", "poetry.toml", "pytest.ini", "tox.ini", "mypy.ini", ".isort.cfg",
@@ -55,7 +83,12 @@ def _special(name: str) -> str:
         return "lock"
     if name == ".env" or name.startswith(".env.") or name.endswith(".env"):
         return "env"
-    known = {"pipfile": "pipfile", "pipfile.lock": "pipfile-lock", "pyproject.toml": "pyproject", "setup.cfg": "setup-cfg"}
+    known = {
+        "pipfile": "pipfile",
+        "pipfile.lock": "pipfile-lock",
+        "pyproject.toml": "pyproject",
+        "setup.cfg": "setup-cfg",
+    }
     return known.get(name, "")
 
 

@@ -32,6 +32,7 @@ _EQUALS = re.compile(
 )
 _SUBJECT = re.compile(r"""["']?\$\{?([\w@*]+)[^"']*["']?""")
 _SIGNALS = {"0": "EXIT", "1": "HUP", "2": "INT", "3": "QUIT", "15": "TERM"}
+_BARE_NOT = re.compile(r"(^|\s)!(?=[<>])")  # the grammar wants a blank in `!</dev/tcp/db/5432`
 _LANGUAGE = Language(tree_sitter_bash.language())
 
 
@@ -70,7 +71,9 @@ class _Place:
     depth: int = 0
     calls: tuple[str, ...] = ()  # functions being followed
 
-    def inside(self, *, last: bool | None = None, cases: Cases = (), subshell: bool = False, wrapped: bool = True) -> _Place:
+    def inside(
+        self, *, last: bool | None = None, cases: Cases = (), subshell: bool = False, wrapped: bool = True
+    ) -> _Place:
         """The place one level further in."""
         return replace(
             self,
@@ -85,7 +88,7 @@ class _Place:
 def read_script(text: str, environment: Mapping[str, str] | None = None) -> Script:
     """Read a script, or the text of `sh -c`."""
     script = Script()
-    data = text.replace(HOLE, MARK).encode("utf-8", "replace")
+    data = _BARE_NOT.sub(r"\1! ", text.replace(HOLE, MARK)).encode("utf-8", "replace")
     if len(data) > MAX_BYTES:
         script.problems.append((1, f"shell text of more than {MAX_BYTES // 1000} kB is not read"))
         return script
@@ -263,7 +266,9 @@ class _Walk:
             self._clause(clause, place)
 
     def _clause(self, clause: Node, place: _Place) -> None:
-        tests = [c for c in clause.named_children[:1] if c.type == "test_command"] if clause.type == "elif_clause" else []
+        tests = (
+            [c for c in clause.named_children[:1] if c.type == "test_command"] if clause.type == "elif_clause" else []
+        )
         self._statements(clause, place.inside(cases=_condition_cases(tests)), frozenset(c.id for c in tests))
 
     def _case(self, node: Node, place: _Place) -> None:

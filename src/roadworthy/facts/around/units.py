@@ -20,7 +20,17 @@ _SYSTEMD_ROLES = {
     "ExecStop": "prestop",
 }
 _SYSTEMD_KEYS = frozenset(
-    {"TimeoutStopSec", "TimeoutSec", "KillMode", "KillSignal", "Restart", "RestartSec", "Type", "SendSIGKILL", "WatchdogSec"}
+    {
+        "TimeoutStopSec",
+        "TimeoutSec",
+        "KillMode",
+        "KillSignal",
+        "Restart",
+        "RestartSec",
+        "Type",
+        "SendSIGKILL",
+        "WatchdogSec",
+    }
 )
 _PREFIXES = re.compile(r"[-@:+!|]+")
 _PROCESS = re.compile(r"^([A-Za-z0-9_\-]+):\s*(.+)$")
@@ -47,7 +57,7 @@ def read_systemd(source: Source, found: Found) -> str:
 
 
 def is_supervisor(text: str) -> bool:
-    """Does it describe programs of supervisord?"""
+    """Tell whether it describes programs of supervisord."""
     return _PROGRAM.search(text) is not None or "[supervisord]" in text
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _KUBERNETES = re.compile(rf"^\s*(?:- )?kind:\s*[\"']?(?:{'|'.join(kubernetes.KINDS)})\b", re.MULTILINE)
 _COMPOSE = re.compile(r"^services:\s*(?:#.*)?$", re.MULTILINE)
 _PLATFORMS = ("heroku.yml", "render.yaml", "app.yaml", "app.yml")
-_SERVICE_KEYS = re.compile(r"^\s+(?:image|build|command|entrypoint|extends|ports|depends_on|environment):", re.MULTILINE)
+_SERVICE_KEYS = re.compile(
+    r"^\s+(?:image|build|command|entrypoint|extends|ports|depends_on|environment):", re.MULTILINE
+)
 
 
 def read(source: Source, found: Found) -> str | None:
@@ -33,7 +35,7 @@ def read(source: Source, found: Found) -> str | None:
         kind = "compose"
     elif is_kubernetes and kubernetes.read(documents, found):
         kind = "kubernetes"
-    elif is_platform and any([_platform(document, found) for document in documents]):
+    elif is_platform and sum(_platform(document, found) for document in documents):
         kind = "procfile"
     elif not problems:
         return None

@@ -156,7 +156,7 @@ def _split(text: str) -> Iterator[tuple[int, list[str]]]:
     part: list[str] = []
     first = 1
     for number, line in enumerate(text.split("\n"), start=1):
-        if line.startswith("---") and line[3:4] in ("", " ", "\t", "\r") or line.rstrip() == "...":
+        if (line.startswith("---") and line[3:4] in ("", " ", "\t", "\r")) or line.rstrip() == "...":
             if any(part):
                 yield first, part
             part, first = [], number

@@ -63,6 +63,7 @@ def _target_on_call(scope: ScopeWalk, node: Node, depth: int) -> Expr:
 
 def _type_call(scope: ScopeWalk, node: Node, depth: int) -> Expr:
     index = len(scope.calls)
+    scope.last_read["type"] = scope.order
     scope.calls.append(EMPTY_CALL)
     if node.kind_id == PARENTHESIZED:
         args: tuple[Expr, ...] = tuple(

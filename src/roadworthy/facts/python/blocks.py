@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.python.grammar import COMMENT, ERROR, PUNCTUATION
+from roadworthy.facts.python.grammar import COMMENT, ERROR, EXTRAS, PUNCTUATION, kinds
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, NOTHING, STMT, ScopeWalk
 
 if TYPE_CHECKING:
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 Outcome = tuple[str, bool]
 """`Region.exits` and `Region.only_pass` of a block."""
+
+_HOLDS_BLOCK: Final = kinds(
+    "block", "if_statement", "elif_clause", "else_clause", "for_statement", "while_statement", "try_statement",
+    "except_clause", "except_group_clause", "finally_clause", "with_statement", "match_statement", "case_clause",
+    "function_definition", "class_definition", "decorated_definition",
+)  # fmt: skip
 
 
 def block(scope: ScopeWalk, node: Node | None, depth: int) -> Outcome:
@@ -39,6 +45,16 @@ def block(scope: ScopeWalk, node: Node | None, depth: int) -> Outcome:
             EXPR[kind](scope, child, "discarded", -1, depth)
     scope.depth = was_depth
     return exits, only_pass
+
+
+def last_line(node: Node) -> int:
+    """The line on which a statement or block ends; the parser counts the comments after it, too."""
+    while node.kind_id in _HOLDS_BLOCK:
+        last = next((c for c in reversed(node.children) if c.kind_id not in EXTRAS), None)
+        if last is None:
+            break
+        node = last
+    return node.end_point.row + 1
 
 
 def joined(first: str, second: str) -> str:

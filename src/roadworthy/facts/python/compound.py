@@ -6,7 +6,7 @@ from typing import Final
 
 from tree_sitter import Node
 
-from roadworthy.facts.python.blocks import block, joined
+from roadworthy.facts.python.blocks import block, joined, last_line
 from roadworthy.facts.python.grammar import BLOCK, kinds
 from roadworthy.facts.python.names import target
 from roadworthy.facts.python.state import EXPR, Opened, ScopeWalk, statement
@@ -19,6 +19,7 @@ _FINALLY: Final = kinds("finally_clause")
 _AS: Final = kinds("as_pattern")
 _WITH_CLAUSE: Final = kinds("with_clause")
 _WITH_ITEM: Final = kinds("with_item")
+_PARENTHESES: Final = kinds("parenthesized_expression", "tuple")
 
 _Branch = tuple[Node, Node | None, Node | None]
 """An `if`, `elif` or `else`: its node, its condition, its block."""
@@ -26,7 +27,7 @@ _Branch = tuple[Node, Node | None, Node | None]
 
 def lines(node: Node) -> tuple[int, int]:
     """First and last line."""
-    return node.start_point.row + 1, node.end_point.row + 1
+    return node.start_point.row + 1, last_line(node)
 
 
 def _body(parts: list[Node]) -> Node | None:
@@ -39,7 +40,7 @@ def _body(parts: list[Node]) -> Node | None:
 @statement("if_statement")
 def if_(scope: ScopeWalk, node: Node, depth: int) -> str:
     """`if`, `elif` and `else`. An elif is an `else` region that holds an `if`; in a loop, for there may be thousands."""
-    end_line = node.end_point.row + 1
+    end_line = last_line(node)
     wrappers: list[tuple[Opened, int, int]] = []
     outcomes: list[str] = []
     result = ""
@@ -59,8 +60,8 @@ def if_(scope: ScopeWalk, node: Node, depth: int) -> str:
         opened = scope.enter()
         group = opened[0]
         exits, only_pass = block(scope, body, depth + 1)
-        last_line = line if body is None else body.end_point.row + 1
-        scope.leave(opened, "if", (line, last_line), group, exits, only_pass, test)
+        own_end = line if body is None else last_line(body)
+        scope.leave(opened, "if", (line, own_end), group, exits, only_pass, test)
         scope.in_type_checking = was_type_checking
         outcomes.append(exits)
     while outcomes:
@@ -153,7 +154,7 @@ def _loop_body(scope: ScopeWalk, parts: list[Node], depth: int) -> tuple[str, bo
 
 def _loop_lines(node: Node, parts: list[Node]) -> tuple[int, int]:
     body = next((p for p in parts if p.kind_id in BLOCK), node)
-    return node.start_point.row + 1, body.end_point.row + 1
+    return node.start_point.row + 1, last_line(body)
 
 
 def _loop_else(scope: ScopeWalk, parts: list[Node], group: int, depth: int) -> str:
@@ -182,7 +183,7 @@ def try_(scope: ScopeWalk, node: Node, depth: int) -> str:
     group = opened[0]
     body = next((p for p in parts if p.kind_id in BLOCK), None)
     main, only_pass = block(scope, body, depth + 1)
-    end_line = node.end_point.row + 1 if body is None else body.end_point.row + 1
+    end_line = last_line(node if body is None else body)
     scope.leave(opened, "try", (node.start_point.row + 1, end_line), group, main, only_pass)
     handlers: list[str] = []
     final = ""
@@ -242,7 +243,7 @@ def with_(scope: ScopeWalk, node: Node, depth: int) -> str:
     items: list[tuple[Expr, Expr | None]] = []
     for clause in parts:
         if clause.kind_id in _WITH_CLAUSE:
-            items += [_with_item(scope, p, depth) for p in scope.parts(clause) if p.kind_id in _WITH_ITEM]
+            items += [_with_item(scope, p, depth) for p in _contexts(scope, clause)]
     opened = scope.enter()
     exits, only_pass = block(scope, _body(parts), depth + 1)
     is_async = parts[0].type == "async"
@@ -250,8 +251,19 @@ def with_(scope: ScopeWalk, node: Node, depth: int) -> str:
     return "" if any(_suppresses(scope, context) for context, _ in items) else exits
 
 
+def _contexts(scope: ScopeWalk, clause: Node) -> list[Node]:
+    """The items of a with statement. `(a as b)` and `(a as b,)` come as an expression in parentheses."""
+    found: list[Node] = []
+    for item in scope.parts(clause):
+        if item.kind_id in _WITH_ITEM:
+            value = scope.parts(item)[0]
+            inner = [p for p in scope.parts(value) if p.is_named] if value.kind_id in _PARENTHESES else []
+            found += inner if any(p.kind_id in _AS for p in inner) else [value]
+    return found
+
+
 def _with_item(scope: ScopeWalk, node: Node, depth: int) -> tuple[Expr, Expr | None]:
-    value = scope.parts(node)[0]
+    value = node
     name: Node | None = None
     if value.kind_id in _AS:
         inner = scope.parts(value)

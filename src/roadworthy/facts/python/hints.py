@@ -10,7 +10,7 @@ from tree_sitter import Node, Parser, Range
 from roadworthy.facts.python.grammar import LANGUAGE, kinds
 from roadworthy.facts.python.names import index_of, new_name
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, STRING_ANNOTATION, ScopeWalk, expression
-from roadworthy.facts.schema import Attr, Bin, Expr, Str, Sub
+from roadworthy.facts.schema import Attr, Bin, Const, Expr, Str, Sub
 
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _MAX_LENGTH: Final = 2000
@@ -69,6 +69,8 @@ def member(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Ex
 
 def string_annotation(scope: ScopeWalk, node: Node, text: str, outer: int, depth: int) -> Expr:
     """A string in an annotation: the expression that it holds, or the string when it holds none."""
+    if text == "None":
+        return Const("none", None)
     if _DOTTED.fullmatch(text):
         return _dotted(scope, text)
     if len(text) > _MAX_LENGTH or "\n" in text or not text.strip() or depth > MAX_DEPTH:

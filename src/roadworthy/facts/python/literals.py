@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.python.grammar import COMMENT, kinds
+from roadworthy.facts.python.grammar import COMMENT, kinds, token
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, STRING_ANNOTATION, ScopeWalk, expression
 from roadworthy.facts.schema import Const, Expr, FStr, Other, Seq, Str
 
@@ -23,6 +24,7 @@ _CONTENT: Final = kinds("string_content")
 _START: Final = kinds("string_start")
 _SPECIFIER: Final = kinds("format_specifier")
 _CONVERSION: Final = kinds("type_conversion")
+_EQUALS: Final = token("=")
 
 _PREFIX: Final = re.compile(r"[A-Za-z]{0,3}(?=['\"])")
 _ESCAPE: Final = re.compile(
@@ -90,24 +92,30 @@ def _interpolated(scope: ScopeWalk, node: Node, raw: bool, outer: int, depth: in
             text = (text if raw else unescaped(text)).replace("{{", "{").replace("}}", "}")
             parts.append(Str(_cut(text)))
         elif kind in _INTERPOLATION:
-            parts.append(_hole(scope, child, outer, depth))
+            parts.extend(_hole(scope, child, outer, depth))
         elif child.is_named and kind not in _START:
             scope.extra(child)
-    return FStr(tuple(parts))
+    return _joined(parts)
 
 
-def _hole(scope: ScopeWalk, node: Node, outer: int, depth: int) -> Expr:
-    """`{value!r:>{width}}`: the value; the calls of a format specification are recorded only."""
+def _hole(scope: ScopeWalk, node: Node, outer: int, depth: int) -> list[Expr]:
+    """`{value!r:>{width}}`: the value; the calls of a format specification are recorded only. `{value=}` is text as well."""
+    parts: list[Expr] = []
     values: list[Expr] = []
-    for child in node.children:
+    children = node.children
+    for child, following in zip_longest(children, children[1:]):
         kind = child.kind_id
         if kind in _SPECIFIER:
             EXPR[kind](scope, child, "stored", outer, depth + 1)
         elif kind == COMMENT:
             scope.file.comment(child)
+        elif kind == _EQUALS:
+            end = child.end_byte if following is None else following.start_byte
+            parts.append(Str(scope.file.decoded(scope.text[node.start_byte + 1 : end])))
         elif child.is_named and kind not in _CONVERSION:
             values.append(EXPR[kind](scope, child, "stored", outer, depth + 1))
-    return values[0] if len(values) == 1 else Seq("tuple", tuple(values))
+    parts.append(values[0] if len(values) == 1 else Seq("tuple", tuple(values)))
+    return parts
 
 
 @expression("concatenated_string")
@@ -117,8 +125,11 @@ def concatenated(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int)
     for child in scope.parts(node):
         part = EXPR[child.kind_id](scope, child, use, outer, depth)
         parts.extend(part.parts if isinstance(part, FStr) else (part,))
-    if _BYTES in parts:
-        return _BYTES
+    return _BYTES if _BYTES in parts else _joined(parts)
+
+
+def _joined(parts: list[Expr]) -> Expr:
+    """Neighbouring literal parts become one; without a hole it is a plain string."""
     joined: list[Expr] = []
     for part in parts:
         last = joined[-1] if joined else None
@@ -126,6 +137,8 @@ def concatenated(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int)
             joined[-1] = Str(_cut(last.value + part.value))
         else:
             joined.append(part)
+    if not joined:
+        return Str("")
     only = joined[0] if len(joined) == 1 else None
     return only if isinstance(only, Str) else FStr(tuple(joined))
 

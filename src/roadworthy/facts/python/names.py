@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.python.grammar import ATTRIBUTE, IDENTIFIER, SKIPPED, TYPE, kinds, token
+from roadworthy.facts.python.grammar import ATTRIBUTE, IDENTIFIER, SKIPPED, TYPE, kinds
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, PATH_LENGTH, ScopeWalk, expression
 from roadworthy.facts.schema import Attr, Expr, Name, Seq, Star, Sub
 
@@ -16,7 +16,7 @@ _LISTS: Final = kinds("list_pattern", "list")
 _STARS: Final = kinds("list_splat_pattern", "list_splat", "dictionary_splat_pattern")
 _SUBSCRIPT: Final = kinds("subscript")
 _WRAPPERS: Final = kinds("parenthesized_expression", "as_pattern_target")
-_OPENING: Final = token("[")
+_CONSTANTS: Final = frozenset({"None", "True", "False"})
 
 
 @expression("identifier")
@@ -54,15 +54,27 @@ def attribute(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) ->
     inner = "receiver" if use == "receiver" else "attribute"
     if below.kind_id == ATTRIBUTE:
         inner = "attribute"
-    value = EXPR[below.kind_id](scope, below, inner, outer, depth + 1)
-    return Attr(value, scope.file.word(parts[-1]))
+    value = Attr(EXPR[below.kind_id](scope, below, inner, outer, depth + 1), scope.file.word(parts[-1]))
+    path = _path_of(value)
+    if path is not None:
+        scope.last_read[path] = scope.order
+    return value
+
+
+def _path_of(value: Expr) -> str | None:
+    """`a.b` of a chain that was not written in one piece."""
+    words: list[str] = []
+    while isinstance(value, Attr):
+        words.append(value.name)
+        value = value.value
+    return ".".join([value.id, *reversed(words)]) if isinstance(value, Name) else None
 
 
 def _new_path(scope: ScopeWalk, text: str) -> tuple[Attr, tuple[str, ...]] | None:
     if not text.isascii() or "(" in text:
         return None
     words = text.split(".")
-    if len(words) < 2 or not all(map(str.isidentifier, words)):
+    if len(words) < 2 or words[0] in _CONSTANTS or not all(map(str.isidentifier, words)):
         return None
     value: Name | Attr = new_name(scope, words[0])
     path = words[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from roadworthy.facts.python.grammar import EXTRAS, SKIPPED, kinds
-from roadworthy.facts.python.names import new_name
+from roadworthy.facts.python.names import new_name, target
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, ScopeWalk, expression
 from roadworthy.facts.schema import (
     Assign,
@@ -61,16 +61,15 @@ def binary(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Ex
 def _spine(scope: ScopeWalk, node: Node, same: frozenset[int], operator: str = "") -> list[tuple[list[Node], Node]]:
     """The nodes from `node` down through left operands of the same kind (and operator), with their parts."""
     spine: list[tuple[list[Node], Node]] = []
-    while True:
+    while node.kind_id in same:
         parts = node.children
         if len(parts) != 3:
             parts = scope.parts(node)
-        if len(parts) < 3:
-            return spine
+        if len(parts) < 3 or (operator and parts[1].type != operator):
+            break
         spine.append((parts, node))
         node = parts[0]
-        if node.kind_id not in same or (operator and node.children[1].type != operator):
-            return spine
+    return spine
 
 
 def _first_operand(
@@ -243,11 +242,15 @@ def star(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Expr
 
 @expression("as_pattern")
 def as_pattern(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Expr:
-    """`value as name` where it is not expected: the value."""
+    """`value as name` inside an expression, where the grammar puts it in `with (a if b else c as d)`."""
     if depth > MAX_DEPTH:
         return scope.too_deep(node)
-    first = node.children[0]
-    return EXPR[first.kind_id](scope, first, use, outer, depth + 1)
+    parts = scope.parts(node)
+    value = EXPR[parts[0].kind_id](scope, parts[0], use, outer, depth + 1)
+    bound = target(scope, parts[-1], depth + 1)
+    line, end_line = node.start_point.row + 1, node.end_point.row + 1
+    scope.assigns.append(Assign(scope.tick(), scope.region, line, end_line, bound, value, "with"))
+    return value
 
 
 @expression("slice")

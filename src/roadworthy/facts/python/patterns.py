@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.python.blocks import block, joined
+from roadworthy.facts.python.blocks import block, joined, last_line
 from roadworthy.facts.python.grammar import BLOCK, COMMENT, IDENTIFIER, kinds
 from roadworthy.facts.python.names import new_name
 from roadworthy.facts.python.state import EXPR, OTHER_LENGTH, ScopeWalk, statement
@@ -70,7 +70,7 @@ def _case(scope: ScopeWalk, node: Node, subject: Expr, group: int, depth: int) -
         test = scope.parts(guard)[-1]
         EXPR[test.kind_id](scope, test, "condition", -1, depth)
     exits, only_pass = block(scope, body, depth + 1)
-    first, last = node.start_point.row + 1, node.end_point.row + 1
+    first, last = node.start_point.row + 1, last_line(node)
     scope.leave(opened, "case", (first, last), group, exits, only_pass, subject, text)
     catches_all = guard is None and len(head) == 1 and text.text.isidentifier()
     return exits, catches_all

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.python.blocks import block
+from roadworthy.facts.python.blocks import block, last_line
 from roadworthy.facts.python.calls import arguments
 from roadworthy.facts.python.grammar import ARGUMENT_LIST, BLOCK, COMMENT, IDENTIFIER, STRING, TYPE, kind, kinds
 from roadworthy.facts.python.hints import annotation
@@ -171,7 +171,7 @@ def _read(file: FileWalk, pending: Pending) -> Scope:
     scope = ScopeWalk(file, pending.index, pending.qualname)
     node, body = pending.node, pending.body
     start, end = node.start_point, node.end_point
-    lines = start.row + 1, end.row + 1
+    lines = start.row + 1, last_line(node)
     if pending.kind == "module":
         lines = 1, max(1, end.row + (end.column > 0))
     opened = scope.enter()

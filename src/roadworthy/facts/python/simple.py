@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.python.grammar import ASSIGNMENT, CALL, SKIPPED, STRING, TYPE, kind, kinds, token
+from roadworthy.facts.python.grammar import ASSIGNMENT, CALL, SKIPPED, TYPE, kind, kinds, token
 from roadworthy.facts.python.hints import annotation
 from roadworthy.facts.python.names import target
 from roadworthy.facts.python.operators import display
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _AUGMENTED: Final = kind("augmented_assignment")
-_ELLIPSIS: Final = kind("ellipsis")
 _EQUALS: Final = token("=")
 _EXITS: Final = frozenset({("sys", "exit"), ("os", "_exit")})
 _EXIT_NAMES: Final = frozenset({"exit", "quit"})
 _LISTS: Final = kinds("expression_list")
+_NO_VALUE: Final = frozenset({"bytes", "ellipsis"})
 _SILENT: Final = (CallRef, Str, Const, Yield, Walrus)
 
 
@@ -59,7 +59,7 @@ def expression_statement(scope: ScopeWalk, node: Node, depth: int) -> str:
         augmented(scope, child, depth)
         return ""
     value = EXPR[kind_id](scope, child, "discarded", -1, depth)
-    if kind_id in STRING or kind_id == _ELLIPSIS:
+    if isinstance(value, Str) or (isinstance(value, Const) and value.kind in _NO_VALUE):
         return NOTHING
     inner = value.value if isinstance(value, Await) else value
     if not isinstance(inner, _SILENT):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
-from roadworthy.project.calls import argument
+from roadworthy.project.arguments import argument
 from roadworthy.project.values import Container, Literal
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.project.calls import argument
+from roadworthy.project.arguments import argument
 from roadworthy.project.database.draft import KeyDraft, TableDraft
 from roadworthy.project.database.reading import COLUMNS, KEYS, Declared
 from roadworthy.project.database.tables import MIGRATION, Column, Place, plain_name

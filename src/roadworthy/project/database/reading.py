@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
-from roadworthy.project.calls import argument
+from roadworthy.project.arguments import argument
 from roadworthy.project.database.draft import KeyDraft
 from roadworthy.project.database.expressions import Expressions, last_name
 from roadworthy.project.database.tables import Column, Place

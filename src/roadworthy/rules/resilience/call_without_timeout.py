@@ -76,7 +76,9 @@ def check(model: Model) -> Iterator[Finding]:
 
 def is_bounded_outside(effect: EffectAt, model: Model) -> bool:
     """A timeout around the call on every path to it."""
-    return model.coverage(effect.site, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g)).everywhere
+    return model.coverage(
+        effect.site, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g)
+    ).everywhere
 
 
 def _report(cause: CallSite, found: list[tuple[EffectAt, TimeoutVerdict]], model: Model) -> Finding:
@@ -108,7 +110,9 @@ def _report(cause: CallSite, found: list[tuple[EffectAt, TimeoutVerdict]], model
 def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int, how: str, model: Model) -> str:
     if verdict.at_construction and uses:
         many = f"{uses} calls" if uses > 1 else f"`{say.call(effect.site, model)}`"
-        return f"`{say.call(cause, model)}` builds the client with {how}, and {many} through it can wait without a bound."
+        return (
+            f"`{say.call(cause, model)}` builds the client with {how}, and {many} through it can wait without a bound."
+        )
     if verdict.reason == "no parameter":
         return f"`{say.call(cause, model)}` takes no timeout and nothing around it ends the wait."
     return f"`{say.call(cause, model)}` is called with {how}; the library's default is to wait for ever."

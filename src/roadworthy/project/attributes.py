@@ -1,0 +1,158 @@
+"""What `x.name` is worth, for every kind of `x`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+from roadworthy.project.values import (
+    UNKNOWN,
+    ClassValue,
+    Container,
+    FunctionValue,
+    Instance,
+    Library,
+    LibraryObject,
+    Literal,
+    ProjectModule,
+    Value,
+    Values,
+    join,
+)
+
+if TYPE_CHECKING:
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
+
+
+class AttributeReader:
+    """Attributes of modules, classes, instances and library objects."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        """`evaluator` answers everything that is not this part's own."""
+        self._evaluator = evaluator
+        self._knowledge = evaluator.knowledge
+
+    def attribute(self, value: Value, name: str) -> Values:
+        """The values of `value.name`."""
+        match value:
+            case ProjectModule():
+                return self._evaluator.names.member(value.module, name)
+            case ClassValue():
+                return self._class_attribute(value.cls, name, value)
+            case Instance():
+                return self._instance_attribute(value, name)
+            case Library():
+                return self._library_attribute(value, name)
+            case LibraryObject():
+                return self._object_attribute(value, name)
+            case FunctionValue():
+                return self._function_attribute(value, name)
+            case Container(kind="dict", keys=keys):
+                return join(*(values for key, values in keys if key == name)) or (
+                    Library(f"builtins.dict.{name}", value),
+                )
+            case Container():
+                return (Library(f"builtins.{value.kind}.{name}", value),)
+            case Literal(value=text) if isinstance(text, str):
+                return (Library(f"builtins.str.{name}", value),)
+        return UNKNOWN
+
+    def _class_attribute(self, cls: ClassInfo, name: str, owner: Value) -> Values:
+        for ancestor in cls.mro:
+            if name in ancestor.methods:
+                method = ancestor.methods[name]
+                if self._evaluator.is_property(method) and isinstance(owner, Instance):
+                    return self._evaluator.returns_of(method)
+                return self._bound_methods(cls, method, owner)
+            inner = ancestor.body.children.get(name)
+            if inner and inner[-1].kind == "class" and inner[-1].cls:
+                return (ClassValue(inner[-1].cls),)
+            assigns = ancestor.attribute_assigns.get(name)
+            if assigns:
+                found = self._from_assigns(assigns)
+                if found:
+                    return found
+        return self._inherited(cls, name, owner)
+
+    def _bound_methods(self, cls: ClassInfo, method: Function, owner: Value) -> Values:
+        """The method itself; for an abstract or empty one also its overrides (bounded)."""
+        found: Values = (FunctionValue(method, owner),)
+        if flow.is_stub(method.scope):
+            overrides = tuple(
+                FunctionValue(sub.methods[method.name], owner) for sub in cls.descendants if method.name in sub.methods
+            )
+            return join(overrides, found) if overrides else found
+        return found
+
+    def _inherited(self, cls: ClassInfo, name: str, owner: Value) -> Values:
+        found: list[Value] = []
+        for base in cls.library_bases:
+            dotted = self._knowledge.member(base, name)
+            made = self._made_by(dotted, None, cls)
+            if made:
+                return made
+            found.append(Library(dotted, owner))
+        known = [v for v in found if isinstance(v, Library) and self._knowledge.knows(v.name)]
+        return tuple((known or found)[:1])
+
+    def _from_assigns(self, assigns: list[tuple[Function, f.Assign]]) -> Values:
+        groups = []
+        for scope, assign in assigns[:12]:
+            if assign.value is not None and assign.op not in {"+=", "-=", "|="}:
+                groups.append(self._evaluator.assigned(assign, None, scope))
+            if assign.annotation is not None:
+                groups.append(self._evaluator.annotations.instances(assign.annotation, scope))
+        values = join(*groups)
+        concrete = tuple(v for v in values if not (isinstance(v, Literal) and v.value is None))
+        return concrete or values
+
+    def _instance_attribute(self, value: Instance, name: str) -> Values:
+        if name == "__class__":
+            return (ClassValue(value.cls),)
+        found = self._class_attribute(value.cls, name, value)
+        if found:
+            return found
+        # an attribute that only subclasses set (mix-ins, template methods)
+        for sub in value.cls.descendants[:20]:
+            if name in sub.methods:
+                return (FunctionValue(sub.methods[name], value),)
+            if name in sub.attribute_assigns:
+                return self._from_assigns(sub.attribute_assigns[name])
+        return UNKNOWN
+
+    def _library_attribute(self, value: Library, name: str) -> Values:
+        dotted = self._knowledge.canonical(f"{value.name}.{name}")
+        made = self._made_by(dotted, None, None)
+        if made:
+            return made
+        if self._knowledge.type(value.name) is not None:
+            dotted = self._knowledge.member(value.name, name)
+            made = self._made_by(dotted, None, None)
+            if made:
+                return made
+        return (Library(dotted),)
+
+    def _object_attribute(self, value: LibraryObject, name: str) -> Values:
+        dotted = self._knowledge.member(value.type, name)
+        made = self._made_by(dotted, value.site, value.model)
+        return made or (Library(dotted, value),)
+
+    def _function_attribute(self, value: FunctionValue, name: str) -> Values:
+        """`task.delay`: an attribute of what a library decorator made of the function."""
+        for decorator in self._evaluator.decorators_of(value.function):
+            made = self._knowledge.type_from_call(decorator)
+            if made is not None:
+                return (Library(self._knowledge.member(made, name), value),)
+        return UNKNOWN
+
+    def _made_by(self, origin: str, site: CallSite | None, model: ClassInfo | None) -> Values:
+        """An attribute or module-level object that a library file gives a type."""
+        made = self._knowledge.type_from_attribute(origin)
+        return (LibraryObject(made, site, model),) if made is not None else UNKNOWN
+
+    def call_member(self, value: LibraryObject, method: str, site: CallSite | None) -> Values:
+        """What calling a method of a library object gives."""
+        dotted = self._knowledge.member(value.type, method)
+        return self._evaluator.library_result(Library(dotted, value), site)

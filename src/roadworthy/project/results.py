@@ -1,0 +1,195 @@
+"""What a call returns: of classes, project functions and library functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project.values import (
+    UNKNOWN,
+    ClassValue,
+    Container,
+    FunctionValue,
+    Instance,
+    Library,
+    LibraryObject,
+    Partial,
+    Value,
+    Values,
+    join,
+)
+
+if TYPE_CHECKING:
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, ClassInfo
+
+# Calls of the language itself that hand their argument on. These are the language's semantics, not library knowledge.
+_PASSES_FIRST = frozenset({
+    "contextlib.closing", "contextlib.aclosing", "contextlib.nullcontext", "copy.copy", "copy.deepcopy", "builtins.iter",
+    "builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed", "builtins.frozenset",
+    "asyncio.shield", "asyncio.wait_for", "asyncio.create_task", "asyncio.ensure_future", "builtins.aiter",
+    "contextvars.ContextVar", "weakref.proxy",
+})  # fmt: skip
+_PASSES_SECOND = frozenset({"typing.cast", "typing_extensions.cast"})
+_ITEM_OF_FIRST = frozenset({"builtins.next", "builtins.anext", "builtins.max", "builtins.min", "random.choice"})
+
+
+class CallReader:
+    """Results of calls."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        """`evaluator` answers everything that is not this part's own."""
+        self._evaluator = evaluator
+        self._knowledge = evaluator.knowledge
+
+    def callees(self, site: CallSite) -> Values:
+        """What a call calls."""
+        return self._evaluator.evaluate(site.fact.func, site.function, site.fact.order)
+
+    def call_result(self, site: CallSite) -> Values:
+        """What a call returns (awaited when it is a coroutine)."""
+        super_value = self._super(site)
+        if super_value:
+            return super_value
+        found = []
+        for callee in self.callees(site):
+            found.append(self._result(callee, site))
+        return join(*found)
+
+    def _super(self, site: CallSite) -> Values:
+        func = site.fact.func
+        if isinstance(func, f.Name) and func.id == "super" and site.function.cls is not None:
+            return (_super_of(site.function.cls),)
+        return UNKNOWN
+
+    def _result(self, callee: Value, site: CallSite) -> Values:
+        match callee:
+            case ClassValue():
+                return (Instance(callee.cls, site),)
+            case FunctionValue():
+                return self._function_result(callee, site)
+            case Library():
+                return self.library_result(callee, site)
+            case Partial():
+                return self._result(callee.target, site)
+            case Instance():
+                method = callee.cls.find_method("__call__")
+                return self._evaluator.returns_of(method) if method else UNKNOWN
+            case LibraryObject():
+                return self._evaluator.call_member(callee, "__call__", site)
+        return UNKNOWN
+
+    def _function_result(self, callee: FunctionValue, site: CallSite) -> Values:
+        function = callee.function
+        if function.name == "__new__" and function.cls:
+            return (Instance(function.cls, site),)
+        values = self._evaluator.returns_of(function)
+        if not values and function.scope.returns is not None and isinstance(callee.receiver, ClassValue | Instance):
+            return (
+                (Instance(callee.receiver.cls, site),)
+                if self._evaluator.annotations.is_self(function.scope.returns)
+                else UNKNOWN
+            )
+        if len(values) == 1 and isinstance(callee.receiver, Instance | ClassValue) and isinstance(values[0], Instance):
+            # `cls(…)` in an inherited factory makes the receiver's class
+            made = values[0]
+            if made.cls in callee.receiver.cls.mro and made.cls is function.cls:
+                return (Instance(callee.receiver.cls, made.site),)
+        return values
+
+    def library_result(self, callee: Library, site: CallSite | None) -> Values:
+        """What a call of a library function or class returns."""
+        name = callee.name
+        args = site.fact.args if site else ()
+        if site is not None:
+            if (name in _PASSES_FIRST and args) or (name in _PASSES_SECOND and len(args) > 1):
+                passed = self._passed(name, args, site)
+                if passed:
+                    return passed
+            elif name in {"typing.NewType", "typing_extensions.NewType"} and len(args) > 1:
+                return self._evaluator.evaluate(args[1], site.function, site.fact.order)
+            elif name in _ITEM_OF_FIRST and args:
+                return self._evaluator.items(
+                    self._evaluator.evaluate(args[0], site.function, site.fact.order), site.function
+                )
+            elif name in {"builtins.getattr"} and len(args) > 1:
+                attr = self._evaluator.literal(args[1], site.function)
+                if isinstance(attr, str):
+                    return join(
+                        *(
+                            self._evaluator.attribute(v, attr)
+                            for v in self._evaluator.evaluate(args[0], site.function, site.fact.order)
+                        )
+                    )
+            elif name in {"functools.partial", "functools.partialmethod"} and args:
+                return tuple(
+                    Partial(v, site) for v in self._evaluator.evaluate(args[0], site.function, site.fact.order)
+                )
+            elif name == "builtins.type" and len(args) == 1:
+                return self._type_of(args[0], site)
+            elif name in {"builtins.dict.get", "builtins.dict.pop", "builtins.dict.setdefault"} and isinstance(
+                callee.receiver, Container
+            ):
+                return callee.receiver.items
+            elif name in {"builtins.dict.values"} and isinstance(callee.receiver, Container):
+                return (Container("iter", callee.receiver.items),)
+        return self._typed_result(callee, site)
+
+    def _passed(self, name: str, args: tuple[f.Expr, ...], site: CallSite) -> Values:
+        if name in _PASSES_SECOND:
+            return join(
+                self._evaluator.evaluate(args[1], site.function, site.fact.order),
+                self._evaluator.annotations.instances(args[0], site.function),
+            )
+        return self._evaluator.evaluate(args[0], site.function, site.fact.order)
+
+    def _type_of(self, arg: f.Expr, site: CallSite) -> Values:
+        return tuple(
+            ClassValue(v.cls) if isinstance(v, Instance) else Library(v.type)
+            for v in self._evaluator.evaluate(arg, site.function, site.fact.order)
+            if isinstance(v, Instance | LibraryObject)
+        )
+
+    def _typed_result(self, callee: Library, site: CallSite | None) -> Values:
+        model = self.model_of(callee, site)
+        literals = tuple(self._evaluator.literal(a, site.function) for a in site.fact.args[:1]) if site else ()
+        first = literals[0] if literals and isinstance(literals[0], str) else None
+        made = self._knowledge.type_from_call(callee.name, first)
+        if made == "self":
+            receiver = callee.receiver
+            if isinstance(receiver, LibraryObject):
+                return (LibraryObject(receiver.type, receiver.site, receiver.model or model),)
+            return (receiver,) if receiver is not None else UNKNOWN
+        if made == "{model}":
+            return (Instance(model, site),) if model is not None else UNKNOWN
+        receiver = callee.receiver
+        if (
+            made is not None
+            and isinstance(receiver, LibraryObject)
+            and made in self._knowledge.type_bases(receiver.type)
+        ):
+            return (LibraryObject(receiver.type, site, model),)  # a fluent method keeps the more special class
+        return (LibraryObject(made, site, model),) if made is not None else UNKNOWN
+
+    def model_of(self, callee: Library, site: CallSite | None) -> ClassInfo | None:
+        """The project class that an ORM call is about: the receiver's, or a class among the arguments."""
+        match callee.receiver:
+            case LibraryObject(model=model) if model is not None:
+                return model
+            case ClassValue(cls=cls) | Instance(cls=cls):
+                return cls
+        if site is not None:
+            for arg in site.fact.args[:2]:
+                for value in self._evaluator.evaluate(arg, site.function, site.fact.order):
+                    if isinstance(value, ClassValue):
+                        return value.cls
+                    if isinstance(value, LibraryObject) and value.model is not None:
+                        return value.model
+        return None
+
+
+def _super_of(cls: ClassInfo) -> Value:
+    """`super()`: an instance whose attributes are looked up past its own class."""
+    for base in cls.bases:
+        return Instance(base) if not isinstance(base, str) else LibraryObject(base)
+    return LibraryObject("builtins.object")
