@@ -11,6 +11,7 @@ from roadworthy.project.bindings import BindingReader
 from roadworthy.project.implied import add_implied_bases
 from roadworthy.project.iteration import IterationReader
 from roadworthy.project.names import NameResolver
+from roadworthy.project.orm import OrmReader
 from roadworthy.project.results import CallReader
 from roadworthy.project.symbols import ClassInfo, Function
 from roadworthy.project.values import (
@@ -49,6 +50,7 @@ class Evaluator:
         self.knowledge = knowledge
         self.names = NameResolver(symbols, knowledge, self)
         self.annotations = AnnotationReader(self)
+        self.orm = OrmReader(self)
         self._attributes = AttributeReader(self)
         self._results = CallReader(self)
         self._iteration = IterationReader(self)
@@ -86,6 +88,7 @@ class Evaluator:
         self._memo.clear()
         self._iteration.forget()
         self.names.forget()
+        self.orm.forget()
         for cls in self.symbols.classes:
             for name in ("mro", "library_bases", "descendants"):
                 cls.__dict__.pop(name, None)

@@ -59,8 +59,14 @@ class CallReader:
     def _super(self, site: CallSite) -> Values:
         func = site.fact.func
         if isinstance(func, f.Name) and func.id == "super" and site.function.cls is not None:
-            return (_super_of(site.function.cls),)
+            return self._super_of(site.function.cls)
         return UNKNOWN
+
+    def _super_of(self, cls: ClassInfo) -> Values:
+        """`super()`: instances whose attributes are looked up past its own class, nearest base first."""
+        about = self._evaluator.orm.about(cls)
+        found = [Instance(base) if not isinstance(base, str) else LibraryObject(base, None, about) for base in cls.bases[:4]]
+        return tuple(found) or (LibraryObject("builtins.object"),)
 
     def _result(self, callee: Value, site: CallSite) -> Values:
         match callee:
@@ -160,9 +166,14 @@ class CallReader:
             if isinstance(receiver, LibraryObject):
                 return (LibraryObject(receiver.type, receiver.site, receiver.model or model),)
             return (receiver,) if receiver is not None else UNKNOWN
-        if made == "{model}":
+        if made == "{model}" or (made is not None and model is not None and self._is_kind_of(model, made)):
             return (Instance(model, site),) if model is not None else UNKNOWN
         receiver = callee.receiver
+        if made == "{instance}":
+            return (Instance(receiver.cls, site),) if isinstance(receiver, ClassValue | Instance) else UNKNOWN
+        if made == "{first}":
+            args = site.fact.args if site is not None else ()
+            return self._evaluator.evaluate(args[0], site.function, site.fact.order) if site is not None and args else UNKNOWN
         if (
             made is not None
             and isinstance(receiver, LibraryObject)
@@ -171,25 +182,33 @@ class CallReader:
             return (LibraryObject(receiver.type, site, model),)  # a fluent method keeps the more special class
         return (LibraryObject(made, site, model),) if made is not None else UNKNOWN
 
+    def _is_kind_of(self, model: ClassInfo, base: str) -> bool:
+        """Is the library class among the bases of a project class?"""
+        return any(base == own or base in self._knowledge.type_bases(own) for own in model.library_bases)
+
     def model_of(self, callee: Library, site: CallSite | None) -> ClassInfo | None:
-        """The project class that an ORM call is about: the receiver's, or a class among the arguments."""
+        """The model class that an ORM call is about: the receiver's, or one among the arguments."""
         match callee.receiver:
-            case LibraryObject(model=model) if model is not None:
+            case LibraryObject(model=model) | Instance(model=model) if model is not None:
                 return model
             case ClassValue(cls=cls) | Instance(cls=cls):
-                return cls
+                about = self._evaluator.orm.about(cls)
+                if about is not None:
+                    return about
         if site is not None:
-            for arg in site.fact.args[:2]:
+            for arg in (*site.fact.args[:2], *(value for _, value in site.fact.kwargs[:2])):
                 for value in self._evaluator.evaluate(arg, site.function, site.fact.order):
-                    if isinstance(value, ClassValue):
-                        return value.cls
-                    if isinstance(value, LibraryObject) and value.model is not None:
-                        return value.model
+                    found = self._model_in(value)
+                    if found is not None:
+                        return found
         return None
 
-
-def _super_of(cls: ClassInfo) -> Value:
-    """`super()`: an instance whose attributes are looked up past its own class."""
-    for base in cls.bases:
-        return Instance(base) if not isinstance(base, str) else LibraryObject(base)
-    return LibraryObject("builtins.object")
+    def _model_in(self, value: Value) -> ClassInfo | None:
+        match value:
+            case ClassValue(cls=cls) | Instance(cls=cls) if self._evaluator.orm.is_model(cls):
+                return cls
+            case LibraryObject(model=model):
+                return model
+            case Container(items=items):
+                return next((v.cls for v in items if isinstance(v, Instance) and self._evaluator.orm.is_model(v.cls)), None)
+        return None
