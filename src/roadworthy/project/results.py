@@ -174,6 +174,8 @@ class CallReader:
         if made == "{first}":
             args = site.fact.args if site is not None else ()
             return self._evaluator.evaluate(args[0], site.function, site.fact.order) if site is not None and args else UNKNOWN
+        if made is not None and isinstance(receiver, Instance) and made != "builtins.object" and self._is_kind_of(receiver.cls, made):
+            return (Instance(receiver.cls, site, model),)  # a query set of the project stays one
         if (
             made is not None
             and isinstance(receiver, LibraryObject)
