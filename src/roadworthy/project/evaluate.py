@@ -13,6 +13,7 @@ from roadworthy.project.iteration import IterationReader
 from roadworthy.project.names import NameResolver
 from roadworthy.project.orm import OrmReader
 from roadworthy.project.results import CallReader
+from roadworthy.project.sessions import SessionReader
 from roadworthy.project.symbols import ClassInfo, Function
 from roadworthy.project.values import (
     UNKNOWN,
@@ -51,6 +52,7 @@ class Evaluator:
         self.names = NameResolver(symbols, knowledge, self)
         self.annotations = AnnotationReader(self)
         self.orm = OrmReader(self)
+        self.sessions = SessionReader(self)
         self._attributes = AttributeReader(self)
         self._results = CallReader(self)
         self._iteration = IterationReader(self)
@@ -89,6 +91,7 @@ class Evaluator:
         self._iteration.forget()
         self.names.forget()
         self.orm.forget()
+        self.sessions.forget()
         for cls in self.symbols.classes:
             for name in ("mro", "library_bases", "descendants"):
                 cls.__dict__.pop(name, None)

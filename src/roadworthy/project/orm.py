@@ -68,7 +68,9 @@ class OrmReader:
         for owner in (*(m for m in meta if m is not None), *cls.mro):
             for name in _MODEL_OPTIONS:
                 for assign in owner.body.bindings.get(name, ())[-1:]:
-                    for value in self._evaluator.evaluate(assign.value, owner.body) if assign.value is not None else UNKNOWN:
+                    for value in (
+                        self._evaluator.evaluate(assign.value, owner.body) if assign.value is not None else UNKNOWN
+                    ):
                         found = self._model_in(value)
                         if found is not None:
                             return found
@@ -108,7 +110,9 @@ class OrmReader:
 
     # --- attributes ---------------------------------------------------------------------------------------------------
 
-    def refine(self, cls: ClassInfo, assigns: list[tuple[Function, f.Assign]], found: Values, *, instance: bool) -> Values:
+    def refine(
+        self, cls: ClassInfo, assigns: list[tuple[Function, f.Assign]], found: Values, *, instance: bool
+    ) -> Values:
         """The value of an attribute that a model class (or a base of it) assigns in its body."""
         if not self.is_model(cls):
             return found
@@ -142,14 +146,24 @@ class OrmReader:
     def _relation(self, site: CallSite) -> tuple[ClassInfo, bool] | None:
         """(other model, is it one to one) of a call that declares a relation as a field."""
         for value in self._evaluator.callees(site):
-            names = value.cls.library_bases if isinstance(value, ClassValue) else (value.name,) if isinstance(value, Library) else ()
+            names = (
+                value.cls.library_bases
+                if isinstance(value, ClassValue)
+                else (value.name,)
+                if isinstance(value, Library)
+                else ()
+            )
             for name in names:
                 for row in self._knowledge.schema_rows(name):
                     if row.construct in _RELATIONS and row.target is not None:
                         expr = next((v for k, v in site.fact.kwargs if k == row.target.argument), None)
                         expr = expr or (site.fact.args[0] if site.fact.args and row.target.position == 0 else None)
                         owner = site.function.cls
-                        target = self.class_of(expr, site.function, owner) if expr is not None and owner is not None else None
+                        target = (
+                            self.class_of(expr, site.function, owner)
+                            if expr is not None and owner is not None
+                            else None
+                        )
                         return (target, row.construct == "one-to-one") if target is not None else None
         return None
 
@@ -168,7 +182,11 @@ class OrmReader:
                 self._by_name.setdefault(cls.name, []).append(cls)
         label, _, plain = name.rpartition(".")
         found = [cls for cls in self._by_name.get(plain, ()) if self.is_model(cls)]
-        near = [cls for cls in found if (f"/{label.rpartition('.')[2]}/" in f"/{cls.path}" if label else cls.module is owner.module)]
+        near = [
+            cls
+            for cls in found
+            if (f"/{label.rpartition('.')[2]}/" in f"/{cls.path}" if label else cls.module is owner.module)
+        ]
         return near[0] if near else found[0] if len(found) == 1 else None
 
     # --- the other way ------------------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ class CallReader:
 
     def callees(self, site: CallSite) -> Values:
         """What a call calls."""
-        return self._evaluator.evaluate(site.fact.func, site.function, site.fact.order)
+        found = self._evaluator.evaluate(site.fact.func, site.function, site.fact.order)
+        return found or self._evaluator.sessions.callee(site)
 
     def call_result(self, site: CallSite) -> Values:
         """What a call returns (awaited when it is a coroutine)."""
@@ -65,7 +66,9 @@ class CallReader:
     def _super_of(self, cls: ClassInfo) -> Values:
         """`super()`: instances whose attributes are looked up past its own class, nearest base first."""
         about = self._evaluator.orm.about(cls)
-        found = [Instance(base) if not isinstance(base, str) else LibraryObject(base, None, about) for base in cls.bases[:4]]
+        found = [
+            Instance(base) if not isinstance(base, str) else LibraryObject(base, None, about) for base in cls.bases[:4]
+        ]
         return tuple(found) or (LibraryObject("builtins.object"),)
 
     def _result(self, callee: Value, site: CallSite) -> Values:
@@ -173,8 +176,17 @@ class CallReader:
             return (Instance(receiver.cls, site),) if isinstance(receiver, ClassValue | Instance) else UNKNOWN
         if made == "{first}":
             args = site.fact.args if site is not None else ()
-            return self._evaluator.evaluate(args[0], site.function, site.fact.order) if site is not None and args else UNKNOWN
-        if made is not None and isinstance(receiver, Instance) and made != "builtins.object" and self._is_kind_of(receiver.cls, made):
+            return (
+                self._evaluator.evaluate(args[0], site.function, site.fact.order)
+                if site is not None and args
+                else UNKNOWN
+            )
+        if (
+            made is not None
+            and isinstance(receiver, Instance)
+            and made != "builtins.object"
+            and self._is_kind_of(receiver.cls, made)
+        ):
             return (Instance(receiver.cls, site, model),)  # a query set of the project stays one
         if (
             made is not None
@@ -212,5 +224,7 @@ class CallReader:
             case LibraryObject(model=model):
                 return model
             case Container(items=items):
-                return next((v.cls for v in items if isinstance(v, Instance) and self._evaluator.orm.is_model(v.cls)), None)
+                return next(
+                    (v.cls for v in items if isinstance(v, Instance) and self._evaluator.orm.is_model(v.cls)), None
+                )
         return None
