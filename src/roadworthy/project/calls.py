@@ -45,7 +45,7 @@ class Resolution:
     functions: tuple[Function, ...] = ()
     libraries: tuple[Library, ...] = ()
     classes: tuple[ClassValue, ...] = ()
-    how: str = "unresolved"  # "name" "type" "override" "parameter" "unresolved"
+    how: str = "unresolved"  # "name" "type" "override" "parameter" "argument" "unresolved"
     implicit: bool = False  # the first parameter is the receiver
 
 
@@ -137,6 +137,8 @@ class CallGraph:
         if not (functions or libraries or classes):
             return Resolution()
         how = "name" if isinstance(site.fact.func, f.Name) else "type"
+        if id(site.fact) in self._evaluator.sessions.guessed:
+            how = "argument"
         return Resolution(tuple(functions), tuple(libraries), tuple(classes), how, implicit)
 
     def _takes_receiver(self, value: FunctionValue) -> bool:

@@ -8,9 +8,13 @@ from roadworthy.facts import schema as f
 from roadworthy.project.annotations import AnnotationReader
 from roadworthy.project.attributes import AttributeReader
 from roadworthy.project.bindings import BindingReader
+from roadworthy.project.implied import add_implied_bases
 from roadworthy.project.iteration import IterationReader
 from roadworthy.project.names import NameResolver
+from roadworthy.project.orm import OrmReader
 from roadworthy.project.results import CallReader
+from roadworthy.project.sessions import SessionReader
+from roadworthy.project.symbols import ClassInfo, Function
 from roadworthy.project.values import (
     UNKNOWN,
     ClassValue,
@@ -47,6 +51,8 @@ class Evaluator:
         self.knowledge = knowledge
         self.names = NameResolver(symbols, knowledge, self)
         self.annotations = AnnotationReader(self)
+        self.orm = OrmReader(self)
+        self.sessions = SessionReader(self)
         self._attributes = AttributeReader(self)
         self._results = CallReader(self)
         self._iteration = IterationReader(self)
@@ -70,12 +76,25 @@ class Evaluator:
         for cls in symbols.classes:
             self._resolve_bases(cls)
         self._forget()
+        # a base may itself be an attribute of an instance whose class had no bases yet: `class Order(db.Model)`
+        for cls in symbols.classes:
+            if len(cls.bases) < len(cls.body.scope.bases):
+                self._resolve_bases(cls)
+        self._forget()
+        if add_implied_bases(self, symbols, knowledge):
+            self._forget()
 
     # --- set-up -------------------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
         self._memo.clear()
         self._iteration.forget()
+        self.names.forget()
+        self.orm.forget()
+        self.sessions.forget()
+        for cls in self.symbols.classes:
+            for name in ("mro", "library_bases", "descendants"):
+                cls.__dict__.pop(name, None)
 
     def _resolve_bases(self, cls: ClassInfo) -> None:
         scope = cls.body.scope
@@ -86,7 +105,8 @@ class Evaluator:
             for value in self.evaluate(expr, outer) if outer else UNKNOWN:
                 if isinstance(value, ClassValue) and value.cls is not cls:
                     found.append(value.cls)
-                    value.cls.subclasses.append(cls)
+                    if cls not in value.cls.subclasses:
+                        value.cls.subclasses.append(cls)
                 elif isinstance(value, Library):
                     found.append(value.name)
                 elif isinstance(value, LibraryObject):
