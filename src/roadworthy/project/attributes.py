@@ -80,7 +80,7 @@ class AttributeReader:
     def _bound_methods(self, cls: ClassInfo, method: Function, owner: Value) -> Values:
         """The method itself; for an abstract or empty one also its overrides (bounded)."""
         found: Values = (FunctionValue(method, owner),)
-        if flow.is_stub(method.scope):
+        if flow.is_stub(method.scope) and not method.name.startswith("__"):
             overrides = tuple(
                 FunctionValue(sub.methods[method.name], owner) for sub in cls.descendants if method.name in sub.methods
             )

@@ -186,6 +186,9 @@ class Evaluator:
 
     def _subscript(self, expr: f.Sub, scope: Function, order: int | None) -> Values:
         index = self.literal(expr.index, scope)
+        stored = self._stored(expr.value, index, scope, order)
+        if stored:
+            return stored
         found: list[Values] = []
         for value in self.evaluate(expr.value, scope, order):
             match value:
@@ -207,6 +210,21 @@ class Evaluator:
                     method = value.cls.find_method("__getitem__")
                     found.append(self.returns_of(method) if method else UNKNOWN)
         return join(*found)
+
+    def _stored(
+        self, owner: f.Expr, index: str | int | float | bool | None, scope: Function, order: int | None
+    ) -> Values:
+        """`d["a"] = f` earlier in the same scope: the last one wins."""
+        if not isinstance(owner, f.Name) or index is None:
+            return UNKNOWN
+        for assign in reversed(scope.scope.assigns):
+            target = assign.target
+            if not (isinstance(target, f.Sub) and isinstance(target.value, f.Name) and target.value.id == owner.id):
+                continue
+            earlier = order is None or assign.order < order
+            if earlier and assign.value is not None and assign.op == "=" and self.literal(target.index, scope) == index:
+                return self.evaluate(assign.value, scope, assign.order)
+        return UNKNOWN
 
     def _concatenation(self, expr: f.Bin, scope: Function, order: int | None) -> Values:
         left, right = self.literal(expr.left, scope), self.literal(expr.right, scope)
