@@ -51,3 +51,4 @@ class Settings:
     exclude: tuple[PathPatterns, ...] = ()
     paths: tuple[PathRule, ...] = ()
     libraries: tuple[Path, ...] = ()  # library files of the project's own
+    baseline: Path | None = None  # findings that were there before the tool came

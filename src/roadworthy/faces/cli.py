@@ -148,5 +148,25 @@ def library(name: Annotated[str, typer.Argument(metavar="NAME", help="A library,
     print_text(library_text(name))
 
 
+@app.command()
+@guarded
+def baseline(
+    action: Annotated[str, typer.Argument(metavar="write|check|prune")],
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project; none: the current one.", show_default=False)
+    ] = None,
+    file: Annotated[Path, typer.Option("--file", metavar="FILE", help="The baseline file.")] = Path(
+        "roadworthy-baseline.txt"
+    ),
+) -> None:
+    """Keep a file of the findings that were there before; name it as `baseline` in the configuration."""
+    from roadworthy.faces.baselines import perform as perform_baseline
+    from roadworthy.faces.output import print_text
+
+    text, status = perform_baseline(action, path, file)
+    print_text(text)
+    raise Finished(status)
+
+
 if __name__ == "__main__":
     main()
