@@ -25,8 +25,8 @@ def perform(action: str, path: Path | None, file: Path, stages: Stages = STAGES)
     with ProgressBar() as bar:
         outcome = review(paths, replace(project_settings(paths, stages), baseline=None), stages=stages, progress=bar)
     if not outcome.complete:
-        lines = "".join(f"{problem.path}:{problem.line}: {problem.message}\n" for problem in outcome.problems)
-        return f"{lines}the review is incomplete, so the baseline was not touched\n", INCOMPLETE
+        text = "".join(f"{problem.path}:{problem.line}: {problem.message}\n" for problem in outcome.problems)
+        return f"{text}the review is incomplete, so the baseline was not touched\n", INCOMPLETE
     if known is None:
         write_file(file, write(outcome.findings))
         return f"{file}: {len(outcome.findings)} findings\n", 0
