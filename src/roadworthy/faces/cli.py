@@ -168,5 +168,22 @@ def baseline(
     raise Finished(status)
 
 
+@app.command()
+@guarded
+def mcp(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project; none: the current one.", show_default=False)
+    ] = None,
+) -> None:
+    """Serve agents over standard input and output (Model Context Protocol; needs roadworthy[mcp])."""
+    from roadworthy.config import UsageError
+
+    try:
+        from roadworthy.faces.mcp import serve
+    except ImportError as error:
+        raise UsageError("the MCP server needs an extra: pip install 'roadworthy[mcp]'") from error
+    serve(path or Path())
+
+
 if __name__ == "__main__":
     main()
