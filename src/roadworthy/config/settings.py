@@ -41,6 +41,7 @@ class Settings:
     """
 
     area: str = ""
+    since: str = ""  # a revision: report what the working tree brings since it
     pedantic: bool = False
     fail_on: Severity | None = Severity.HIGH
     jobs: int = 0  # 0: as many as there are processors

@@ -89,13 +89,19 @@ def review(
     pedantic: Annotated[
         bool, typer.Option("--pedantic", help="Show findings of low confidence and hardening too.")
     ] = False,
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="REV", help="Report only what the branch brings since it left REV, also through unchanged callers."
+        ),
+    ] = "",
     jobs: Jobs = 0,
     no_cache: NoCache = False,
 ) -> None:
     """Review a project and report where it will lose, duplicate or stall work."""
     from roadworthy.faces.reviewing import Request, perform
 
-    request = Request(tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache)
+    request = Request(tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since)
     raise Finished(perform(request))
 
 
