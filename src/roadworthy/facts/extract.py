@@ -23,6 +23,7 @@ from roadworthy.facts.python import (
 )
 from roadworthy.facts.python.grammar import LANGUAGE
 from roadworthy.facts.python.problems import find_problems
+from roadworthy.facts.python.repair import blanked
 from roadworthy.facts.python.scopes import read_scopes
 from roadworthy.facts.python.state import FileWalk
 from roadworthy.facts.schema import FileFacts, Problem, Region, Scope
@@ -63,7 +64,13 @@ def _extract(path: str, data: bytes) -> FileFacts:
     root = Parser(LANGUAGE).parse(source).root_node
     file = FileWalk(source)
     file.problems.extend(remarks)
-    find_problems(file, root)
+    if root.has_error:
+        find_problems(file, root)
+        repaired = blanked(file.text).encode("latin-1")
+        if repaired != source:
+            root = Parser(LANGUAGE).parse(repaired).root_node
+            file.replace(repaired)
+            find_problems(file, root)
     read_scopes(file, root)
     return FileFacts(
         path,
