@@ -10,7 +10,9 @@ from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.database.tables import Schema
+from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
+from roadworthy.project.retries import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -263,6 +265,16 @@ class Model:
         if setting is None or not entry.source.startswith(("django", "rest_framework", "ninja")):
             return None
         return Guard(GuardKind.TRANSACTION, "framework", "ATOMIC_REQUESTS", setting.path, setting.line)
+
+    @cached_property
+    def retries(self) -> Retries:
+        """Every retry, and what it repeats."""
+        return Retries(self)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """What becomes of calls that fail."""
+        return Failures(self)
 
     def timeout(self, effect: EffectAt) -> TimeoutVerdict:
         """How long an external call may take by itself (guards not considered)."""
