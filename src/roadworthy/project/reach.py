@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from roadworthy.knowledge.vocabulary import Effect
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from roadworthy.knowledge.vocabulary import Effect
     from roadworthy.project.calls import CallGraph, Edge
     from roadworthy.project.effects import EffectAt, Effects
     from roadworthy.project.symbols import CallSite, Function, Symbols
