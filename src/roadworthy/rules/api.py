@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from roadworthy.advice import recipes as advise
+from roadworthy.advice import stopping
 from roadworthy.facts import schema as expr
 from roadworthy.findings.finding import (
     Audience,
@@ -28,13 +29,17 @@ from roadworthy.project.background import Spawned, must_complete, spawned_work, 
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
+from roadworthy.project.deployment import Reach as SignalReach
+from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.guard import Guard
+from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.signals import Registration
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.values import (
     ClassValue,
@@ -78,19 +83,25 @@ __all__ = [
     "Iterator",
     "Library",
     "LibraryObject",
+    "Lifetime",
     "Literal",
     "Location",
     "Loop",
     "Model",
     "Origin",
     "Pillar",
+    "Registration",
     "Repeat",
     "RetryVerdict",
     "Rule",
+    "Run",
     "Severity",
+    "SignalReach",
     "Spawned",
+    "StartedProcess",
     "Step",
     "TimeoutVerdict",
+    "Workload",
     "advise",
     "argument",
     "arguments",
@@ -103,6 +114,7 @@ __all__ = [
     "must_complete",
     "say",
     "spawned_work",
+    "stopping",
     "unresolved_tasks",
 ]  # fmt: skip
 
