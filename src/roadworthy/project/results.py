@@ -83,11 +83,11 @@ class CallReader:
                         for keyword, value in site.fact.kwargs:
                             if keyword == "name" and isinstance(value, f.Str):
                                 self._factories.setdefault(value.value, site)
-        site = self._factories.get(name)
-        if site is None:
+        factory = self._factories.get(name)
+        if factory is None:
             return UNKNOWN
-        made = self._evaluator.evaluate(site.fact.args[0], site.function, site.fact.order)
-        return join(*(self._result(value, site) for value in made if isinstance(value, FunctionValue | ClassValue)))
+        made = self._evaluator.evaluate(factory.fact.args[0], factory.function, factory.fact.order)
+        return join(*(self._result(value, factory) for value in made if isinstance(value, FunctionValue | ClassValue)))
 
     def _super(self, site: CallSite) -> Values:
         func = site.fact.func
