@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.values import (
     UNKNOWN,
@@ -22,6 +21,7 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
+    from roadworthy.facts import schema as f
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 

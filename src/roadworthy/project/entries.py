@@ -271,7 +271,7 @@ class Entries:
         label = self._label(kind, function, site)
         if kind is EntryKind.HTTP_HANDLER and self._is_webhook(function, label):
             kind = EntryKind.WEBHOOK_HANDLER
-        keywords = {k: v for k, v in site.fact.kwargs} if site is not None else {}
+        keywords = dict(site.fact.kwargs) if site is not None else {}
         delivery = Delivery(row.delivery) if row.delivery else kind.word.delivery
         for keyword, word in row.delivery_if.items():
             if keyword in keywords and not self._is_false(keywords[keyword], site):

@@ -11,7 +11,6 @@ from roadworthy.project.bindings import BindingReader
 from roadworthy.project.iteration import IterationReader
 from roadworthy.project.names import NameResolver
 from roadworthy.project.results import CallReader
-from roadworthy.project.symbols import ClassInfo, Function
 from roadworthy.project.values import (
     UNKNOWN,
     ClassValue,
@@ -28,7 +27,7 @@ from roadworthy.project.values import (
 if TYPE_CHECKING:
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.bindings import Callers
-    from roadworthy.project.symbols import Symbols
+    from roadworthy.project.symbols import ClassInfo, Function, Symbols
 
 DEPTH = 60
 

@@ -23,8 +23,9 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
-from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
+from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
@@ -33,6 +34,16 @@ from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.guard import Guard
 from roadworthy.project.loops import Loop
+from roadworthy.project.losses import (
+    HANDOFFS,
+    Loss,
+    answered,
+    hands_off,
+    is_bookkeeping,
+    is_done_again,
+    losses,
+    must_complete,
+)
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -48,8 +59,10 @@ from roadworthy.project.values import (
 from roadworthy.rules import wording as say
 
 __all__ = [
+    "ANSWERS",
     "DELIVERED",
     "DETACHED",
+    "HANDOFFS",
     "INLINE",
     "Audience",
     "Blocked",
@@ -81,9 +94,11 @@ __all__ = [
     "Literal",
     "Location",
     "Loop",
+    "Loss",
     "Model",
     "Origin",
     "Pillar",
+    "Promise",
     "Repeat",
     "RetryVerdict",
     "Rule",
@@ -92,15 +107,22 @@ __all__ = [
     "Step",
     "TimeoutVerdict",
     "advise",
+    "answered",
     "argument",
     "arguments",
     "blocked_coroutines",
     "expr",
     "finding",
     "flow",
+    "hands_off",
     "has_spread",
     "impact_weight",
+    "is_bookkeeping",
+    "is_done_again",
+    "lives_on",
+    "losses",
     "must_complete",
+    "promise_of",
     "say",
     "spawned_work",
     "unresolved_tasks",
