@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.project.calls import CallGraph
 from roadworthy.project.clients import Clients
+from roadworthy.project.database.build import build_schema
 from roadworthy.project.deployment import build_deployment
 from roadworthy.project.effects import Effects
 from roadworthy.project.entries import Entries
@@ -30,9 +31,7 @@ def build_model(
     files: Sequence[FileFacts], around: Sequence[AuxFacts], knowledge: Knowledge, roles: Mapping[str, str] | None = None
 ) -> Model:
     """Build the model; `files` in any order, the result depends on their contents only."""
-    roots = frozenset(
-        root for library in knowledge.libraries for module in library.modules for root in (module.split(".", 1)[0],)
-    )
+    roots = frozenset(name.split(".", 1)[0] for name in knowledge.tables.modules)
     symbols = Symbols(sorted(files, key=lambda facts: facts.path), roots)
     around = sorted(around, key=lambda facts: facts.path)
     versions = build_versions(around)
@@ -62,4 +61,5 @@ def build_model(
         build_deployment(around),
         around,
         dict(roles or {}),
+        build_schema(symbols, graph, knowledge, evaluator, effects, around),
     )

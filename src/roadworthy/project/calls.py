@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
+from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
@@ -45,7 +46,7 @@ class Resolution:
     functions: tuple[Function, ...] = ()
     libraries: tuple[Library, ...] = ()
     classes: tuple[ClassValue, ...] = ()
-    how: str = "unresolved"  # "name" "type" "override" "parameter" "unresolved"
+    how: str = "unresolved"  # "name" "type" "override" "parameter" "argument" "unresolved"
     implicit: bool = False  # the first parameter is the receiver
 
 
@@ -137,6 +138,8 @@ class CallGraph:
         if not (functions or libraries or classes):
             return Resolution()
         how = "name" if isinstance(site.fact.func, f.Name) else "type"
+        if id(site.fact) in self._evaluator.sessions.guessed:
+            how = "argument"
         return Resolution(tuple(functions), tuple(libraries), tuple(classes), how, implicit)
 
     def _takes_receiver(self, value: FunctionValue) -> bool:
@@ -171,7 +174,13 @@ class CallGraph:
             for callee in resolution.functions:
                 actual = "construct" if kind == "call" and resolution.classes else kind
                 self._add(Edge(site, callee, actual, spawner, waited))
+                for wrapper in wrappers_of(callee, self._evaluator):
+                    self._add(Edge(site, wrapper, actual, spawner, waited))
         self._link_contexts(function)
+
+    def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:
+        """Parameters that a function runs: name -> (kind of edge, waited for)."""
+        return self._param_runs.of(function)
 
     def started_by(self, site: CallSite) -> Iterator[tuple[str, f.Expr, bool]]:
         """(kind, expression of the callable or coroutine, waited for) of everything that this call makes run."""

@@ -15,6 +15,7 @@ from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import argument
 from roadworthy.project.calls import DELIVERED
+from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
 
 if TYPE_CHECKING:
@@ -166,21 +167,14 @@ class Entries:
                                 self._add_row(method, row, name, site)
 
     def _by_names(self) -> None:
-        rows = [
-            (name, row)
-            for library in self._knowledge.libraries
-            for row in library.entry
-            if row.form == "name"
-            for name in row.names
-        ]
         for module in self._symbols.modules:
             for children in module.body.children.values():
                 function = children[-1]
                 if function.kind != "function":
                     continue
-                for name, row in rows:
-                    if fnmatchcase(function.name, name.rpartition(".")[2]) and self._shape_fits(function, row):
-                        self._add_row(function, row, name, None)
+                for row in self._knowledge.entries(function.name):
+                    if row.form == "name" and self._shape_fits(function, row):
+                        self._add_row(function, row, function.name, None)
             for leaf in self._main_blocks(module.body):
                 self._add(leaf)
 
@@ -299,7 +293,7 @@ class Entries:
                 on_loop,
                 site,
                 row,
-            )  # fmt: skip
+            )
         )
 
     def _is_false(self, expr: f.Expr, site: CallSite | None) -> bool:
@@ -338,10 +332,8 @@ class Entries:
 
     def _spread(self, entry: Entry) -> None:
         """Breadth first along everything that stays in the process."""
-        queue: deque[tuple[Function, bool]] = deque([(entry.function, True)])
-        roots = [entry.function]
-        if entry.kind is EntryKind.COMMAND and entry.function.kind == "module":
-            roots = [entry.function]
+        roots = (entry.function, *wrappers_of(entry.function, self._evaluator))
+        queue: deque[tuple[Function, bool]] = deque((root, True) for root in roots)
         for root in roots:
             self._reached.setdefault(root, {})[entry] = True
         while queue:

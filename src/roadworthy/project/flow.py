@@ -152,7 +152,7 @@ def on_one_path(scope: f.Scope, first: int, second: int) -> bool:
     exclusive = {"if", "else", "case", "except"}
     if {a.kind, b.kind} <= exclusive:
         return False
-    return not ({a.kind, b.kind} == {"except", "try_else"})
+    return {a.kind, b.kind} != {"except", "try_else"}
 
 
 def left_before(a: f.Region, b: f.Region) -> bool:

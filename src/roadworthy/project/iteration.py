@@ -20,7 +20,7 @@ from roadworthy.project.values import (
 
 if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 
 class IterationReader:
@@ -46,13 +46,21 @@ class IterationReader:
                     found.append(value.items)
                 case LibraryObject():
                     made = self._knowledge.type_from_iter(value.type)
-                    if made == "{model}" or (made is None and value.model is not None):
-                        found.append((Instance(value.model),) if value.model else UNKNOWN)
-                    elif made is not None:
-                        found.append((LibraryObject(made, value.site, value.model),))
+                    if value.model is not None and (made in {None, "{model}"} or self._is_kind_of(value.model, made)):
+                        found.append((Instance(value.model),))
+                    elif made not in {None, "{model}"}:
+                        found.append((LibraryObject(str(made), value.site, value.model),))
                 case Instance():
-                    found.append(self._items_of_instance(value))
+                    found.append(self._items_of_instance(value) or self._rows_of(value))
         return join(*found)
+
+    def _is_kind_of(self, model: ClassInfo, base: str | None) -> bool:
+        return any(base == own or base in self._knowledge.type_bases(own) for own in model.library_bases)
+
+    def _rows_of(self, value: Instance) -> Values:
+        """A query set of the project gives rows of its model."""
+        model = value.model or self._evaluator.orm.about(value.cls)
+        return (Instance(model),) if model is not None and model is not value.cls else UNKNOWN
 
     def _items_of_instance(self, value: Instance) -> Values:
         found: list[Values] = []
@@ -76,10 +84,7 @@ class IterationReader:
             yielded = self._entered_call(scope.calls[expr.index])
             if yielded:
                 return yielded
-        found: list[Values] = []
-        for value in self._evaluator.evaluate(expr, scope, order):
-            found.append(self._entered_value(value))
-        return join(*found)
+        return join(*[self._entered_value(value) for value in self._evaluator.evaluate(expr, scope, order)])
 
     def _entered_call(self, site: CallSite) -> Values:
         found: list[Values] = []
@@ -142,10 +147,11 @@ class IterationReader:
 
     def yields_of(self, function: Function) -> Values:
         """What a generator yields, also through `yield from`."""
-        found: list[Values] = []
-        for leave in function.scope.leaves:
-            if leave.kind == "yield" and leave.value is not None:
-                found.append(self._evaluator.evaluate(leave.value, function, leave.order))
+        found = [
+            self._evaluator.evaluate(leave.value, function, leave.order)
+            for leave in function.scope.leaves
+            if leave.kind == "yield" and leave.value is not None
+        ]
         values = join(*found)
         if not values and function.scope.returns is not None:
             return self.items(self._evaluator.annotations.instances(function.scope.returns, function), function)

@@ -129,6 +129,7 @@ def _names_in(expr: f.Expr, function: Function) -> Iterator[str]:
 
 
 def passed_to(callee: Function, name: str, site: CallSite, implicit: bool) -> Iterator[f.Expr]:
+    """What a call passes for a parameter; for `*args` everything from there on."""
     expr = argument_for(callee, name, site, implicit)
     if expr is not None:
         yield expr

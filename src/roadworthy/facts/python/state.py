@@ -124,7 +124,7 @@ class ScopeWalk:
 
     __slots__ = (
         "assigns", "broke", "calls", "depth", "file", "globals", "imports", "in_annotation", "in_error", "in_try",
-        "in_type_checking", "index", "is_generator", "last_read", "leaves", "names", "order", "paths", "qualname", "region",
+        "in_type_checking", "index", "is_generator", "last_read", "leaves", "moved_star", "names", "order", "paths", "qualname", "region",
         "regions", "tests", "text",
     )  # fmt: skip
 
@@ -152,6 +152,7 @@ class ScopeWalk:
         self.in_type_checking = False
         self.in_try = False
         self.broke = False
+        self.moved_star = -1
 
     def tick(self) -> int:
         """The order of the event that happens now."""
