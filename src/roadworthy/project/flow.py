@@ -195,6 +195,13 @@ def walk(expr: f.Expr | None) -> Iterator[f.Expr]:
         stack.extend(reversed(parts(here)))
 
 
+def last_name(expr: f.Expr) -> str:
+    """`c` for `a.b.c` and for `c`; empty for anything that is no name."""
+    if isinstance(expr, f.Name):
+        return expr.id
+    return expr.name if isinstance(expr, f.Attr) else ""
+
+
 def parts(expr: f.Expr) -> list[f.Expr]:
     """The direct parts of an expression."""
     match expr:

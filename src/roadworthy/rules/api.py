@@ -24,11 +24,22 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
-from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
+from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
+from roadworthy.project.cutoff import (
+    HANDOFFS,
+    Loss,
+    answered,
+    hands_off,
+    is_bookkeeping,
+    is_done_again,
+    losses,
+    must_complete,
+)
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.effects import EffectAt
@@ -53,9 +64,7 @@ from roadworthy.project.values import (
 from roadworthy.rules import wording as say
 
 __all__ = [
-    "DELIVERED",
-    "DETACHED",
-    "INLINE",
+    "ANSWERS",
     "Audience",
     "Blocked",
     "CallSite",
@@ -65,6 +74,8 @@ __all__ = [
     "Confidence",
     "Container",
     "Coverage",
+    "DELIVERED",
+    "DETACHED",
     "Delivery",
     "Edge",
     "Effect",
@@ -77,7 +88,9 @@ __all__ = [
     "FunctionValue",
     "Guard",
     "GuardKind",
+    "HANDOFFS",
     "Handler",
+    "INLINE",
     "Instance",
     "Iterable",
     "Iterator",
@@ -87,9 +100,11 @@ __all__ = [
     "Literal",
     "Location",
     "Loop",
+    "Loss",
     "Model",
     "Origin",
     "Pillar",
+    "Promise",
     "Registration",
     "Repeat",
     "RetryVerdict",
@@ -103,15 +118,22 @@ __all__ = [
     "TimeoutVerdict",
     "Workload",
     "advise",
+    "answered",
     "argument",
     "arguments",
     "blocked_coroutines",
     "expr",
     "finding",
     "flow",
+    "hands_off",
     "has_spread",
     "impact_weight",
+    "is_bookkeeping",
+    "is_done_again",
+    "lives_on",
+    "losses",
     "must_complete",
+    "promise_of",
     "say",
     "spawned_work",
     "stopping",
