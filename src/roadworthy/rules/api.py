@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from roadworthy.advice import again as advise_again
 from roadworthy.advice import recipes as advise
 from roadworthy.facts import schema as expr
 from roadworthy.findings.finding import (
@@ -35,7 +36,9 @@ from roadworthy.project.guard import Guard
 from roadworthy.project.loops import Loop
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
     Container,
@@ -85,6 +88,7 @@ __all__ = [
     "Origin",
     "Pillar",
     "Repeat",
+    "Replayed",
     "RetryVerdict",
     "Rule",
     "Severity",
@@ -92,6 +96,7 @@ __all__ = [
     "Step",
     "TimeoutVerdict",
     "advise",
+    "advise_again",
     "argument",
     "arguments",
     "blocked_coroutines",
@@ -100,9 +105,13 @@ __all__ = [
     "flow",
     "has_spread",
     "impact_weight",
+    "is_engine_call",
     "must_complete",
+    "only_told",
+    "replayed_effects",
     "say",
     "spawned_work",
+    "steers",
     "unresolved_tasks",
 ]  # fmt: skip
 
