@@ -68,6 +68,10 @@ _ENTRIES = frozenset(kind.value for kind in EntryKind)
 _DELIVERIES = frozenset(delivery.value for delivery in Delivery)
 
 
+RELATIVE_RESULTS = frozenset({None, "self", "{model}", "{instance}", "{first}"})
+"""Results that depend on the receiver or the arguments (`libraries/README.md`)."""
+
+
 def named_rows(library: Library) -> dict[str, tuple[NamedRow, ...]]:
     """The rows of a library that carry names, by the key of their table."""
     return {
@@ -145,7 +149,7 @@ def _row_complaints(key: str, row: NamedRow) -> Iterator[tuple[str, str]]:
             yield from _unknown(f"{key}.effects", row.effects, _EFFECTS)
             yield from _bad_version(key, row.version)
             yield from _bad_names(f"{key}.raises", row.raises)
-            results = [name for name in (row.returns, row.yields) if name not in (None, "self")]
+            results = [name for name in (row.returns, row.yields) if name not in RELATIVE_RESULTS]
             yield from _bad_names(f"{key}.returns", (name for name in results if name))
         case GuardRow():
             yield from _unknown(f"{key}.kind", (row.kind,), _GUARDS)

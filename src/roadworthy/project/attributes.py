@@ -72,6 +72,7 @@ class AttributeReader:
             assigns = ancestor.attribute_assigns.get(name)
             if assigns:
                 found = self._from_assigns(assigns)
+                found = self._evaluator.orm.refine(cls, assigns, found, instance=isinstance(owner, Instance))
                 if found:
                     return found
         return self._inherited(cls, name, owner)
@@ -79,7 +80,7 @@ class AttributeReader:
     def _bound_methods(self, cls: ClassInfo, method: Function, owner: Value) -> Values:
         """The method itself; for an abstract or empty one also its overrides (bounded)."""
         found: Values = (FunctionValue(method, owner),)
-        if flow.is_stub(method.scope):
+        if flow.is_stub(method.scope) and not method.name.startswith("__"):
             overrides = tuple(
                 FunctionValue(sub.methods[method.name], owner) for sub in cls.descendants if method.name in sub.methods
             )
@@ -90,7 +91,7 @@ class AttributeReader:
         found: list[Value] = []
         for base in cls.library_bases:
             dotted = self._knowledge.member(base, name)
-            made = self._made_by(dotted, None, cls)
+            made = self._made_by(dotted, None, self._evaluator.orm.about(cls) or cls)
             if made:
                 return made
             found.append(Library(dotted, owner))
@@ -111,6 +112,9 @@ class AttributeReader:
     def _instance_attribute(self, value: Instance, name: str) -> Values:
         if name == "__class__":
             return (ClassValue(value.cls),)
+        related = self._evaluator.orm.reverse_values(value.cls, name) if not value.cls.find_method(name) else UNKNOWN
+        if related:
+            return related
         found = self._class_attribute(value.cls, name, value)
         if found:
             return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.project.calls import CallGraph
 from roadworthy.project.clients import Clients
+from roadworthy.project.database.build import build_schema
 from roadworthy.project.deployment import build_deployment
 from roadworthy.project.effects import Effects
 from roadworthy.project.entries import Entries
@@ -60,4 +61,5 @@ def build_model(
         build_deployment(around),
         around,
         dict(roles or {}),
+        build_schema(symbols, graph, knowledge, evaluator, effects, around),
     )

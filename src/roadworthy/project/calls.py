@@ -45,7 +45,7 @@ class Resolution:
     functions: tuple[Function, ...] = ()
     libraries: tuple[Library, ...] = ()
     classes: tuple[ClassValue, ...] = ()
-    how: str = "unresolved"  # "name" "type" "override" "parameter" "unresolved"
+    how: str = "unresolved"  # "name" "type" "override" "parameter" "argument" "unresolved"
     implicit: bool = False  # the first parameter is the receiver
 
 
@@ -137,6 +137,8 @@ class CallGraph:
         if not (functions or libraries or classes):
             return Resolution()
         how = "name" if isinstance(site.fact.func, f.Name) else "type"
+        if id(site.fact) in self._evaluator.sessions.guessed:
+            how = "argument"
         return Resolution(tuple(functions), tuple(libraries), tuple(classes), how, implicit)
 
     def _takes_receiver(self, value: FunctionValue) -> bool:
@@ -172,6 +174,10 @@ class CallGraph:
                 actual = "construct" if kind == "call" and resolution.classes else kind
                 self._add(Edge(site, callee, actual, spawner, waited))
         self._link_contexts(function)
+
+    def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:
+        """Parameters that a function runs: name -> (kind of edge, waited for)."""
+        return self._param_runs.of(function)
 
     def started_by(self, site: CallSite) -> Iterator[tuple[str, f.Expr, bool]]:
         """(kind, expression of the callable or coroutine, waited for) of everything that this call makes run."""

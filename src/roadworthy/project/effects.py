@@ -12,7 +12,7 @@ from roadworthy.knowledge.names import when_matches
 from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
-from roadworthy.project.values import ClassValue, Instance, Library, LibraryObject, Literal
+from roadworthy.project.values import Library, LibraryObject, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,21 +146,12 @@ class Effects:
 
     def _confidence(self, site: CallSite) -> Confidence:
         how = self._graph.resolutions[site].how
-        return {"shape": Confidence.LOW, "parameter": Confidence.MEDIUM}.get(how, Confidence.HIGH)
+        return {"shape": Confidence.LOW, "parameter": Confidence.MEDIUM, "argument": Confidence.MEDIUM}.get(
+            how, Confidence.HIGH
+        )
 
     def _model(self, library: Library, site: CallSite) -> ClassInfo | None:
-        match library.receiver:
-            case LibraryObject(model=model) if model is not None:
-                return model
-            case ClassValue(cls=cls) | Instance(cls=cls):
-                return cls
-        for expr in (*site.fact.args[:2], *(v for _, v in site.fact.kwargs[:2])):
-            for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-                if isinstance(value, Instance | ClassValue):
-                    return value.cls
-                if isinstance(value, LibraryObject) and value.model is not None:
-                    return value.model
-        return None
+        return self._evaluator.model_of(library, site)
 
     # --- SQL ----------------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,13 @@ from roadworthy.facts import schema as f
 from roadworthy.project.annotations import AnnotationReader
 from roadworthy.project.attributes import AttributeReader
 from roadworthy.project.bindings import BindingReader
+from roadworthy.project.implied import add_implied_bases
 from roadworthy.project.iteration import IterationReader
 from roadworthy.project.names import NameResolver
+from roadworthy.project.orm import OrmReader
 from roadworthy.project.results import CallReader
+from roadworthy.project.sessions import SessionReader
+from roadworthy.project.symbols import ClassInfo, Function
 from roadworthy.project.values import (
     UNKNOWN,
     ClassValue,
@@ -47,6 +51,8 @@ class Evaluator:
         self.knowledge = knowledge
         self.names = NameResolver(symbols, knowledge, self)
         self.annotations = AnnotationReader(self)
+        self.orm = OrmReader(self)
+        self.sessions = SessionReader(self)
         self._attributes = AttributeReader(self)
         self._results = CallReader(self)
         self._iteration = IterationReader(self)
@@ -70,12 +76,25 @@ class Evaluator:
         for cls in symbols.classes:
             self._resolve_bases(cls)
         self._forget()
+        # a base may itself be an attribute of an instance whose class had no bases yet: `class Order(db.Model)`
+        for cls in symbols.classes:
+            if len(cls.bases) < len(cls.body.scope.bases):
+                self._resolve_bases(cls)
+        self._forget()
+        if add_implied_bases(self, symbols, knowledge):
+            self._forget()
 
     # --- set-up -------------------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
         self._memo.clear()
         self._iteration.forget()
+        self.names.forget()
+        self.orm.forget()
+        self.sessions.forget()
+        for cls in self.symbols.classes:
+            for name in ("mro", "library_bases", "descendants"):
+                cls.__dict__.pop(name, None)
 
     def _resolve_bases(self, cls: ClassInfo) -> None:
         scope = cls.body.scope
@@ -86,7 +105,8 @@ class Evaluator:
             for value in self.evaluate(expr, outer) if outer else UNKNOWN:
                 if isinstance(value, ClassValue) and value.cls is not cls:
                     found.append(value.cls)
-                    value.cls.subclasses.append(cls)
+                    if cls not in value.cls.subclasses:
+                        value.cls.subclasses.append(cls)
                 elif isinstance(value, Library):
                     found.append(value.name)
                 elif isinstance(value, LibraryObject):
@@ -166,6 +186,9 @@ class Evaluator:
 
     def _subscript(self, expr: f.Sub, scope: Function, order: int | None) -> Values:
         index = self.literal(expr.index, scope)
+        stored = self._stored(expr.value, index, scope, order)
+        if stored:
+            return stored
         found: list[Values] = []
         for value in self.evaluate(expr.value, scope, order):
             match value:
@@ -187,6 +210,21 @@ class Evaluator:
                     method = value.cls.find_method("__getitem__")
                     found.append(self.returns_of(method) if method else UNKNOWN)
         return join(*found)
+
+    def _stored(
+        self, owner: f.Expr, index: str | int | float | bool | None, scope: Function, order: int | None
+    ) -> Values:
+        """`d["a"] = f` earlier in the same scope: the last one wins."""
+        if not isinstance(owner, f.Name) or index is None:
+            return UNKNOWN
+        for assign in reversed(scope.scope.assigns):
+            target = assign.target
+            if not (isinstance(target, f.Sub) and isinstance(target.value, f.Name) and target.value.id == owner.id):
+                continue
+            earlier = order is None or assign.order < order
+            if earlier and assign.value is not None and assign.op == "=" and self.literal(target.index, scope) == index:
+                return self.evaluate(assign.value, scope, assign.order)
+        return UNKNOWN
 
     def _concatenation(self, expr: f.Bin, scope: Function, order: int | None) -> Values:
         left, right = self.literal(expr.left, scope), self.literal(expr.right, scope)

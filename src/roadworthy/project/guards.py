@@ -192,7 +192,10 @@ class Guards:
             return True
         return any(
             isinstance(part, f.CallRef)
-            and any(called.name.startswith("random.") for called in self._graph.resolutions[function.calls[part.index]].libraries)
+            and any(
+                called.name.startswith("random.")
+                for called in self._graph.resolutions[function.calls[part.index]].libraries
+            )
             for part in flow.walk(expr)
         )
 

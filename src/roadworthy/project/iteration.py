@@ -20,7 +20,7 @@ from roadworthy.project.values import (
 
 if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 
 class IterationReader:
@@ -46,13 +46,21 @@ class IterationReader:
                     found.append(value.items)
                 case LibraryObject():
                     made = self._knowledge.type_from_iter(value.type)
-                    if made == "{model}" or (made is None and value.model is not None):
-                        found.append((Instance(value.model),) if value.model else UNKNOWN)
-                    elif made is not None:
-                        found.append((LibraryObject(made, value.site, value.model),))
+                    if value.model is not None and (made in {None, "{model}"} or self._is_kind_of(value.model, made)):
+                        found.append((Instance(value.model),))
+                    elif made not in {None, "{model}"}:
+                        found.append((LibraryObject(str(made), value.site, value.model),))
                 case Instance():
-                    found.append(self._items_of_instance(value))
+                    found.append(self._items_of_instance(value) or self._rows_of(value))
         return join(*found)
+
+    def _is_kind_of(self, model: ClassInfo, base: str | None) -> bool:
+        return any(base == own or base in self._knowledge.type_bases(own) for own in model.library_bases)
+
+    def _rows_of(self, value: Instance) -> Values:
+        """A query set of the project gives rows of its model."""
+        model = value.model or self._evaluator.orm.about(value.cls)
+        return (Instance(model),) if model is not None and model is not value.cls else UNKNOWN
 
     def _items_of_instance(self, value: Instance) -> Values:
         found: list[Values] = []

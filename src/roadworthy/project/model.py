@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.database.tables import Schema
 from roadworthy.project.guard import Guard
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Model:
     deployment: Deployment
     around: Sequence[AuxFacts]
     roles: dict[str, str] = field(default_factory=dict)  # path -> role of the file
+    schema: Schema = field(default_factory=Schema)
     _exposures: dict[Function, Exposure] = field(default_factory=dict)
 
     # --- walking ------------------------------------------------------------------------------------------------------

@@ -38,6 +38,10 @@ class NameResolver:
         self._members: dict[tuple[Module, str], Values] = {}
         self._busy: set[tuple[Module, str]] = set()
 
+    def forget(self) -> None:
+        """Drop what was remembered while less was known."""
+        self._members.clear()
+
     def lookup(self, name: str, scope: Function, order: int | None) -> Values:
         """The values of `name` read in `scope` at event `order`."""
         here: Function | None = scope
@@ -177,6 +181,17 @@ class NameResolver:
         if inner is not None:
             return (ProjectModule(inner),)
         return self._library(f"{item.module}.{item.name}")
+
+    def definition(self, name: str, module: Module, depth: int = 0) -> tuple[Function, Assign] | None:
+        """The module scope and assignment that a module-level name goes back to, through imports; the last one where there are several."""
+        assigns = module.body.bindings.get(name)
+        if assigns:
+            return module.body, assigns[-1]
+        for item in module.body.imports.get(name, ()):
+            source = self._module_of(item, module) if item.name is not None else None
+            if source is not None and source is not module and item.name is not None and depth < 6:
+                return self.definition(item.name, source, depth + 1)
+        return None
 
     def _submodule(self, package: Module, name: str) -> Values:
         inner = self._symbols.module_at(f"{_folder(package)}/{name}".lstrip("/")) if package.is_package else None

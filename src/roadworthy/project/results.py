@@ -46,7 +46,8 @@ class CallReader:
 
     def callees(self, site: CallSite) -> Values:
         """What a call calls."""
-        return self._evaluator.evaluate(site.fact.func, site.function, site.fact.order)
+        found = self._evaluator.evaluate(site.fact.func, site.function, site.fact.order)
+        return found or self._evaluator.sessions.callee(site)
 
     def call_result(self, site: CallSite) -> Values:
         """What a call returns (awaited when it is a coroutine)."""
@@ -58,8 +59,16 @@ class CallReader:
     def _super(self, site: CallSite) -> Values:
         func = site.fact.func
         if isinstance(func, f.Name) and func.id == "super" and site.function.cls is not None:
-            return (_super_of(site.function.cls),)
+            return self._super_of(site.function.cls)
         return UNKNOWN
+
+    def _super_of(self, cls: ClassInfo) -> Values:
+        """`super()`: instances whose attributes are looked up past its own class, nearest base first."""
+        about = self._evaluator.orm.about(cls)
+        found = [
+            Instance(base) if not isinstance(base, str) else LibraryObject(base, None, about) for base in cls.bases[:4]
+        ]
+        return tuple(found) or (LibraryObject("builtins.object"),)
 
     def _result(self, callee: Value, site: CallSite) -> Values:
         match callee:
@@ -159,9 +168,25 @@ class CallReader:
             if isinstance(receiver, LibraryObject):
                 return (LibraryObject(receiver.type, receiver.site, receiver.model or model),)
             return (receiver,) if receiver is not None else UNKNOWN
-        if made == "{model}":
+        if made == "{model}" or (made is not None and model is not None and self._is_kind_of(model, made)):
             return (Instance(model, site),) if model is not None else UNKNOWN
         receiver = callee.receiver
+        if made == "{instance}":
+            return (Instance(receiver.cls, site),) if isinstance(receiver, ClassValue | Instance) else UNKNOWN
+        if made == "{first}":
+            args = site.fact.args if site is not None else ()
+            return (
+                self._evaluator.evaluate(args[0], site.function, site.fact.order)
+                if site is not None and args
+                else UNKNOWN
+            )
+        if (
+            made is not None
+            and isinstance(receiver, Instance)
+            and made != "builtins.object"
+            and self._is_kind_of(receiver.cls, made)
+        ):
+            return (Instance(receiver.cls, site, model),)  # a query set of the project stays one
         if (
             made is not None
             and isinstance(receiver, LibraryObject)
@@ -183,28 +208,38 @@ class CallReader:
             else None
         )
 
+    def _is_kind_of(self, model: ClassInfo, base: str) -> bool:
+        """Is the library class among the bases of a project class?"""
+        return any(base == own or base in self._knowledge.type_bases(own) for own in model.library_bases)
+
     def model_of(self, callee: Library, site: CallSite | None) -> ClassInfo | None:
-        """The project class that an ORM call is about: the receiver's, or a class among the arguments."""
+        """The model class that an ORM call is about: the receiver's, or one among the arguments."""
         match callee.receiver:
-            case LibraryObject(model=model) if model is not None:
+            case LibraryObject(model=model) | Instance(model=model) if model is not None:
                 return model
             case ClassValue(cls=cls) | Instance(cls=cls):
-                return cls
+                about = self._evaluator.orm.about(cls)
+                if about is not None:
+                    return about
         if site is not None:
-            for arg in site.fact.args[:2]:
+            for arg in (*site.fact.args[:2], *(value for _, value in site.fact.kwargs[:2])):
                 for value in self._evaluator.evaluate(arg, site.function, site.fact.order):
-                    if isinstance(value, ClassValue):
-                        return value.cls
-                    if isinstance(value, LibraryObject) and value.model is not None:
-                        return value.model
+                    found = self._model_in(value)
+                    if found is not None:
+                        return found
         return None
 
-
-def _super_of(cls: ClassInfo) -> Value:
-    """`super()`: an instance whose attributes are looked up past its own class."""
-    for base in cls.bases:
-        return Instance(base) if not isinstance(base, str) else LibraryObject(base)
-    return LibraryObject("builtins.object")
+    def _model_in(self, value: Value) -> ClassInfo | None:
+        match value:
+            case ClassValue(cls=cls) | Instance(cls=cls) if self._evaluator.orm.is_model(cls):
+                return cls
+            case LibraryObject(model=model):
+                return model
+            case Container(items=items):
+                return next(
+                    (v.cls for v in items if isinstance(v, Instance) and self._evaluator.orm.is_model(v.cls)), None
+                )
+        return None
 
 
 def _registrars(knowledge: Knowledge) -> tuple[tuple[str, str], ...]:

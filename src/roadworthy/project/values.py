@@ -50,10 +50,11 @@ class FunctionValue:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance of a project class; `site` is the call that made it."""
+    """An instance of a project class; `site` is the call that made it, `model` the project class that it is about (managers)."""
 
     cls: ClassInfo
     site: CallSite | None = None
+    model: ClassInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class RuleError(Exception):
 
 def load_rules() -> tuple[Rule, ...]:
     """All rules. Raises RuleError when a module is malformed: a reviewer that silently lost a rule lies."""
-    rules = []
+    rules: list[Rule] = []
     for pillar in Pillar:
         folder = Path(__file__).with_name(pillar.value)
         stems = sorted(file.stem for file in folder.glob("*.py"))
