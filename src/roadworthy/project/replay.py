@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 from roadworthy.project import flow
+from roadworthy.project.bindings import argument_for
 from roadworthy.project.calls import DELIVERED
+from roadworthy.project.uses import fallback_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
@@ -43,16 +45,33 @@ def replayed_effects(model: Model) -> Iterator[Replayed]:
     effects: dict[int, EffectAt] = {}
     for entry in model.entries.all:
         if is_replayed(entry) and model.is_reviewed(entry.function.path):
-            for function, path in _replayed_functions(model, entry):
-                for site in function.calls:
-                    own = model.effects_at(site)
-                    if own and not asks_the_engine(model, site):
-                        for effect in own:
-                            effects[id(effect)] = effect
-                            found.setdefault(id(effect), []).append((entry, path))
+            passed = dict(_replayed_functions(model, entry))
+            for function, path in passed.items():
+                for effect in _own_effects(model, function, passed):
+                    effects[id(effect)] = effect
+                    found.setdefault(id(effect), []).append((entry, path))
     for key, ways in found.items():
         ways.sort(key=lambda way: (len(way[1]), way[0].function.path, way[0].function.line))
         yield Replayed(effects[key], tuple(dict.fromkeys(entry for entry, _ in ways)), ways[0][1])
+
+
+def _own_effects(model: Model, function: Function, passed: Container[Function]) -> Iterator[EffectAt]:
+    for site in function.calls:
+        own = model.effects_at(site)
+        if own and not asks_the_engine(model, site) and not _always_given(model, site, passed):
+            yield from own
+
+
+def _always_given(model: Model, site: CallSite, passed: Container[Function]) -> bool:
+    """A value that is made only where a parameter is missing, and every replayed caller passes it."""
+    name = fallback_for(site)
+    if name not in site.function.parameters:
+        return False
+    edges = [edge for edge in model.edges_to(site.function) if edge.caller in passed]
+    return bool(edges) and all(
+        argument_for(edge.callee, name, edge.site, model.graph.resolutions[edge.site].implicit) is not None
+        for edge in edges
+    )
 
 
 def is_replayed(entry: Entry) -> bool:

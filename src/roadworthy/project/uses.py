@@ -111,5 +111,42 @@ def steers(model: Model, site: CallSite) -> bool:
                 if any(key == "id" and _carries(value, carriers - {index}, names) for key, value in call.kwargs):
                     return True
     tests = [region.test for region in scope.regions if region.kind in {"if", "while", "case"}]
-    tests += [leave.value for leave in scope.leaves if leave.kind == "return"]
     return any(_carries(test, carriers, names) for test in tests if test is not None)
+
+
+def fallback_for(site: CallSite) -> str:
+    """The name that is taken when it is there, where a call only makes the value for its absence (`run_id or uuid4()`); else ""."""
+    scope = site.function.scope
+    chain = _outwards(site)
+    exprs = [a.value for a in scope.assigns] + [e.value for e in scope.leaves] + [t.value for t in scope.tests]
+    exprs += [e for call in scope.calls for e in (*call.args, *(v for _, v in call.kwargs))]
+    for expr in exprs:
+        for part in flow.walk(expr):
+            if isinstance(part, f.BoolOp) and part.op == "or" and _mentions_call(part.items[-1], chain):
+                return _plain(part.items[0])
+            if isinstance(part, f.IfExp) and _mentions_call(part, chain):
+                return _plain(part.orelse if _mentions_call(part.body, chain) else part.body)
+    for assign in scope.assigns:
+        here = scope.regions[assign.region]
+        if here.kind != "if" or not isinstance(assign.target, f.Name) or not _mentions_call(assign.value, chain):
+            continue
+        if any(isinstance(part, f.Name) and part.id == assign.target.id for part in flow.walk(here.test)):
+            return assign.target.id
+    return ""
+
+
+def _outwards(site: CallSite) -> frozenset[int]:
+    found = {site.index}
+    outer = site.fact.outer
+    while outer >= 0 and len(found) < 8:
+        found.add(outer)
+        outer = site.function.scope.calls[outer].outer
+    return frozenset(found)
+
+
+def _mentions_call(expr: f.Expr | None, indexes: frozenset[int]) -> bool:
+    return any(isinstance(part, f.CallRef) and part.index in indexes for part in flow.walk(expr))
+
+
+def _plain(expr: f.Expr) -> str:
+    return expr.id if isinstance(expr, f.Name) else ""

@@ -27,16 +27,31 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
 from roadworthy.project.blocking import Blocked, blocked_coroutines
+from roadworthy.project.boundaries import (
+    RetryOver,
+    comes_again,
+    entries_again,
+    entries_around,
+    feeding_entries,
+    retries_around,
+    retries_over,
+    runs_over_again,
+)
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
+from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.guard import Guard
+from roadworthy.project.identities import Identity, identities, is_lookup
+from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.loops import Loop
+from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
 from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
+from roadworthy.project.stable import own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -63,6 +78,7 @@ __all__ = [
     "Confidence",
     "Container",
     "Coverage",
+    "DefaultId",
     "Delivery",
     "Edge",
     "Effect",
@@ -76,19 +92,24 @@ __all__ = [
     "Guard",
     "GuardKind",
     "Handler",
+    "Identity",
     "Instance",
     "Iterable",
     "Iterator",
+    "KeyUse",
     "Library",
     "LibraryObject",
     "Literal",
     "Location",
     "Loop",
+    "Minted",
+    "Minting",
     "Model",
     "Origin",
     "Pillar",
     "Repeat",
     "Replayed",
+    "RetryOver",
     "RetryVerdict",
     "Rule",
     "Severity",
@@ -100,17 +121,32 @@ __all__ = [
     "argument",
     "arguments",
     "blocked_coroutines",
+    "comes_again",
+    "default_ids",
+    "entries_again",
+    "entries_around",
     "expr",
+    "feeding_entries",
     "finding",
     "flow",
     "has_spread",
+    "identities",
     "impact_weight",
     "is_engine_call",
+    "is_index_write",
+    "is_lookup",
+    "key_uses",
+    "key_value",
     "must_complete",
     "only_told",
+    "own_ids",
     "replayed_effects",
+    "retries_around",
+    "retries_over",
+    "runs_over_again",
     "say",
     "spawned_work",
+    "stable_ids",
     "steers",
     "unresolved_tasks",
 ]  # fmt: skip

@@ -45,6 +45,7 @@ from roadworthy.rules.api import (
     Effect,
     EffectAt,
     Finding,
+    Function,
     Iterator,
     Model,
     Repeat,
@@ -69,15 +70,14 @@ _HARMLESS = frozenset({Effect.WAIT, Effect.LOCK, Effect.CONNECT, Effect.CLOSE, E
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Look at everything that a replay passes."""
+    """Look at everything that a replay passes; the same mistake several times in one function is one cause."""
+    causes: dict[tuple[Function, Effect], list[Replayed]] = {}
     for replayed in replayed_effects(model):
-        effect = replayed.effect
-        if (
-            model.is_reviewed(effect.site.path)
-            and not is_engine_call(model, effect.site)
-            and breaks_replay(effect, model)
-        ):
-            yield _report(replayed, model)
+        site = replayed.effect.site
+        if model.is_reviewed(site.path) and not is_engine_call(model, site) and breaks_replay(replayed.effect, model):
+            causes.setdefault((site.function, replayed.effect.effect), []).append(replayed)
+    for found in causes.values():
+        yield _report(found, model)
 
 
 def breaks_replay(effect: EffectAt, model: Model) -> bool:
@@ -90,7 +90,8 @@ def breaks_replay(effect: EffectAt, model: Model) -> bool:
     return word.external and not word.telemetry and effect.effect not in _HARMLESS and not effect.row.lazy
 
 
-def _report(replayed: Replayed, model: Model) -> Finding:
+def _report(found: list[Replayed], model: Model) -> Finding:
+    replayed = found[0]
     effect, entry = replayed.effect, replayed.entries[0]
     call = say.call(effect.site, model)
     workflow = entry.function.qualname
@@ -99,12 +100,15 @@ def _report(replayed: Replayed, model: Model) -> Finding:
     return finding(
         RULE,
         model.place(effect.site),
-        _severity(effect, model),
+        min((_severity(r.effect, model) for r in found), key=lambda severity: severity.rank),
         title=f"`{call}` {_does(effect)} inside replayed workflow code of `{workflow}`"[:110],
         issue=f"`{call}`{via}, {effect.effect.word.meaning} in code that the engine replays, and the engine does not record it.",
         impact=_impact(effect, workflow, model),
         fix=advise_again.replay_safe(model, effect, entry),
-        related=[model.place_of_function(other.function, "replayed workflow") for other in replayed.entries[:6]],
+        related=[
+            *(model.place(other.effect.site, "the same") for other in found[1:]),
+            *(model.place_of_function(other.function, "replayed workflow") for other in replayed.entries[:6]),
+        ],
         steps=(*model.chain(path), *model.steps(entry, entry.function, effect.site)[-1:]),
         confidence=Confidence.weakest(effect.confidence),
         subject=effect.name,
