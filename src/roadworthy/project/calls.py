@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
+from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
@@ -173,6 +174,8 @@ class CallGraph:
             for callee in resolution.functions:
                 actual = "construct" if kind == "call" and resolution.classes else kind
                 self._add(Edge(site, callee, actual, spawner, waited))
+                for wrapper in wrappers_of(callee, self._evaluator):
+                    self._add(Edge(site, wrapper, actual, spawner, waited))
         self._link_contexts(function)
 
     def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:

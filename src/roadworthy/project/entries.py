@@ -15,6 +15,7 @@ from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import argument
 from roadworthy.project.calls import DELIVERED
+from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
 
 if TYPE_CHECKING:
@@ -331,10 +332,8 @@ class Entries:
 
     def _spread(self, entry: Entry) -> None:
         """Breadth first along everything that stays in the process."""
-        queue: deque[tuple[Function, bool]] = deque([(entry.function, True)])
-        roots = [entry.function]
-        if entry.kind is EntryKind.COMMAND and entry.function.kind == "module":
-            roots = [entry.function]
+        roots = (entry.function, *wrappers_of(entry.function, self._evaluator))
+        queue: deque[tuple[Function, bool]] = deque((root, True) for root in roots)
         for root in roots:
             self._reached.setdefault(root, {})[entry] = True
         while queue:

@@ -8,6 +8,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import arguments
+from roadworthy.project.decorators import wrapped_calls
 from roadworthy.project.guard import Guard
 from roadworthy.project.guardrows import GuardReader, works_bare
 from roadworthy.project.loops import Loop, loop_at
@@ -345,25 +346,6 @@ class Guards:
                     guard = self._reader.from_row(row, name, site, "decorator", None)
                     yield _moved(guard, "house", decorator, site, None, line=line, path=function.path)
         self._busy.discard(decorator)
-
-
-def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
-    """(wrapper, call of the wrapped function) for each place where a decorator's inner function calls its parameter."""
-    stack = [(decorator, frozenset(decorator.parameters))]
-    while stack:
-        function, names = stack.pop()
-        for children in function.children.values():
-            for child in children:
-                if child.kind != "function":
-                    continue
-                for site in child.calls:
-                    func = site.fact.func
-                    passes = any(
-                        isinstance(a, f.Name) and a.id in names and a.id not in child.parameters for a in site.fact.args
-                    )
-                    if (isinstance(func, f.Name) and func.id in names and func.id not in child.parameters) or passes:
-                        yield child, site
-                stack.append((child, names | frozenset(child.parameters)))
 
 
 def _is_given(index: int, exprs: list[f.Expr]) -> bool:
