@@ -216,9 +216,7 @@ class Failures:
                     return Outcome("handled", step.path, step.left, handler, guard)
         return None
 
-    def _outward(
-        self, step: _Step
-    ) -> Iterator[tuple[Outcome | None, tuple[_Step, CallSite, Edge | None] | None]]:
+    def _outward(self, step: _Step) -> Iterator[tuple[Outcome | None, tuple[_Step, CallSite, Edge | None] | None]]:
         """The entries that fail, the tasks that end, and the callers to go on with."""
         model, alone = self._model, True
         for entry in model.entries.at(step.function):

@@ -137,6 +137,14 @@ def assigns_in(scope: f.Scope, region: int) -> Iterator[f.Assign]:
             yield assign
 
 
+def item_assigns(scope: f.Scope, name: str) -> Iterator[tuple[str, f.Assign]]:
+    """(key, assignment) of every `name["key"] = value`."""
+    for assign in scope.assigns:
+        match assign.target:
+            case f.Sub(value=f.Name(id=owner), index=f.Str(value=key)) if owner == name and assign.value is not None:
+                yield key, assign
+
+
 def on_one_path(scope: f.Scope, first: int, second: int) -> bool:
     """May control pass through both regions in one run: not in different branches of the same if/case/try handler pair?"""
     chain_first = list(ancestors(scope, first))

@@ -84,7 +84,9 @@ class Lifetime:
         """Functions that no entry reaches (dispatched by name), that were written to be stopped, and that end in a loop."""
         reached = {function for run in self.runs() for function in run.reached}
         marked = {found.site.function for found in self.signals.all if found.names("INT")}
-        marked |= {function for function in self._model.functions if any(True for _ in interrupt_regions(function.scope))}
+        marked |= {
+            function for function in self._model.functions if any(True for _ in interrupt_regions(function.scope))
+        }
         for function in _in_order(marked - reached):
             if self._model.exposure(function).entries or not self._model.is_reviewed(function.path):
                 continue
@@ -115,7 +117,9 @@ class Lifetime:
         goals = {loop.function for loop in run.loops}
         for function in _in_order(run.reached):
             for region in interrupt_regions(function.scope):
-                body = next((r for r in flow.siblings(function.scope, region) if function.scope.regions[r].kind == "try"), None)
+                body = next(
+                    (r for r in flow.siblings(function.scope, region) if function.scope.regions[r].kind == "try"), None
+                )
                 if body is None or not self._cleans_up(function, region):
                     continue
                 if self._leads_to(function, body, goals):
@@ -148,7 +152,9 @@ class Lifetime:
         found = []
         for process in self._model.deployment.processes:
             answer = reach(process)
-            if not answer.reached and (process.kind in _LONG or (process.kind == "unknown" and self._runs_long(process))):
+            if not answer.reached and (
+                process.kind in _LONG or (process.kind == "unknown" and self._runs_long(process))
+            ):
                 found.append((process, answer))
         return found
 
@@ -179,7 +185,9 @@ class Lifetime:
         if root in goals:
             return None
         edges = sorted(self._model.edges_from(root), key=lambda edge: edge.site.fact.order)
-        return next((edge.site for edge in edges if edge.kind not in DELIVERED and self.closure(edge.callee) & goals), None)
+        return next(
+            (edge.site for edge in edges if edge.kind not in DELIVERED and self.closure(edge.callee) & goals), None
+        )
 
     def loops_of(self, function: Function) -> tuple[Loop, ...]:
         """Loops of a function that go on until the process is stopped."""
@@ -238,10 +246,13 @@ class Lifetime:
         for site in function.calls:
             for name in self._model.library_names(site):
                 if any(
-                    guard.kind == "shutdown-hook" and "wrapper" in guard.form for guard in self._model.knowledge.guards(name)
+                    guard.kind == "shutdown-hook" and "wrapper" in guard.form
+                    for guard in self._model.knowledge.guards(name)
                 ):
                     return True
-        return any(entry.installs_shutdown and entry.kind is not EntryKind.COMMAND for entry in self._entries_made(function))
+        return any(
+            entry.installs_shutdown and entry.kind is not EntryKind.COMMAND for entry in self._entries_made(function)
+        )
 
     def _entries_made(self, function: Function) -> Iterator[Entry]:
         """Entries that are registered by a call of this function: whoever registers a consumer also runs its framework."""

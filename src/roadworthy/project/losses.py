@@ -165,7 +165,9 @@ class Losses:
 def _is_handle(expr: f.Expr, name: f.Name) -> bool:
     """`execution.name`: the identity of what is polled."""
     return any(
-        isinstance(part, f.Attr) and part.value == name and (part.name in _HANDLES or part.name.endswith(("_id", "_name")))
+        isinstance(part, f.Attr)
+        and part.value == name
+        and (part.name in _HANDLES or part.name.endswith(("_id", "_name")))
         for part in flow.walk(expr)
     )
 
@@ -177,7 +179,10 @@ def lone_connections(model: Model) -> Iterator[tuple[EffectAt, int]]:
         library = model.knowledge.library_of(effect.name)
         if library is None or not {"sql-driver", "rpc"} & set(library.role):
             continue
-        if flow.loops_of(function.scope, effect.site.fact.region) or effect.site.fact.use not in {"assigned", "context"}:
+        if flow.loops_of(function.scope, effect.site.fact.region) or effect.site.fact.use not in {
+            "assigned",
+            "context",
+        }:
             continue
         for index, region in enumerate(function.scope.regions):
             endless = region.kind == "while" and region.start > effect.site.fact.order

@@ -153,7 +153,8 @@ class Retries:
     def _sent_with_retry(self, function: Function) -> bool:
         """`queue.enqueue(job, retry=Retry(max=3))` somewhere."""
         return any(
-            edge.kind == "job" and self._names_retry(edge.spawner or edge.site) for edge in self._model.edges_to(function)
+            edge.kind == "job" and self._names_retry(edge.spawner or edge.site)
+            for edge in self._model.edges_to(function)
         )
 
     def entry_attempts(self, entry: Entry) -> Attempts:
@@ -182,7 +183,9 @@ class Retries:
 
 def _sets_retry(cls: ClassInfo) -> bool:
     return any(
-        name in ancestor.attribute_assigns for ancestor in cls.mro for name in ("autoretry_for", "retry_policy", "retries")
+        name in ancestor.attribute_assigns
+        for ancestor in cls.mro
+        for name in ("autoretry_for", "retry_policy", "retries")
     )
 
 

@@ -56,7 +56,9 @@ def _names(function: Function, site: CallSite | None, model: Model) -> Iterator[
     for start in range(len(parts) - 1):
         yield ".".join(parts[start:])
     for keyword, value in site.fact.kwargs if site is not None else ():
-        literal = model.literal(value, site.function) if site is not None and keyword in {"name", "actor_name"} else None
+        literal = (
+            model.literal(value, site.function) if site is not None and keyword in {"name", "actor_name"} else None
+        )
         if isinstance(literal, str):
             yield literal
 

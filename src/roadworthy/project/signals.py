@@ -78,7 +78,9 @@ class Signals:
         if self._model.targets(site):
             return False
         last = _last(site.fact.func).lower()
-        return "signal" in last and any(word in last for word in ("handle", "install", "setup", "set_up", "regist", "add"))
+        return "signal" in last and any(
+            word in last for word in ("handle", "install", "setup", "set_up", "regist", "add")
+        )
 
     def _hook(self, site: CallSite, row: SpawnerRow) -> Registration:
         signals = self._signals(site.fact.args[:1], site)

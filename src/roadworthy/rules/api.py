@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from roadworthy.advice import again as advise_again
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
 from roadworthy.facts import schema as expr
@@ -28,6 +29,16 @@ from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
 from roadworthy.project.blocking import Blocked, blocked_coroutines
+from roadworthy.project.boundaries import (
+    RetryOver,
+    comes_again,
+    entries_again,
+    entries_around,
+    feeding_entries,
+    retries_around,
+    retries_over,
+    runs_over_again,
+)
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.cutoff import (
@@ -42,16 +53,23 @@ from roadworthy.project.cutoff import (
 )
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
+from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.guard import Guard
+from roadworthy.project.identities import Identity, identities, is_lookup
+from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
+from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
 from roadworthy.project.signals import Registration
+from roadworthy.project.stable import own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
     Container,
@@ -65,6 +83,10 @@ from roadworthy.rules import wording as say
 
 __all__ = [
     "ANSWERS",
+    "DELIVERED",
+    "DETACHED",
+    "HANDOFFS",
+    "INLINE",
     "Audience",
     "Blocked",
     "CallSite",
@@ -74,8 +96,7 @@ __all__ = [
     "Confidence",
     "Container",
     "Coverage",
-    "DELIVERED",
-    "DETACHED",
+    "DefaultId",
     "Delivery",
     "Edge",
     "Effect",
@@ -88,12 +109,12 @@ __all__ = [
     "FunctionValue",
     "Guard",
     "GuardKind",
-    "HANDOFFS",
     "Handler",
-    "INLINE",
+    "Identity",
     "Instance",
     "Iterable",
     "Iterator",
+    "KeyUse",
     "Library",
     "LibraryObject",
     "Lifetime",
@@ -101,12 +122,16 @@ __all__ = [
     "Location",
     "Loop",
     "Loss",
+    "Minted",
+    "Minting",
     "Model",
     "Origin",
     "Pillar",
     "Promise",
     "Registration",
     "Repeat",
+    "Replayed",
+    "RetryOver",
     "RetryVerdict",
     "Rule",
     "Run",
@@ -118,24 +143,44 @@ __all__ = [
     "TimeoutVerdict",
     "Workload",
     "advise",
+    "advise_again",
     "answered",
     "argument",
     "arguments",
     "blocked_coroutines",
+    "comes_again",
+    "default_ids",
+    "entries_again",
+    "entries_around",
     "expr",
+    "feeding_entries",
     "finding",
     "flow",
     "hands_off",
     "has_spread",
+    "identities",
     "impact_weight",
     "is_bookkeeping",
     "is_done_again",
+    "is_engine_call",
+    "is_index_write",
+    "is_lookup",
+    "key_uses",
+    "key_value",
     "lives_on",
     "losses",
     "must_complete",
+    "only_told",
+    "own_ids",
     "promise_of",
+    "replayed_effects",
+    "retries_around",
+    "retries_over",
+    "runs_over_again",
     "say",
     "spawned_work",
+    "stable_ids",
+    "steers",
     "stopping",
     "unresolved_tasks",
 ]  # fmt: skip

@@ -63,7 +63,9 @@ def check(model: Model) -> Iterator[Finding]:
 def is_help_script(process: StartedProcess) -> bool:
     """A script that no manifest starts and that is not called like an entrypoint: somebody runs it by hand."""
     name = process.path.rpartition("/")[2]
-    return process.host == "script" and not name.startswith(("entrypoint", "docker-entrypoint", "entry", "start", "run"))
+    return process.host == "script" and not name.startswith(
+        ("entrypoint", "docker-entrypoint", "entry", "start", "run")
+    )
 
 
 def _cause(process: StartedProcess, answer: SignalReach) -> tuple[str, int]:
@@ -135,7 +137,11 @@ def _also(lost: list[Lost]) -> str:
 
 
 def _impact(name: str, process: StartedProcess) -> str:
-    grace = f"{say.seconds(process.grace_period)} later" if process.grace_period is not None else "at the end of the grace period"
+    grace = (
+        f"{say.seconds(process.grace_period)} later"
+        if process.grace_period is not None
+        else "at the end of the grace period"
+    )
     work = {
         "server": "requests in hand are cut off in the middle",
         "worker": "jobs in hand are cut off half done and run again or are lost",

@@ -161,7 +161,9 @@ def _report(
     run: Run, place: Location, lost: list[EffectAt], lifetime: Lifetime, model: Model, *, title: str, issue: str, fix: str
 ) -> Finding:  # fmt: skip
     severity = _severity(lost, model, place)
-    loops = [model.place_of_lines(p.function, p.line, p.line, "runs until the process is stopped") for p in run.loops[:4]]
+    loops = [
+        model.place_of_lines(p.function, p.line, p.line, "runs until the process is stopped") for p in run.loops[:4]
+    ]
     return finding(
         RULE,
         place,
@@ -193,13 +195,19 @@ def _impact(run: Run, lost: list[EffectAt], lifetime: Lifetime, model: Model) ->
     process = lifetime.deployed(run.root)
     at_deploy = "At each deploy the process dies at whatever line it has reached"
     if process is not None and process.host in {"docker", "compose", "kubernetes"} and not process.init:
-        grace = f"{say.seconds(process.grace_period)} later" if process.grace_period is not None else "when the grace period is over"
+        grace = (
+            f"{say.seconds(process.grace_period)} later"
+            if process.grace_period is not None
+            else "when the grace period is over"
+        )
         at_deploy = (
             f"As the first process of its container ({process.path}:{process.line}) it ignores SIGTERM and is killed {grace} "
             "at whatever line it has reached"
         )
     changes = [effect for effect in lost if is_change(effect)]
-    worst = max(changes or lost, key=lambda e: (impact_weight(model.exposure(run.root), [e]), -e.site.line), default=None)
+    worst = max(
+        changes or lost, key=lambda e: (impact_weight(model.exposure(run.root), [e]), -e.site.line), default=None
+    )
     if worst is None:
         return f"{at_deploy}; no clean-up runs."
     return (
@@ -225,7 +233,9 @@ def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Fin
         issue=f"`{say.call(found.site, model)}` replaces the default action of SIGTERM by `{handler.qualname}`, which {does}.",
         impact="At each deploy the process goes on as before until SIGKILL ends it at whatever line it has reached; the handler makes it worse "
         "than no handler, since the whole grace period passes first.",
-        fix=stopping.read_flag(flag) if flag else stopping.stop_flag(model, handler, f"`{handler.qualname}`", on_loop=False),
+        fix=stopping.read_flag(flag)
+        if flag
+        else stopping.stop_flag(model, handler, f"`{handler.qualname}`", on_loop=False),
         related=[model.place_of_function(handler, "the handler")],
         confidence=Confidence.HIGH if _is_followed(handler) else Confidence.MEDIUM,
         subject=handler.qualname,
@@ -239,7 +249,9 @@ def is_waited_for(found: Registration, lifetime: Lifetime) -> bool:
 
 def is_pause(site: CallSite | None) -> bool:
     """`pause()` returns as soon as a handler has run."""
-    return site is not None and isinstance(site.fact.func, expr.Attr | expr.Name) and say_last(site.fact.func) == "pause"
+    return (
+        site is not None and isinstance(site.fact.func, expr.Attr | expr.Name) and say_last(site.fact.func) == "pause"
+    )
 
 
 def say_last(func: expr.Attr | expr.Name) -> str:
