@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from roadworthy.advice import database as advise_database
 from roadworthy.advice import recipes as advise
 from roadworthy.facts import schema as expr
 from roadworthy.findings.finding import (
@@ -27,6 +28,11 @@ from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
+from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.checks import Check as RowCheck
+from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.presence import Presence
+from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
@@ -47,14 +53,21 @@ from roadworthy.project.values import (
 from roadworthy.rules import wording as say
 
 __all__ = [
+    "DELETE",
     "DELIVERED",
     "DETACHED",
     "INLINE",
+    "INSERT",
+    "READ",
+    "UPDATE",
+    "UPSERT",
+    "Access",
     "Audience",
     "CallSite",
     "Callable",
     "ClassInfo",
     "ClassValue",
+    "Column",
     "Confidence",
     "Container",
     "Coverage",
@@ -79,17 +92,24 @@ __all__ = [
     "Literal",
     "Location",
     "Loop",
+    "Match",
     "Model",
     "Origin",
     "Pillar",
+    "Presence",
     "Repeat",
     "RetryVerdict",
+    "RowCheck",
     "Rule",
     "Severity",
     "Spawned",
     "Step",
+    "Table",
+    "Through",
     "TimeoutVerdict",
+    "UniqueKey",
     "advise",
+    "advise_database",
     "argument",
     "arguments",
     "expr",
