@@ -53,6 +53,7 @@ class Access:
     target: tuple[str, ...] | None = None  # columns of a conflict clause; () for a clause without columns
     fresh: bool | None = None  # write of an object: made here (True), loaded here (False), unknown (None)
     object: Expr | None = None  # the object that is written, as an expression of the site's scope
+    listed: tuple[str, ...] = ()  # read: the only columns that are fetched
 
     @property
     def function(self) -> Function:
@@ -201,7 +202,7 @@ class Accesses:
         kind = chain.kind or kind
         return Access(
             kind, site, effect, model, table, _named(chain.lookup, table), _named(chain.values, table), chain.exact, chain.filled,
-            chain.method, chain.links, chain.locked, chain.target, chain.fresh, chain.object,
+            chain.method, chain.links, chain.locked, chain.target, chain.fresh, chain.object, chain.listed,
         )  # fmt: skip
 
     def _handed_over(self, site: CallSite) -> Iterator[Access]:

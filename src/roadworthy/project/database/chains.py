@@ -60,6 +60,7 @@ class Chain:
     target: tuple[str, ...] | None = None
     fresh: bool | None = None
     object: f.Expr | None = None
+    listed: tuple[str, ...] = ()
     found: list[CallSite] = field(default_factory=list)
 
 
@@ -281,6 +282,8 @@ class ChainReader:
         elif method in _NEGATED:
             found, _ = self._conditions.of_call(site)
             chain.lookup = (*chain.lookup, *(Match(m.column, m.value, m.scope, "other", m.order) for m in found))
+        elif method in {"values_list", "values", "with_entities", "with_only_columns", "select", "query"}:
+            chain.listed = tuple(n for a in fact.args for n in self._conditions.names(a, site.function)) or chain.listed
         elif method in _NARROWS:
             chain.exact = False
         elif method.startswith("on_conflict"):

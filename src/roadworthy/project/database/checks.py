@@ -97,7 +97,12 @@ class Checks:
         table = read.access.table
         assert table is not None
         keys, others = _columns(read.access, membership=presence.by_membership)
-        return Check(function, read, write, table, keys, others, found == "reject") if keys else None
+        if presence.by_membership or presence.mapped is not None:
+            keys = _with_members(keys, read.access, presence.mapped, table)
+        only_joins = all(match.op == "join" for match in read.access.lookup if match.column in keys)
+        if not keys or (only_joins and presence.mapped is None and not presence.by_membership):
+            return None
+        return Check(function, read, write, table, keys, others, found == "reject")
 
     def _answers(self, read: Through) -> bool:
         """Does the call give what was read back to the asking function?"""
@@ -150,6 +155,18 @@ def _columns(read: Access, *, membership: bool) -> tuple[tuple[str, ...], tuple[
         else:
             others[match.column] = None
     return tuple(keys), tuple(others)
+
+
+def _with_members(keys: tuple[str, ...], read: Access, mapped: tuple[str, ...] | None, table: Table) -> tuple[str, ...]:
+    """The columns of the lookup and those by which its rows are told apart afterwards; () when these are not known."""
+    listed = mapped or read.listed
+    if any(table.column(name) is None for name in listed):
+        return ()
+    if not listed:
+        return keys if any(match.op == "in" for match in read.lookup) and mapped is None else ()
+    return tuple(
+        dict.fromkeys((*keys, *(column.name for name in listed if (column := table.column(name)) is not None)))
+    )
 
 
 def _returns(function: Function, site: CallSite) -> bool:

@@ -26,6 +26,9 @@ class Presence:
         self._scope = function.scope
         self._site = site
         self.by_membership = False
+        self.mapped: tuple[str, ...] | None = (
+            None  # attributes by which the rows were put into a mapping or set; () unreadable
+        )
         self._names: dict[str, int] = {}
         for _ in range(2):
             for assign in self._scope.assigns:
@@ -60,7 +63,11 @@ class Presence:
                 return wanted if wanted in signs else signs[0] if len({s for s in signs if s}) == 1 and signs[0] else 0
             case f.Comp():
                 region = self._scope.regions[expr.region]
-                return 1 if self.sign(region.test, depth + 1) == 1 else 0
+                if self.sign(region.test, depth + 1) != 1:
+                    return 0
+                if expr.kind in {"dict", "set", "list"}:
+                    self.mapped = _attributes(expr.key if expr.kind == "dict" else expr.element)
+                return 1
             case f.Sub() | f.IfExp():
                 inner = expr.value if isinstance(expr, f.Sub) else expr.test
                 return self.sign(inner, depth + 1)
@@ -127,12 +134,20 @@ class Presence:
             if region.kind != "if" or region.test is None or region.end < self._site.fact.order:
                 continue
             sign = self.sign(region.test)
-            if not sign:
+            if not sign or self._is_mixed(region.test):
                 continue
             found = self._by_branch(index, region, sign, other)
             if found is not None:
                 return found
         return self._by_handler(other) or self._by_expression(other)
+
+    def _is_mixed(self, test: f.Expr) -> bool:
+        """`if row and row.active:` says nothing of absence where it is false, `if not row or stale:` nothing where it is true."""
+        if isinstance(test, f.Unary):
+            return test.op == "not" and self._is_mixed(test.value)
+        if not isinstance(test, f.BoolOp) or not self.sign(test):
+            return False
+        return (test.op == "and") == (self.sign(test) > 0)
 
     def _by_branch(self, index: int, region: f.Region, sign: int, other: CallSite) -> str | None:
         scope = self._scope
@@ -193,6 +208,17 @@ class Presence:
                 if branch is not None and _contains(branch, other.index, self._scope):
                     return "use"
         return None
+
+
+def _attributes(expr: f.Expr | None) -> tuple[str, ...]:
+    """`row.number`, `(row.shop_id, row.number)`; a row itself says nothing."""
+    match expr:
+        case f.Attr(name=name, value=f.Name()):
+            return (name,)
+        case f.Seq(items=items):
+            found = tuple(name for item in items for name in _attributes(item))
+            return found if len(found) == len(items) else ()
+    return ()
 
 
 def _contains(expr: f.Expr, index: int, scope: f.Scope, depth: int = 0) -> bool:

@@ -64,6 +64,8 @@ urlpatterns = [path("claim/<code>", claim)]
 ```
 """
 
+import re
+
 from roadworthy.rules.api import (
     Audience,
     Confidence,
@@ -86,21 +88,25 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="check-then-insert", anti_pattern="check-then-act", doc=__doc__)
 
+_LOG = re.compile(r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Event|Activity|Run)$")
+_REQUESTS = (EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE)
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 _BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN)
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Ask each pair of lookup and insert what keeps two runs apart."""
+    """Ask each pair of lookup and insert what keeps two runs apart; one finding for each table of a function."""
     for function in model.functions:
+        causes: dict[tuple[str, bool], list[tuple[RowCheck, UniqueKey | None]]] = {}
         for pair in model.checks.of(function):
             if is_about_something_else(pair) or is_one_run_at_a_time(pair, model):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access)
-            if key is not None and is_handled(pair, key, model):
-                continue
-            yield _report(pair, key, model)
+            if key is None or not is_handled(pair, key, model):
+                causes.setdefault((pair.table.name, key is None), []).append((pair, key))
+        for pairs in causes.values():
+            yield _report(pairs[0][0], pairs[0][1], [pair for pair, _ in pairs[1:]], model)
 
 
 def is_about_something_else(pair: RowCheck) -> bool:
@@ -115,18 +121,25 @@ def is_about_something_else(pair: RowCheck) -> bool:
 def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
     """A lock is held, or only a person or a start-up runs it."""
     exposure = model.exposure(pair.function)
-    if bool(exposure.entries) and not exposure.serves:
+    if (exposure.entries and not exposure.serves) or (model.is_script(pair.function.path) and not exposure.serves):
         return True
     return model.protection.lock_held(pair.write.site, pair.table)
 
 
 def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
-    """The unique key's violation is caught somewhere, or the write converges on the primary key that it gives."""
+    """The violation is caught somewhere, a retry of the job finds the row, or the write converges on the primary key that it gives."""
     converges = key.kind == "primary" and pair.write.access.method in {"save", "asave"}
-    return converges or model.protection.conflict_handled(pair.function, pair.write)
+    entries = [reached.entry for reached in model.exposure(pair.function).entries if reached.entry.serves_others]
+    heals = bool(entries) and not pair.rejects and all(entry.retried for entry in entries)
+    return converges or heals or model.protection.conflict_handled(pair.function, pair.write)
 
 
-def _report(pair: RowCheck, key: UniqueKey | None, model: Model) -> Finding:
+def is_log(pair: RowCheck) -> bool:
+    """Rows that tell what happened: one too many is a blemish."""
+    return bool(_LOG.search(pair.model_name))
+
+
+def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> Finding:
     exposure = model.exposure(pair.function)
     entry = exposure.worst
     return finding(
@@ -137,7 +150,7 @@ def _report(pair: RowCheck, key: UniqueKey | None, model: Model) -> Finding:
         issue=_issue(pair, key),
         impact=_impact(pair, key, entry),
         fix=_fix(pair, key, model),
-        related=_related(pair, key, model),
+        related=_related(pair, key, more, model),
         steps=model.steps(entry, pair.function, pair.write.site),
         confidence=_confidence(pair, exposure, model),
         subject=f"{pair.table.name}:{','.join(pair.keys)}",
@@ -149,8 +162,14 @@ def _report(pair: RowCheck, key: UniqueKey | None, model: Model) -> Finding:
 def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: Model) -> Severity:
     if key is not None:
         return Severity.LOW if pair.rejects else Severity.MEDIUM
-    at_once = [r.entry for r in exposure.entries if r.entry.kind not in (*_ALONE, *_BY_HAND)]
-    return Severity.HIGH if at_once and not model.is_script(pair.function.path) else Severity.MEDIUM
+    at_once = any(
+        r.entry.repeats or r.entry.kind in _REQUESTS
+        for r in exposure.entries
+        if r.entry.kind not in (*_ALONE, *_BY_HAND)
+    )
+    return (
+        Severity.HIGH if at_once and not is_log(pair) and not model.is_script(pair.function.path) else Severity.MEDIUM
+    )
 
 
 def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
@@ -161,7 +180,7 @@ def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
 
 
 def _names(pair: RowCheck) -> str:
-    attributes = [column.attribute if (column := pair.table.column(name)) else name for name in pair.keys]
+    attributes = [column.attribute for name in pair.keys if (column := pair.table.column(name)) is not None]
     return f"`{attributes[0]}`" if len(attributes) == 1 else f"`({', '.join(attributes)})`"
 
 
@@ -209,8 +228,10 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"
 
 
-def _related(pair: RowCheck, key: UniqueKey | None, model: Model) -> list[Location]:
+def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:
     found = [model.place(pair.read.site, "looks for the row")]
+    others = {other.write.site: None for other in more if other.write.site is not pair.write.site}
+    found.extend(model.place(site, "inserts it as well") for site in others)
     for half, note in ((pair.read, "reads it"), (pair.write, "inserts it")):
         if not half.direct:
             found.append(model.place(half.access.site, note))
