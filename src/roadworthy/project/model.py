@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.database.access import Accesses
+from roadworthy.project.database.checks import Checks
+from roadworthy.project.database.protection import Protection
 from roadworthy.project.database.tables import Schema
 from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
@@ -179,6 +182,23 @@ class Model:
         module = self.symbols.by_path.get(path)
         return [site for function in module.functions for site in function.calls if site.line == line] if module else []
 
+    # --- the database -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def accesses(self) -> Accesses:
+        """Reads and writes of tables, by columns."""
+        return Accesses(self.graph, self.effects, self.evaluator, self.schema)
+
+    @cached_property
+    def checks(self) -> Checks:
+        """Places that look for a row and insert one when there is none."""
+        return Checks(self.accesses, self.evaluator)
+
+    @cached_property
+    def protection(self) -> Protection:
+        """What keeps two runs of a check and a write apart."""
+        return Protection(self)
+
     # --- values -------------------------------------------------------------------------------------------------------
 
     def values(self, expr: Expr, function: Function, order: int | None = None) -> Values:
@@ -338,6 +358,10 @@ class Model:
     def place_of_lines(self, function: Function, line: int, end_line: int, note: str = "") -> Location:
         """Any lines of a function."""
         return Location(function.path, line, end_line, 0, function.qualname, note)
+
+    def place_of_lines_in(self, path: str, line: int, end_line: int, function: str = "", note: str = "") -> Location:
+        """Any lines of a file."""
+        return Location(path, line, end_line, 0, function or "<module>", note)
 
     def place_of_guard(self, guard: Guard, note: str = "") -> Location:
         """Where a guard stands."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from roadworthy.advice import again as advise_again
+from roadworthy.advice import database as advise_database
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
 from roadworthy.facts import schema as expr
@@ -51,6 +52,11 @@ from roadworthy.project.cutoff import (
     losses,
     must_complete,
 )
+from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.checks import Check as RowCheck
+from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.presence import Presence
+from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
@@ -83,16 +89,23 @@ from roadworthy.rules import wording as say
 
 __all__ = [
     "ANSWERS",
+    "DELETE",
     "DELIVERED",
     "DETACHED",
     "HANDOFFS",
     "INLINE",
+    "INSERT",
+    "READ",
+    "UPDATE",
+    "UPSERT",
+    "Access",
     "Audience",
     "Blocked",
     "CallSite",
     "Callable",
     "ClassInfo",
     "ClassValue",
+    "Column",
     "Confidence",
     "Container",
     "Coverage",
@@ -122,17 +135,20 @@ __all__ = [
     "Location",
     "Loop",
     "Loss",
+    "Match",
     "Minted",
     "Minting",
     "Model",
     "Origin",
     "Pillar",
+    "Presence",
     "Promise",
     "Registration",
     "Repeat",
     "Replayed",
     "RetryOver",
     "RetryVerdict",
+    "RowCheck",
     "Rule",
     "Run",
     "Severity",
@@ -140,10 +156,14 @@ __all__ = [
     "Spawned",
     "StartedProcess",
     "Step",
+    "Table",
+    "Through",
     "TimeoutVerdict",
+    "UniqueKey",
     "Workload",
     "advise",
     "advise_again",
+    "advise_database",
     "answered",
     "argument",
     "arguments",

@@ -69,6 +69,20 @@ def again(found: Entry) -> str:
     return "It is run again over the same data after a failure half-way"
 
 
+def twice(found: Entry) -> str:
+    """What comes to an entry twice at the same time: "two requests at once"."""
+    match found.kind:
+        case EntryKind.WEBHOOK_HANDLER:
+            return "the same event twice at once"
+        case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
+            return "two requests at once (a double click is enough)"
+        case EntryKind.QUEUE_CONSUMER | EntryKind.LAMBDA_HANDLER:
+            return "a message and its redelivery at once"
+        case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
+            return "two runs at once"
+    return "two runs that overlap"
+
+
 def call(site: CallSite, model: Model) -> str:
     """The callee as written, with brackets: `requests.post()`."""
     return f"{model.callee_text(site)}()"
