@@ -63,6 +63,7 @@ from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
+from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.guard import Guard
 from roadworthy.project.identities import Identity, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
@@ -117,6 +118,7 @@ __all__ = [
     "Entry",
     "EntryKind",
     "Exposure",
+    "FanOut",
     "Finding",
     "Function",
     "FunctionValue",
@@ -173,6 +175,7 @@ __all__ = [
     "entries_again",
     "entries_around",
     "expr",
+    "fan_outs",
     "feeding_entries",
     "finding",
     "flow",
@@ -202,6 +205,7 @@ __all__ = [
     "stable_ids",
     "steers",
     "stopping",
+    "unbounded_effects",
     "unresolved_tasks",
 ]  # fmt: skip
 
