@@ -73,7 +73,9 @@ from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
 from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
+from roadworthy.project.retries import Retried
 from roadworthy.project.signals import Registration
+from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.uses import only_told, steers
@@ -148,6 +150,7 @@ __all__ = [
     "Registration",
     "Repeat",
     "Replayed",
+    "Retried",
     "RetryOver",
     "RetryVerdict",
     "RowCheck",
@@ -156,6 +159,7 @@ __all__ = [
     "Severity",
     "SignalReach",
     "Spawned",
+    "Spin",
     "StartedProcess",
     "Step",
     "Table",
@@ -202,6 +206,7 @@ __all__ = [
     "runs_over_again",
     "say",
     "spawned_work",
+    "spins",
     "stable_ids",
     "steers",
     "stopping",
