@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from roadworthy.facts.schema import Name
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 
@@ -49,8 +50,14 @@ def _spins_of(model: Model, function: Function, loop: Loop) -> Iterator[Spin]:
             continue
         for region in flow.handlers_of(function.scope, tried):
             handler = model.exceptions.handler(function, region)
-            if _goes_round_at_once(model, function, loop, tried, handler):
+            if _hears_of(model, handler, effects) and _goes_round_at_once(model, function, loop, tried, handler):
                 yield Spin(function, loop, handler, effects)
+
+
+def _hears_of(model: Model, handler: Handler, effects: tuple[EffectAt, ...]) -> bool:
+    """May the handler catch what the outside raises? One for bad data runs after an answer, which has taken its time."""
+    raised = {name for effect in effects for name in effect.row.raises}
+    return handler.broad or not raised or any(model.exceptions.catches(handler, name) is not False for name in raised)
 
 
 def _outside(model: Model, function: Function, tried: int) -> Iterator[EffectAt]:
@@ -130,6 +137,22 @@ def _is_expected(model: Model, handler: Handler) -> bool:
     )
 
 
-def last_line(region: f.Region) -> int:
-    """The last line worth showing of a handler."""
-    return min(region.end_line, region.line + 8)
+def uncapped_pause(model: Model, function: Function, region: int) -> CallSite | None:
+    """The call that waits in a loop for a time that doubles each round with nothing that bounds it."""
+    for call in flow.calls_in(function.scope, region):
+        site = function.site(call)
+        if call.args and any(e.effect is Effect.SLEEP for e in model.effects_at(site)):
+            texts = [flow.deep_text(expr, function.scope) for expr in _written(call.args[0], function, region)]
+            if any("**" in text for text in texts) and not any("min(" in text for text in texts):
+                return site
+    return None
+
+
+def _written(expr: f.Expr, function: Function, region: int) -> Iterator[f.Expr]:
+    """An expression, and for a name what the loop assigns to it."""
+    yield expr
+    for part in flow.walk(expr):
+        if isinstance(part, Name):
+            for assign in function.bindings.get(part.id, ()):
+                if assign.value is not None and flow.within(function.scope, assign.region, region):
+                    yield assign.value

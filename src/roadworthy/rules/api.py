@@ -75,7 +75,7 @@ from roadworthy.project.origins import Origin
 from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
 from roadworthy.project.retries import Retried
 from roadworthy.project.signals import Registration
-from roadworthy.project.spins import Spin, spins
+from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.uses import only_told, steers
@@ -211,6 +211,7 @@ __all__ = [
     "steers",
     "stopping",
     "unbounded_effects",
+    "uncapped_pause",
     "unresolved_tasks",
 ]  # fmt: skip
 

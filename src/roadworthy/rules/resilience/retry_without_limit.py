@@ -7,6 +7,8 @@ caller waits, and nobody is told, since nothing ever fails.
 ## What is reported
 A retry decorator, policy or loop around a call to the outside with a limit neither on attempts nor on time, in code that serves others.
 
+Also a delay that doubles with every attempt and has no cap, when the number of attempts is not fixed.
+
 ## What is not reported
 The endless connect or consume loop of a worker, which has nothing else to do. Policies with a limit on attempts or time.
 
@@ -44,6 +46,7 @@ def sync(url: str) -> None:
 import re
 
 from roadworthy.rules.api import (
+    CallSite,
     EntryKind,
     Finding,
     GuardKind,
@@ -56,6 +59,7 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     say,
+    uncapped_pause,
 )
 
 RULE = Rule(id="retry-without-limit", anti_pattern="bad-retry", doc=__doc__)
@@ -70,7 +74,17 @@ _CONNECTS = re.compile(
 def check(model: Model) -> Iterator[Finding]:
     """Ask each retry where it ends."""
     for retried in model.retries.all:
-        if not retried.guard.capped and not is_the_workers_own(retried, model) and not is_ended_outside(retried, model):
+        region = retried.guard.region
+        pause = (
+            uncapped_pause(model, retried.function, region)
+            if retried.guard.form == "loop" and region is not None
+            else None
+        )
+        if pause is not None and not isinstance(retried.guard.attempts, int):
+            yield _report_delay(retried, pause, model)
+        elif (
+            not retried.guard.capped and not is_the_workers_own(retried, model) and not is_ended_outside(retried, model)
+        ):
             effects = [
                 e for e in model.retries.effects(retried) if e.effect.word.external and not e.effect.word.telemetry
             ]
@@ -92,6 +106,23 @@ def is_ended_outside(retried: Retried, model: Model) -> bool:
         retried.function, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g)
     )
     return coverage.everywhere
+
+
+def _report_delay(retried: Retried, pause: CallSite, model: Model) -> Finding:
+    function = retried.function
+    delay = model.text(pause.fact.args[0], function)
+    exposure = model.exposure(function)
+    return finding(
+        RULE,
+        model.place(pause),
+        Severity.MEDIUM,
+        title=f"the back-off `{delay}` in `{function.qualname}` doubles without a cap",
+        issue=f"`{function.qualname}()` waits `{delay}`, which doubles with every attempt, and the number of attempts is not fixed here.",
+        impact=f"After a longer outage the next attempt is hours away: {say.entry(exposure.worst)} stays down long after the other side is back.",
+        fix=advise.jitter(model, function, delay),
+        steps=model.steps(exposure.worst, function, pause),
+        subject=delay,
+    )
 
 
 def _report(retried: Retried, model: Model) -> Finding:
