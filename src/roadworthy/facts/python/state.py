@@ -99,7 +99,8 @@ class FileWalk:
 
     def word(self, node: Node) -> str:
         """The source text of a node."""
-        return self.decoded(self.text[node.start_byte : node.end_byte])
+        text = self.text[node.start_byte : node.end_byte]
+        return text if text.isascii() else self.decoded(text)
 
     def problem(self, line: int, message: str) -> None:
         """Record a problem, unless there are enough of them or it is known."""
