@@ -75,7 +75,7 @@ class Pending:
 class FileWalk:
     """The state of one file."""
 
-    __slots__ = ("comments", "data", "is_ascii", "names", "paths", "pending", "problems", "scopes", "text")
+    __slots__ = ("comments", "data", "names", "paths", "pending", "problems", "scopes", "text")
 
     def __init__(self, data: bytes) -> None:
         self.replace(data)
@@ -91,7 +91,6 @@ class FileWalk:
         self.data = data
         # One character per byte: the byte offsets of the nodes are then offsets into a string, and most words need no decoding.
         self.text = data.decode("latin-1")
-        self.is_ascii = data.isascii()
 
     def decoded(self, text: str) -> str:
         """A slice of `text` as the characters that it means."""
