@@ -76,6 +76,12 @@ def _prefixed(scope: ScopeWalk, node: Node, text: str, outer: int, depth: int) -
     return Str(_cut(body if "r" in prefix else unescaped(body)))
 
 
+def is_interpolated(scope: ScopeWalk, node: Node) -> bool:
+    """Whether a literal is an f-string or a template string."""
+    match = _PREFIX.match(scope.text, node.start_byte)
+    return match is not None and not set(match.group().lower()).isdisjoint("ft")
+
+
 def _cut(text: str) -> str:
     return text[:MAX_STRING]
 
