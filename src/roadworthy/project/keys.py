@@ -89,8 +89,8 @@ def _in_mapping(expr: f.Expr, key: str, function: Function, depth: int = 0) -> I
         for assign in function.bindings.get(expr.id, ()):
             if assign.value is not None and assign.op == "=":
                 yield from _in_mapping(assign.value, key, function, depth + 1)
-        for item, assign in flow.item_assigns(function.scope, expr.id):
-            if item.lower() == key.lower() and assign.value is not None:
+        for text, assign in flow.item_assigns(function.scope, expr.id):
+            if text.lower() == key.lower() and assign.value is not None:
                 yield assign.value
     elif isinstance(expr, f.CallRef):
         for keyword, value in function.scope.calls[expr.index].kwargs:

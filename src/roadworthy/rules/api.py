@@ -39,6 +39,7 @@ from roadworthy.project.boundaries import (
 )
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
+from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed, tells_of_before
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
@@ -50,8 +51,23 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
-from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
-from roadworthy.project.stable import own_ids, stable_ids
+from roadworthy.project.repeats import (
+    brings_batches,
+    changes_state_before,
+    goes_on_after,
+    in_handler,
+    in_loop,
+    is_framework_retry,
+    leaves_doubt,
+    names_a_creation,
+    not_repeatable,
+    polls,
+    selects_by_state,
+    sweeps,
+    write_retrying_clients,
+)
+from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
+from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -78,6 +94,7 @@ __all__ = [
     "Confidence",
     "Container",
     "Coverage",
+    "Dedup",
     "DefaultId",
     "Delivery",
     "Edge",
@@ -121,7 +138,10 @@ __all__ = [
     "argument",
     "arguments",
     "blocked_coroutines",
+    "brings_batches",
+    "changes_state_before",
     "comes_again",
+    "dedup_before",
     "default_ids",
     "entries_again",
     "entries_around",
@@ -129,26 +149,42 @@ __all__ = [
     "feeding_entries",
     "finding",
     "flow",
+    "given_ids",
+    "goes_on_after",
     "has_spread",
     "identities",
     "impact_weight",
+    "in_handler",
+    "in_loop",
     "is_engine_call",
+    "is_framework_retry",
+    "is_guarded",
     "is_index_write",
+    "is_keyed",
     "is_lookup",
+    "is_replayed",
     "key_uses",
     "key_value",
+    "leaves_doubt",
     "must_complete",
+    "names_a_creation",
+    "not_repeatable",
     "only_told",
     "own_ids",
+    "polls",
     "replayed_effects",
     "retries_around",
     "retries_over",
     "runs_over_again",
     "say",
+    "selects_by_state",
     "spawned_work",
     "stable_ids",
     "steers",
+    "sweeps",
+    "tells_of_before",
     "unresolved_tasks",
+    "write_retrying_clients",
 ]  # fmt: skip
 
 Check = Callable[[Model], Iterable[Finding]]

@@ -95,3 +95,14 @@ def seconds(number: float) -> str:
     if number >= 120:
         return f"{number / 60:.0f} min"
     return f"{number:g} s"
+
+
+def fit(*texts: str) -> str:
+    """The first of several titles that is short enough; the last one is cut at a word, outside of code."""
+    for text in texts:
+        if len(text) <= 110:
+            return text
+    cut = texts[-1][:109].rpartition(" ")[0]
+    if cut.count("`") % 2:
+        cut = cut.rpartition("`")[0].rstrip()
+    return f"{cut}…"

@@ -138,7 +138,10 @@ def _report(wrong: _Wrong, model: Model) -> Finding:
         RULE,
         model.place(minted.site),
         _severity(wrong, model),
-        title=f"the key `{key.name}` for {send} is made anew by {maker} in each {again}"[:110],
+        title=say.fit(
+            f"the key `{key.name}` for {send} is made anew by {maker} in each {again}",
+            f"the key `{key.name}` is made anew by {maker} in each {again}",
+        ),
         issue=f"{maker} makes the `{key.name}` of {send} inside of what runs again{_where(wrong)}, so each {again} has a key of its own.",
         impact=_impact(wrong, send),
         fix=advise_again.stable_key(model, key, stable_ids(wrong.use), retried=wrong.retry is not None),

@@ -177,7 +177,10 @@ def _report(wrong: _Wrong, model: Model) -> Finding:
         RULE,
         model.place(minted.site),
         wrong.severity,
-        title=f"{write} writes {what} under `{wrong.identity.name}` from {maker}, new in each run"[:110],
+        title=say.fit(
+            f"{write} writes {what} under `{wrong.identity.name}` from {maker}, new in each run",
+            f"{what} are written under an id from {maker}, new in each run",
+        ),
         issue=(
             f"{write} goes by `{wrong.identity.name}`, and {maker} makes it anew each time, "
             f"{'in ' + say.entry(wrong.entry) if wrong.entry is not None else 'where the record is made'}: no run meets what an earlier one wrote."
@@ -224,7 +227,7 @@ def _report_default(default: DefaultId, model: Model) -> Finding:
         RULE,
         model.place(default.site),
         Severity.HIGH if upserts else Severity.MEDIUM,
-        title=f"`{cls.name}` gives itself a random `{default.name}` although its `{default.content}` is at hand"[:110],
+        title=f"`{cls.name}` gives itself a random `{default.name}` although its `{default.content}` is at hand",
         issue=(
             f"A `{cls.name}` without an explicit `{default.name}` gets a new one at each construction, and {call} "
             f"({write.site.path}:{write.site.line}) writes it to the index under this id."
