@@ -87,6 +87,14 @@ def stable_key(model: Model, key: KeyUse, ids: list[str], *, retried: bool) -> s
     )
 
 
+def stable_lookup(name: str) -> str:
+    """Look a row up by what stays the same."""
+    return (
+        f"Look the row up by the columns that stay the same (its owner, the provider's id of it), move `{name}` into `defaults`, and declare a "
+        "unique constraint over the columns of the lookup."
+    )
+
+
 def derived_id(model: Model, site: CallSite, ids: list[str], effect: EffectAt) -> str:
     """A name-based id in place of a random one."""
     maker = flow.text_of(site.fact.func, site.function.scope)

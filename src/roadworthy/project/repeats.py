@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _CREATES = re.compile(
-    r"create|charge|(?<![a-z])pay(?!load)|order|refund|transfer|payout|invoice|book(?!mark)|reserv|(?<![a-z])send_|issue|ticket|subscri|purchase"
-    r"|checkout|withdraw|deposit|place_|provision|launch|register|enrol|publish|trigger|dispatch",
+    r"create|charge|(?<![a-z])pay(?!load)|order|refund|transfer|payout|invoice|book(?!mark)|reserv|issue_|ticket|subscri|purchase"
+    r"|checkout|withdraw|deposit|place_|provision|launch|register|enrol",
     re.IGNORECASE,
 )
 _READS = re.compile(
     r"search|query|graphql|token|(?<![a-z])auth|login|oauth|predict|embed|complet|chat|generat|infer|rank|classif|translat|valid|verif"
     r"|list|(?<![a-z])get|fetch|read|lookup|convert|render|extract|pars|index|health|ping|scrape|crawl|upload|download|scan|analy|session"
-    r"|graph|metric|telemetry|track|log(?!i)|report|stat|status|sync|webhook|resolve|find|load|poll|sample|tokeniz|transcri|estimate|simulate",
+    r"|graph|metric|telemetry|track|log(?!i)|report|stat|status|sync|webhook|notif|alert|messag|resolve|find|load|poll|sample|tokeniz|transcri|estimate|simulate",
     re.IGNORECASE,
 )
 _GENERIC = frozenset(
@@ -55,8 +55,42 @@ _DATABASE = re.compile(r"OperationalError|DatabaseError|InterfaceError|DBAPIErro
 _METHOD_ARGUMENTS = frozenset({"allowed_methods", "method_whitelist", "retryable_methods", "retry_methods"})
 
 
+_NAMED = (
+    (
+        re.compile(
+            r"charge|(?<![a-z])pay(?!load)|refund|payout|transfer_?(money|funds)|withdraw|place_order|capture_payment",
+            re.IGNORECASE,
+        ),
+        Effect.CHARGE,
+    ),
+    (re.compile(r"send_?(sms|text|otp|call)|(?<![a-z])sms(?![a-z])|phone_?call", re.IGNORECASE), Effect.SMS),
+    (
+        re.compile(
+            r"send_?(e?mail|reminder|receipt|invoice|newsletter)|(?<![a-z])email(?![a-z])",
+            re.IGNORECASE,
+        ),
+        Effect.EMAIL,
+    ),
+)
+
+
+def meant(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> Effect:
+    """What an effect is by the names around it: a request in `send_sms()` sends a text message, whatever library carries it."""
+    if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC} or effect.repeat is Repeat.SAFE:
+        return effect.effect
+    text = _words(model, effect, above)
+    word = next((word for pattern, word in _NAMED if pattern.search(text)), effect.effect)
+    return word if word is not Effect.CHARGE or not _READS.search(text) else effect.effect
+
+
 def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> bool:
     """Do the names around a request (its function, its URL, those who call it) say that it makes something, and none that it reads?"""
+    text = _words(model, effect, above)
+    return bool(_CREATES.search(text)) and not _READS.search(text)
+
+
+def _words(model: Model, effect: EffectAt, above: Sequence[Function]) -> str:
+    """The names of the functions, unless they say nothing, and what the URL says."""
     site = effect.site
     words = [fn.name for fn in (site.function, *above) if fn.name.strip("_") not in _GENERIC]
     for expr in (
@@ -67,8 +101,7 @@ def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] =
         words += [
             flow.text_of(part, site.function.scope) for part in flow.walk(expr) if isinstance(part, f.Name | f.Attr)
         ]
-    text = " ".join(words)
-    return bool(_CREATES.search(text)) and not _READS.search(text)
+    return " ".join(words)
 
 
 def leaves_doubt(guard: Guard) -> bool:
@@ -124,9 +157,8 @@ def not_repeatable(effect: EffectAt) -> bool:
 
 
 def is_framework_retry(model: Model, guard: Guard) -> bool:
-    """The retry belongs to the queue or engine that runs the function: an entry's own."""
-    sources = {entry.source for entry in model.entries.all}
-    return guard.name in sources or guard.name.rpartition(".")[0] in sources
+    """The retry belongs to the queue or engine that runs the function: what declares it makes an entry too."""
+    return bool(model.knowledge.entries(guard.name))
 
 
 def write_retrying_clients(model: Model) -> Iterator[tuple[CallSite, tuple[str, ...]]]:

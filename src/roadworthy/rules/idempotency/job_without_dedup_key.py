@@ -113,7 +113,6 @@ def comes_round(effect: EffectAt, model: Model) -> Entry | None:
 def _report(pairs: list[tuple[EffectAt, Entry]], model: Model) -> Finding:
     effect, entry = pairs[0]
     exposure = model.exposure(effect.function)
-    enqueue = f"`{say.call(effect.site, model)}`"
     job = _job(effect, model)
     where = effect.row.key
     key = where.argument if where is not None and where.argument else "key"

@@ -57,6 +57,7 @@ from roadworthy.rules.api import (
     entries_around,
     finding,
     impact_weight,
+    is_framework_retry,
     key_uses,
     retries_around,
     say,
@@ -97,7 +98,7 @@ def judge(key: KeyUse, minted: Minted, model: Model) -> _Wrong | None:
     use = key.use or minted.anchor
     if minted.optional:
         return None
-    retries = retries_around(model, minted, use)
+    retries = [over for over in retries_around(model, minted, use) if not is_framework_retry(model, over.guard)]
     if retries:
         return _Wrong(key, minted, use, retry=retries[0])
     if key.unless_given:

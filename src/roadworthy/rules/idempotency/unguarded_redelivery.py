@@ -46,6 +46,7 @@ def order_webhook():
 """
 
 import re
+from dataclasses import dataclass
 
 from roadworthy.rules.api import (
     Callable,
@@ -72,6 +73,7 @@ from roadworthy.rules.api import (
     impact_weight,
     in_handler,
     in_loop,
+    meant,
     not_repeatable,
     say,
     selects_by_state,
@@ -79,11 +81,10 @@ from roadworthy.rules.api import (
     sweeps,
 )
 
-Matters = Callable[[Model, Entry, EffectAt, list[CallSite]], bool]
-
 RULE = Rule(id="unguarded-redelivery", anti_pattern="unsafe-retry", doc=__doc__)
 
 _UNSAFE = (Effect.CHARGE, Effect.SMS, Effect.EMAIL, Effect.SQL_INCREMENT)
+_REQUESTS = (Effect.HTTP_REQUEST, Effect.RPC)
 _KINDS = frozenset({
     EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.LAMBDA_HANDLER,
 })  # fmt: skip
@@ -91,6 +92,18 @@ _REDELIVERED = frozenset({EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, E
 _VALUABLE = re.compile(
     r"balance|credit|stock|quantity|inventor|point|wallet|amount|quota|seat|coin|token|paid|total", re.IGNORECASE
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Doubled:
+    """An unsafe effect, what it is by its names, and the nested calls that lead to it."""
+
+    effect: EffectAt
+    word: Effect
+    sites: tuple[CallSite, ...]
+
+
+Matters = Callable[[Model, Entry, Doubled], bool]
 
 
 @RULE.check
@@ -108,7 +121,7 @@ def check(model: Model) -> Iterator[Finding]:
         elif entry.kind is EntryKind.JOB:
             fed = fed_by_sweep(entry.function, model)
             found = worst(model, entry, lambda *_: True) if fed is not None else None
-            if found is not None and found.effect in {Effect.CHARGE, Effect.EMAIL, Effect.SMS}:
+            if found is not None and found.word in {Effect.CHARGE, Effect.EMAIL, Effect.SMS}:
                 done.add(entry.function)
                 yield _report(entry, found, fed, model)
 
@@ -118,20 +131,19 @@ def brings_messages(entry: Entry) -> bool:
     return entry.kind is not EntryKind.LAMBDA_HANDLER or brings_batches(entry.function)
 
 
-def worst(model: Model, entry: Entry, matters: Matters) -> EffectAt | None:
+def worst(model: Model, entry: Entry, matters: Matters) -> Doubled | None:
     """The worst unsafe effect of the entry that nothing guards."""
-    for word in _UNSAFE:
-        for effect in sorted(model.effects_under(entry.function, word), key=lambda e: (e.site.path, e.site.line)):
-            sites = way(model, entry, effect)
-            if (
-                not model.is_reviewed(effect.site.path)
-                or not not_repeatable(effect)
-                or is_about_failure(model, effect, sites)
-            ):
-                continue
-            if matters(model, entry, effect, sites) and dedup_before(model, entry, effect) is None:
-                return effect
-    return None
+    found: list[Doubled] = []
+    for effect in model.effects_under(entry.function, *_UNSAFE, *_REQUESTS):
+        if not model.is_reviewed(effect.site.path) or not not_repeatable(effect):
+            continue
+        sites = way(model, entry, effect)
+        doubled = Doubled(effect, meant(model, effect, [site.function for site in sites[-2:-1]]), tuple(sites))
+        if doubled.word not in _UNSAFE or is_about_failure(model, doubled) or not matters(model, entry, doubled):
+            continue
+        if dedup_before(model, entry, effect) is None:
+            found.append(doubled)
+    return min(found, key=lambda d: (_UNSAFE.index(d.word), d.effect.site.path, d.effect.site.line), default=None)
 
 
 def way(model: Model, entry: Entry, effect: EffectAt) -> list[CallSite]:
@@ -139,14 +151,14 @@ def way(model: Model, entry: Entry, effect: EffectAt) -> list[CallSite]:
     return [*(edge.site for edge in model.entries.path(entry, effect.function)), effect.site]
 
 
-def is_about_failure(model: Model, effect: EffectAt, sites: list[CallSite]) -> bool:
+def is_about_failure(model: Model, doubled: Doubled) -> bool:
     """Mails to administrators and from error handlers."""
-    return in_handler(model, sites) or effect.name.endswith(("mail_admins", "mail_managers"))
+    return in_handler(model, doubled.sites) or doubled.effect.name.endswith(("mail_admins", "mail_managers"))
 
 
-def doubled_by_redelivery(model: Model, entry: Entry, effect: EffectAt, sites: list[CallSite]) -> bool:
+def doubled_by_redelivery(model: Model, entry: Entry, doubled: Doubled) -> bool:
     """Money always; what else only where redelivery is ordinary, or where the run can fail after it and start over."""
-    return effect.effect is Effect.CHARGE or entry.kind in _REDELIVERED or goes_on_after(model, sites)
+    return doubled.word is Effect.CHARGE or entry.kind in _REDELIVERED or goes_on_after(model, doubled.sites)
 
 
 def fed_by_sweep(function: Function, model: Model) -> Edge | None:
@@ -162,10 +174,10 @@ def fed_by_sweep(function: Function, model: Model) -> Edge | None:
     return None
 
 
-def _severity(entry: Entry, effect: EffectAt, fed: Edge | None, model: Model) -> Severity:
-    if effect.effect is Effect.SQL_INCREMENT:
-        return Severity.HIGH if _VALUABLE.search(" ".join(_words(effect, model))) else Severity.MEDIUM
-    if effect.effect is Effect.CHARGE or fed is not None:
+def _severity(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Severity:
+    if doubled.word is Effect.SQL_INCREMENT:
+        return Severity.HIGH if _VALUABLE.search(" ".join(_words(doubled.effect, model))) else Severity.MEDIUM
+    if doubled.word is Effect.CHARGE or fed is not None:
         return Severity.HIGH
     return Severity.HIGH if entry.kind in _REDELIVERED or entry.acks == "after" else Severity.MEDIUM
 
@@ -179,21 +191,18 @@ def _words(effect: EffectAt, model: Model) -> list[str]:
     ]
 
 
-def _report(entry: Entry, effect: EffectAt, fed: Edge | None, model: Model) -> Finding:
+def _report(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Finding:
+    effect, does = doubled.effect, doubled.word.word.meaning
     call = f"`{say.call(effect.site, model)}`"
-    who = say.entry(entry)
-    exposure = model.exposure(effect.function)
     source = f"`{fed.caller.qualname}` enqueues it again" if fed is not None else _source(entry)
     ids = stable_ids(fed.site if fed is not None else effect.site) or stable_ids(effect.site)
     return finding(
         RULE,
         model.place(effect.site),
-        _severity(entry, effect, fed, model),
-        title=say.fit(
-            f"{call} {effect.effect.word.meaning} again when {source}, unguarded", f"{call} is done again when {source}"
-        ),
-        issue=_issue(who, call, effect, fed, model),
-        impact=_impact(entry, effect, fed, who),
+        _severity(entry, doubled, fed, model),
+        title=say.fit(f"{call} {does} again when {source}, unguarded", f"{call} is done again when {source}"),
+        issue=_issue(say.entry(entry), f"{call}, which {does}", fed),
+        impact=_impact(entry, doubled.word, fed),
         fix=advise_again.claim_first(model, effect.function, ids),
         related=[
             model.place_of_function(entry.function, "comes more than once"),
@@ -202,7 +211,7 @@ def _report(entry: Entry, effect: EffectAt, fed: Edge | None, model: Model) -> F
         steps=model.steps(entry, effect.function, effect.site),
         confidence=model.confidence_of(effect),
         subject=effect.name,
-        weight=impact_weight(exposure, [effect]),
+        weight=impact_weight(model.exposure(effect.function), [effect]),
     )
 
 
@@ -214,25 +223,25 @@ def _source(entry: Entry) -> str:
     }.get(entry.kind, "the message is delivered again")
 
 
-def _issue(who: str, call: str, effect: EffectAt, fed: Edge | None, model: Model) -> str:
+def _issue(who: str, what: str, fed: Edge | None) -> str:
     if fed is not None:
         return (
-            f"`{fed.caller.qualname}` ({fed.site.path}:{fed.site.line}) enqueues {who} for every row in a state and takes the rows out of this state "
-            f"only afterwards, and {who} reaches {call}, which {effect.effect.word.meaning}, without a claim of its own."
+            f"`{fed.caller.qualname}` ({fed.site.path}:{fed.site.line}) enqueues {who} for every row in a state and takes the rows out of this "
+            f"state only afterwards, and {who} reaches {what}, without a claim of its own."
         )
     return (
-        f"{who[:1].upper()}{who[1:]} reaches {call}, which {effect.effect.word.meaning}, and nothing on the way asks whether this input was handled "
-        "before: no claim by its id, no check of a stored state, no key."
+        f"{who[:1].upper()}{who[1:]} reaches {what}, and nothing on the way asks whether this input was handled before: no claim by its id, "
+        "no check of a stored state, no key."
     )
 
 
-def _impact(entry: Entry, effect: EffectAt, fed: Edge | None, who: str) -> str:
+def _impact(entry: Entry, word: Effect, fed: Edge | None) -> str:
     harm = {
         Effect.CHARGE: "money moves twice for one order",
         Effect.EMAIL: "people get the same mail twice",
         Effect.SMS: "people get the same text message or call twice",
         Effect.SQL_INCREMENT: "the number is raised twice and stays wrong for good",
-    }[effect.effect]
+    }[word]
     if fed is not None:
         return f"When two rounds overlap, or a round dies after the enqueue and before the mark, the next one enqueues the same rows again: {harm}."
     return f"{say.again(entry)}: {harm}."

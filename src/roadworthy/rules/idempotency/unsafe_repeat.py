@@ -32,8 +32,9 @@ def refund(order):
 ```
 """
 
+from dataclasses import dataclass
+
 from roadworthy.rules.api import (
-    CallSite,
     Confidence,
     Effect,
     EffectAt,
@@ -53,6 +54,7 @@ from roadworthy.rules.api import (
     is_guarded,
     is_keyed,
     leaves_doubt,
+    meant,
     names_a_creation,
     not_repeatable,
     own_ids,
@@ -68,86 +70,99 @@ _EFFECTS = (Effect.CHARGE, Effect.SMS, Effect.EMAIL, Effect.SQL_INCREMENT, Effec
 _REQUESTS = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
 
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """An unsafe effect, what it is by its names, and the retry that would do it again."""
+
+    effect: EffectAt
+    word: Effect
+    over: RetryOver
+
+
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Ask each unsafe call what repeats it; one finding for each retry, at the worst call that it repeats."""
-    found: dict[tuple[str, int, str, int], tuple[EffectAt, RetryOver]] = {}
-    for word in _EFFECTS:
-        for effect in model.effects_of(word):
-            if not not_repeatable(effect) or is_keyed(model, effect):
-                continue
-            over = unsafe_retry(effect, model)
-            if over is not None:
-                found.setdefault(over.key, (effect, over))
-    for effect, over in found.values():
-        yield _report(effect, over, model)
+    found: dict[tuple[str, int, str, int], list[_Repeat]] = {}
+    for effect in model.effects_of(*_EFFECTS):
+        if not_repeatable(effect) and not is_keyed(model, effect):
+            repeat = unsafe_retry(effect, model)
+            if repeat is not None:
+                found.setdefault(repeat.over.key, []).append(repeat)
+    for repeats in found.values():
+        yield _report(
+            min(repeats, key=lambda r: (_EFFECTS.index(r.word), r.effect.site.path, r.effect.site.line)), model
+        )
     yield from _clients(model)
 
 
-def unsafe_retry(effect: EffectAt, model: Model) -> RetryOver | None:
+def unsafe_retry(effect: EffectAt, model: Model) -> _Repeat | None:
     """The nearest retry that would do the effect again and nothing keeps from it."""
     for over in retries_over(model, effect.site):
         sites = [*(edge.site for edge in over.path), effect.site]
         if is_framework_retry(model, over.guard) or not leaves_doubt(over.guard) or in_handler(model, sites):
             continue
-        if matters(effect, over, sites, model) and not any(is_guarded(model, site) for site in sites):
-            return over
+        above: list[Function] = [edge.caller for edge in over.path][-2:]
+        word = meant(model, effect, above)
+        if matters(effect, word, over, model) and not any(is_guarded(model, site) for site in sites):
+            return _Repeat(effect, word, over)
     return None
 
 
-def matters(effect: EffectAt, over: RetryOver, sites: list[CallSite], model: Model) -> bool:
-    """Money and numbers always; requests that say that they create; mails when something after them may fail inside the retry."""
-    if effect.effect in _REQUESTS:
-        above: list[Function] = [edge.caller for edge in over.path][-2:]
-        return names_a_creation(model, effect, above)
-    if effect.effect is Effect.EMAIL:
+def matters(effect: EffectAt, word: Effect, over: RetryOver, model: Model) -> bool:
+    """Money, texts and numbers always; requests that say that they create; mails when something after them may fail inside the retry."""
+    sites = [*(edge.site for edge in over.path), effect.site]
+    if word in _REQUESTS:
+        return names_a_creation(model, effect, [edge.caller for edge in over.path][-2:])
+    if word is Effect.EMAIL:
         return goes_on_after(model, sites[1:] if over.guard.form != "decorator" and len(sites) > 1 else sites)
     return True
 
 
-def _severity(effect: EffectAt, model: Model) -> Severity:
+def _severity(repeat: _Repeat, model: Model) -> Severity:
     """Money and messages to people."""
-    if model.is_script(effect.site.path):
+    if model.is_script(repeat.effect.site.path):
         return Severity.MEDIUM
-    return Severity.HIGH if effect.effect in {Effect.CHARGE, Effect.SMS, Effect.EMAIL} else Severity.MEDIUM
+    return Severity.HIGH if repeat.word in {Effect.CHARGE, Effect.SMS, Effect.EMAIL} else Severity.MEDIUM
 
 
-def _report(effect: EffectAt, over: RetryOver, model: Model) -> Finding:
-    guard = over.guard
-    call = f"`{say.call(effect.site, model)}`"
+def _report(repeat: _Repeat, model: Model) -> Finding:
+    effect, guard = repeat.effect, repeat.over.guard
+    call, does = f"`{say.call(effect.site, model)}`", repeat.word.word.meaning
     exposure = model.exposure(effect.function)
     times = f"up to {guard.attempts} times" if isinstance(guard.attempts, int) else "again"
     short = ".".join(guard.name.split(".")[-2:])
-    retry = f"`{guard.name}` ({guard.path}:{guard.line})"
+    who = say.entry(exposure.worst) if exposure.worst is not None else "its caller"
     return finding(
         RULE,
         model.place(effect.site),
-        _severity(effect, model),
+        _severity(repeat, model),
         title=say.fit(
-            f"{call} {effect.effect.word.meaning} and is repeated by `{short}` without a key",
+            f"{call} {does} and is repeated by `{short}` without a key",
             f"{call} is repeated by `{short}` without a key",
         ),
         issue=(
-            f"{retry} runs {call} {times} when it fails, {call} {effect.effect.word.meaning}, and neither a key nor a check of what was done "
-            "makes the repetition harmless."
+            f"`{guard.name}` ({guard.path}:{guard.line}) runs {call} {times} when it fails; {call} {does}, and neither a key nor a check of "
+            "what was done makes the repetition harmless."
         ),
-        impact=_impact(effect, call, (exposure.worst is not None and say.entry(exposure.worst)) or "the caller"),
+        impact=_impact(repeat, call, who),
         fix=advise_again.safe_retry(model, effect, own_ids(effect.site) or stable_ids(effect.site)),
         related=[model.place_of_guard(guard, "repeats it")],
-        steps=(*model.chain(over.path), *model.steps(exposure.worst, effect.function, effect.site)[-1:]),
+        steps=(*model.chain(repeat.over.path), *model.steps(exposure.worst, effect.function, effect.site)[-1:]),
         confidence=model.confidence_of(effect),
         subject=effect.name,
         weight=impact_weight(exposure, [effect]),
     )
 
 
-def _impact(effect: EffectAt, call: str, who: str) -> str:
+def _impact(repeat: _Repeat, call: str, who: str) -> str:
     harm = {
         Effect.CHARGE: "money moves once per attempt",
-        Effect.EMAIL: "people get the mail once per attempt, because what follows it failed",
+        Effect.EMAIL: "people get the mail once per attempt",
         Effect.SMS: "people get the message once per attempt",
         Effect.SQL_INCREMENT: "the number is raised once per attempt",
-    }.get(effect.effect, "the other side creates it once per attempt")
+    }.get(repeat.word, "the other side creates it once per attempt")
+    if repeat.word is Effect.EMAIL:
+        return f"{call} has sent the mail, then something after it inside the same retry fails; the retry sends it again for {who}, and {harm}."
     return f"{call} succeeds on the other side, but its answer is lost to a timeout or a 5xx; the retry sends it again for {who}, and {harm}."
 
 
