@@ -21,32 +21,26 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _CREATES = re.compile(
-    r"create|charge|(?<![a-z])pay(?!load)|order|refund|transfer|payout|invoice|book(?!mark)|reserv|issue_|ticket|subscri|purchase"
-    r"|checkout|withdraw|deposit|place_|provision|launch|register|enrol",
+    r"(?<![a-z])create_|charge|(?<![a-z])pay(?!load)|place_?order|/orders?\b|refund|transfer|payout|invoice|(?<![a-z])book_|booking|reserve_|reservation"
+    r"|ticket|subscription|purchase|checkout|withdraw|deposit|enrol",
     re.IGNORECASE,
 )
 _READS = re.compile(
     r"search|query|graphql|token|(?<![a-z])auth|login|oauth|predict|embed|complet|chat|generat|infer|rank|classif|translat|valid|verif"
     r"|list|(?<![a-z])get|fetch|read|lookup|convert|render|extract|pars|index|health|ping|scrape|crawl|upload|download|scan|analy|session"
-    r"|graph|metric|telemetry|track|log(?!i)|report|stat|status|sync|webhook|notif|alert|messag|resolve|find|load|poll|sample|tokeniz|transcri|estimate|simulate",
+    r"|graph|metric|telemetry|track|log(?!i)|report|stat|sync|hook|notif|alert|messag|resolve|find|load|poll|sample|tokeniz|transcri|estimate"
+    r"|simulate|calculat|preview|quote|cancel|(?<![a-z])create_?(request|client|session|conn|http|url|header|socket|ssl|context|pool|collection|table"
+    r"|bucket|schema|namespace|database|topic|queue|user)",
     re.IGNORECASE,
 )
-_GENERIC = frozenset(
-    {
-        "request",
-        "send",
-        "post",
-        "put",
-        "patch",
-        "call",
-        "execute",
-        "do_request",
-        "api_call",
-        "make_request",
-        "send_request",
-        "dispatch",
-    }
-)
+_GENERIC = frozenset({
+    "request", "send", "post", "put", "patch", "call", "execute", "do_request", "api_call", "make_request", "send_request", "dispatch",
+})  # fmt: skip
+_NAMED = (
+    (re.compile(r"charge|(?<![a-z])pay(?!load)|refund|payout|transfer_?(money|funds)|withdraw|place_?order|capture_payment", re.IGNORECASE), Effect.CHARGE),
+    (re.compile(r"send_?(sms|text|otp|call)|sms\S* \S*(send|call|dial|deliver)|phone_?call", re.IGNORECASE), Effect.SMS),
+    (re.compile(r"send_?(e?mail|reminder|receipt|invoice|newsletter)|mail\S* \S*(send|deliver)", re.IGNORECASE), Effect.EMAIL),
+)  # fmt: skip
 # Errors after which it is certain that nothing was done, or that the database undid it.
 _CERTAIN = re.compile(
     r"ConnectTimeout|ConnectError|RateLimit|TooMany|Throttl|Deadlock|Serialization|Integrity|Locked|LockTimeout|Conflict|429"
@@ -55,32 +49,13 @@ _DATABASE = re.compile(r"OperationalError|DatabaseError|InterfaceError|DBAPIErro
 _METHOD_ARGUMENTS = frozenset({"allowed_methods", "method_whitelist", "retryable_methods", "retry_methods"})
 
 
-_NAMED = (
-    (
-        re.compile(
-            r"charge|(?<![a-z])pay(?!load)|refund|payout|transfer_?(money|funds)|withdraw|place_order|capture_payment",
-            re.IGNORECASE,
-        ),
-        Effect.CHARGE,
-    ),
-    (re.compile(r"send_?(sms|text|otp|call)|(?<![a-z])sms(?![a-z])|phone_?call", re.IGNORECASE), Effect.SMS),
-    (
-        re.compile(
-            r"send_?(e?mail|reminder|receipt|invoice|newsletter)|(?<![a-z])email(?![a-z])",
-            re.IGNORECASE,
-        ),
-        Effect.EMAIL,
-    ),
-)
-
-
 def meant(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> Effect:
     """What an effect is by the names around it: a request in `send_sms()` sends a text message, whatever library carries it."""
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC} or effect.repeat is Repeat.SAFE:
         return effect.effect
-    text = _words(model, effect, above)
+    text = f"{effect.function.path} {_words(model, effect, above)}"
     word = next((word for pattern, word in _NAMED if pattern.search(text)), effect.effect)
-    return word if word is not Effect.CHARGE or not _READS.search(text) else effect.effect
+    return word if word is not Effect.CHARGE or names_a_creation(model, effect, above) else effect.effect
 
 
 def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> bool:
@@ -92,7 +67,8 @@ def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] =
 def _words(model: Model, effect: EffectAt, above: Sequence[Function]) -> str:
     """The names of the functions, unless they say nothing, and what the URL says."""
     site = effect.site
-    words = [fn.name for fn in (site.function, *above) if fn.name.strip("_") not in _GENERIC]
+    named = [fn.name for fn in (site.function, *reversed(above)) if fn.name.strip("_") not in _GENERIC]
+    words = named[:1]
     for expr in (
         *site.fact.args[:2],
         *(value for key, value in site.fact.kwargs if key in {"url", "path", "endpoint"}),
