@@ -31,6 +31,7 @@ from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.effects import EffectAt
@@ -94,6 +95,7 @@ __all__ = [
     "Loop",
     "Match",
     "Model",
+    "Mutation",
     "Origin",
     "Pillar",
     "Presence",

@@ -113,29 +113,37 @@ class Protection:
     # --- locks --------------------------------------------------------------------------------------------------------
 
     def lock_held(self, site: CallSite, table: Table | None) -> bool:
-        """May a lock be held when a call runs: a guard, one taken before it here or in a caller, a row of another table?"""
-        if self._model.coverage(site, lambda guard: guard.kind is GuardKind.LOCK).somewhere or self._locked_before(
-            site, table
+        """May a lock be held when a call runs: a guard, one taken before it here or in a caller, a row of another table?
+
+        `table`: locks on rows of this table do not count, since they cannot hold a row that is not there yet.
+        """
+        if self._model.coverage(site, lambda guard: guard.kind is GuardKind.LOCK).somewhere:
+            return True
+        return self.lock_held_in(site.function, site.fact.order, table)
+
+    def lock_held_in(self, function: Function, order: int, table: Table | None = None) -> bool:
+        """As `lock_held`, for any event of a function."""
+        if (
+            self._locked_before(function, order, table)
+            or self._model.coverage_of(function, lambda g: g.kind is GuardKind.LOCK).somewhere
         ):
             return True
-        queue: deque[tuple[Function, int]] = deque([(site.function, 0)])
-        seen = {site.function}
+        queue: deque[tuple[Function, int]] = deque([(function, 0)])
+        seen = {function}
         while queue:
             here, depth = queue.popleft()
             for edge in self._model.edges_to(here):
                 if not edge.runs_here:
                     continue
-                if self._locked_before(edge.site, table):
+                if self._locked_before(edge.caller, edge.site.fact.order, table):
                     return True
                 if edge.caller not in seen and depth < 2:
                     seen.add(edge.caller)
                     queue.append((edge.caller, depth + 1))
         return False
 
-    def _locked_before(self, site: CallSite, table: Table | None) -> bool:
-        return any(
-            self._takes_lock(other, table) for other in site.function.calls if other.fact.order < site.fact.order
-        )
+    def _locked_before(self, function: Function, order: int, table: Table | None) -> bool:
+        return any(self._takes_lock(other, table) for other in function.calls if other.fact.order < order)
 
     def _takes_lock(self, site: CallSite, table: Table | None) -> bool:
         for effect in self._model.effects_through(site, Effect.LOCK, Effect.SQL, Effect.SQL_READ):
@@ -143,6 +151,9 @@ class Protection:
                 if table is None or self._model.schema.table_of(effect.model) is not table:
                     return True
             elif effect.sql and any(word in effect.sql.lower() for word in ("advisory", "for update", "lock table")):
+                return True
+        for through in self._model.accesses.through(site):
+            if through.access.locked and (table is None or through.access.table is not table):
                 return True
         return bool(_LOCK_NAME.search(_last(site.fact.func)))
 
