@@ -15,7 +15,7 @@ from roadworthy.facts.schema import AuxFacts, Comment, FileFacts, Problem, Scope
 from roadworthy.findings.finding import Audience, Confidence, Finding, Location, Pillar, RuleInfo, Severity, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.model import Model
@@ -57,7 +57,9 @@ def around(path: str, data: bytes) -> AuxFacts | None:
     return AuxFacts(path, "config", data.count(b"\n"))
 
 
-def build(files: Sequence[FileFacts], others: Sequence[AuxFacts], knowledge: Knowledge) -> Model:
+def build(
+    files: Sequence[FileFacts], others: Sequence[AuxFacts], knowledge: Knowledge, roles: Mapping[str, str]
+) -> Model:
     """The files are the model."""
     return cast("Model", tuple(files))
 

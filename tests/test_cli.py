@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,11 +22,16 @@ TESTS = Path(__file__).parent
 SRC = TESTS.parent / "src"
 
 
+CACHE = Path(tempfile.mkdtemp(prefix="roadworthy-tests-"))
+"""Shared by all runs of this process: library files are compiled once."""
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
+
+
 def environment(**more: str) -> dict[str, str]:
     """The environment of a run: our source, nothing of the user's taste."""
     unwanted = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "ROADWORTHY_DEBUG", "PYTHONIOENCODING"}
     kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return {**kept, "PYTHONPATH": f"{SRC}{os.pathsep}{TESTS}", "ROADWORTHY_CACHE": "", **more}
+    return {**kept, "PYTHONPATH": f"{SRC}{os.pathsep}{TESTS}", "ROADWORTHY_CACHE": str(CACHE), **more}
 
 
 def run(*words: str, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:

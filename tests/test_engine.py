@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +13,7 @@ from roadworthy.engine import model_of, project_settings, review, review_sources
 from roadworthy.findings.finding import Confidence, Finding, Location, Review, Severity, Step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 APP = """\
@@ -142,6 +143,23 @@ def test_suppressions() -> None:
         "b.py:1: the suppression of hang gives no reason and does nothing",
         "b.py:2: the suppression of lost holds nothing back and can go",
     )
+
+
+def test_suppressions_around_python() -> None:
+    """A Dockerfile has comments, too."""
+    text = "x\n# roadworthy: ignore[lost] started by hand\nBAD\nBAD\ny -- roadworthy: ignore[lost]\n"
+
+    @dataclass(frozen=True)
+    class Around:
+        info = LOST.info
+
+        def run(self, model: object) -> Iterator[Finding]:
+            (file,) = [python("run.cfg", text.encode())]
+            yield from (LOST.finding(file, line, "") for line in (3, 4))
+
+    outcome = review_sources({"run.cfg": text}, stages=stages(Around()))
+    assert told(outcome) == [("lost", "run.cfg", 4)]
+    assert outcome.notes == ("run.cfg:5: the suppression of lost gives no reason and does nothing",)
 
 
 def test_a_suppression_on_the_def() -> None:

@@ -51,7 +51,7 @@ def hostile_repository(root: Path, mark: Path) -> None:
     settings = {**environment(), "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(root)}
     who = ("-c", "user.name=a", "-c", "user.email=a@b")
     subprocess.run(["git", "init", "-q"], cwd=root, env=settings, check=True)
-    (root / "app.py").write_text("x = 1\n")
+    (root / "app.py").write_text("def x():\n    pass\n")
     (root / "typer.py").write_text(f"import pathlib\npathlib.Path({str(mark)!r}).touch()\n")
     for name in ("msgspec", "rich", "pathspec", "roadworthy_plugins", "sitecustomize"):
         (root / name).mkdir()
@@ -66,7 +66,7 @@ def hostile_repository(root: Path, mark: Path) -> None:
         (hooks / name).write_text(f"#!/bin/sh\ntouch {mark}\n")
         (hooks / name).chmod(0o755)
     (root / ".git" / "config").write_text(HOSTILE_GIT.format(mark=mark, hooks=hooks))
-    (root / "app.py").write_text("x = 2\n")
+    (root / "app.py").write_text("def x():\n    return 1\n")
 
 
 AUDIT = """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from roadworthy.facts import cache as module
-from roadworthy.facts.cache import FactsCache, cache_folder, extractor_version, facts_key
+from roadworthy.facts.cache import FactsCache, extractor_version, facts_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,17 +161,6 @@ def test_key_depends_on_everything() -> None:
     }
     assert len(keys) == 5
     assert extractor_version("1") != extractor_version("2")
-
-
-def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The variable names another folder, or none."""
-    monkeypatch.setenv("ROADWORTHY_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.setenv("ROADWORTHY_CACHE", "")
-    assert cache_folder() is None
-    monkeypatch.delenv("ROADWORTHY_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "roadworthy"
 
 
 def test_a_large_cache_is_quick(tmp_path: Path) -> None:

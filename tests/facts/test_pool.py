@@ -149,7 +149,7 @@ from roadworthy.facts.pool import run
 from roadworthy.facts.worker import Task
 
 def extract(kind, path, full):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\\n" % os.getpid())
     time.sleep(60)
     return b""
 

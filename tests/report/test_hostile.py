@@ -11,6 +11,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from report.test_markdown import check_structure
 from report.test_sarif import SCHEMA
@@ -95,6 +96,22 @@ def test_text_that_is_safe_to_write_and_to_print(format_name: str, review: Revie
 @often
 def test_markdown_keeps_its_structure(review: Review) -> None:
     check_structure(review)
+
+
+@given(review=REVIEWS)
+@often
+def test_a_github_summary_holds_only_our_html(review: Review) -> None:
+    tokens = MarkdownIt("commonmark").enable("table").parse(render(review, "github-summary"))
+    html = "".join(token.content for token in tokens if token.type == "html_block")
+    tags = Tags()
+    tags.feed(html)
+    assert tags.open == []
+    assert set(tags.seen) <= {"details", "summary", "b", "code"}
+    assert tags.seen.count("details") == len(review.findings)
+    inner = [child.type for token in tokens for child in token.children or ()]
+    assert {"html_inline", "link_open", "image", "em_open"} & set(inner) == set()
+    headings = [tokens[i + 1].content for i, token in enumerate(tokens) if token.type == "heading_open"]
+    assert headings == ["Roadworthiness review", "Resilience", "Idempotency", "Durability"]
 
 
 @given(review=REVIEWS)

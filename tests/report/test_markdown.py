@@ -49,7 +49,13 @@ def check_structure(review: Review) -> None:
     titles = [title for tag, title in headings if tag == "h3"]
     assert len(titles) == len(review.findings)
     assert all(re.match(r"\[Severity: (HIGH|MEDIUM|LOW)\] ?", title) for title in titles)
-    assert {tag for tag, _ in headings} <= {"h1", "h2", "h3"}
+    assert [title for tag, title in headings if tag not in {"h2", "h3"}] == ["Roadworthiness review"]
+    kinds = [token.type for token in tokens]
+    assert kinds.count("table_open") == 1
+    assert kinds.count("hr") <= 1
+    assert {"blockquote_open", "code_block"} & set(kinds) == set()
+    depths = [token.level for token in tokens if token.type.endswith("list_open")]
+    assert set(depths) <= {0}, "a list inside of a list"
     assert set(strong) <= LABELS
 
 

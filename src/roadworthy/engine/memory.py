@@ -37,7 +37,7 @@ def survey_sources(files: Mapping[str, str], *, settings: Settings = _EVERYTHING
         stages.around(path, data) for path, data in packed.items() if not path.endswith(".py") and stages.wants(path)
     )
     loaded = Loaded(python, tuple(facts for facts in others if facts is not None), {}, ())
-    return understand(Tree(".", ()), loaded, know(settings, stages), (), stages)
+    return understand(Tree(".", ()), loaded, know(settings, stages), (), stages, packed.__getitem__)
 
 
 def model_of(files: Mapping[str, str], *, stages: Stages = STAGES) -> Model:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadworthy.engine.comments import commented_files
 from roadworthy.engine.sift import sift, wanted
 from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.engine.survey import Project, crashed, project_settings, survey
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from roadworthy.config import Settings
     from roadworthy.engine.stages import Rule
+    from roadworthy.findings.suppress import Commented
 
 
 def review(
@@ -45,7 +47,7 @@ def judge(project: Project, settings: Settings, stages: Stages, progress: Progre
     infos = tuple(rule.info for rule in rules)
     sifted = sift(
         found,
-        files=project.loaded.python,
+        files=_comments(project, found),
         roles=project.loaded.roles,
         areas=project.areas,
         settings=settings,
@@ -63,6 +65,12 @@ def judge(project: Project, settings: Settings, stages: Stages, progress: Progre
         rules=infos,
         notes=(*elsewhere, *project.tree.notes, *project.loaded.notes, *_left_out(project), *sifted.notes),
     )
+
+
+def _comments(project: Project, found: Sequence[Finding]) -> dict[str, Commented]:
+    python = {facts.path for facts in project.loaded.python}
+    others = {finding.at.path for finding in found} - python
+    return commented_files(project.loaded.python, others, project.read)
 
 
 def _shown(root: Path) -> str:

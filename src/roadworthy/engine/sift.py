@@ -6,17 +6,19 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from roadworthy.config import UsageError
+from roadworthy.findings.baseline import Baseline, BaselineError, compare, parse
 from roadworthy.findings.finding import Audience, Confidence, Finding, Pillar, RuleInfo
 from roadworthy.findings.fingerprint import with_fingerprints
-from roadworthy.findings.suppress import Commented, Header, suppress
+from roadworthy.findings.suppress import Commented, suppress
 from roadworthy.text.source import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from roadworthy.config import Settings
     from roadworthy.facts.area import Area
-    from roadworthy.facts.schema import FileFacts, Scope
 
 _PILLARS = tuple(Pillar)
 
@@ -33,7 +35,7 @@ class Sifted:
 def sift(
     found: Iterable[Finding],
     *,
-    files: Sequence[FileFacts],
+    files: Mapping[str, Commented],
     roles: dict[str, Role],
     areas: Sequence[Area],
     settings: Settings,
@@ -43,8 +45,7 @@ def sift(
     """Apply roles, suppressions, configuration, area and audience, in this order; sort what is left."""
     held: Counter[str] = Counter()
     findings = [_by_role(finding, roles) for finding in with_fingerprints(dict.fromkeys(found))]
-    commented = {file.path: _commented(file) for file in files if _speaks_of_us(file)}
-    suppressed = suppress(findings, commented, known={rule.id for rule in rules}, ran=ran)
+    suppressed = suppress(findings, files, known={rule.id for rule in rules}, ran=ran)
     held["suppressed inline"] += len(suppressed.held)
     names = {rule.id: (rule.id, rule.anti_pattern, rule.pillar.value) for rule in rules}
     kept = []
@@ -54,12 +55,31 @@ def sift(
             held[reason] += 1
         else:
             kept.append(finding)
-    notes = tuple(
+    gone: tuple[str, ...] = ()
+    if settings.baseline is not None:
+        compared = compare(sorted(kept, key=_order), read_baseline(settings.baseline))
+        kept = list(compared.new)
+        held["in the baseline"] += len(compared.old)
+        if not areas:
+            gone = tuple(
+                f"{settings.baseline.name}: {text}; `roadworthy baseline prune` drops it" for text in compared.gone
+            )
+    notes = gone + tuple(
         f"{path}:{line}: {text}" for path, line, text in suppressed.notes if _in_areas(path, line, line, areas)
     )
     return Sifted(
         tuple(sorted(kept, key=_order)), {reason: held[reason] for reason in sorted(held) if held[reason]}, notes
     )
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline file; what is wrong with it is a usage error that names file and line."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except BaselineError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def wanted(rule: RuleInfo, settings: Settings) -> bool:
@@ -126,32 +146,3 @@ def _order(finding: Finding) -> tuple[object, ...]:
         finding.title,
         finding.fingerprint,
     )
-
-
-def _speaks_of_us(file: FileFacts) -> bool:
-    return any("roadworthy" in comment.text.lower() for comment in file.comments)
-
-
-def _commented(file: FileFacts) -> Commented:
-    """Tell the suppressions of a file where its functions and its code are."""
-    headers = tuple(
-        Header(min((scope.line, *scope.decorator_lines)), scope.line, scope.end_line)
-        for scope in file.scopes
-        if scope.kind in ("function", "class")
-    )
-    code = frozenset(line for scope in file.scopes for line in _code_lines(scope))
-    return Commented(file.path, tuple((comment.line, comment.text) for comment in file.comments), headers, code)
-
-
-def _code_lines(scope: Scope) -> Iterable[int]:
-    """Yield lines on which something stands, as far as facts tell."""
-    if scope.kind != "module":
-        yield from (scope.line, *scope.decorator_lines)
-    yield from (region.line for region in scope.regions[1:])
-    for call in scope.calls:
-        yield from (call.line, call.end_line)
-    for assign in scope.assigns:
-        yield from (assign.line, assign.end_line)
-    yield from (leave.line for leave in scope.leaves)
-    yield from (test.line for test in scope.tests)
-    yield from (one.line for one in scope.imports)

@@ -15,13 +15,14 @@ from roadworthy import __version__
 from roadworthy.config import Settings, UsageError, load_settings
 from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.facts.area import Area, area_of_paths, find_area
-from roadworthy.facts.cache import FactsCache, cache_folder, extractor_version
+from roadworthy.facts.cache import FactsCache, extractor_version
 from roadworthy.facts.load import Extractor, Loaded, Progress, load_facts, no_progress
 from roadworthy.facts.pool import processors
 from roadworthy.findings.finding import Problem
 from roadworthy.knowledge.load import KnowledgeError
 from roadworthy.text.discover import Tree, discover, find_root
-from roadworthy.text.source import printable
+from roadworthy.text.places import cache_folder
+from roadworthy.text.source import printable, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,7 @@ class Project:
     model: Model | None
     areas: tuple[Area, ...]  # of paths, of `--area`: what is reported lies in each of them
     problems: tuple[Problem, ...]
+    read: Callable[[str], bytes]  # the bytes of a file of the tree; raises UnreadableError or KeyError
 
 
 def locate(paths: Sequence[str | Path]) -> tuple[Path, tuple[Path, ...]]:
@@ -81,10 +83,18 @@ def survey(
         loaded = _load(tree, settings, stages, progress)
         areas = _areas(root, named, settings, tree, loaded)
         progress("understanding", 0, 1)
-        return understand(tree, loaded, knowledge, areas, stages)
+        fulls = {file.path: file.full for file in tree.files}
+        return understand(tree, loaded, knowledge, areas, stages, lambda path: read_file(fulls[path]))
 
 
-def understand(tree: Tree, loaded: Loaded, knowledge: Knowledge, areas: tuple[Area, ...], stages: Stages) -> Project:
+def understand(
+    tree: Tree,
+    loaded: Loaded,
+    knowledge: Knowledge,
+    areas: tuple[Area, ...],
+    stages: Stages,
+    read: Callable[[str], bytes],
+) -> Project:
     """Build the model from facts."""
     problems = list(_unread(tree, loaded))
     model: Model | None = None
@@ -93,7 +103,7 @@ def understand(tree: Tree, loaded: Loaded, knowledge: Knowledge, areas: tuple[Ar
         model = stages.model(loaded.python, loaded.around, knowledge, roles)
     except Exception as error:  # a review that fails says so; it never ends in a traceback
         problems.append(crashed("building the model", error))
-    return Project(Path(tree.root), tree, loaded, knowledge, model, areas, tuple(problems))
+    return Project(Path(tree.root), tree, loaded, knowledge, model, areas, tuple(problems), read)
 
 
 def crashed(what: str, error: Exception) -> Problem:
@@ -145,6 +155,10 @@ def _areas(root: Path, named: tuple[Path, ...], settings: Settings, tree: Tree, 
         if not area.ranges:
             raise UsageError(f"the area {settings.area!r} fits no file, function or docstring of this project")
         areas.append(area)
+    if settings.since:
+        from roadworthy.engine.changes import area_of_changes
+
+        areas.append(area_of_changes(root, settings.since))
     return tuple(areas)
 
 

@@ -11,11 +11,11 @@ from roadworthy.config import UsageError
 from roadworthy.engine import STAGES, project_settings, survey
 from roadworthy.faces.guard import INCOMPLETE
 from roadworthy.faces.progress import ProgressBar
-from roadworthy.facts.cache import CACHE_VARIABLE
 from roadworthy.findings.finding import RuleInfo
 from roadworthy.knowledge.load import KnowledgeError
 from roadworthy.knowledge.show import show_library
 from roadworthy.project.describe import describe
+from roadworthy.text.places import CACHE_VARIABLE
 
 
 def model_text(function: str, path: Path | None, *, jobs: int = 0, no_cache: bool = False) -> tuple[str, int]:

@@ -10,9 +10,9 @@ from roadworthy.engine import STAGES, Stages, project_settings, review
 from roadworthy.faces.guard import INCOMPLETE, silence
 from roadworthy.faces.output import check_writable, color, print_text, width, write_file
 from roadworthy.faces.progress import ProgressBar
-from roadworthy.facts.cache import CACHE_VARIABLE
 from roadworthy.findings.finding import Review, Severity
 from roadworthy.report import FORMATS, format_of, render
+from roadworthy.text.places import CACHE_VARIABLE
 
 _FOR_PEOPLE = "terminal"
 
@@ -29,6 +29,7 @@ class Request:
     pedantic: bool = False
     jobs: int = 0
     no_cache: bool = False
+    since: str = ""
 
 
 def perform(request: Request, stages: Stages = STAGES) -> int:
@@ -83,6 +84,7 @@ def _settings(request: Request, stages: Stages) -> Settings:
     return replace(
         settings,
         area=request.area,
+        since=request.since,
         fail_on=fail_on,
         pedantic=request.pedantic or settings.pedantic,
         jobs=request.jobs,

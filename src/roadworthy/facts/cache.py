@@ -7,7 +7,6 @@ cannot be written is not written. Nothing here raises because of the state of th
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import sys
 import zlib
@@ -16,15 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformdirs import user_cache_path
-
 from roadworthy.facts.schema import FACTS_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-CACHE_VARIABLE = "ROADWORTHY_CACHE"
-"""Names another cache folder; empty for none."""
 
 MAX_BYTES = 1_000_000_000
 TIMEOUT = 2.0
@@ -35,17 +29,6 @@ _PAGE = 16_384  # measured: 131 MB of facts in 0.1 s, against 0.6 s with the def
 _BATCH = 500
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Made by roadworthy; safe to delete. See https://bford.info/cachedir/\n"
 _READERS = ("tree-sitter", "tree-sitter-python", "tree-sitter-bash", "tree-sitter-yaml", "msgspec")
-
-
-def cache_folder() -> Path | None:
-    """Where caches lie, or None when the user wants none."""
-    override = os.environ.get(CACHE_VARIABLE)
-    if override == "":
-        return None
-    try:
-        return Path(override) if override else user_cache_path("roadworthy")
-    except (OSError, RuntimeError, KeyError):  # no home folder
-        return None
 
 
 def extractor_version(tool_version: str) -> bytes:

@@ -219,8 +219,9 @@ def _prefixes(names: Iterable[str]) -> dict[str, bool]:
 
 
 def _modules(libraries: Sequence[Library]) -> dict[str, int]:
+    """Module -> library; one that only lists modules without effects gives way to one that says more."""
     found: dict[str, int] = {}
-    for number, library in enumerate(libraries):
+    for number, library in sorted(enumerate(libraries), key=lambda pair: "pure" in pair[1].role):
         for module in library.modules:
             found.setdefault(module, number)
     return found

@@ -54,6 +54,7 @@ ROLES = frozenset(
         "crypto",
         "cli",
         "config",
+        "pure",
     ]
 )
 """What a library can be to a service."""

@@ -31,9 +31,7 @@ def build_model(
     files: Sequence[FileFacts], around: Sequence[AuxFacts], knowledge: Knowledge, roles: Mapping[str, str] | None = None
 ) -> Model:
     """Build the model; `files` in any order, the result depends on their contents only."""
-    roots = frozenset(
-        root for library in knowledge.libraries for module in library.modules for root in (module.split(".", 1)[0],)
-    )
+    roots = frozenset(name.split(".", 1)[0] for name in knowledge.tables.modules)
     symbols = Symbols(sorted(files, key=lambda facts: facts.path), roots)
     around = sorted(around, key=lambda facts: facts.path)
     versions = build_versions(around)

@@ -336,9 +336,8 @@ class Clients:
                     other is not site
                     and isinstance(func, f.Attr)
                     and func.name in {"mount", "configure", "config", "update", "set_timeout", "settimeout"}
-                ):
-                    if self._same_object(func.value, site):
-                        found.append(other)
+                ) and self._same_object(func.value, site):
+                    found.append(other)
             known = self._neighbours[site] = tuple(found)
         return known
 

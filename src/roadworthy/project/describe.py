@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 
-class UnknownFunction(LookupError):
+class UnknownFunctionError(LookupError):
     """No function of this name; `nearest` lists similar ones."""
 
     def __init__(self, name: str, nearest: list[str]) -> None:
@@ -35,10 +35,10 @@ def find_functions(model: Model, name: str) -> list[Function]:
 
 
 def describe(model: Model, name: str) -> str:
-    """Everything known about the functions of this name. Raises UnknownFunction."""
+    """Everything known about the functions of this name. Raises UnknownFunctionError."""
     found = find_functions(model, name)
     if not found:
-        raise UnknownFunction(name, get_close_matches(name, [f.id for f in model.symbols.functions], 3))
+        raise UnknownFunctionError(name, get_close_matches(name, [f.id for f in model.symbols.functions], 3))
     return "\n".join(_describe(model, function) for function in found[:8])
 
 

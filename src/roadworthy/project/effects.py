@@ -146,7 +146,9 @@ class Effects:
 
     def _confidence(self, site: CallSite) -> Confidence:
         how = self._graph.resolutions[site].how
-        return {"shape": Confidence.LOW, "parameter": Confidence.MEDIUM, "argument": Confidence.MEDIUM}.get(how, Confidence.HIGH)
+        return {"shape": Confidence.LOW, "parameter": Confidence.MEDIUM, "argument": Confidence.MEDIUM}.get(
+            how, Confidence.HIGH
+        )
 
     def _model(self, library: Library, site: CallSite) -> ClassInfo | None:
         return self._evaluator.model_of(library, site)

@@ -128,9 +128,11 @@ class GuardReader:
 
     def _object_names(self, expr: f.Expr, function: Function) -> str:
         names = [flow.text_of(expr, function.scope)]
-        for part in flow.walk(expr):
-            if isinstance(part, f.CallRef):
-                names.append(flow.text_of(function.scope.calls[part.index].func, function.scope))
+        names.extend(
+            flow.text_of(function.scope.calls[part.index].func, function.scope)
+            for part in flow.walk(expr)
+            if isinstance(part, f.CallRef)
+        )
         return " ".join(names)
 
     def _jitter(self, row: GuardRow, site: CallSite) -> bool:

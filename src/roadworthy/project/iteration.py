@@ -84,10 +84,7 @@ class IterationReader:
             yielded = self._entered_call(scope.calls[expr.index])
             if yielded:
                 return yielded
-        found: list[Values] = []
-        for value in self._evaluator.evaluate(expr, scope, order):
-            found.append(self._entered_value(value))
-        return join(*found)
+        return join(*[self._entered_value(value) for value in self._evaluator.evaluate(expr, scope, order)])
 
     def _entered_call(self, site: CallSite) -> Values:
         found: list[Values] = []
@@ -150,10 +147,11 @@ class IterationReader:
 
     def yields_of(self, function: Function) -> Values:
         """What a generator yields, also through `yield from`."""
-        found: list[Values] = []
-        for leave in function.scope.leaves:
-            if leave.kind == "yield" and leave.value is not None:
-                found.append(self._evaluator.evaluate(leave.value, function, leave.order))
+        found = [
+            self._evaluator.evaluate(leave.value, function, leave.order)
+            for leave in function.scope.leaves
+            if leave.kind == "yield" and leave.value is not None
+        ]
         values = join(*found)
         if not values and function.scope.returns is not None:
             return self.items(self._evaluator.annotations.instances(function.scope.returns, function), function)

@@ -14,7 +14,9 @@ from roadworthy.project.database.checks import Checks
 from roadworthy.project.database.mutations import Mutations
 from roadworthy.project.database.protection import Protection
 from roadworthy.project.database.tables import Schema
+from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
+from roadworthy.project.retries import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -289,6 +291,16 @@ class Model:
         if setting is None or not entry.source.startswith(("django", "rest_framework", "ninja")):
             return None
         return Guard(GuardKind.TRANSACTION, "framework", "ATOMIC_REQUESTS", setting.path, setting.line)
+
+    @cached_property
+    def retries(self) -> Retries:
+        """Every retry, and what it repeats."""
+        return Retries(self)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """What becomes of calls that fail."""
+        return Failures(self)
 
     def timeout(self, effect: EffectAt) -> TimeoutVerdict:
         """How long an external call may take by itself (guards not considered)."""

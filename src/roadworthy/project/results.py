@@ -20,6 +20,7 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
+    from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, ClassInfo
 
@@ -29,6 +30,9 @@ _PASSES_FIRST = frozenset({
     "builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed", "builtins.frozenset",
     "asyncio.shield", "asyncio.wait_for", "asyncio.create_task", "asyncio.ensure_future", "builtins.aiter",
     "contextvars.ContextVar", "weakref.proxy",
+})  # fmt: skip
+_HANDS_OUT = frozenset({
+    "get", "resolve", "find_service", "get_service", "provide", "getUtility", "queryUtility", "get_utility", "query_utility",
 })  # fmt: skip
 _PASSES_SECOND = frozenset({"typing.cast", "typing_extensions.cast"})
 _ITEM_OF_FIRST = frozenset({"builtins.next", "builtins.anext", "builtins.max", "builtins.min", "random.choice"})
@@ -41,6 +45,8 @@ class CallReader:
         """`evaluator` answers everything that is not this part's own."""
         self._evaluator = evaluator
         self._knowledge = evaluator.knowledge
+        self._registrars = _registrars(evaluator.knowledge)
+        self._factories: dict[str, CallSite] | None = None
 
     def callees(self, site: CallSite) -> Values:
         """What a call calls."""
@@ -52,10 +58,36 @@ class CallReader:
         super_value = self._super(site)
         if super_value:
             return super_value
-        found = []
-        for callee in self.callees(site):
-            found.append(self._result(callee, site))
-        return join(*found)
+        found = join(*[self._result(callee, site) for callee in self.callees(site)])
+        return found or self._asked_for(site)
+
+    def _asked_for(self, site: CallSite) -> Values:
+        """`container.get(Mailer)`, `request.find_service(IMailer)`: an unknown registry hands out what it is asked for by class."""
+        func = site.fact.func
+        if not (isinstance(func, f.Attr) and func.name in _HANDS_OUT):
+            return UNKNOWN
+        if not site.fact.args:
+            name = next((v for k, v in site.fact.kwargs if k == "name"), None)
+            return self._registered_as(name.value) if isinstance(name, f.Str) else UNKNOWN
+        wanted = self._evaluator.evaluate(site.fact.args[0], site.function, site.fact.order)
+        return tuple(Instance(value.cls, site) for value in wanted if isinstance(value, ClassValue))
+
+    def _registered_as(self, name: str) -> Values:
+        """`config.register_service_factory(make_client, name="search")`: what the factory of that name makes."""
+        if self._factories is None:
+            self._factories = {}
+            for function in self._evaluator.symbols.functions:
+                for site in function.calls:
+                    func = site.fact.func
+                    if isinstance(func, f.Attr) and func.name.startswith("register") and site.fact.args:
+                        for keyword, value in site.fact.kwargs:
+                            if keyword == "name" and isinstance(value, f.Str):
+                                self._factories.setdefault(value.value, site)
+        factory = self._factories.get(name)
+        if factory is None:
+            return UNKNOWN
+        made = self._evaluator.evaluate(factory.fact.args[0], factory.function, factory.fact.order)
+        return join(*(self._result(value, factory) for value in made if isinstance(value, FunctionValue | ClassValue)))
 
     def _super(self, site: CallSite) -> Values:
         func = site.fact.func
@@ -194,7 +226,20 @@ class CallReader:
             and made in self._knowledge.type_bases(receiver.type)
         ):
             return (LibraryObject(receiver.type, site, model),)  # a fluent method keeps the more special class
+        if made is None:
+            made = self._in_the_manner_of(callee.name)
         return (LibraryObject(made, site, model),) if made is not None else UNKNOWN
+
+    def _in_the_manner_of(self, name: str) -> str | None:
+        """`company_utils.celery.CompanyCelery()`: a class that we do not know, named after one that registers entry points."""
+        if self._knowledge.library_of(name) is not None:
+            return None
+        last = name.rpartition(".")[2]
+        return (
+            next((known for bare, known in self._registrars if last.endswith(bare)), None)
+            if last[:1].isupper()
+            else None
+        )
 
     def _is_kind_of(self, model: ClassInfo, base: str) -> bool:
         """Is the library class among the bases of a project class?"""
@@ -228,3 +273,11 @@ class CallReader:
                     (v.cls for v in items if isinstance(v, Instance) and self._evaluator.orm.is_model(v.cls)), None
                 )
         return None
+
+
+def _registrars(knowledge: Knowledge) -> tuple[tuple[str, str], ...]:
+    """(bare name, dotted name) of library classes whose methods register entry points, longest name first."""
+    owners = {name.rpartition(".")[0] for name in knowledge.tables.entry.names}
+    found = {(owner.rpartition(".")[2], owner) for owner in owners if knowledge.type(owner) is not None}
+    distinctive = [(bare, owner) for bare, owner in found if len(bare) >= 5 and bare[0].isupper()]
+    return tuple(sorted(distinctive, key=lambda pair: (-len(pair[0]), pair)))

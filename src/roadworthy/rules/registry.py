@@ -17,12 +17,11 @@ class RuleError(Exception):
 
 def load_rules() -> tuple[Rule, ...]:
     """All rules. Raises RuleError when a module is malformed: a reviewer that silently lost a rule lies."""
-    rules = []
+    rules: list[Rule] = []
     for pillar in Pillar:
         folder = Path(__file__).with_name(pillar.value)
-        for file in sorted(folder.glob("*.py")):
-            if file.stem != "__init__":
-                rules.append(_load(pillar, file.stem))
+        stems = sorted(file.stem for file in folder.glob("*.py"))
+        rules.extend(_load(pillar, stem) for stem in stems if stem != "__init__")
     return tuple(rules)
 
 

@@ -58,8 +58,15 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user without one
+        return None
+
+
 def _may_enclose(folder: Path, inner: Path) -> bool:
-    if folder in (Path.home(), Path(folder.anchor)):
+    if folder in (_home(), Path(folder.anchor)):
         return False
     ignore, walked = Ignore.at_root(folder).below(str(folder), ""), folder
     for part in inner.relative_to(folder).parts:

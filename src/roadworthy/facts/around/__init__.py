@@ -1,6 +1,19 @@
 """Files around Python: what starts the code, on what it depends, which schema it meets.
 
 One file in, one frozen `AuxFacts` out. Nothing here raises: what cannot be read becomes a `Problem`.
+
+Keys of the settings, by kind of file:
+
+- dockerfile: `stage.<name>.` + `from`, `env.<NAME>`, `workdir`, `user`, `stopsignal`, `healthcheck`, `copy:<target>` (value: source)
+- shell: `shell.shebang`, `shell.set`, `shell.trap.<SIGNAL>` (value: the handler; a function's body). For a `sh -c` text of a
+  manifest they follow `<owner>.<role>.`
+- compose: `services.<name>.` + `name`, `image`, `build.context|dockerfile|target`, `stop_grace_period`, `stop_signal`, `init`,
+  `restart`, `deploy.replicas`, `healthcheck.test`, `volume` (bind mounts), `env.<NAME>`
+- kubernetes: `<Kind>/<name>.` + `kind`, `replicas`, `strategy`, `label.<key>`, `terminationGracePeriodSeconds`, `concurrencyPolicy` …;
+  `<Kind>/<name>/<container>.` + `name`, `image`, `readinessProbe`, `livenessProbe`, `startupProbe`, `preStop`, `env.<NAME>`;
+  `Service/<name>.selector.<key>`
+- systemd: `unit.<Key>`, `unit.env.<NAME>`; supervisor: `program:<name>.<key>`
+- config: the file's own dotted keys (`[section]` or table first); env files: the bare name
 """
 
 from __future__ import annotations
@@ -36,8 +49,12 @@ def extract_around(path: str, data: bytes) -> AuxFacts | None:
     found = Found()
     lines = data.count(b"\n") + 1
     limit = MAX_BYTES_OF.get(kind, MAX_BYTES)
-    if len(data) > limit and kind == "yaml":
-        return None  # recorded responses, data sets; no manifest that a person wrote is this large
+    if (
+        len(data) > limit
+        and kind == "yaml"
+        and not yamlfiles.looks_like_manifest(data[:50_000].decode("utf-8", "replace"))
+    ):
+        return None  # recorded responses, data sets
     if len(data) > limit:
         found.problem(1, f"larger than {limit // 1_000_000} MB: not read")
         return found.facts(path, _FALLBACK.get(kind, "config"), lines)

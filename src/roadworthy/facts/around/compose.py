@@ -82,6 +82,7 @@ class _Service:
 
     def _settings(self, found: Found) -> None:
         prefix = f"services.{self.name.text}"
+        found.setting(self.name.line, f"{prefix}.name", self.name.text)
         build = self._field("build")
         if isinstance(build, Scalar):
             found.setting(build.line, f"{prefix}.build.context", build.text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,7 @@ def read(source: Source, found: Found) -> str:
 def instructions(lines: list[str]) -> Iterator[Instruction]:
     """Instructions in order, comments and heredoc bodies left out."""
     escape = _escape(lines)
+    ends: dict[str, list[int]] = {}
     at = 0
     while at < len(lines):
         first = at
@@ -100,7 +102,7 @@ def instructions(lines: list[str]) -> Iterator[Instruction]:
             continue
         keyword = match[1].upper()
         if keyword in ("RUN", "COPY", "ADD"):
-            at = _skip_heredocs(lines, at, text)
+            at = _skip_heredocs(lines, ends, at, text)
         yield Instruction(first + 1, at, keyword, (match[2] or "").strip())
 
 
@@ -115,15 +117,17 @@ def _escape(lines: list[str]) -> str:
     return "\\"
 
 
-def _skip_heredocs(lines: list[str], at: int, text: str) -> int:
+def _skip_heredocs(lines: list[str], ends: dict[str, list[int]], at: int, text: str) -> int:
+    """The line behind the heredocs that an instruction opens; one that never ends is ignored."""
     for match in _HEREDOC.finditer(text):
-        end = match[3]
-        for index in range(at, len(lines)):
-            if (lines[index].lstrip("\t") if match[1] else lines[index]).rstrip("\r") == end:
-                at = index + 1
-                break
-        else:
+        if not ends:
+            for index, line in enumerate(lines):
+                ends.setdefault(line.lstrip("\t").rstrip("\r"), []).append(index)
+        places = ends.get(match[3], [])
+        where = bisect_left(places, at)
+        if where == len(places):
             return at
+        at = places[where] + 1
     return at
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAX_PARTS = 2_000
+
 _SECTION = re.compile(r"\s*\[([^\]]+)\]\s*(?:[#;].*)?$")
 _COMMENT = re.compile(r"\s[;#]\s.*$|\s;.*$")
 
@@ -27,44 +29,61 @@ class Entry:
 def entries(lines: list[str], *, continued: str = "indent") -> Iterator[Entry]:
     """The entries in order. `continued`: values go on on indented lines ("indent") or behind a backslash ("backslash")."""
     section = ""
-    open_entry: Entry | None = None
+    entry: _Open | None = None
     for number, line in enumerate(lines, start=1):
         stripped = line.strip()
-        if open_entry is not None and _goes_on(line, open_entry, continued):
-            if not stripped.startswith(("#", ";")):
-                open_entry = _longer(open_entry, number, stripped, continued)
+        if entry is not None and entry.goes_on(line, continued):
+            entry.add(number, stripped, continued)
             continue
-        if open_entry is not None:
-            yield open_entry
-            open_entry = None
+        if entry is not None:
+            yield entry.closed(continued)
+            entry = None
         if not stripped or stripped[0] in "#;":
             continue
         match = _SECTION.match(line)
         if match:
             section = match[1].strip()
-            continue
-        open_entry = _entry(number, section, stripped)
-    if open_entry is not None:
-        yield open_entry
+        else:
+            entry = _opened(number, section, stripped)
+    if entry is not None:
+        yield entry.closed(continued)
 
 
-def _entry(number: int, section: str, text: str) -> Entry | None:
+@dataclass
+class _Open:
+    """An entry that may still grow."""
+
+    line: int
+    end_line: int
+    section: str
+    key: str
+    parts: list[str]
+
+    def goes_on(self, line: str, continued: str) -> bool:
+        if continued == "backslash":
+            return self.parts[-1].endswith("\\")
+        return bool(line.strip()) and line[0] in " \t"
+
+    def add(self, number: int, text: str, continued: str) -> None:
+        self.end_line = number
+        if text.startswith(("#", ";")) and continued == "indent":
+            return
+        if len(self.parts) < MAX_PARTS or continued == "backslash":
+            self.parts.append(text)
+
+    def closed(self, continued: str) -> Entry:
+        if continued == "backslash":
+            value = " ".join(part.removesuffix("\\").rstrip() for part in self.parts)
+        else:
+            value = "\n".join(self.parts)
+        return Entry(self.line, self.end_line, self.section, self.key, value)
+
+
+def _opened(number: int, section: str, text: str) -> _Open | None:
     at = min((i for i in (text.find("="), text.find(":")) if i > 0), default=-1)
     if at < 0:
         return None
-    return Entry(number, number, section, text[:at].strip(), text[at + 1 :].strip())
-
-
-def _goes_on(line: str, entry: Entry, continued: str) -> bool:
-    if continued == "backslash":
-        return entry.value.endswith("\\")
-    return bool(line.strip()) and line[0] in " \t"
-
-
-def _longer(entry: Entry, number: int, text: str, continued: str) -> Entry:
-    if continued == "backslash":
-        return Entry(entry.line, number, entry.section, entry.key, f"{entry.value[:-1].rstrip()} {text}")
-    return Entry(entry.line, number, entry.section, entry.key, f"{entry.value}\n{text}")
+    return _Open(number, number, section, text[:at].strip(), [text[at + 1 :].strip()])
 
 
 def without_comment(value: str) -> str:

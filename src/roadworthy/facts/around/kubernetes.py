@@ -90,6 +90,7 @@ def _read_container(document: Document, container: Value, workload: str, found: 
     if not isinstance(container, Map):
         return
     owner = f"{workload}/{document.text(container, 'name') or ''}"
+    _copy(document, container, ("name",), f"{owner}.name", found)
     _copy(document, container, ("image",), f"{owner}.image", found)
     for probe in _PROBES:
         value = document.get(container, probe)

@@ -76,7 +76,7 @@ def _add_text(found: Found, line: int, text: str, *, locked: bool = False) -> No
     if egg:
         found.requirement(Requirement(line=line, name=normal(egg[1]), version="", locked=locked))
         return
-    if not text or text.startswith(("-", ".", "/", "git+", "http")):
+    if not text or text.startswith(("-", ".", "/", "git+", "http:", "https:")):
         return
     text = _OPTIONS.split(text, maxsplit=1)[0]
     try:
@@ -194,7 +194,8 @@ def from_poetry(text: str) -> str:
     if "||" in text or "|" in text:
         return ""
     out: list[str] = []
-    for part in re.split(r"[,\s]+(?=[\^~<>=!\d*])", text.strip()):
+    joined = re.sub(r"([\^~<>=!])\s+", r"\1", text.strip())
+    for part in re.split(r"[,\s]+(?=[\^~<>=!\d*])", joined):
         out.extend(_one_from_poetry(part.strip()))
     try:
         return str(SpecifierSet(",".join(out)))

@@ -20,6 +20,8 @@ MAX_DEPTH = 12
 MAX_TOML = 1_000_000
 
 _ENV = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$")
+# The parser takes quadratic time for these.
+_LONG_KEY = re.compile(r"""(?<![\w\-])(?:(?:[\w\-]++|"[^"\n]*+"|'[^'\n]*+')\s*+\.\s*+){100}""")
 _HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[\w\-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w\-]+|"[^"]*"|'[^']*'))*)\s*=""")
 
@@ -66,6 +68,9 @@ def load_toml(source: Source, found: Found) -> Toml:
     """The table, or an empty one and a problem."""
     if len(source.text) > MAX_TOML:
         found.problem(1, f"toml file of more than {MAX_TOML // 1_000_000} MB is not read")
+        return {}
+    if _LONG_KEY.search(source.text):
+        found.problem(1, "toml file with very long dotted keys is not read")
         return {}
     try:
         return tomllib.loads(source.text)

@@ -10,10 +10,20 @@ import tree_sitter_bash
 from tree_sitter import Language, Parser
 
 from roadworthy.facts.around.found import HOLE, MARK
-from roadworthy.facts.around.shellwords import ALL_ARGUMENTS, Variables, WordReader
+from roadworthy.facts.around.shellnodes import (
+    Cases,
+    after_exec,
+    condition_cases,
+    first_error,
+    last_index,
+    line_of,
+    text_of,
+    with_background,
+)
+from roadworthy.facts.around.shellwords import Variables, WordReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from tree_sitter import Node
 
@@ -24,15 +34,10 @@ MAX_DEPTH = 60
 MAX_CALLS = 8
 MAX_HANDLER = 300
 
-Cases = tuple[tuple[str, tuple[str, ...]], ...]
 
-_QUIET_ENDS = frozenset({"exit", ":", "true", "return"})
-_EQUALS = re.compile(
-    r"""[\[\s]*["']?\$\{?(\w+)[^"'\s\]]*["']?\s*(?:==?|=~)\s*\^?["']?([\w.\-/:*]+)\$?["']?[\s\]]*""", re.VERBOSE
-)
 _SUBJECT = re.compile(r"""["']?\$\{?([\w@*]+)[^"']*["']?""")
 _SIGNALS = {"0": "EXIT", "1": "HUP", "2": "INT", "3": "QUIT", "15": "TERM"}
-_BARE_NOT = re.compile(r"(^|\s)!(?=[<>])")  # the grammar wants a blank in `!</dev/tcp/db/5432`
+_BARE_NOT = re.compile(r"(^|\s)!\s*(?=[<>])")  # the grammar knows no redirection without a command
 _LANGUAGE = Language(tree_sitter_bash.language())
 
 
@@ -88,7 +93,7 @@ class _Place:
 def read_script(text: str, environment: Mapping[str, str] | None = None) -> Script:
     """Read a script, or the text of `sh -c`."""
     script = Script()
-    data = _BARE_NOT.sub(r"\1! ", text.replace(HOLE, MARK)).encode("utf-8", "replace")
+    data = _BARE_NOT.sub(r"\1! : ", text.replace(HOLE, MARK)).encode("utf-8", "replace")
     if len(data) > MAX_BYTES:
         script.problems.append((1, f"shell text of more than {MAX_BYTES // 1000} kB is not read"))
         return script
@@ -97,7 +102,7 @@ def read_script(text: str, environment: Mapping[str, str] | None = None) -> Scri
         return script
     root = Parser(_LANGUAGE).parse(data).root_node
     _Walk(script, root, environment or {}).run(root)
-    error = _first_error(root) if root.has_error else 0
+    error = first_error(root) if root.has_error else 0
     if error:
         script.problems.append((error, "this part of the shell text could not be parsed"))
     return script
@@ -125,17 +130,17 @@ class _Walk:
                 name = node.child_by_field_name("name")
                 body = node.child_by_field_name("body")
                 if name is not None and body is not None:
-                    self.functions.setdefault(_text(name), body)
+                    self.functions.setdefault(text_of(name), body)
             elif node.type == "variable_assignment":
                 self._assignment(node)
             elif node.type == "expansion":
-                match = re.match(r"\$\{(\w+):?=([^$`}]*)\}", _text(node))
+                match = re.match(r"\$\{(\w+):?=([^$`}]*)\}", text_of(node))
                 if match:
                     self.variables.default(match[1], match[2].strip("\"'"))
             elif node.type == "for_statement":
                 name = node.child_by_field_name("variable")
                 if name is not None:
-                    self.variables.forget(_text(name))
+                    self.variables.forget(text_of(name))
             stack.extend(reversed(node.named_children))
 
     def _assignment(self, node: Node) -> None:
@@ -145,18 +150,18 @@ class _Walk:
             return
         appends = any(child.type == "+=" for child in node.children)
         if value is not None and value.type == "array":
-            self.variables.extend(_text(name), self.reader.words(value.named_children))
+            self.variables.extend(text_of(name), self.reader.words(value.named_children))
         elif appends:
-            self.variables.forget(_text(name))
+            self.variables.forget(text_of(name))
         else:
-            self.variables.assign(_text(name), "" if value is None else self.reader.text(value))
+            self.variables.assign(text_of(name), "" if value is None else self.reader.text(value))
 
     def _statements(self, parent: Node, place: _Place, skip: frozenset[int] = frozenset()) -> None:
         if place.depth > MAX_DEPTH:
-            self.script.problems.append((_line(parent), "nested too deeply"))
+            self.script.problems.append((line_of(parent), "nested too deeply"))
             return
-        found = [(c, _is_background(c)) for c in parent.named_children if c.type != "comment" and c.id not in skip]
-        last = _last_index([node for node, _ in found])
+        found = [pair for pair in with_background(parent) if pair[0].type != "comment" and pair[0].id not in skip]
+        last = last_index([node for node, _ in found])
         for index, (node, background) in enumerate(found):
             inner = replace(place, last=place.last and index == last, background=place.background or background)
             self._statement(node, inner)
@@ -180,7 +185,7 @@ class _Walk:
         if words[0] == "trap":
             self._trap(node, words)
         elif words[0] == "set" and len(words) > 1 and words[1][:1] in "-+" and words[1] != "--":
-            self.script.settings.append((_line(node), "shell.set", " ".join(words[1:])))
+            self.script.settings.append((line_of(node), "shell.set", " ".join(words[1:])))
         elif words[0] in self.functions:
             self._function(words[0], place)
         else:
@@ -189,12 +194,12 @@ class _Walk:
     def _add(self, node: Node, words: tuple[str, ...], place: _Place) -> None:
         replaces = words[0] == "exec"
         if replaces:
-            words = _after_exec(words)
+            words = after_exec(words)
         if not words or words[0] in ("[", "test", "[["):
             return
         self.script.commands.append(
             Command(
-                line=_line(node),
+                line=line_of(node),
                 end_line=node.end_point[0] + 1,
                 words=words,
                 replaces=replaces and not place.subshell and not place.background,
@@ -217,11 +222,11 @@ class _Walk:
         handler = self._handler(words[1])
         for signal in words[2:]:
             plain = signal.upper().removeprefix("SIG")
-            self.script.settings.append((_line(node), f"shell.trap.{_SIGNALS.get(plain, plain)}", handler))
+            self.script.settings.append((line_of(node), f"shell.trap.{_SIGNALS.get(plain, plain)}", handler))
 
     def _handler(self, text: str) -> str:
         body = self.functions.get(text.split()[0] if text.strip() else "")
-        return (_text(body) if body is not None else text)[:MAX_HANDLER]
+        return (text_of(body) if body is not None else text)[:MAX_HANDLER]
 
     def _redirected(self, node: Node, place: _Place) -> None:
         body = node.child_by_field_name("body")
@@ -258,7 +263,7 @@ class _Walk:
         conditions = node.children_by_field_name("condition")
         for child in conditions:
             self._statement(child, place.inside(last=False))
-        cases = _condition_cases(conditions)
+        cases = condition_cases(conditions)
         others = [c for c in node.named_children if c.type in ("elif_clause", "else_clause")]
         skip = frozenset(c.id for c in (*conditions, *others))
         self._statements(node, place.inside(cases=cases), skip)
@@ -269,17 +274,17 @@ class _Walk:
         tests = (
             [c for c in clause.named_children[:1] if c.type == "test_command"] if clause.type == "elif_clause" else []
         )
-        self._statements(clause, place.inside(cases=_condition_cases(tests)), frozenset(c.id for c in tests))
+        self._statements(clause, place.inside(cases=condition_cases(tests)), frozenset(c.id for c in tests))
 
     def _case(self, node: Node, place: _Place) -> None:
         value = node.child_by_field_name("value")
-        match = _SUBJECT.fullmatch(_text(value)) if value is not None else None
+        match = _SUBJECT.fullmatch(text_of(value)) if value is not None else None
         subject = f"${match[1]}" if match else ""
         for item in node.named_children:
             if item.type != "case_item":
                 continue
             values = item.children_by_field_name("value")
-            patterns = tuple(_text(v).strip("\"'") for v in values)[:20]
+            patterns = tuple(text_of(v).strip("\"'") for v in values)[:20]
             cases: Cases = ((subject, patterns),) if subject else ()
             self._statements(item, place.inside(cases=cases), frozenset(v.id for v in values))
 
@@ -299,57 +304,3 @@ _VISITS = {
     "for_statement": _Walk._loop,
     "c_style_for_statement": _Walk._loop,
 }
-
-
-def _condition_cases(conditions: Iterable[Node]) -> Cases:
-    """`[ "$1" = web ]` says which value of `$1` leads into the branch."""
-    tests = [c for c in conditions if c.is_named]
-    if len(tests) != 1 or tests[0].type != "test_command":
-        return ()
-    match = _EQUALS.fullmatch(_text(tests[0]))
-    return ((f"${match[1]}", (match[2],)),) if match else ()
-
-
-def _after_exec(words: tuple[str, ...]) -> tuple[str, ...]:
-    """What `exec` starts; its options are `-c`, `-l` and `-a NAME`."""
-    at = 1
-    while at < len(words) and words[at].startswith("-") and words[at] != ALL_ARGUMENTS:
-        at += 2 if words[at] == "-a" else 1
-    return words[at:]
-
-
-def _is_background(node: Node) -> bool:
-    following = node.next_sibling
-    return following is not None and following.type == "&"
-
-
-def _last_index(nodes: list[Node]) -> int:
-    """The last statement that does something before the script ends."""
-    for index in range(len(nodes) - 1, -1, -1):
-        node = nodes[index]
-        name = node.child_by_field_name("name") if node.type == "command" else None
-        if node.type in ("function_definition", "variable_assignment", "ERROR"):
-            continue
-        if name is None or _text(name) not in _QUIET_ENDS:
-            return index
-    return len(nodes) - 1
-
-
-def _first_error(root: Node) -> int:
-    """The line of the first error, or 0 when it is empty (a backslash at the very end)."""
-    node = root
-    while True:
-        if node.type == "ERROR" or node.is_missing:
-            return _line(node) if node.is_missing or node.text else 0
-        inner = next((c for c in node.children if c.has_error or c.is_missing), None)
-        if inner is None:
-            return _line(node)
-        node = inner
-
-
-def _line(node: Node) -> int:
-    return node.start_point[0] + 1
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

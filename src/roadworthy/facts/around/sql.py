@@ -25,7 +25,7 @@ _OTHERS = r"""
   | (?P<end>;)
   | (?P<word>\b(?:BEGIN|CASE|END|CREATE|TRIGGER|PROCEDURE|FUNCTION)\b)
   | (?P<line>^\\[^\n]*$|^[ \t]*GO[ \t]*$)
-  | (?P<copy>^COPY\b[^;]{0,2000}?\bFROM\s+stdin\b[^;]{0,500};)
+  | (?P<copy>^COPY\b[^;\n]{0,4000}?\bFROM\s+stdin\b[^;\n]{0,500};)
 """
 _FLAGS = re.VERBOSE | re.IGNORECASE | re.MULTILINE | re.DOTALL
 _TOKEN = re.compile(_STANDARD + _OTHERS, _FLAGS)
@@ -34,7 +34,7 @@ _MYSQL = re.compile(r"`|\bENGINE\s*=|\bAUTO_INCREMENT\b|^\s*DELIMITER\b", re.IGN
 _DELIMITER = re.compile(r"^[ \t]*DELIMITER[ \t]+(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _COPY_END = re.compile(r"^\\\.[ \t]*$", re.MULTILINE)
 _BLOCK_PART = re.compile(r"/\*|\*/")
-_LEADING = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)+", re.DOTALL)
+_LEADING = re.compile(r"(?:\s+|--[^\n]*+|\#[^\n]*+)++")
 _NOT_OF_BEGIN = frozenset({"IF", "LOOP", "WHILE", "REPEAT", "FOR"})
 
 
@@ -45,15 +45,13 @@ def read(source: Source, found: Found) -> str:
         if len(found.statements) >= MAX_STATEMENTS:
             found.problem(source.line_at(start), f"more than {MAX_STATEMENTS:,} statements: the rest is not read")
             break
-        _add(source, start, end, found)
+        _add(source, cutter.behind_comments(start, end), end, found)
     if cutter.unclosed >= 0:
         found.problem(source.line_at(cutter.unclosed), "a string or comment of this SQL file is never closed")
     return "sql"
 
 
 def _add(source: Source, start: int, end: int, found: Found) -> None:
-    leading = _LEADING.match(source.text, start, end)
-    start = leading.end() if leading else start
     sql = source.text[start:end].rstrip()
     if not sql:
         return
@@ -109,6 +107,18 @@ class _Cutter:
                 start = at
                 self._fresh()
         yield start, stop
+
+    def behind_comments(self, start: int, end: int) -> int:
+        """Where a statement really begins."""
+        while start < end:
+            match = _LEADING.match(self.text, start, end)
+            if match is not None:
+                start = match.end()
+            elif self.text.startswith("/*", start, end):
+                start = self._after_comment(start)
+            else:
+                break
+        return min(start, end)
 
     def _fresh(self) -> None:
         self.depth = 0

@@ -17,15 +17,28 @@ _KUBERNETES = re.compile(rf"^\s*(?:- )?kind:\s*[\"']?(?:{'|'.join(kubernetes.KIN
 _COMPOSE = re.compile(r"^services:\s*(?:#.*)?$", re.MULTILINE)
 _PLATFORMS = ("heroku.yml", "render.yaml", "app.yaml", "app.yml")
 _SERVICE_KEYS = re.compile(
-    r"^\s+(?:image|build|command|entrypoint|extends|ports|depends_on|environment):", re.MULTILINE
+    r"(?:^\s+|[{,]\s*)(?:image|build|command|entrypoint|extends|ports|depends_on|environment):", re.MULTILINE
 )
+
+
+def looks_like_manifest(text: str) -> bool:
+    """Tell by a few words whether a text may be a Kubernetes or compose manifest."""
+    return _is_kubernetes(text) or _is_compose(text)
+
+
+def _is_kubernetes(text: str) -> bool:
+    return _KUBERNETES.search(text) is not None
+
+
+def _is_compose(text: str) -> bool:
+    return _COMPOSE.search(text) is not None and _SERVICE_KEYS.search(text) is not None
 
 
 def read(source: Source, found: Found) -> str | None:
     """Read a manifest, or decline."""
     text = source.text
-    is_kubernetes = _KUBERNETES.search(text) is not None
-    is_compose = _COMPOSE.search(text) is not None and _SERVICE_KEYS.search(text) is not None
+    is_kubernetes = _is_kubernetes(text)
+    is_compose = _is_compose(text)
     is_platform = source.name in _PLATFORMS
     if not (is_kubernetes or is_compose or is_platform):
         return None
@@ -49,7 +62,9 @@ def _platform(document: Document, found: Found) -> bool:
     root = document.root
     seen = False
     for key, value in document.pairs(document.get(root, "run")):
-        seen = _command(found, document.get(value, "command") or document.resolve(value), "service", key.text) or seen
+        inner = document.get(value, "command") or document.resolve(value)
+        steps = document.items(inner) or (inner,)
+        seen = sum(_command(found, step, "service", key.text) for step in steps) > 0 or seen
     for service in document.items(document.get(root, "services")):
         name = document.text(service, "name") or ""
         seen = _command(found, document.get(service, "startCommand"), "service", name) or seen

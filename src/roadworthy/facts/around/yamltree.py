@@ -1,8 +1,4 @@
-"""YAML as small values with lines. Anchors are followed by name where asked for and never copied out.
-
-The grammar's scanner keeps its indentation stack in a fixed buffer and rows in 16 bits: beyond some 250 levels it
-crashes the process, beyond 32,767 lines it is lost. Such documents are refused before they reach it.
-"""
+"""YAML as small values with lines. Anchors are followed by name where asked for and never copied out."""
 
 from __future__ import annotations
 
@@ -14,20 +10,18 @@ import tree_sitter_yaml
 from tree_sitter import Language, Parser
 
 from roadworthy.facts.around.found import HOLE, MARK
+from roadworthy.facts.around.yamltext import refusal, split_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tree_sitter import Node
 
-MAX_LINES = 30_000
-MAX_LEVELS = 100
 MAX_DEPTH = 60
 MAX_NODES = 200_000
 MAX_DOCUMENTS = 500
 MERGES = 4
 
-_INDICATORS = re.compile(r"(?:(?:[-?:]|[&!*][^\s,\[\]{}]*)[ \t]+)+")
 _LANGUAGE = Language(tree_sitter_yaml.language())
 
 
@@ -131,13 +125,13 @@ def read_documents(text: str) -> tuple[list[Document], list[tuple[int, str]]]:
     """The documents of a YAML text, each parsed by itself, and what could not be read."""
     documents: list[Document] = []
     problems: list[tuple[int, str]] = []
-    for first, part in _split(text):
+    for first, part in split_documents(text):
         if len(documents) >= MAX_DOCUMENTS:
             problems.append((first, f"more than {MAX_DOCUMENTS} YAML documents: the rest is not read"))
             break
-        refusal = _refusal(part)
-        if refusal:
-            problems.append((first, refusal))
+        refused = refusal(part)
+        if refused:
+            problems.append((first, refused))
             continue
         root = Parser(_LANGUAGE).parse("\n".join(part).encode("utf-8", "replace")).root_node
         reader = _Reader(first - 1)
@@ -149,43 +143,6 @@ def read_documents(text: str) -> tuple[list[Document], list[tuple[int, str]]]:
         if reader.full:
             problems.append((first, "YAML with too many or too deep nodes is read in part"))
     return documents, problems
-
-
-def _split(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Documents as lines, with the 1-based line of the first."""
-    part: list[str] = []
-    first = 1
-    for number, line in enumerate(text.split("\n"), start=1):
-        if (line.startswith("---") and line[3:4] in ("", " ", "\t", "\r")) or line.rstrip() == "...":
-            if any(part):
-                yield first, part
-            part, first = [], number
-            rest = line[3:]
-            part.append("   " + rest if rest.strip() and not rest.lstrip().startswith(("#", "|", ">")) else "")
-        else:
-            part.append(line)
-    if any(part):
-        yield first, part
-
-
-def _refusal(lines: list[str]) -> str:
-    """Why a document must not reach the grammar, or "". The depth is counted too high rather than too low."""
-    if len(lines) > MAX_LINES:
-        return f"YAML document of more than {MAX_LINES:,} lines is not read"
-    stack: list[int] = []
-    for line in lines:
-        stripped = line.lstrip(" \t")
-        if not stripped:
-            continue
-        column = len(line) - len(stripped)
-        while stack and stack[-1] >= column:
-            stack.pop()
-        stack.append(column)
-        match = _INDICATORS.match(stripped)
-        extra = match[0].count(" ") + match[0].count("\t") if match else 0
-        if 2 * len(stack) + 2 * extra > MAX_LEVELS:
-            return "YAML document with too deep nesting is not read"
-    return ""
 
 
 class _Reader:

@@ -54,7 +54,13 @@ def union(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Exp
     members = [EXPR[p.kind_id](scope, p, "stored", outer, depth + 1) for p in scope.parts(node) if p.is_named]
     value = members[0] if members else scope.other(node)
     for member in members[1:]:
-        value = Bin("|", value, member)
+        rights = []
+        # The grammar takes `A[x] | B | C` for `A[x] | (B | C)`.
+        while isinstance(member, Bin) and member.op == "|":
+            rights.append(member.right)
+            member = member.left
+        for right in (member, *reversed(rights)):
+            value = Bin("|", value, right)
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from roadworthy.facts.python.grammar import ATTRIBUTE, IDENTIFIER, SKIPPED, TYPE, kinds
+from roadworthy.facts.python.grammar import ATTRIBUTE, IDENTIFIER, SKIPPED, TYPE, kinds, token
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, PATH_LENGTH, ScopeWalk, expression
 from roadworthy.facts.schema import Attr, Expr, Name, Seq, Star, Sub
 
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 _DISPLAYS: Final = kinds("pattern_list", "tuple_pattern", "tuple", "expression_list")
 _LISTS: Final = kinds("list_pattern", "list")
-_STARS: Final = kinds("list_splat_pattern", "list_splat", "dictionary_splat_pattern")
+_STARS: Final = kinds("list_splat_pattern", "list_splat", "dictionary_splat_pattern", "splat_type")
 _SUBSCRIPT: Final = kinds("subscript")
 _WRAPPERS: Final = kinds("parenthesized_expression", "as_pattern_target")
+_COMMA: Final = token(",")
 _CONSTANTS: Final = frozenset({"None", "True", "False"})
 
 
@@ -55,19 +56,20 @@ def attribute(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) ->
     if below.kind_id == ATTRIBUTE:
         inner = "attribute"
     value = Attr(EXPR[below.kind_id](scope, below, inner, outer, depth + 1), scope.file.word(parts[-1]))
-    path = _path_of(value)
-    if path is not None:
-        scope.last_read[path] = scope.order
+    written = _path_of(value)
+    if written is not None:
+        scope.last_read[written] = scope.order
     return value
 
 
 def _path_of(value: Expr) -> str | None:
     """`a.b` of a chain that was not written in one piece."""
     words: list[str] = []
-    while isinstance(value, Attr):
-        words.append(value.name)
-        value = value.value
-    return ".".join([value.id, *reversed(words)]) if isinstance(value, Name) else None
+    below = value
+    while isinstance(below, Attr):
+        words.append(below.name)
+        below = below.value
+    return ".".join([below.id, *reversed(words)]) if isinstance(below, Name) else None
 
 
 def _new_path(scope: ScopeWalk, text: str) -> tuple[Attr, tuple[str, ...]] | None:
@@ -112,13 +114,33 @@ def index_of(scope: ScopeWalk, value: Expr, nodes: list[Node], outer: int, depth
         kind = node.kind_id
         if kind in SKIPPED:
             scope.extra(node)
-            comma = comma or (bool(items) and node.type == ",")
+            comma = comma or (bool(items) and kind == _COMMA)
             continue
-        items.append(EXPR[kind](scope, node, "stored", outer, depth + 1))
+        items.append(display_item(scope, node, outer, depth + 1))
         if last == "Annotated":
             scope.in_annotation = False
     scope.in_annotation = was_annotation
     return items[0] if len(items) == 1 and not comma else Seq("tuple", tuple(items))
+
+
+def display_item(scope: ScopeWalk, node: Node, outer: int, depth: int) -> Expr:
+    """An item between brackets. The grammar takes `*a.b()` there for `(*a).b()`: the star is put back in front."""
+    kind = node.kind_id
+    if scope.text[node.start_byte] != "*" or kind in _STARS:
+        return EXPR[kind](scope, node, "stored", outer, depth)
+    scope.moved_star = node.start_byte
+    return Star(EXPR[kind](scope, node, "stored", outer, depth))
+
+
+@expression("list_splat", "list_splat_pattern", "splat_type")
+def star(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Expr:
+    """`*value`."""
+    if depth > MAX_DEPTH:
+        return scope.too_deep(node)
+    is_moved = scope.moved_star == node.start_byte
+    operand = scope.parts(node)[-1]
+    value = EXPR[operand.kind_id](scope, operand, use, outer, depth + 1)
+    return value if is_moved else Star(value)
 
 
 def target(scope: ScopeWalk, node: Node, depth: int) -> Expr:
@@ -136,7 +158,10 @@ def target(scope: ScopeWalk, node: Node, depth: int) -> Expr:
     if kind in _SUBSCRIPT or kind == TYPE:
         return EXPR[kind](scope, node, "stored", -1, depth)
     if kind in _DISPLAYS or kind in _LISTS:
-        items = tuple(target(scope, n, depth + 1) for n in scope.parts(node) if n.is_named)
+        parts = scope.parts(node)
+        items = tuple(target(scope, n, depth + 1) for n in parts if n.is_named)
+        if kind in _DISPLAYS and len(items) == 1 and not any(n.kind_id == _COMMA for n in parts):
+            return items[0]  # (a) = 1
         return Seq("list" if kind in _LISTS else "tuple", items)
     if kind in _STARS or kind in _WRAPPERS:
         inner = next((n for n in scope.parts(node) if n.is_named), None)

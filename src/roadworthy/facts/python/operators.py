@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from roadworthy.facts.python.grammar import EXTRAS, SKIPPED, kinds
-from roadworthy.facts.python.names import new_name, target
+from roadworthy.facts.python.names import display_item, new_name, target
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, ScopeWalk, expression
 from roadworthy.facts.schema import (
     Assign,
@@ -19,7 +19,6 @@ from roadworthy.facts.schema import (
     Leave,
     Other,
     Seq,
-    Star,
     Unary,
     Walrus,
     Yield,
@@ -185,7 +184,7 @@ def display(scope: ScopeWalk, node: Node, outer: int, depth: int) -> tuple[Expr,
     for child in node.children:
         kind = child.kind_id
         if kind not in SKIPPED:
-            items.append(EXPR[kind](scope, child, "stored", outer, depth + 1))
+            items.append(display_item(scope, child, outer, depth + 1))
         elif kind in EXTRAS:
             scope.extra(child)
     return tuple(items)
@@ -229,15 +228,6 @@ def dictionary(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -
         elif child.is_named:
             scope.extra(child)
     return Dict(tuple(items))
-
-
-@expression("list_splat", "list_splat_pattern", "splat_type")
-def star(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Expr:
-    """`*value`."""
-    if depth > MAX_DEPTH:
-        return scope.too_deep(node)
-    operand = scope.parts(node)[-1]
-    return Star(EXPR[operand.kind_id](scope, operand, use, outer, depth + 1))
 
 
 @expression("as_pattern")

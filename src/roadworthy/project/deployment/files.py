@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from roadworthy.project.deployment.values import Role
 
 _DEVELOPMENT = re.compile(
-    r"(?:^|[/._\-])(?:dev|devel|develop|development|local|test|tests|testing|ci|debug|override|examples?|samples?|demo|devcontainer|docs|"
+    r"(?:^|[/._\-])(?:dev|devel|develop|developers?|development|local|test|tests|testing|ci|debug|override|examples?|samples?|demo|devcontainer|docs|"
     r"bench|benchmarks?|e2e|playground|sandbox|tutorials?)(?=$|[/._\-])",
     re.IGNORECASE,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.project.deployment.files import Files, Image, seconds, settings_of, signal
 from roadworthy.project.deployment.follow import Origin, Placed, Walk
-from roadworthy.project.deployment.workloads import GRACE, compose_services, is_mounted, text
+from roadworthy.project.deployment.workloads import GRACE, compose_services, is_mounted, line_of, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,7 +117,7 @@ def _service(
     grace = seconds(text(settings, "stop_grace_period"))
     origin = Origin(
         path=facts.path,
-        line=given[0].fact.line if given else min((s.line for s in settings.values()), default=1),
+        line=given[0].fact.line if given else line_of(settings),
         host="compose",
         owner=name,
         image=image,

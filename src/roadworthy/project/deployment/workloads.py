@@ -53,13 +53,17 @@ def text(settings: dict[str, Setting], key: str) -> str | None:
     return setting.value if setting else None
 
 
+def line_of(settings: dict[str, Setting], otherwise: int = 1) -> int:
+    """The line of the service or container."""
+    return settings["name"].line if "name" in settings else otherwise
+
+
 def _compose(facts: AuxFacts) -> Iterator[Workload]:
     for name, settings in compose_services(facts).items():
-        line = min((s.line for s in settings.values()), default=1)
         given = seconds(text(settings, "stop_grace_period"))
         yield Workload(
             path=facts.path,
-            line=line,
+            line=line_of(settings),
             host="compose",
             kind="service",
             name=name,
@@ -92,7 +96,7 @@ def _kubernetes(facts: AuxFacts, selectors: list[dict[str, str]]) -> Iterator[Wo
         for container, inner in _containers(facts, owner).items():
             yield Workload(
                 path=facts.path,
-                line=min((s.line for s in inner.values()), default=settings["kind"].line),
+                line=line_of(inner, settings["kind"].line),
                 host="kubernetes",
                 kind=kind,
                 name=name,

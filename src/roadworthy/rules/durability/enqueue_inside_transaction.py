@@ -125,9 +125,10 @@ def sent_inside(site: CallSite, model: Model) -> list[EffectAt]:
     for effect in model.effects_through(site, *_LEAVES):
         path = model.reach.path_down(site.function, effect)
         inner = [edge for edge in path if edge.site is not site]
-        if not any(transaction_around(edge.site, model) for edge in inner) and not is_overridden(effect, model):
-            if effect.site is site or not _lexical(effect.site, model):
-                found.append(effect)
+        if any(transaction_around(edge.site, model) for edge in inner) or is_overridden(effect, model):
+            continue
+        if effect.site is site or not _lexical(effect.site, model):
+            found.append(effect)
     return found
 
 
