@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.project import flow
+from roadworthy.project.origins import Origin
+from roadworthy.project.values import FunctionValue, Library
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -24,6 +27,12 @@ _CONFLICTS = (
 )  # fmt: skip
 _REGISTERS = frozenset(
     {"exception_handler", "errorhandler", "app_errorhandler", "add_exception_handler", "register_error_handler"}
+)
+_DERIVED = frozenset(
+    {"hash", "digest", "sha", "sha1", "sha256", "md5", "normalised", "normalized", "lower", "slug", "key", "canonical"}
+)
+_MADE_UP = re.compile(
+    r"random|uuid|token_|secret|nanoid|ulid|generate_(public_)?(id|key|code|token)|shortuuid", re.IGNORECASE
 )
 _LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
 
@@ -55,7 +64,7 @@ class Protection:
                 return key
         if write is not None and self.gives_primary_key(table, write):
             return next((key for key in table.keys if key.kind == "primary"), None)
-        return None
+        return _derived_key(table, known)
 
     def gives_primary_key(self, table: Table, write: Access) -> bool:
         """Does the write itself give the primary key, from something that is the same in a repetition?"""
@@ -71,6 +80,29 @@ class Protection:
             return False
         origins = self._model.origin(match.value, match.scope, match.order)
         return not any(origin.kind in {"random", "clock", "process-hash"} for origin in origins)
+
+    def is_made_up(self, table: Table, name: str) -> bool:
+        """Is a column filled with something random by default, so that two rows hardly share it?"""
+        column = table.column(name)
+        if column is None or column.default is None or column.default_scope is None:
+            return False
+        if _MADE_UP.search(flow.text_of(column.default, column.default_scope.scope)):
+            return True
+        found = self._model.origin(column.default, column.default_scope)
+        for value in self._model.values(column.default, column.default_scope):
+            if isinstance(value, FunctionValue):
+                returns = [leave for leave in value.function.scope.leaves if leave.kind == "return"]
+                found = (
+                    *found,
+                    *(o for leave in returns for o in self._model.origin(leave.value, value.function, leave.order)),
+                )
+            elif isinstance(value, Library):
+                found = (*found, *self._by_effect(value))
+        return any(origin.kind == "random" for origin in found)
+
+    def _by_effect(self, value: Library) -> list[Origin]:
+        rows = self._model.knowledge.calls(value.name)
+        return [Origin("random") for row in rows if Effect.RANDOM_VALUE.value in row.effects]
 
     # --- conflicts ----------------------------------------------------------------------------------------------------
 
@@ -178,6 +210,16 @@ class Protection:
                     )
                 )
         return found
+
+
+def _derived_key(table: Table, columns: list[str]) -> UniqueKey | None:
+    """A unique column that is made of one of these: `abi_hash` of `abi`, `normalised_name` of `name`."""
+    for key in table.keys:
+        if key.in_force and len(key.columns) == 1 and key.kind != "primary":
+            words = key.columns[0].split("_")
+            if any(_DERIVED.intersection(words) and set(name.split("_")) < set(words) for name in columns):
+                return key
+    return None
 
 
 def _is_surrogate(key: UniqueKey, write: Access | None) -> bool:
