@@ -55,6 +55,7 @@ from roadworthy.project.cutoff import (
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed, tells_of_before
@@ -161,6 +162,7 @@ __all__ = [
     "Minted",
     "Minting",
     "Model",
+    "Mutation",
     "Origin",
     "Pillar",
     "Presence",
