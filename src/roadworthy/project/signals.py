@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Action = Literal["handler", "default", "ignore"]
 STOPS = ("TERM", "INT")
 
+_LEAVES = frozenset({"exit", "_exit", "Exit", "Abort", "SystemExit", "quit"})
 _TALK = frozenset({
     "print", "str", "repr", "format", "Signals", "getpid", "getLogger", "debug", "info", "warning", "warn", "error", "exception", "critical",
     "log", "echo", "secho",
@@ -146,12 +147,18 @@ class Signals:
         return all(self.is_talk(site) for site in handler.calls)
 
     def is_talk(self, site: CallSite) -> bool:
-        """A call that only says something, or leaves."""
+        """A call that only says something."""
         effects = self._model.effects_at(site)
+        if self._model.graph.resolutions[site].functions:
+            return False
         if effects:
             return all(effect.effect.word.telemetry for effect in effects)
         name = _last(site.fact.func)
         return name in _TALK
+
+    def leaves(self, site: CallSite) -> bool:
+        """`sys.exit()` and its kin."""
+        return not self._model.graph.resolutions[site].functions and _last(site.fact.func) in _LEAVES
 
     def _only_sets(self, handler: Function) -> str | None:
         """The attribute or global that a handler sets, when that is all it does besides logging."""
