@@ -70,7 +70,7 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
     if tries and leaves:
         return Loop(region, "retry", _while_bound(here.test, literal), not endless, tries)
     if endless:
-        kind = "other" if _ends_by_itself(scope, region) else "worker"
+        kind = "other" if ends_by_itself(scope, region) else "worker"
         return Loop(region, kind, None, kind == "other", tries)
     return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
 
@@ -159,7 +159,21 @@ def _asks_to_stop(test: f.Expr | None, scope: f.Scope) -> bool:
     return any(word in text for word in (_GO_FLAGS if negated else _STOP_FLAGS))
 
 
-def _ends_by_itself(scope: f.Scope, loop: int) -> bool:
+def keeps_running(test: f.Expr | None, scope: f.Scope) -> bool:
+    """`while True`, `while not self.stopped`, `while self.running`: until somebody says stop, not until something is done."""
+    if isinstance(test, f.Const):
+        return bool(test.value)
+    negated = isinstance(test, f.Unary) and test.op == "not"
+    inner = test.value if isinstance(test, f.Unary) else test
+    if not isinstance(inner, f.Name | f.Attr | f.CallRef):
+        return False
+    text = flow.text_of(inner, scope).lower()
+    return any(
+        word in text for word in ((*_STOP_FLAGS, "exit", "clos", "cancel", "interrupt") if negated else _GO_FLAGS)
+    )
+
+
+def ends_by_itself(scope: f.Scope, loop: int) -> bool:
     """`while True` that pages through something or waits for a result: it returns or breaks by what it finds, not to be stopped."""
     for leave in scope.leaves:
         if leave.kind not in {"return", "break"} or not flow.within(scope, leave.region, loop):

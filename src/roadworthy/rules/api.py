@@ -39,6 +39,7 @@ from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.signals import Registration
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.values import (
@@ -108,6 +109,7 @@ __all__ = [
     "blocked_coroutines",
     "expr",
     "finding",
+    "first_process",
     "flow",
     "has_spread",
     "impact_weight",
@@ -116,6 +118,7 @@ __all__ = [
     "spawned_work",
     "stopping",
     "unresolved_tasks",
+    "unstoppable",
 ]  # fmt: skip
 
 Check = Callable[[Model], Iterable[Finding]]

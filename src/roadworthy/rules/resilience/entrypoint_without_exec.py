@@ -41,6 +41,7 @@ from roadworthy.rules.api import (
     StartedProcess,
     finding,
     say,
+    unstoppable,
 )
 
 RULE = Rule(id="entrypoint-without-exec", anti_pattern="deploy-safety", doc=__doc__)
@@ -52,7 +53,7 @@ Lost = tuple[StartedProcess, SignalReach]
 def check(model: Model) -> Iterator[Finding]:
     """Ask each long-running process whether the stop signal arrives; one finding for each script or command line."""
     causes: dict[tuple[str, ...], list[Lost]] = {}
-    for process, answer in Lifetime(model).unstoppable():
+    for process, answer in unstoppable(model, Lifetime(model)):
         if process.role == "dev" or is_help_script(process):
             continue
         causes.setdefault(_cause(process, answer), []).append((process, answer))
@@ -63,7 +64,9 @@ def check(model: Model) -> Iterator[Finding]:
 def is_help_script(process: StartedProcess) -> bool:
     """A script that no manifest starts and that is not called like an entrypoint: somebody runs it by hand."""
     name = process.path.rpartition("/")[2]
-    return process.host == "script" and not name.startswith(("entrypoint", "docker-entrypoint", "entry", "start", "run"))
+    return process.host == "script" and not name.startswith(
+        ("entrypoint", "docker-entrypoint", "entry", "start", "run")
+    )
 
 
 def _cause(process: StartedProcess, answer: SignalReach) -> tuple[str, ...]:
@@ -141,7 +144,11 @@ def _also(lost: list[Lost]) -> str:
 
 
 def _impact(name: str, process: StartedProcess) -> str:
-    grace = f"{say.seconds(process.grace_period)} later" if process.grace_period is not None else "at the end of the grace period"
+    grace = (
+        f"{say.seconds(process.grace_period)} later"
+        if process.grace_period is not None
+        else "at the end of the grace period"
+    )
     work = {
         "server": "requests in hand are cut off in the middle",
         "worker": "jobs in hand are cut off half done and run again or are lost",

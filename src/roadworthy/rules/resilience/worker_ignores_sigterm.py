@@ -49,25 +49,15 @@ import signal
 from confluent_kafka import Consumer
 from app.store import save
 
-class Worker:
-    def __init__(self):
-        self.consumer = Consumer({"bootstrap.servers": "kafka", "group.id": "orders"})
-        self.stopped = False
-
-    def stop(self, signum, frame):
-        self.stopped = True
-
-    def run(self):
-        while not self.stopped:
-            message = self.consumer.poll(1.0)
-            if message is not None:
-                save(message.value())
-
 def main():
-    worker = Worker()
-    signal.signal(signal.SIGINT, worker.stop)
-    signal.signal(signal.SIGTERM, worker.stop)
-    worker.run()
+    stopped = []
+    consumer = Consumer({"bootstrap.servers": "kafka", "group.id": "orders"})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(True))
+    while not stopped:
+        message = consumer.poll(1.0)
+        if message is not None:
+            save(message.value())
 
 if __name__ == "__main__":
     main()
@@ -75,12 +65,10 @@ if __name__ == "__main__":
 """
 
 from roadworthy.rules.api import (
-    CallSite,
     Confidence,
     Effect,
     EffectAt,
     Finding,
-    Function,
     Iterator,
     Lifetime,
     Location,
@@ -89,8 +77,8 @@ from roadworthy.rules.api import (
     Rule,
     Run,
     Severity,
-    expr,
     finding,
+    first_process,
     impact_weight,
     say,
     stopping,
@@ -124,7 +112,9 @@ def is_for_developers(run: Run, model: Model) -> bool:
     """A script or a command that a person runs at a desk."""
     stem = run.root.path.rpartition("/")[2].removesuffix(".py")
     words = set(stem.strip("_").replace("-", "_").split("_"))
-    return model.is_script(run.root.path) or bool(words & {"dev", "develop", "debug", "devserver", "watch", "demo", "simulate"})
+    return model.is_script(run.root.path) or bool(
+        words & {"dev", "develop", "debug", "devserver", "watch", "demo", "simulate"}
+    )
 
 
 def _unheard(run: Run, lifetime: Lifetime, model: Model) -> Finding | None:
@@ -173,7 +163,9 @@ def _report(
     run: Run, place: Location, lost: list[EffectAt], lifetime: Lifetime, model: Model, *, title: str, issue: str, fix: str,
     prepared: bool = True,
 ) -> Finding:  # fmt: skip
-    loops = [model.place_of_lines(p.function, p.line, p.line, "runs until the process is stopped") for p in run.loops[:4]]
+    loops = [
+        model.place_of_lines(p.function, p.line, p.line, "runs until the process is stopped") for p in run.loops[:4]
+    ]
     return finding(
         RULE,
         place,
@@ -215,16 +207,22 @@ def is_change(effect: EffectAt) -> bool:
 
 
 def _impact(run: Run, lost: list[EffectAt], lifetime: Lifetime, model: Model) -> str:
-    process = lifetime.first_process(run.root)
+    process = first_process(model, run.root)
     at_deploy = "At each deploy the process dies at whatever line it has reached"
     if process is not None:
-        grace = f"{say.seconds(process.grace_period)} later" if process.grace_period is not None else "when the grace period is over"
+        grace = (
+            f"{say.seconds(process.grace_period)} later"
+            if process.grace_period is not None
+            else "when the grace period is over"
+        )
         at_deploy = (
             f"As the first process of its container ({process.path}:{process.line}) it ignores SIGTERM and is killed {grace} "
             "at whatever line it has reached"
         )
     changes = [effect for effect in lost if is_change(effect)]
-    worst = max(changes or lost, key=lambda e: (impact_weight(model.exposure(run.root), [e]), -e.site.line), default=None)
+    worst = max(
+        changes or lost, key=lambda e: (impact_weight(model.exposure(run.root), [e]), -e.site.line), default=None
+    )
     if worst is None:
         return f"{at_deploy}; no clean-up runs."
     return (
@@ -236,7 +234,7 @@ def _impact(run: Run, lost: list[EffectAt], lifetime: Lifetime, model: Model) ->
 def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Finding]:
     """A handler for SIGTERM after which everything goes on as before."""
     flag = lifetime.signals.unread_flag(found)
-    if not flag and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime)):
+    if not flag and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime, model)):
         return
     handler = found.handlers[0]
     run = lifetime.run(found.site.function)
@@ -248,29 +246,17 @@ def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Fin
         _severity(lost),
         title=f"the SIGTERM handler `{handler.qualname}` {does}"[:110],
         issue=f"`{say.call(found.site, model)}` replaces the default action of SIGTERM by `{handler.qualname}`, which {does}.",
-        impact="At each deploy the process goes on as before until SIGKILL ends it at whatever line it has reached; the handler makes it worse "
-        "than no handler, since the whole grace period passes first.",
-        fix=stopping.read_flag(flag) if flag else stopping.stop_flag(model, handler, f"`{handler.qualname}`", on_loop=False),
+        impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has reached.",
+        fix=stopping.read_flag(flag)
+        if flag
+        else stopping.stop_flag(model, handler, f"`{handler.qualname}`", on_loop=False),
         related=[model.place_of_function(handler, "the handler")],
-        confidence=Confidence.HIGH if _is_followed(handler) else Confidence.MEDIUM,
+        confidence=Confidence.HIGH if handler.kind == "function" else Confidence.MEDIUM,
         subject=handler.qualname,
     )
 
 
-def is_waited_for(found: Registration, lifetime: Lifetime) -> bool:
-    """A handler may do nothing where the main thread waits for any signal."""
-    return any(is_pause(loop.site) for f in lifetime.closure(found.site.function) for loop in lifetime.loops_of(f))
-
-
-def is_pause(site: CallSite | None) -> bool:
-    """`pause()` returns as soon as a handler has run."""
-    return site is not None and isinstance(site.fact.func, expr.Attr | expr.Name) and say_last(site.fact.func) == "pause"
-
-
-def say_last(func: expr.Attr | expr.Name) -> str:
-    """The last part of a dotted name."""
-    return func.name if isinstance(func, expr.Attr) else func.id
-
-
-def _is_followed(handler: Function) -> bool:
-    return handler.kind == "function"
+def is_waited_for(found: Registration, lifetime: Lifetime, model: Model) -> bool:
+    """A handler may do nothing where the main thread pauses until any handler has run."""
+    loops = [loop for f in lifetime.spread.closure(found.site.function) for loop in lifetime.endless.loops_of(f)]
+    return any(loop.site is not None and model.callee_text(loop.site).endswith("pause") for loop in loops)
