@@ -49,6 +49,26 @@ def retry(model: Model, function: Function, exceptions: tuple[str, ...] = ()) ->
     return _with("Retry the transient errors with exponential backoff, jitter and a limit.", own, snippet)
 
 
+def backoff(model: Model, function: Function) -> str:
+    """Pause a loop after a failure, longer each time, up to a cap."""
+    wait = "await asyncio.sleep" if function.is_async else "time.sleep"
+    snippet = f"""
+        except …:
+            {wait}(random.uniform(0.5, 1.5) * delay)
+            delay = min(delay * 2, 30)  # back to 1 after a success
+    """
+    return _with("Wait after a failure, longer each time up to a cap, with a random part.", "", snippet)
+
+
+def jitter(model: Model, function: Function, delay: str) -> str:
+    """Add a random part to a delay."""
+    own = nearest(model, "retry", function)
+    wait = "await asyncio.sleep" if function.is_async else "time.sleep"
+    return _with(
+        "Multiply the delay by a random factor and cap it.", own, f"{wait}(min({delay}, 60) * random.uniform(0.5, 1.5))"
+    )
+
+
 def durable(model: Model, function: Function, work: str) -> str:
     """Hand work to the durable system of the code base instead of a task of the process."""
     own = nearest(model, "durable", function)

@@ -137,6 +137,14 @@ def assigns_in(scope: f.Scope, region: int) -> Iterator[f.Assign]:
             yield assign
 
 
+def item_assigns(scope: f.Scope, name: str) -> Iterator[tuple[str, f.Assign]]:
+    """(key, assignment) of every `name["key"] = value`."""
+    for assign in scope.assigns:
+        match assign.target:
+            case f.Sub(value=f.Name(id=owner), index=f.Str(value=key)) if owner == name and assign.value is not None:
+                yield key, assign
+
+
 def on_one_path(scope: f.Scope, first: int, second: int) -> bool:
     """May control pass through both regions in one run: not in different branches of the same if/case/try handler pair?"""
     chain_first = list(ancestors(scope, first))
@@ -193,6 +201,13 @@ def walk(expr: f.Expr | None) -> Iterator[f.Expr]:
         here = stack.pop()
         yield here
         stack.extend(reversed(parts(here)))
+
+
+def last_name(expr: f.Expr) -> str:
+    """`c` for `a.b.c` and for `c`; empty for anything that is no name."""
+    if isinstance(expr, f.Name):
+        return expr.id
+    return expr.name if isinstance(expr, f.Attr) else ""
 
 
 def parts(expr: f.Expr) -> list[f.Expr]:
