@@ -38,12 +38,9 @@ _STOP_WORDS = (
     "sentinel",
     "once",
 )
-<<<<<<< HEAD
 _STOP_FLAGS = ("stop", "shut", "terminat", "quit", "kill", "is_set", "once")
 _GO_FLAGS = ("running", "alive", "active", "keep_", "should_run", "_run")
-=======
-_LIFE_WORDS = ("activ", "enabled", "should_run", "serving", "started", "keep_", "forever", "live")
->>>>>>> main
+_LIFE_WORDS = ("running", "activ", "enabled", "should_run", "serving", "started", "keep_", "forever", "live")
 _COUNTERS = frozenset({"range", "count", "trange"})
 
 

@@ -88,15 +88,10 @@ class Signals:
     def _installs_by_name(self, site: CallSite) -> bool:
         """A call that cannot be followed and says in its name that it handles signals."""
         last = _last(site.fact.func).lower()
-<<<<<<< HEAD
         return (
             "signal" in last
             and not self._model.targets(site)
             and any(word in last for word in ("handle", "install", "setup", "set_up", "regist", "add"))
-=======
-        return "signal" in last and any(
-            word in last for word in ("handle", "install", "setup", "set_up", "regist", "add")
->>>>>>> main
         )
 
     def _hook(self, site: CallSite, row: SpawnerRow) -> Registration:

@@ -6,8 +6,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from roadworthy.knowledge.vocabulary import GuardKind
-from roadworthy.project.background import fate_of
 from roadworthy.project.calls import DELIVERED
+from roadworthy.project.handles import fate_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

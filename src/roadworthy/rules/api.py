@@ -72,12 +72,9 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
-<<<<<<< HEAD
 from roadworthy.project.processes import first_process, unstoppable
-=======
 from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
 from roadworthy.project.retries import Retried
->>>>>>> main
 from roadworthy.project.signals import Registration
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import own_ids, stable_ids
