@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts.schema import Attr
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -224,11 +225,10 @@ def loggers(model: Model) -> Iterator[Seen]:
 
 
 def shutdowns(model: Model) -> Iterator[Seen]:
-    """Functions that install handlers for signals."""
-    for function in model.functions:
-        for edge in model.edges_from(function):
-            if edge.kind in {"hook:signal", "hook:shutdown"}:
-                yield _of_function("shutdown", function)
+    """Functions that install a handler for SIGTERM."""
+    for found in Signals(model).all:
+        if found.names("TERM") and found.action == "handler":
+            yield _of_function("shutdown", found.site.function)
 
 
 def atomic_writes(model: Model) -> Iterator[Seen]:

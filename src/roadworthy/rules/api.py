@@ -74,6 +74,7 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.repeats import (
     brings_batches,
     changes_state_before,
@@ -205,6 +206,7 @@ __all__ = [
     "fan_outs",
     "feeding_entries",
     "finding",
+    "first_process",
     "flow",
     "given_ids",
     "goes_on_after",
@@ -252,6 +254,7 @@ __all__ = [
     "unbounded_effects",
     "uncapped_pause",
     "unresolved_tasks",
+    "unstoppable",
     "write_retrying_clients",
 ]  # fmt: skip
 
