@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import apply_text, argument_texts, call_text, signature_text
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import cite, nearest
+from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
@@ -37,8 +37,8 @@ def durable(model: Model, function: Function, work: str, callee: Function | None
     }
     sources = (e.source for e in model.entries.all if e.kind in {EntryKind.JOB, EntryKind.DURABLE_WORKFLOW})
     place = Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
-    launcher = nearest(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
-    job = nearest(model, "job", function)
+    launcher = best(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
+    job = best(model, "job", function)
     text = f"Hand `{name}()` to the job system before success is told."
     if launcher is not None:
         code = [*_job_lines(job, callee, bare), _launch(launcher, function, bare, args)]
@@ -118,7 +118,7 @@ def _usual_decorator(job: Pattern, work: str) -> str:
 
 def keep_task(model: Model, site: CallSite) -> str:
     """Hold a reference to a task and hear of its exception."""
-    own = nearest(model, "keep-task", site.function)
+    own = best(model, "keep-task", site.function)
     if own is not None:
         inner = argument_texts(site)[:1]
         return fix("Keep a reference until it is done.", cite(own, site.function), apply_text(own.name[:-2], inner))
@@ -136,17 +136,17 @@ def on_commit(model: Model, site: CallSite, call: str) -> str:
     in_loop = flow.loop_of(site.function.scope, site.fact.region) is not None
     deferred = f"partial({', '.join([called.partition('(')[0], *args])})" if in_loop else f"lambda: {called}"
     place = Place(model, site.function, site, names, {"deferred": deferred})
-    own = nearest(model, "on-commit", site.function, accept=lambda p: p.definition is not None)
+    own = best(model, "on-commit", site.function, accept=lambda p: p.definition is not None)
     if own is not None:
         return fix(f"Send `{call}` after the commit.", cite(own, site.function), f"{own.name[:-2]}({deferred})")
     families = place.situation.libraries
-    example = nearest(model, "on-commit", site.function, accept=lambda p: p.family in families)
+    example = best(model, "on-commit", site.function, accept=lambda p: p.family in families)
     return recipe_fix(place, "on-commit", cite(example, site.function))
 
 
 def atomic_write(model: Model, function: Function, target: str) -> str:
     """Write beside the file, sync, rename."""
-    own = nearest(model, "atomic-write", function)
+    own = best(model, "atomic-write", function)
     if own is not None:
         return fix("Write it whole or not at all.", cite(own, function), f"{own.name[:-2]}({target}, …)")
     return recipe_fix(Place(model, function, extra={"target": target}), "atomic-write")

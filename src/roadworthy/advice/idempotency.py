@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import call_text
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import cite, nearest
+from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of, stack_of
 from roadworthy.knowledge.vocabulary import Effect
 
@@ -36,7 +36,7 @@ def upsert(model: Model, effect: EffectAt, key: str, columns: tuple[str, ...] = 
         "quoted": ", ".join(f'"{column}"' for column in columns),
     }
     place = Place(model, effect.function, effect.site, (effect.name,), extra)
-    own = nearest(model, "upsert", effect.function, family_of(model, effect.name))
+    own = best(model, "upsert", effect.function, family_of(model, effect.name))
     if place.pick("upsert") is None:
         text = f"Insert by {key}, with a unique constraint on it, and let the repetition update or do nothing."
         return fix(text, cite(own, effect.function))
@@ -62,7 +62,7 @@ def _table_name(model: Model, effect: EffectAt) -> str:
 
 def dedup(model: Model, function: Function, key: str) -> str:
     """Claim an event or message id before its effect."""
-    own = nearest(model, "dedup", function)
+    own = best(model, "dedup", function)
     return recipe_fix(
         Place(model, function, None, _orm_names(model, function), {"key": key}), "dedup", cite(own, function)
     )
@@ -86,7 +86,7 @@ def deterministic_id(model: Model, function: Function, parts: str) -> str:
     """Derive an id from business keys."""
     names = [part.strip(" `") for part in re.split(r",| and ", parts)]
     holes = ":".join(f"{{{name}}}" for name in names) if all(_is_path(name) for name in names) else ""
-    own = nearest(model, "deterministic-id", function)
+    own = best(model, "deterministic-id", function)
     return recipe_fix(
         Place(model, function, None, (), {"parts": parts, "holes": holes}), "deterministic-id", cite(own, function)
     )
@@ -104,7 +104,7 @@ def idempotency_key(model: Model, function: Function, effect: EffectAt | None = 
         given = f"{where.argument}={key or 'key'}"
         extra = {"parameter": where.argument, "call": call_text(effect.site, [given], (where.argument,))}
     family = family_of(model, effect.name) if effect is not None else ""
-    own = nearest(model, "idempotency-key", function, family)
+    own = best(model, "idempotency-key", function, family)
     return recipe_fix(Place(model, function, None, (), extra), "idempotency-key", cite(own, function))
 
 
@@ -115,7 +115,7 @@ def lock(model: Model, function: Function, effect: EffectAt | None = None) -> st
     name = target.model.name if target is not None and target.model is not None else ""
     place = Place(model, function, None, names, {"model": name, "lookup": "pk=…"})
     own = next(
-        (found for family in place.situation.libraries if (found := nearest(model, "row-lock", function, family))), None
+        (found for family in place.situation.libraries if (found := best(model, "row-lock", function, family))), None
     )
     return recipe_fix(place, "lock", cite(own, function))
 

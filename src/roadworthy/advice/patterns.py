@@ -145,7 +145,7 @@ def mine(model: Model) -> Patterns:
     return known
 
 
-def nearest(
+def best(
     model: Model,
     kind: str,
     function: Function | None,
@@ -169,3 +169,8 @@ def cite(pattern: Pattern | None, function: Function | None) -> str:
     often = f", one of {count} places" if count > 1 else ""
     shown = use.shape if use.shape and len(use.shape) <= 90 and "`" not in use.shape else pattern.name
     return f"As in this code base: `{shown}` (`{use.path}:{use.line}`{often})."
+
+
+def nearest(model: Model, kind: str, function: Function | None, family: str = "") -> str:
+    """A sentence that names the nearest good example of a kind of pattern; empty when the code base has none."""
+    return cite(best(model, kind, function, family), function)

@@ -6,16 +6,28 @@ there is one, and a short fenced snippet in the style of the code at hand (sync 
 
 from roadworthy.advice.durability import atomic_write, durable, keep_task, on_commit
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
-from roadworthy.advice.resilience import bounded, isolate, log_and_raise, off_loop, retry, shutdown, timeout
+from roadworthy.advice.resilience import (
+    backoff,
+    bounded,
+    isolate,
+    jitter,
+    log_and_raise,
+    off_loop,
+    retry,
+    shutdown,
+    timeout,
+)
 
 __all__ = [
     "atomic_write",
+    "backoff",
     "bounded",
     "dedup",
     "deterministic_id",
     "durable",
     "idempotency_key",
     "isolate",
+    "jitter",
     "keep_task",
     "lock",
     "log_and_raise",

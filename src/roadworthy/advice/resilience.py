@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import argument_texts, call_text, callee_text, signature_text
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import cite, nearest
+from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
 from roadworthy.knowledge.vocabulary import Effect, EntryKind
 
@@ -41,7 +41,7 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
         return _without_parameter(place, effect, rule)
     value, remark = _value(place, verdict)
     where = "where the client is made" if verdict.at_construction else "at the call"
-    own = nearest(model, "timeout", site.function, family, lambda p: _same_way(p, site))
+    own = best(model, "timeout", site.function, family, lambda p: _same_way(p, site))
     cited = (
         f"The number is `{setting.name}` elsewhere (`{setting.path}:{setting.line}`)."
         if setting is not None
@@ -71,7 +71,7 @@ def _number(model: Model, function: Function, family: str) -> Pattern | None:
         body = function.module.body
         return root in body.bindings or root in body.imports
 
-    return nearest(model, "timeout-number", function, family, at_hand)
+    return best(model, "timeout-number", function, family, at_hand)
 
 
 def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
@@ -140,20 +140,20 @@ def retry(
     job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
     if job is not None:
         place = Place(model, function, site, (job.source,), extra)
-        own = nearest(model, "job-retry", function)
+        own = best(model, "job-retry", function)
         if own is not None:
             return _decorated(own, function, "Let the queue repeat it with a pause and an end.")
         if place.pick("retry-job") is not None:
             return recipe_fix(place, "retry-job")
-    own = nearest(model, "retry", function, accept=lambda p: p.definition is not None and _covers(model, p, raised))
+    own = best(model, "retry", function, accept=lambda p: p.definition is not None and _covers(model, p, raised))
     if own is not None:
         return _decorated(own, function, "Repeat the transient errors.")
     place = Place(model, function, site, names, extra)
     if names and place.pick("retry-client") is not None:
         family = family_of(model, names[0])
-        return recipe_fix(place, "retry-client", cite(nearest(model, "retry-client", function, family), function))
+        return recipe_fix(place, "retry-client", cite(best(model, "retry-client", function, family), function))
     return recipe_fix(
-        place, "retry", cite(nearest(model, "retry", function, accept=lambda p: p.definition is None), function)
+        place, "retry", cite(best(model, "retry", function, accept=lambda p: p.definition is None), function)
     )
 
 
@@ -186,6 +186,16 @@ def _as_imported(function: Function, name: str) -> str:
     return f"{root}.{last}" if name.count(".") > 2 else name
 
 
+def backoff(model: Model, function: Function) -> str:
+    """Pause a loop after a failure, longer each time, up to a cap."""
+    return recipe_fix(Place(model, function), "backoff")
+
+
+def jitter(model: Model, function: Function, delay: str) -> str:
+    """Add a random part to a delay."""
+    return recipe_fix(Place(model, function, extra={"delay": delay}), "jitter")
+
+
 # --- the rest --------------------------------------------------------------------------------------------------------
 
 
@@ -193,10 +203,10 @@ def off_loop(model: Model, site: CallSite) -> str:
     """Move a blocking call off the event loop, in the way the code base does."""
     args = argument_texts(site)
     place = Place(model, site.function, site, extra={"moved": ", ".join([callee_text(site), *args])})
-    own = nearest(model, "off-loop", site.function, accept=lambda p: p.definition is not None)
+    own = best(model, "off-loop", site.function, accept=lambda p: p.definition is not None)
     if own is not None:
         return fix("Move it to a thread.", cite(own, site.function), f"await {own.name[:-2]}({place.extra['moved']})")
-    return recipe_fix(place, "off-loop", cite(nearest(model, "off-loop", site.function), site.function))
+    return recipe_fix(place, "off-loop", cite(best(model, "off-loop", site.function), site.function))
 
 
 def log_and_raise(model: Model, function: Function, site: CallSite | None = None) -> str:
@@ -211,10 +221,10 @@ def isolate(model: Model, site: CallSite) -> str:
 
 def shutdown(model: Model, function: Function) -> str:
     """Stop in an orderly way on SIGTERM."""
-    return recipe_fix(Place(model, function), "shutdown", cite(nearest(model, "shutdown", function), function))
+    return recipe_fix(Place(model, function), "shutdown", cite(best(model, "shutdown", function), function))
 
 
 def bounded(model: Model, site: CallSite) -> str:
     """Limit a fan-out."""
-    own = nearest(model, "bulkhead", site.function)
+    own = best(model, "bulkhead", site.function)
     return recipe_fix(Place(model, site.function, site), "bounded", cite(own, site.function))

@@ -27,6 +27,8 @@ TOPICS: dict[str, frozenset[str]] = {
     "retry": frozenset({"errors", "attempts"}),
     "retry-client": frozenset({"attempts"}),
     "retry-job": frozenset({"errors", "attempts", "decorator"}),
+    "backoff": frozenset(),
+    "jitter": frozenset({"delay"}),
     "durable": frozenset({"work", "work_call", "work_args", "work_signature", "decorator"}),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),

@@ -80,7 +80,7 @@ class AttributeReader:
     def _bound_methods(self, cls: ClassInfo, method: Function, owner: Value) -> Values:
         """The method itself; for an abstract or empty one also its overrides (bounded)."""
         found: Values = (FunctionValue(method, owner),)
-        if flow.is_stub(method.scope):
+        if flow.is_stub(method.scope) and not method.name.startswith("__"):
             overrides = tuple(
                 FunctionValue(sub.methods[method.name], owner) for sub in cls.descendants if method.name in sub.methods
             )
@@ -90,6 +90,8 @@ class AttributeReader:
     def _inherited(self, cls: ClassInfo, name: str, owner: Value) -> Values:
         found: list[Value] = []
         for base in cls.library_bases:
+            if base in {"object", "builtins.object"}:
+                continue  # has no attributes worth knowing: what is not found is unknown, not known to be nothing
             dotted = self._knowledge.member(base, name)
             made = self._made_by(dotted, None, self._evaluator.orm.about(cls) or cls)
             if made:

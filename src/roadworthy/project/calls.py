@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
+from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
@@ -173,6 +174,8 @@ class CallGraph:
             for callee in resolution.functions:
                 actual = "construct" if kind == "call" and resolution.classes else kind
                 self._add(Edge(site, callee, actual, spawner, waited))
+                for wrapper in wrappers_of(callee, self._evaluator):
+                    self._add(Edge(site, wrapper, actual, spawner, waited))
         self._link_contexts(function)
 
     def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:
@@ -301,6 +304,14 @@ class CallGraph:
                             method = value.cls.find_method(name)
                             if method is not None:
                                 self._add(Edge(site, method, "context"))
+
+    def is_passed_in(self, edge: Edge) -> bool:
+        """Does a function only call what it was given (`run(op)`)? Whoever gave it has an edge to it of its own, so that following
+        this one too would mix up the callables of all callers."""
+        func = edge.site.fact.func
+        if not isinstance(func, f.Name) or func.id not in edge.caller.parameters or edge.kind not in INLINE:
+            return False
+        return func.id not in edge.caller.bindings and func.id in self._param_runs.of(edge.caller)
 
     def _add(self, edge: Edge) -> None:
         self.outgoing[edge.caller].append(edge)

@@ -215,7 +215,7 @@ class Exceptions:
                 if isinstance(call.func, f.Name)
                 else ""
             )
-            if Effect.LOG in words or self._looks_like_logging(call, function):
+            if Effect.LOG in words or self.looks_like_logging(call, function):
                 level = louder(level, method if method in _LOG_METHODS else "info")
             elif (
                 Effect.REPORT_ERROR in words
@@ -228,7 +228,7 @@ class Exceptions:
                 others.append(call)
         return level, reports, others
 
-    def _looks_like_logging(self, call: f.Call, function: Function) -> bool:
+    def looks_like_logging(self, call: f.Call, function: Function) -> bool:
         """A logger from a place that we could not resolve: told by its name and method."""
         if not isinstance(call.func, f.Attr) or call.func.name not in _LOG_METHODS:
             return False
@@ -268,7 +268,7 @@ class Exceptions:
             if assign.op != "except" and _mentions(assign.value, name, scope):
                 return True
         for call in flow.calls_in(scope, region):
-            if self._looks_like_logging(call, function):
+            if self.looks_like_logging(call, function):
                 continue
             if any(_mentions(a, name, scope) for a in call.args) or any(
                 _mentions(v, name, scope) for _, v in call.kwargs

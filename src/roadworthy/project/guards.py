@@ -8,6 +8,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import arguments
+from roadworthy.project.decorators import wrapped_calls
 from roadworthy.project.guard import Guard
 from roadworthy.project.guardrows import GuardReader, works_bare
 from roadworthy.project.loops import Loop, loop_at
@@ -48,7 +49,7 @@ class Guards:
         """Guards inside the function of the call, innermost first: wrappers around it, then blocks around those."""
         known = self._lexical.get(site)
         if known is None:
-            known = (*self._wrappers(site), *self.on_region(site.function, site.fact.region))
+            known = (*self.wrappers_of(site), *self.on_region(site.function, site.fact.region))
             self._lexical[site] = known
         return known
 
@@ -75,7 +76,7 @@ class Guards:
         known = self._regions.get(key)
         if known is None:
             known = tuple(
-                guard for index in flow.ancestors(function.scope, region) for guard in self._of_region(function, index)
+                guard for index in flow.ancestors(function.scope, region) for guard in self.of_region(function, index)
             )
             self._regions[key] = known
         return known
@@ -93,7 +94,8 @@ class Guards:
 
     # --- blocks -------------------------------------------------------------------------------------------------------
 
-    def _of_region(self, function: Function, index: int) -> Iterator[Guard]:
+    def of_region(self, function: Function, index: int) -> Iterator[Guard]:
+        """Guards that one block makes."""
         region = function.scope.regions[index]
         if region.kind == "try":
             handlers = tuple(self._exceptions.handler(function, h) for h in flow.handlers_of(function.scope, index))
@@ -249,8 +251,8 @@ class Guards:
 
     # --- wrappers and decorators --------------------------------------------------------------------------------------
 
-    def _wrappers(self, site: CallSite) -> Iterator[Guard]:
-        """`wait_for(call(), 5)`: calls that are given this call's coroutine or result."""
+    def wrappers_of(self, site: CallSite) -> Iterator[Guard]:
+        """Guards of the calls around it: `wait_for(call(), 5)`, calls that are given this call's coroutine or result."""
         inner, outer = site.index, site.fact.outer
         seen = 0
         while outer >= 0 and seen < 6:
@@ -333,7 +335,7 @@ class Guards:
         self._busy.add(decorator)
         for wrapper, site in wrapped_calls(decorator):
             for guard in (
-                *self._wrappers(site),
+                *self.wrappers_of(site),
                 *self.on_region(wrapper, site.fact.region),
                 *self.on_function(wrapper),
             ):
@@ -345,25 +347,6 @@ class Guards:
                     guard = self._reader.from_row(row, name, site, "decorator", None)
                     yield _moved(guard, "house", decorator, site, None, line=line, path=function.path)
         self._busy.discard(decorator)
-
-
-def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
-    """(wrapper, call of the wrapped function) for each place where a decorator's inner function calls its parameter."""
-    stack = [(decorator, frozenset(decorator.parameters))]
-    while stack:
-        function, names = stack.pop()
-        for children in function.children.values():
-            for child in children:
-                if child.kind != "function":
-                    continue
-                for site in child.calls:
-                    func = site.fact.func
-                    passes = any(
-                        isinstance(a, f.Name) and a.id in names and a.id not in child.parameters for a in site.fact.args
-                    )
-                    if (isinstance(func, f.Name) and func.id in names and func.id not in child.parameters) or passes:
-                        yield child, site
-                stack.append((child, names | frozenset(child.parameters)))
 
 
 def _is_given(index: int, exprs: list[f.Expr]) -> bool:

@@ -38,6 +38,7 @@ _STOP_WORDS = (
     "alive",
     "sentinel",
 )
+_LIFE_WORDS = ("activ", "enabled", "should_run", "serving", "started", "keep_", "forever", "live")
 _COUNTERS = frozenset({"range", "count", "trange"})
 
 
@@ -63,7 +64,7 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
             and scope.last_read.get(here.target.id, -1) >= here.start
         )
         return Loop(region, "items" if target_used else "other", attempts, name != "count", tries)
-    endless = _endless(here.test)
+    endless = _endless(here.test, scope)
     leaves = _leaves_on_success(scope, region, tries) if tries else False
     if tries and leaves:
         return Loop(region, "retry", _while_bound(here.test, literal), not endless, tries)
@@ -81,15 +82,14 @@ def _counter(expr: f.Expr | None, scope: f.Scope) -> tuple[str, f.Call] | None:
     return (name, call) if name in _COUNTERS else None
 
 
-def _endless(test: f.Expr | None) -> bool:
-    """`while True`, `while 1`, `while not self.stopped`, `while self.running`."""
+def _endless(test: f.Expr | None, scope: f.Scope) -> bool:
+    """`while True`, `while 1`, `while not self.stopped`, `while self.running`; a condition on what is worked on is none of these."""
     match test:
         case f.Const(value=value):
             return bool(value)
-        case f.Unary(op="not"):
-            return isinstance(test.value, f.Name | f.Attr | f.CallRef)
-        case f.Attr():
-            return True
+        case f.Unary(op="not") | f.Attr() | f.Name() | f.CallRef():
+            text = flow.text_of(test.value if isinstance(test, f.Unary) else test, scope).lower()
+            return any(word in text for word in (*_STOP_WORDS, *_LIFE_WORDS))
     return False
 
 

@@ -166,15 +166,8 @@ class ClassInfo:
 
     @cached_property
     def mro(self) -> tuple[ClassInfo, ...]:
-        """This class and its project ancestors, nearest first (depth first, bounded)."""
-        order: list[ClassInfo] = []
-        stack: list[ClassInfo] = [self]
-        while stack and len(order) < 60:
-            cls = stack.pop(0)
-            if cls not in order:
-                order.append(cls)
-                stack = [base for base in cls.bases if isinstance(base, ClassInfo)] + stack
-        return tuple(order)
+        """This class and its project ancestors in method resolution order (C3; depth first where that fails)."""
+        return linearised(self) or _depth_first(self)
 
     @cached_property
     def library_bases(self) -> tuple[str, ...]:
@@ -238,6 +231,37 @@ class Module:
 
     def __repr__(self) -> str:
         return f"<module {self.name}>"
+
+
+def linearised(cls: ClassInfo, depth: int = 0) -> tuple[ClassInfo, ...]:
+    """The C3 linearisation over project classes; empty where there is none (cycles, contradictions, too deep)."""
+    if depth > 20:
+        return ()
+    bases = [base for base in cls.bases if isinstance(base, ClassInfo)]
+    rows = [list(linearised(base, depth + 1)) for base in bases]
+    if not all(rows):
+        return ()
+    rows.append(list(bases))
+    order = [cls]
+    while any(rows):
+        rows = [row for row in rows if row]
+        head = next((row[0] for row in rows if not any(row[0] in other[1:] for other in rows)), None)
+        if head is None or len(order) > 60:
+            return ()
+        order.append(head)
+        rows = [[known for known in row if known is not head] for row in rows]
+    return tuple(order)
+
+
+def _depth_first(cls: ClassInfo) -> tuple[ClassInfo, ...]:
+    order: list[ClassInfo] = []
+    stack: list[ClassInfo] = [cls]
+    while stack and len(order) < 60:
+        here = stack.pop(0)
+        if here not in order:
+            order.append(here)
+            stack = [base for base in here.bases if isinstance(base, ClassInfo)] + stack
+    return tuple(order)
 
 
 def bound_names(target: Expr) -> Iterator[str]:

@@ -120,6 +120,20 @@ def again(found: Entry) -> str:
     return "It is run again over the same data after a failure half-way"
 
 
+def twice(found: Entry) -> str:
+    """What comes to an entry twice at the same time: "two requests at once"."""
+    match found.kind:
+        case EntryKind.WEBHOOK_HANDLER:
+            return "the same event twice at once"
+        case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
+            return "two requests at once (a double click is enough)"
+        case EntryKind.QUEUE_CONSUMER | EntryKind.LAMBDA_HANDLER:
+            return "a message and its redelivery at once"
+        case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
+            return "two runs at once"
+    return "two runs that overlap"
+
+
 def call(site: CallSite, model: Model) -> str:
     """The callee as written, with brackets: `requests.post()`."""
     return f"{model.callee_text(site)}()"
@@ -146,3 +160,41 @@ def seconds(number: float) -> str:
     if number >= 120:
         return f"{number / 60:.0f} min"
     return f"{number:g} s"
+
+
+def told(found: Entry | None) -> str:
+    """What its caller believes by then, as a sentence: "The client of `POST /orders` has its answer"."""
+    if found is None:
+        return "Its caller has gone on"
+    name = f"`{found.label if '/' in found.label else found.function.qualname}`"
+    match found.kind:
+        case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
+            return f"The client of {name} has its answer"
+        case EntryKind.WEBHOOK_HANDLER:
+            return f"{name} has told the sender that the event is taken, so it is not sent again"
+        case EntryKind.QUEUE_CONSUMER:
+            return f"The message that {name} was given counts as handled"
+        case EntryKind.JOB:
+            return f"The job {name} counts as done, and the queue does not run it again"
+        case EntryKind.LAMBDA_HANDLER:
+            return f"The platform takes the event of {name} as handled and freezes the process at once"
+        case EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
+            return f"The engine has recorded {name} as done"
+        case EntryKind.SCHEDULED | EntryKind.WORKER_LOOP:
+            return f"{entry(found)[0].upper()}{entry(found)[1:]} has gone on to its next round"
+        case EntryKind.SIGNAL_RECEIVER:
+            return f"Whoever made {name} run has gone on"
+    return f"{entry(found)[0].upper()}{entry(found)[1:]} has gone on"
+
+
+def title(text: str, shorter: str = "") -> str:
+    """A title of at most 110 characters: the shorter one where the first is too long, cut where both are."""
+    if len(text) <= 110:
+        return text
+    shorter = shorter or text
+    return shorter if len(shorter) <= 110 else f"{shorter[:108].rstrip(' `')}…"
+
+
+def last(name: str) -> str:
+    """`run` for `Worker.run`."""
+    return name.rpartition(".")[2]

@@ -92,7 +92,8 @@ def _interpolated(scope: ScopeWalk, node: Node, raw: bool, outer: int, depth: in
             text = (text if raw else unescaped(text)).replace("{{", "{").replace("}}", "}")
             parts.append(Str(_cut(text)))
         elif kind in _INTERPOLATION:
-            parts.extend(_hole(scope, child, outer, depth))
+            # Several calls for one level of nesting: count it thrice.
+            parts.extend(_hole(scope, child, outer, depth + 3))
         elif child.is_named and kind not in _START:
             scope.extra(child)
     return _joined(parts)

@@ -78,16 +78,20 @@ class FileWalk:
     __slots__ = ("comments", "data", "is_ascii", "names", "paths", "pending", "problems", "scopes", "text")
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
-        # One character per byte: the byte offsets of the nodes are then offsets into a string, and most words need no decoding.
-        self.text = data.decode("latin-1")
-        self.is_ascii = data.isascii()
+        self.replace(data)
         self.names: dict[str, Name] = {}
         self.paths: dict[str, tuple[Attr, tuple[str, ...]]] = {}
         self.pending: deque[Pending] = deque()
         self.scopes: list[Scope | None] = []
         self.comments: dict[int, Comment] = {}  # by their place: some nodes are looked at twice
         self.problems: list[Problem] = []
+
+    def replace(self, data: bytes) -> None:
+        """Read another source."""
+        self.data = data
+        # One character per byte: the byte offsets of the nodes are then offsets into a string, and most words need no decoding.
+        self.text = data.decode("latin-1")
+        self.is_ascii = data.isascii()
 
     def decoded(self, text: str) -> str:
         """A slice of `text` as the characters that it means."""

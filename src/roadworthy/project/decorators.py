@@ -1,0 +1,47 @@
+"""Decorators of the project: the functions that they put around what they decorate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project.values import FunctionValue, Partial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, Function
+
+
+def wrappers_of(function: Function, evaluator: Evaluator) -> tuple[Function, ...]:
+    """Functions that run around a decorated function, by the project's own decorators."""
+    outer = function.parent
+    if outer is None or not function.scope.decorators:
+        return ()
+    found: dict[Function, None] = {}
+    for expr in function.scope.decorators:
+        for value in evaluator.decorator_values(expr, outer):
+            target = value.target if isinstance(value, Partial) else value
+            if isinstance(target, FunctionValue):
+                found.update((wrapper, None) for wrapper, _ in wrapped_calls(target.function))
+    return tuple(found)
+
+
+def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
+    """(wrapper, call of the wrapped function) for each place where a decorator's inner function calls its parameter."""
+    stack = [(decorator, frozenset(decorator.parameters))]
+    while stack:
+        function, names = stack.pop()
+        for children in function.children.values():
+            for child in children:
+                if child.kind != "function":
+                    continue
+                for site in child.calls:
+                    func = site.fact.func
+                    passes = any(
+                        isinstance(a, f.Name) and a.id in names and a.id not in child.parameters for a in site.fact.args
+                    )
+                    if (isinstance(func, f.Name) and func.id in names and func.id not in child.parameters) or passes:
+                        yield child, site
+                stack.append((child, names | frozenset(child.parameters)))
