@@ -137,7 +137,7 @@ def unique(model: Model, table: str, columns: tuple[str, ...]) -> str:
         place,
         "unique",
         cite(
-            nearest(
+            best(
                 model, "unique-migration", None, accept=lambda p: "create" in p.name.lower() or "add" in p.name.lower()
             ),
             None,
