@@ -66,6 +66,8 @@ from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
+from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
+from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.guard import Guard
 from roadworthy.project.identities import Identity, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
@@ -141,6 +143,7 @@ __all__ = [
     "EntryKind",
     "Exposure",
     "FanOut",
+    "FileAccess",
     "Finding",
     "Function",
     "FunctionValue",
@@ -200,11 +203,13 @@ __all__ = [
     "comes_again",
     "dedup_before",
     "default_ids",
+    "early_syncs",
     "entries_again",
     "entries_around",
     "expr",
     "fan_outs",
     "feeding_entries",
+    "file_accesses",
     "finding",
     "first_process",
     "flow",
@@ -238,6 +243,8 @@ __all__ = [
     "own_ids",
     "polls",
     "promise_of",
+    "read_back",
+    "replaces",
     "replayed_effects",
     "retries_around",
     "retries_over",
