@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _BINARY: Final = kinds("binary_operator")
 _BOOLEAN: Final = kinds("boolean_operator")
 _PAIR: Final = kinds("pair")
-_NONE: Final = Const("none", None)
 
 
 @expression("parenthesized_expression")
