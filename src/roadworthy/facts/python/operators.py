@@ -12,7 +12,6 @@ from roadworthy.facts.schema import (
     Bin,
     BoolOp,
     Compare,
-    Const,
     Dict,
     Expr,
     IfExp,
