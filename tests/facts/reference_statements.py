@@ -244,6 +244,8 @@ class Statements(Expressions):
     def pattern(self, node: Any) -> None:
         found = []
         for n in ast.walk(node):
+            keys = [key for key in getattr(n, "keys", []) if dotted(key) is not None]
+            found += [(key.lineno, key.col_offset, 0, dotted(key)) for key in keys]
             if isinstance(n, ast.MatchValue | ast.MatchClass):
                 value = n.value if isinstance(n, ast.MatchValue) else n.cls
                 name = dotted(value)

@@ -21,7 +21,11 @@ def without_what_ast_cannot_say(scope: Scope) -> Scope:
         for region in scope.regions
     )
     assigns = tuple(
-        replace(a, value=None, line=0, end_line=0) if a.op == "case" else replace(a, end_line=0) if a.op == "for" else a
+        replace(a, value=None, line=0, end_line=0)
+        if a.op == "case"
+        else replace(a, line=0, end_line=0)
+        if a.op == "for"
+        else a
         for a in scope.assigns
     )
     return replace(scope, regions=regions, assigns=assigns)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Part of the cache key: raise it whenever the meaning of a field changes."""
 
 

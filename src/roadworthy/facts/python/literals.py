@@ -18,7 +18,6 @@ MAX_STRING: Final = 20_000
 _MAX_INT: Final = 2**63 - 1
 _MAX_DIGITS: Final = 400
 
-_STRING: Final = kinds("string")
 _INTERPOLATION: Final = kinds("interpolation")
 _CONTENT: Final = kinds("string_content")
 _START: Final = kinds("string_start")

@@ -121,7 +121,8 @@ def index_of(scope: ScopeWalk, value: Expr, nodes: list[Node], outer: int, depth
         if last == "Annotated":
             scope.in_annotation = False
     scope.in_annotation = was_annotation
-    return items[0] if len(items) == 1 and not comma else Seq("tuple", tuple(items))
+    is_one = len(items) == 1 and not comma and type(items[0]) is not Star
+    return items[0] if is_one else Seq("tuple", tuple(items))
 
 
 def display_item(scope: ScopeWalk, node: Node, outer: int, depth: int) -> Expr:
