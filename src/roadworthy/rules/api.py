@@ -29,6 +29,7 @@ from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
+from roadworthy.project.batches import Batch, fragile_batches
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -124,6 +125,7 @@ __all__ = [
     "UPSERT",
     "Access",
     "Audience",
+    "Batch",
     "Blocked",
     "CallSite",
     "Callable",
@@ -213,6 +215,7 @@ __all__ = [
     "finding",
     "first_process",
     "flow",
+    "fragile_batches",
     "given_ids",
     "goes_on_after",
     "hands_off",
