@@ -35,6 +35,8 @@ from roadworthy.project.guard import Guard
 from roadworthy.project.loops import Loop
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.phrases import says_probe
+from roadworthy.project.silence import Silence, acts, logger_near, silences
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.values import (
     ClassValue,
@@ -88,9 +90,11 @@ __all__ = [
     "RetryVerdict",
     "Rule",
     "Severity",
+    "Silence",
     "Spawned",
     "Step",
     "TimeoutVerdict",
+    "acts",
     "advise",
     "argument",
     "arguments",
@@ -100,8 +104,11 @@ __all__ = [
     "flow",
     "has_spread",
     "impact_weight",
+    "logger_near",
     "must_complete",
     "say",
+    "says_probe",
+    "silences",
     "spawned_work",
     "unresolved_tasks",
 ]  # fmt: skip
