@@ -217,9 +217,14 @@ class CallGraph:
     ) -> None:
         waited = waits and (site.fact.awaited or not self._is_awaitable(site))
         for inner in self._coroutines(expr, site.function, site.fact.order):
-            started[inner] = (kind, site, waited)
+            if kind != "callback" or self._is_coroutine(site.function.calls[inner]):
+                started[inner] = (kind, site, waited)
         for value in self._callables(expr, site):
             self._add(Edge(site, value, kind, None, waited))
+
+    def _is_coroutine(self, site: CallSite) -> bool:
+        """Does the call only make a coroutine? A value that was computed before and is passed on is none."""
+        return not site.fact.awaited and any(callee.is_async for callee in self.resolutions[site].functions)
 
     def _is_awaitable(self, site: CallSite) -> bool:
         return any(
@@ -304,6 +309,14 @@ class CallGraph:
                             method = value.cls.find_method(name)
                             if method is not None:
                                 self._add(Edge(site, method, "context"))
+
+    def is_passed_in(self, edge: Edge) -> bool:
+        """Does a function only call what it was given (`run(op)`)? Whoever gave it has an edge to it of its own, so that following
+        this one too would mix up the callables of all callers."""
+        func = edge.site.fact.func
+        if not isinstance(func, f.Name) or func.id not in edge.caller.parameters or edge.kind not in INLINE:
+            return False
+        return func.id not in edge.caller.bindings and func.id in self._param_runs.of(edge.caller)
 
     def _add(self, edge: Edge) -> None:
         self.outgoing[edge.caller].append(edge)

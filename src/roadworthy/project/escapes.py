@@ -69,12 +69,14 @@ class Escapes:
             return False
         if effect is None or not effect.row.raises:
             return True
-        answers = [exceptions.is_subclass(raised, base) for raised in effect.row.raises for base in types]
+        answers = [exceptions.is_of_family(raised, base) for raised in effect.row.raises for base in types]
         return any(answer is not False for answer in answers)
 
     def _leaves_function(self, effect: EffectAt) -> bool:
         site = effect.site
-        return not self.stopped((*self._model.guards.on_site(site), *self._model.guards.on_function(site.function)), effect)
+        return not self.stopped(
+            (*self._model.guards.on_site(site), *self._model.guards.on_function(site.function)), effect
+        )
 
     def _passes_up(self, edge: Edge) -> bool:
         if not edge.runs_here or edge.kind == "callback":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from roadworthy.project.effects import Effects
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.reach import Reach
-    from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
+    from roadworthy.project.symbols import ClassInfo, Function, Symbols
 
 __all__ = ["BROAD", "Exceptions", "Handler"]
 
@@ -115,6 +115,11 @@ class Exceptions:
             self.plain(name) not in _NARROW and self.nature(name) not in {"permanent", "conflict"} for name in types
         )
 
+    def is_of_family(self, raised: str, caught: str) -> bool | None:
+        """May `except caught` catch what a library row calls `raised`: the class itself, a base of it, or one of its kinds?"""
+        answers = (self.is_subclass(raised, caught), self.is_subclass(caught, raised))
+        return True if True in answers else (None if None in answers else False)
+
     def catches_cancellation(self, handler: Handler) -> bool:
         """Does a handler catch the cancellation of the coroutine that it stands in?"""
         if not handler.types:
@@ -154,4 +159,3 @@ class Exceptions:
             for _, handlers in flow.try_regions(function.scope, region)
             if handlers
         ]
-

@@ -32,7 +32,9 @@ class Handler:
     exits: str  # as Region.exits
     default: f.Expr | None  # the value returned from it, if any
     answers: bool = False  # returns something that says "failed": an error response, a message, a status
-    alternative: bool = False  # something else is tried instead: a fallback call, the next candidate, the code after the try
+    alternative: bool = (
+        False  # something else is tried instead: a fallback call, the next candidate, the code after the try
+    )
 
     @property
     def line(self) -> int:

@@ -10,6 +10,7 @@ from roadworthy.project import flow
 from roadworthy.project.handler import Handler
 from roadworthy.project.phrases import (
     LOG_METHODS,
+    LOUD_METHODS,
     answers_failure,
     is_log_owner,
     louder,
@@ -144,8 +145,21 @@ class HandlerReader:
             any(self._does_work(function.site(call)) for call in others)
             or _tries_next(function.scope, region)
             or _goes_on_elsewhere(function.scope, region)
+            or self._told_below(function, region)
             or _default_is_handled(function.scope, region)
         )
+
+    def _told_below(self, function: Function, region: int) -> bool:
+        """A log line right below the try, in the same block: in a loop that only failure leads there."""
+        scope = function.scope
+        here = scope.regions[region]
+        if here.exits:
+            return False
+        after = max(scope.regions[r].end for r in flow.siblings(scope, region))
+        for call in scope.calls:
+            if call.order >= after and call.region == here.parent and _last(call.func) in LOUD_METHODS:
+                return self.looks_like_logging(call, function)
+        return False
 
     def _does_work(self, site: CallSite) -> bool:
         """A fallback: it reaches the outside, or is called one."""
@@ -226,11 +240,11 @@ def _default_is_handled(scope: f.Scope, region: int) -> bool:
         return False
     end = max(scope.regions[r].end for r in flow.siblings(scope, region))
     for index, other in enumerate(scope.regions):
-        if other.kind == "if" and other.start >= end and _asks_for_absence(other.test, names):
+        if other.kind != "if" or other.start < end:
+            continue
+        has_else = flow.sibling_of_kind(scope, index, "else") is not None
+        if _asks_for_absence(other.test, names) or (has_else and _tests(other.test, names)):
             return True
-        if other.kind == "if" and other.start >= end and _tests(other.test, names):
-            if flow.sibling_of_kind(scope, index, "else") is not None:
-                return True
     return any(_falls_back(assign.value, names) for assign in scope.assigns if assign.order >= end) or any(
         _falls_back(leave.value, names) for leave in scope.leaves if leave.order >= end
     )

@@ -14,6 +14,7 @@ LOG_METHODS = frozenset({
     "exception", "error", "warning", "warn", "info", "critical", "fatal", "debug", "log", "notice", "success", "trace",
     "aexception", "aerror", "awarning", "ainfo", "adebug", "acritical",
 })  # fmt: skip
+LOUD_METHODS = frozenset({"exception", "error", "warning", "warn", "critical", "fatal", "aexception", "aerror", "awarning", "acritical"})
 _LOUDNESS = (
     "", "trace", "debug", "adebug", "info", "ainfo", "notice", "success", "log", "warn", "warning", "awarning", "error", "aerror",
     "exception", "aexception", "critical", "acritical", "fatal",
@@ -25,9 +26,15 @@ _REPORTS_ANYWHERE = re.compile(
     r"(log|logs|logger|logging|report\w*|captur\w*|alert\w*|warn\w*|sentry|error|errors|err|exception\w*|fail|fails|failed|failure|failures"
     r"|abort\w*|print|pprint|echo|secho|excepthook|traceback|stderr|notif\w*|audit|complain)"
 )
-_REPORTS_FIRST = re.compile(r"(record|track|count|incr\w*|inc|emit|message|trace|dump|flash|mark|on|handle|increment|observe)")
-_REPORT_OWNERS = re.compile(r"(stderr|stdout|console|messages|metrics?|statsd|sentry|reporter|telemetry|counter|errors)")
-_FALLBACK = re.compile(r"(fallback\w*|fall|backup|legacy|alternative\w*|recover\w*|retry|reconnect|restart|reset|cached|stale|default)")
+_REPORTS_FIRST = re.compile(
+    r"(record|track|count|incr\w*|inc|emit|message|trace|dump|flash|mark|on|handle|increment|observe)"
+)
+_REPORT_OWNERS = re.compile(
+    r"(stderr|stdout|console|messages|metrics?|statsd|sentry|reporter|telemetry|counter|errors)"
+)
+_FALLBACK = re.compile(
+    r"(fallback\w*|fall|backup|legacy|alternative\w*|recover\w*|retry|reconnect|restart|reset|cached|stale|default)"
+)
 _FAILED = re.compile(
     r"(error|errors|err|fail|fails|failed|failure|bad|invalid|unavailable|abort\w*|problem|forbidden|unauthorized|denied|unhealthy|down"
     r"|unknown|unable|exception|reject\w*|broken|degraded|offline|not|cannot|could|sorry|timeout|timed|oops|wrong|redirect)"
@@ -116,7 +123,9 @@ def _call_answers(call: f.Call, scope: f.Scope) -> bool:
 
 
 def _is_error_code(value: f.Expr) -> bool:
-    return isinstance(value, f.Const) and value.kind == "int" and isinstance(value.value, int) and 400 <= value.value < 600
+    return (
+        isinstance(value, f.Const) and value.kind == "int" and isinstance(value.value, int) and 400 <= value.value < 600
+    )
 
 
 def _is_success(value: f.Expr) -> bool:

@@ -26,7 +26,9 @@ _NOT_HIDDEN = frozenset({
     Effect.CLOSE, Effect.ROLLBACK, Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR, Effect.SLEEP, Effect.WAIT, Effect.LOCK, Effect.BLOCK,
     Effect.COMPUTE, Effect.RANDOM_VALUE, Effect.CLOCK_VALUE, Effect.HASH_VALUE, Effect.PROCESS_HASH, Effect.FILE_READ,
 })  # fmt: skip
-_OPERATING_SYSTEM = frozenset({"OSError", "IOError", "EnvironmentError", "ConnectionError", "TimeoutError", "socket.error", "socket.timeout"})
+_OPERATING_SYSTEM = frozenset(
+    {"OSError", "IOError", "EnvironmentError", "ConnectionError", "TimeoutError", "socket.error", "socket.timeout"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def catches(model: Model, types: tuple[str, ...], effect: EffectAt) -> bool:
     for name in types:
         if not model.exceptions.foresees((name,)):
             continue
-        answers = [model.exceptions.is_subclass(raised, name) for raised in effect.row.raises]
+        answers = [model.exceptions.is_of_family(raised, name) for raised in effect.row.raises]
         if True in answers or name in _OPERATING_SYSTEM:
             return True
         if not answers and name.partition(".")[0] == effect.name.partition(".")[0]:
@@ -144,8 +146,15 @@ def acts(effect: EffectAt) -> bool:
     if effect.secondary or effect.effect.word.telemetry:
         return False
     if effect.effect in {Effect.HTTP_REQUEST, Effect.RPC}:
-        return effect.repeat is not Repeat.SAFE
+        return effect.repeat is not Repeat.SAFE and not _only_reads(effect)
     return effect.effect.word.persists
+
+
+def _only_reads(effect: EffectAt) -> bool:
+    """`client.request("GET", …)`, `stream("GET", …)`."""
+    fact = effect.site.fact
+    methods = [*fact.args[:1], *(value for keyword, value in fact.kwargs if keyword == "method")]
+    return any(isinstance(m, f.Str) and m.value.upper() in {"GET", "HEAD", "OPTIONS"} for m in methods)
 
 
 def logger_near(model: Model, function: Function) -> str:
@@ -154,6 +163,8 @@ def logger_near(model: Model, function: Function) -> str:
         for site in other.calls:
             if any(e.effect is Effect.LOG for e in model.effects_at(site)) and isinstance(site.fact.func, f.Attr):
                 owner = model.text(site.fact.func.value, other)
-                if owner.replace(".", "").replace("_", "").isalnum() and not (owner.startswith("self.") and function.cls is None):
+                if owner.replace(".", "").replace("_", "").isalnum() and not (
+                    owner.startswith("self.") and function.cls is None
+                ):
                     return owner
     return "logger"

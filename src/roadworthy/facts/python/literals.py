@@ -76,6 +76,12 @@ def _prefixed(scope: ScopeWalk, node: Node, text: str, outer: int, depth: int) -
     return Str(_cut(body if "r" in prefix else unescaped(body)))
 
 
+def is_interpolated(scope: ScopeWalk, node: Node) -> bool:
+    """Whether a literal is an f-string or a template string."""
+    match = _PREFIX.match(scope.text, node.start_byte)
+    return match is not None and not set(match.group().lower()).isdisjoint("ft")
+
+
 def _cut(text: str) -> str:
     return text[:MAX_STRING]
 
@@ -92,7 +98,8 @@ def _interpolated(scope: ScopeWalk, node: Node, raw: bool, outer: int, depth: in
             text = (text if raw else unescaped(text)).replace("{{", "{").replace("}}", "}")
             parts.append(Str(_cut(text)))
         elif kind in _INTERPOLATION:
-            parts.extend(_hole(scope, child, outer, depth))
+            # Several calls for one level of nesting: count it thrice.
+            parts.extend(_hole(scope, child, outer, depth + 3))
         elif child.is_named and kind not in _START:
             scope.extra(child)
     return _joined(parts)

@@ -24,8 +24,9 @@ _CONSTANTS: Final = frozenset({"None", "True", "False"})
 def identifier(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Expr:
     """Read a name."""
     text = scope.text[node.start_byte : node.end_byte]
-    scope.last_read[text] = scope.order
-    return scope.names.get(text) or new_name(scope, text)
+    name = scope.names.get(text) or new_name(scope, text)
+    scope.last_read[name.id] = scope.order
+    return name
 
 
 def new_name(scope: ScopeWalk, text: str) -> Name:

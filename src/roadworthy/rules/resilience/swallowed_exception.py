@@ -156,11 +156,15 @@ def _then(silence: Silence, model: Model) -> str:
 
 def _issue(silence: Silence, site: CallSite, effect: EffectAt, model: Model) -> str:
     call = say.call(site, model)
-    through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({effect.site.path}:{effect.site.line}),"
-    told = "logs below the level that production shows" if silence.handler and silence.handler.whispers else "tells nobody"
-    return (
-        f"`{_caught(silence)}` around `{call}`, which{through} {effect.effect.word.meaning}, {told} and {_then(silence, model)}."
+    through = (
+        ""
+        if effect.site is site
+        else f", through `{effect.function.qualname}()` ({effect.site.path}:{effect.site.line}),"
     )
+    told = (
+        "logs below the level that production shows" if silence.handler and silence.handler.whispers else "tells nobody"
+    )
+    return f"`{_caught(silence)}` around `{call}`, which{through} {effect.effect.word.meaning}, {told} and {_then(silence, model)}."
 
 
 def _impact(silence: Silence, effect: EffectAt, model: Model) -> str:
@@ -170,7 +174,9 @@ def _impact(silence: Silence, effect: EffectAt, model: Model) -> str:
         return f"When {what} fails, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
     if acts(effect):
         return f"When {what} fails, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
-    return f"When {what} fails, {who} cannot tell an outage from an empty answer, and no log line says that there is one."
+    return (
+        f"When {what} fails, {who} cannot tell an outage from an empty answer, and no log line says that there is one."
+    )
 
 
 def _fix(silence: Silence, site: CallSite, model: Model) -> str:
