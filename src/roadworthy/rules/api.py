@@ -77,6 +77,7 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.phrases import says_probe
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.repeats import (
     brings_batches,
@@ -97,6 +98,7 @@ from roadworthy.project.repeats import (
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
 from roadworthy.project.signals import Registration
+from roadworthy.project.silence import Silence, acts, logger_near, silences
 from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -184,6 +186,7 @@ __all__ = [
     "Run",
     "Severity",
     "SignalReach",
+    "Silence",
     "Spawned",
     "Spin",
     "StartedProcess",
@@ -193,6 +196,7 @@ __all__ = [
     "TimeoutVerdict",
     "UniqueKey",
     "Workload",
+    "acts",
     "advise",
     "advise_again",
     "advise_database",
@@ -237,6 +241,7 @@ __all__ = [
     "key_value",
     "leaves_doubt",
     "lives_on",
+    "logger_near",
     "losses",
     "meant",
     "must_complete",
@@ -253,7 +258,9 @@ __all__ = [
     "retries_over",
     "runs_over_again",
     "say",
+    "says_probe",
     "selects_by_state",
+    "silences",
     "spawned_work",
     "spins",
     "stable_ids",
