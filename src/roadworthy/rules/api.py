@@ -67,6 +67,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.guard import Guard
 from roadworthy.project.identities import Identity, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
+from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
@@ -75,6 +76,7 @@ from roadworthy.project.origins import Origin
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import own_ids, stable_ids
@@ -123,18 +125,21 @@ __all__ = [
     "Exposure",
     "FanOut",
     "Finding",
+    "Forgotten",
     "Function",
     "FunctionValue",
     "Guard",
     "GuardKind",
     "Handler",
     "Identity",
+    "InertStop",
     "Instance",
     "Iterable",
     "Iterator",
     "KeyUse",
     "Library",
     "LibraryObject",
+    "Lifecycles",
     "Lifetime",
     "Literal",
     "Location",
@@ -151,6 +156,7 @@ __all__ = [
     "Registration",
     "Repeat",
     "Replayed",
+    "Resource",
     "Retried",
     "RetryOver",
     "RetryVerdict",
@@ -158,6 +164,7 @@ __all__ = [
     "Rule",
     "Run",
     "Severity",
+    "Shutdown",
     "SignalReach",
     "Spawned",
     "Spin",
