@@ -72,6 +72,7 @@ from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.guard import Guard
 from roadworthy.project.identities import Identity, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
+from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
@@ -97,6 +98,7 @@ from roadworthy.project.repeats import (
 )
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import Silence, acts, logger_near, silences
 from roadworthy.project.spins import Spin, spins, uncapped_pause
@@ -149,18 +151,21 @@ __all__ = [
     "FanOut",
     "FileAccess",
     "Finding",
+    "Forgotten",
     "Function",
     "FunctionValue",
     "Guard",
     "GuardKind",
     "Handler",
     "Identity",
+    "InertStop",
     "Instance",
     "Iterable",
     "Iterator",
     "KeyUse",
     "Library",
     "LibraryObject",
+    "Lifecycles",
     "Lifetime",
     "Literal",
     "Location",
@@ -178,6 +183,7 @@ __all__ = [
     "Registration",
     "Repeat",
     "Replayed",
+    "Resource",
     "Retried",
     "RetryOver",
     "RetryVerdict",
@@ -185,6 +191,7 @@ __all__ = [
     "Rule",
     "Run",
     "Severity",
+    "Shutdown",
     "SignalReach",
     "Silence",
     "Spawned",
