@@ -45,7 +45,7 @@ from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.guard import Guard
-from roadworthy.project.identities import Identity, identities, is_lookup
+from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
@@ -153,6 +153,7 @@ __all__ = [
     "given_ids",
     "goes_on_after",
     "has_spread",
+    "hash_columns",
     "identities",
     "impact_weight",
     "in_handler",
