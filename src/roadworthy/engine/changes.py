@@ -32,6 +32,8 @@ def area_of_changes(root: Path, revision: str) -> Area:
     top = _prefix(repository, root)
     ranges: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for patch in diff:
+        if patch is None:
+            continue
         path = patch.delta.new_file.path
         if patch.delta.flags & DiffFlag.BINARY or not path.startswith(top):
             continue

@@ -86,6 +86,7 @@ class CallRow(Row):
     yields: str | None = None  # type of the items when iterated, or of the value bound by `with … as`
     awaitable: bool = False
     blocking: bool | None = None  # None: blocks when an effect is external and it is not awaitable
+    runs_until_stopped: bool = False  # the program's own loop: it returns only when something tells it to stop
     lazy: bool = False  # does nothing until iterated or awaited; or the effect happens at flush/commit (ORM add)
     secondary: bool = False  # by nature not the purpose of an entry
     unordered: bool = False

@@ -1,32 +1,22 @@
-"""Work that a function starts and does not wait for: what it does, and what becomes of its handle."""
+"""Work that a function starts and does not wait for: who runs it, what becomes of its handle, whether it lives as long as the process."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
+from roadworthy.project.handles import Fate, fate_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
-Fate = Literal["dropped", "unread", "kept", "waited", "returned"]
-"""dropped: the handle is discarded at once. unread: bound to a name that is never read again. kept: stored in an attribute or
-container, or only given a callback. waited: awaited, gathered, joined or asked for its result. returned: the caller decides."""
-
-_WAITS = frozenset({
-    "gather", "wait", "wait_for", "as_completed", "result", "join", "shield", "exception", "run_until_complete", "timeout", "wait_closed",
-})  # fmt: skip
-_ACTS = frozenset({
-    Effect.PUBLISH, Effect.ENQUEUE, Effect.START_DURABLE, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE, Effect.SPAWN_PROCESS,
-})  # fmt: skip
+_LIVES = frozenset({Effect.CONSUME, Effect.WAIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +25,35 @@ class Spawned:
 
     site: CallSite  # the call that starts it (`asyncio.create_task(…)`)
     kind: str  # "task" "thread" "process" "background" "timer"
-    callee: Function | None  # None: not resolved
+    callees: tuple[Function, ...]  # what may run; several where the callee is overridden; none: not resolved
     fate: Fate
     handle: str = ""  # the name or attribute that holds the handle
 
+    @property
+    def callee(self) -> Function | None:
+        """The first of the callees, in source order of resolution."""
+        return self.callees[0] if self.callees else None
+
+    @property
+    def name(self) -> str:
+        """What runs, as a reader would call it: `Class.method`, or the bare method when several classes have it."""
+        if not self.callees:
+            return "the work"
+        names = {callee.qualname for callee in self.callees}
+        return self.callees[0].qualname if len(names) == 1 else self.callees[0].name
+
 
 def spawned_work(model: Model) -> Iterator[Spawned]:
-    """All detached work of reviewed code, by source order."""
-    seen: set[tuple[CallSite, Function | None]] = set()
+    """All detached work of reviewed code, one value for each starting call, by source order."""
     for function in model.functions:
+        groups: dict[tuple[CallSite, str], dict[Function, None]] = {}
         for edge in model.edges_from(function):
-            if edge.kind not in DETACHED:
-                continue
-            site = edge.spawner or edge.site
-            if edge.waited or (site, edge.callee) in seen:
-                continue
-            seen.add((site, edge.callee))
+            if edge.kind in DETACHED and not edge.waited:
+                groups.setdefault((edge.spawner or edge.site, edge.kind), {})[edge.callee] = None
+        for (site, kind), callees in groups.items():
+            real = [c for c in callees if not flow.is_stub(c.scope)] or list(callees)
             fate, handle = fate_of(model, site)
-            yield Spawned(site, edge.kind, edge.callee, fate, handle)
+            yield Spawned(site, kind, tuple(real), fate, handle)
 
 
 def unresolved_tasks(model: Model) -> Iterator[Spawned]:
@@ -67,163 +68,29 @@ def unresolved_tasks(model: Model) -> Iterator[Spawned]:
             }
             if "task" in kinds:
                 fate, handle = fate_of(model, site)
-                yield Spawned(site, "task", None, fate, handle)
+                yield Spawned(site, "task", (), fate, handle)
 
 
-def fate_of(model: Model, site: CallSite) -> tuple[Fate, str]:
-    """What becomes of the handle that a starting call returns."""
-    fact = site.fact
-    if fact.awaited:
-        return "waited", ""
-    if fact.use == "discarded":
-        return "dropped", ""
-    if fact.use in {"returned", "yielded"}:
-        return "returned", ""
-    if fact.use in {"argument", "receiver", "stored"} and fact.outer >= 0:
-        return _given_to(model, site)
-    for assign in site.function.scope.assigns:
-        if assign.value is not None and _holds(assign.value, site.index):
-            return _bound(model, site, assign)
-    return "kept", ""
-
-
-def _holds(expr: f.Expr, index: int) -> bool:
-    return any(isinstance(part, f.CallRef) and part.index == index for part in flow.walk(expr))
-
-
-def _given_to(model: Model, site: CallSite) -> tuple[Fate, str]:
-    outer = site.function.calls[site.fact.outer]
-    name = _last(outer.fact.func)
-    if site.fact.use == "receiver":
-        if name in _WAITS:
-            return "waited", ""
-        return (
-            ("dropped", "")
-            if name in {"add_done_callback", "start", "set_name"} and outer.fact.use == "discarded"
-            else ("kept", "")
-        )
-    if name in _WAITS:
-        return "waited", ""
-    if name in {"append", "add", "extend"}:
-        owner = outer.fact.func.value if isinstance(outer.fact.func, f.Attr) else None
-        return _container(model, site, owner)
-    return "kept", model.callee_text(outer)
-
-
-def _container(model: Model, site: CallSite, owner: f.Expr | None) -> tuple[Fate, str]:
-    """`tasks.append(create_task(…))`: waited for when the container is."""
-    if owner is None:
-        return "kept", ""
-    text = flow.text_of(owner, site.function.scope)
-    return ("waited", text) if _is_waited(model, site, text) else ("kept", text)
-
-
-def _bound(model: Model, site: CallSite, assign: f.Assign) -> tuple[Fate, str]:
-    text = flow.text_of(assign.target, site.function.scope)
-    if not isinstance(assign.target, f.Name):
-        return ("waited", text) if _is_waited(model, site, text) else ("kept", text)
-    name = assign.target.id
-    if name in site.function.scope.globals:
-        return "kept", name
-    if _read_by_inner(site.function, name):
-        return "kept", name
-    if site.function.scope.last_read.get(name, -1) < assign.order:
-        return "unread", name
-    if _is_waited(model, site, name):
-        return "waited", name
-    for leave in site.function.scope.leaves:
-        if leave.value is not None and any(isinstance(p, f.Name) and p.id == name for p in flow.walk(leave.value)):
-            return "returned", name
-    return _stored(model, site, name)
-
-
-def _read_by_inner(function: Function, name: str) -> bool:
-    return any(name in child.scope.last_read for children in function.children.values() for child in children)
-
-
-def _stored(model: Model, site: CallSite, name: str) -> tuple[Fate, str]:
-    """A local handle put into a container, or only given a callback."""
-    for call in site.function.scope.calls:
-        mentions = any(isinstance(p, f.Name) and p.id == name for a in call.args for p in flow.walk(a))
-        if mentions and _last(call.func) in {"add", "append"} and isinstance(call.func, f.Attr):
-            return _container(model, site, call.func.value)
-    return "kept", name
-
-
-def _is_waited(model: Model, site: CallSite, text: str) -> bool:
-    """Is `text` (a name, `self.tasks`) awaited, gathered, joined or cancelled-and-awaited here or in a method of the class?"""
-    scopes = [site.function]
-    if text.startswith(("self.", "cls.")) and site.function.cls is not None:
-        scopes = [fn for cls in site.function.cls.mro for fn in cls.methods.values()]
-        scopes += [child for fn in list(scopes) for children in fn.children.values() for child in children]
-    elif text.isidentifier() and text not in site.function.bindings:
-        scopes = list(site.function.module.functions)
-    return any(_waits_in(scope, text) for scope in scopes)
-
-
-def _waits_in(function: Function, text: str) -> bool:
+def lives_on(model: Model, function: Function, depth: int = 3) -> bool:
+    """Does the function, or what it calls at its own level, run for as long as the process or connection lives?"""
     scope = function.scope
-    for call in scope.calls:
-        name = _last(call.func)
-        if name in _WAITS:
-            inner = [
-                *call.args,
-                *(v for _, v in call.kwargs),
-                *([call.func.value] if isinstance(call.func, f.Attr) else []),
-            ]
-            if any(_mentions(expr, text, scope) for expr in inner):
-                return True
-    exprs = [t.value for t in scope.tests] + [a.value for a in scope.assigns if a.value is not None]
-    exprs += [leave.value for leave in scope.leaves if leave.value is not None]
-    for expr in exprs:
-        for part in flow.walk(expr):
-            if isinstance(part, f.Await) and _mentions(part.value, text, scope):
-                return True
-    return _loops_and_waits(function, text)
-
-
-def _loops_and_waits(function: Function, text: str) -> bool:
-    """`for task in tasks: await task` or `thread.join()`."""
-    scope = function.scope
-    for region in scope.regions:
-        if region.kind not in {"for", "comprehension"} or region.test is None or not isinstance(region.target, f.Name):
-            continue
-        if _mentions(region.test, text, scope) and text != region.target.id and _waits_in(function, region.target.id):
+    for index, region in enumerate(scope.regions):
+        if region.kind == "while" and model.guards.loop(function, index).kind in {"worker", "poll"}:
             return True
-    return False
-
-
-def _mentions(expr: f.Expr, text: str, scope: f.Scope) -> bool:
-    for part in flow.walk(expr):
-        if isinstance(part, f.Name | f.Attr) and flow.text_of(part, scope) == text:
+        if region.kind == "for" and region.is_async and _consumes(model, function, index):
             return True
-        if isinstance(part, f.CallRef):
-            call = scope.calls[part.index]
-            owner = [call.func.value] if isinstance(call.func, f.Attr) else []
-            if any(_mentions(e, text, scope) for e in (*call.args, *owner)):
-                return True
-    return False
+    if depth == 0:
+        return False
+    return any(edge.runs_here and edge.kind != "callback" and lives_on(model, edge.callee, depth - 1)
+               for edge in model.edges_from(function)[:40])  # fmt: skip
 
 
-def _last(expr: f.Expr) -> str:
-    if isinstance(expr, f.Name):
-        return expr.id
-    return expr.name if isinstance(expr, f.Attr) else ""
-
-
-def must_complete(model: Model, function: Function) -> list[EffectAt]:
-    """Effects of a function, through its calls, that are lost when it is cut off: what persists or acts on the world.
-
-    Telemetry, caches and reads do not count.
-    """
-    found = []
-    for effect in model.effects_under(function):
-        word = effect.effect.word
-        if word.telemetry or effect.effect in {Effect.CACHE_WRITE, Effect.CACHE_READ} or effect.row.secondary:
-            continue
-        acts = effect.effect in _ACTS or word.persists
-        if effect.effect in {Effect.HTTP_REQUEST, Effect.RPC}:
-            acts = effect.repeat.value != "yes"
-        if acts:
-            found.append(effect)
-    return found
+def _consumes(model: Model, function: Function, region: int) -> bool:
+    """`async for message in subscription`."""
+    start = function.scope.regions[region]
+    if any(site.line == start.line and model.reach.site_reaches(site, _LIVES) for site in function.calls):
+        return True
+    return any(
+        word in flow.text_of(start.test, function.scope).lower()
+        for word in ("listen", "subscri", "stream", "messages", "socket")
+    )

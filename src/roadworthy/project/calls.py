@@ -310,6 +310,14 @@ class CallGraph:
                             if method is not None:
                                 self._add(Edge(site, method, "context"))
 
+    def is_passed_in(self, edge: Edge) -> bool:
+        """Does a function only call what it was given (`run(op)`)? Whoever gave it has an edge to it of its own, so that following
+        this one too would mix up the callables of all callers."""
+        func = edge.site.fact.func
+        if not isinstance(func, f.Name) or func.id not in edge.caller.parameters or edge.kind not in INLINE:
+            return False
+        return func.id not in edge.caller.bindings and func.id in self._param_runs.of(edge.caller)
+
     def _add(self, edge: Edge) -> None:
         self.outgoing[edge.caller].append(edge)
         self.incoming[edge.callee].append(edge)

@@ -17,6 +17,7 @@ from roadworthy.project.arguments import argument
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
+from roadworthy.project.entryshapes import EntryShapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,7 @@ class Entries:
         self._by_defaults()
         self._by_names()
         self._by_delivery()
+        self._by_shape()
         self._by_loops()
         self.all: tuple[Entry, ...] = tuple(entry for entries in self._found.values() for entry in entries)
         self._reached: dict[Function, dict[Entry, bool]] = {}
@@ -234,6 +236,17 @@ class Entries:
                                 ("hook:signal", EntryKind.SIGNAL_RECEIVER)):  # fmt: skip
                 if kind in kinds:
                     self._add(Entry(entry, function, f"{entry.value} {function.qualname}", kind, entry.word.delivery))
+
+    def _by_shape(self) -> None:
+        """Jobs of an application that could not be followed."""
+        shapes = EntryShapes(self._symbols, self._knowledge, self._evaluator)
+        for function in self._symbols.functions:
+            if function.kind == "function" and function not in self._found:
+                for row, name, site in shapes.decorated(function):
+                    self._add_row(function, row, name, site)
+        for function in shapes.sent():
+            if function not in self._found:
+                self._add(Entry(EntryKind.JOB, function, f"job {function.qualname}", "sent", Delivery.AT_MOST_ONCE))
 
     def _by_loops(self) -> None:
         """A function with an endless loop of work is an entry of its own."""

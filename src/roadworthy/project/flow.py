@@ -203,6 +203,13 @@ def walk(expr: f.Expr | None) -> Iterator[f.Expr]:
         stack.extend(reversed(parts(here)))
 
 
+def last_name(expr: f.Expr) -> str:
+    """`c` for `a.b.c` and for `c`; empty for anything that is no name."""
+    if isinstance(expr, f.Name):
+        return expr.id
+    return expr.name if isinstance(expr, f.Attr) else ""
+
+
 def parts(expr: f.Expr) -> list[f.Expr]:
     """The direct parts of an expression."""
     match expr:
@@ -227,6 +234,21 @@ def parts(expr: f.Expr) -> list[f.Expr]:
         case f.Yield():
             return [expr.value] if expr.value is not None else []
     return []
+
+
+def deep_text(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
+    """The expression with the arguments of its calls, for a look at what occurs in it."""
+    if expr is None or depth > 6:
+        return ""
+    text = text_of(expr, scope)
+    for part in walk(expr):
+        if isinstance(part, f.CallRef):
+            call = scope.calls[part.index]
+            inner = " ".join(deep_text(e, scope, depth + 1) for e in (*call.args, *(v for _, v in call.kwargs)))
+            text = f"{text} {text_of(call.func, scope)}({inner})"
+        elif isinstance(part, f.Bin):
+            text = f"{text} {part.op}"
+    return text
 
 
 def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:

@@ -49,7 +49,7 @@ class Guards:
         """Guards inside the function of the call, innermost first: wrappers around it, then blocks around those."""
         known = self._lexical.get(site)
         if known is None:
-            known = (*self._wrappers(site), *self.on_region(site.function, site.fact.region))
+            known = (*self.wrappers_of(site), *self.on_region(site.function, site.fact.region))
             self._lexical[site] = known
         return known
 
@@ -76,7 +76,7 @@ class Guards:
         known = self._regions.get(key)
         if known is None:
             known = tuple(
-                guard for index in flow.ancestors(function.scope, region) for guard in self._of_region(function, index)
+                guard for index in flow.ancestors(function.scope, region) for guard in self.of_region(function, index)
             )
             self._regions[key] = known
         return known
@@ -94,7 +94,8 @@ class Guards:
 
     # --- blocks -------------------------------------------------------------------------------------------------------
 
-    def _of_region(self, function: Function, index: int) -> Iterator[Guard]:
+    def of_region(self, function: Function, index: int) -> Iterator[Guard]:
+        """Guards that one block makes."""
         region = function.scope.regions[index]
         if region.kind == "try":
             handlers = tuple(self._exceptions.handler(function, h) for h in flow.handlers_of(function.scope, index))
@@ -250,8 +251,8 @@ class Guards:
 
     # --- wrappers and decorators --------------------------------------------------------------------------------------
 
-    def _wrappers(self, site: CallSite) -> Iterator[Guard]:
-        """`wait_for(call(), 5)`: calls that are given this call's coroutine or result."""
+    def wrappers_of(self, site: CallSite) -> Iterator[Guard]:
+        """Guards of the calls around it: `wait_for(call(), 5)`, calls that are given this call's coroutine or result."""
         inner, outer = site.index, site.fact.outer
         seen = 0
         while outer >= 0 and seen < 6:
@@ -334,7 +335,7 @@ class Guards:
         self._busy.add(decorator)
         for wrapper, site in wrapped_calls(decorator):
             for guard in (
-                *self._wrappers(site),
+                *self.wrappers_of(site),
                 *self.on_region(wrapper, site.fact.region),
                 *self.on_function(wrapper),
             ):

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.database.access import Accesses
+from roadworthy.project.database.checks import Checks
+from roadworthy.project.database.mutations import Mutations
+from roadworthy.project.database.protection import Protection
 from roadworthy.project.database.tables import Schema
+from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
+from roadworthy.project.retries import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -177,6 +183,28 @@ class Model:
         module = self.symbols.by_path.get(path)
         return [site for function in module.functions for site in function.calls if site.line == line] if module else []
 
+    # --- the database -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def accesses(self) -> Accesses:
+        """Reads and writes of tables, by columns."""
+        return Accesses(self.graph, self.effects, self.evaluator, self.schema)
+
+    @cached_property
+    def checks(self) -> Checks:
+        """Places that look for a row and insert one when there is none."""
+        return Checks(self.accesses, self.evaluator)
+
+    @cached_property
+    def mutations(self) -> Mutations:
+        """Places that read a stored value, change it in Python and write it back."""
+        return Mutations(self)
+
+    @cached_property
+    def protection(self) -> Protection:
+        """What keeps two runs of a check and a write apart."""
+        return Protection(self)
+
     # --- values -------------------------------------------------------------------------------------------------------
 
     def values(self, expr: Expr, function: Function, order: int | None = None) -> Values:
@@ -264,6 +292,16 @@ class Model:
             return None
         return Guard(GuardKind.TRANSACTION, "framework", "ATOMIC_REQUESTS", setting.path, setting.line)
 
+    @cached_property
+    def retries(self) -> Retries:
+        """Every retry, and what it repeats."""
+        return Retries(self)
+
+    @cached_property
+    def failures(self) -> Failures:
+        """What becomes of calls that fail."""
+        return Failures(self)
+
     def timeout(self, effect: EffectAt) -> TimeoutVerdict:
         """How long an external call may take by itself (guards not considered)."""
         return self.clients.timeout(effect)
@@ -326,6 +364,10 @@ class Model:
     def place_of_lines(self, function: Function, line: int, end_line: int, note: str = "") -> Location:
         """Any lines of a function."""
         return Location(function.path, line, end_line, 0, function.qualname, note)
+
+    def place_of_lines_in(self, path: str, line: int, end_line: int, function: str = "", note: str = "") -> Location:
+        """Any lines of a file."""
+        return Location(path, line, end_line, 0, function or "<module>", note)
 
     def place_of_guard(self, guard: Guard, note: str = "") -> Location:
         """Where a guard stands."""

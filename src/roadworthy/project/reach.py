@@ -133,12 +133,31 @@ class Reach:
                     continue
                 came[edge.callee] = edge
                 if edge.callee is goal:
-                    return _unwind(came, goal)
+                    return unwind(came, goal)
                 queue.append(edge.callee)
         return None
 
+    def tree_from(self, start: Function) -> dict[Function, Edge | None]:
+        """Every function that a function calls and waits for, nearest first, with the edge by which it is reached first."""
+        came: dict[Function, Edge | None] = {start: None}
+        queue = deque([start])
+        while queue:
+            here = queue.popleft()
+            for edge in self._graph.outgoing.get(here, ()):
+                if (
+                    edge.callee in came
+                    or not edge.runs_here
+                    or edge.kind == "callback"
+                    or self._graph.is_passed_in(edge)
+                ):
+                    continue
+                came[edge.callee] = edge
+                queue.append(edge.callee)
+        return came
 
-def _unwind(came: dict[Function, Edge | None], goal: Function) -> list[Edge]:
+
+def unwind(came: dict[Function, Edge | None], goal: Function) -> list[Edge]:
+    """The chain of edges that leads to `goal` in a tree of `tree_from`."""
     path: list[Edge] = []
     edge = came[goal]
     while edge is not None:

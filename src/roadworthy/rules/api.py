@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from roadworthy.advice import again as advise_again
+from roadworthy.advice import database as advise_database
 from roadworthy.advice import recipes as advise
+from roadworthy.advice import stopping
 from roadworthy.facts import schema as expr
 from roadworthy.findings.finding import (
     Audience,
@@ -24,8 +26,9 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
-from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
+from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -39,18 +42,41 @@ from roadworthy.project.boundaries import (
 )
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
+from roadworthy.project.cutoff import (
+    HANDOFFS,
+    Loss,
+    answered,
+    hands_off,
+    is_bookkeeping,
+    is_done_again,
+    losses,
+    must_complete,
+)
+from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.checks import Check as RowCheck
+from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.mutations import Mutation
+from roadworthy.project.database.presence import Presence
+from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed, tells_of_before
+from roadworthy.project.deployment import Reach as SignalReach
+from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
+from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
+from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
+from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.guard import Guard
 from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
+from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.repeats import (
     brings_batches,
     changes_state_before,
@@ -68,6 +94,9 @@ from roadworthy.project.repeats import (
     write_retrying_clients,
 )
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
+from roadworthy.project.retries import Retried
+from roadworthy.project.signals import Registration
+from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.uses import only_told, steers
@@ -83,15 +112,24 @@ from roadworthy.project.values import (
 from roadworthy.rules import wording as say
 
 __all__ = [
+    "ANSWERS",
+    "DELETE",
     "DELIVERED",
     "DETACHED",
+    "HANDOFFS",
     "INLINE",
+    "INSERT",
+    "READ",
+    "UPDATE",
+    "UPSERT",
+    "Access",
     "Audience",
     "Blocked",
     "CallSite",
     "Callable",
     "ClassInfo",
     "ClassValue",
+    "Column",
     "Confidence",
     "Container",
     "Coverage",
@@ -104,6 +142,8 @@ __all__ = [
     "Entry",
     "EntryKind",
     "Exposure",
+    "FanOut",
+    "FileAccess",
     "Finding",
     "Function",
     "FunctionValue",
@@ -117,25 +157,44 @@ __all__ = [
     "KeyUse",
     "Library",
     "LibraryObject",
+    "Lifetime",
     "Literal",
     "Location",
     "Loop",
+    "Loss",
+    "Match",
     "Minted",
     "Minting",
     "Model",
+    "Mutation",
     "Origin",
     "Pillar",
+    "Presence",
+    "Promise",
+    "Registration",
     "Repeat",
     "Replayed",
+    "Retried",
     "RetryOver",
     "RetryVerdict",
+    "RowCheck",
     "Rule",
+    "Run",
     "Severity",
+    "SignalReach",
     "Spawned",
+    "Spin",
+    "StartedProcess",
     "Step",
+    "Table",
+    "Through",
     "TimeoutVerdict",
+    "UniqueKey",
+    "Workload",
     "advise",
     "advise_again",
+    "advise_database",
+    "answered",
     "argument",
     "arguments",
     "blocked_coroutines",
@@ -144,20 +203,27 @@ __all__ = [
     "comes_again",
     "dedup_before",
     "default_ids",
+    "early_syncs",
     "entries_again",
     "entries_around",
     "expr",
+    "fan_outs",
     "feeding_entries",
+    "file_accesses",
     "finding",
+    "first_process",
     "flow",
     "given_ids",
     "goes_on_after",
+    "hands_off",
     "has_spread",
     "hash_columns",
     "identities",
     "impact_weight",
     "in_handler",
     "in_loop",
+    "is_bookkeeping",
+    "is_done_again",
     "is_engine_call",
     "is_framework_retry",
     "is_guarded",
@@ -168,6 +234,8 @@ __all__ = [
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "lives_on",
+    "losses",
     "meant",
     "must_complete",
     "names_a_creation",
@@ -175,6 +243,9 @@ __all__ = [
     "only_told",
     "own_ids",
     "polls",
+    "promise_of",
+    "read_back",
+    "replaces",
     "replayed_effects",
     "retries_around",
     "retries_over",
@@ -182,11 +253,16 @@ __all__ = [
     "say",
     "selects_by_state",
     "spawned_work",
+    "spins",
     "stable_ids",
     "steers",
+    "stopping",
     "sweeps",
     "tells_of_before",
+    "unbounded_effects",
+    "uncapped_pause",
     "unresolved_tasks",
+    "unstoppable",
     "write_retrying_clients",
 ]  # fmt: skip
 

@@ -6,11 +6,14 @@ runs it again, and nobody is told. If success was already answered, the caller b
 
 ## What is reported
 `create_task`, `ensure_future` and their kin, also through helpers of the project, whose coroutine, through its calls, writes, publishes,
-sends or charges, and whose end nobody awaits before success is told. Keeping a reference cures garbage collection, not a deploy.
+sends or charges, and whose end nobody awaits. Keeping a reference cures garbage collection, not a deploy: that alone is the rule
+unreferenced-task. HIGH when data, messages or money hang on it and an entry has told success; MEDIUM when nobody was told, or when only a
+call to another system is lost; LOW for bookkeeping (last-seen stamps, usage figures).
 
 ## What is not reported
-Tasks that are awaited, gathered, or part of a task group in the same unit of work. Tasks whose effects are telemetry, logs or caches.
-Supervised loops that are started at start-up and cancelled or awaited at shutdown. Tasks returned to the caller.
+Tasks that are awaited, gathered, joined, or part of a task group; also where the handle is kept and somebody awaits it later, at shutdown
+too. Tasks whose effects are telemetry, logs, caches or files for the moment. Loops that live as long as the process or the connection.
+Tasks returned to the caller. Tasks that only start a durable execution: the rule ack-before-durable-start tells that.
 
 ## Bad
 ```python
@@ -49,89 +52,109 @@ async def create(order: dict, session: AsyncSession):
 """
 
 from roadworthy.rules.api import (
-    EffectAt,
-    EntryKind,
     Finding,
     Iterator,
+    Loss,
     Model,
     Rule,
     Severity,
     Spawned,
     advise,
+    answered,
     finding,
+    hands_off,
     impact_weight,
-    must_complete,
+    is_bookkeeping,
+    is_done_again,
+    lives_on,
+    losses,
     say,
     spawned_work,
 )
 
 RULE = Rule(id="forgotten-task", anti_pattern="fire-and-forget", doc=__doc__)
 
-_PROCESS_LIFE = (EntryKind.STARTUP, EntryKind.SHUTDOWN, EntryKind.COMMAND, EntryKind.WORKER_LOOP, EntryKind.IMPORT_TIME)
+_SETTLED = ("waited", "returned")
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Ask each task that nobody waits for what is lost with it."""
     for work in spawned_work(model):
-        if work.kind != "task" or work.callee is None or work.fate in {"waited", "returned"}:
+        if work.kind != "task" or work.fate in _SETTLED or is_kept_by_its_group(work, model) or is_a_loop(work, model):
             continue
-        lost = must_complete(model, work.callee)
-        if lost and not is_supervised_loop(work, model):
+        lost = losses(model, work.callees)
+        if lost and not (hands_off(lost) and answered(model, work.site.function)):
             yield _report(work, lost, model)
 
 
-def is_supervised_loop(work: Spawned, model: Model) -> bool:
-    """A loop for the life of the process, started when the process starts."""
-    assert work.callee is not None
-    if any(
-        model.guards.loop(work.callee, i).kind == "worker"
-        for i, r in enumerate(work.callee.scope.regions)
-        if r.kind == "while"
-    ):
-        return True
-    exposure = model.exposure(work.site.function)
-    return (
-        bool(exposure.entries) and all(r.entry.kind in _PROCESS_LIFE for r in exposure.entries) and work.fate == "kept"
-    )
+def is_kept_by_its_group(work: Spawned, model: Model) -> bool:
+    """`group.create_task(…)`: the group waits for its tasks."""
+    return any("TaskGroup" in name or "Nursery" in name for name in model.library_names(work.site))
 
 
-def _report(work: Spawned, lost: list[EffectAt], model: Model) -> Finding:
-    assert work.callee is not None
-    worst = max(
-        lost, key=lambda effect: (impact_weight(model.exposure(work.site.function), [effect]), -effect.site.line)
-    )
+def is_a_loop(work: Spawned, model: Model) -> bool:
+    """Runs for the life of the process or the connection: it has no end that anybody could wait for."""
+    return any(lives_on(model, callee) for callee in work.callees)
+
+
+def severity_of(work: Spawned, lost: list[Loss], model: Model) -> Severity:
+    """By what is lost, who was told, and whether something does it again."""
+    if is_bookkeeping(say.last(work.name), work.site.function.name) or is_done_again(model, work.callees):
+        return Severity.LOW
+    told = bool(answered(model, work.site.function))
+    if not lost[0].is_data:
+        return Severity.MEDIUM if told else Severity.LOW
+    return Severity.HIGH if told else Severity.MEDIUM
+
+
+def _report(work: Spawned, lost: list[Loss], model: Model) -> Finding:
+    worst = lost[0]
     exposure = model.exposure(work.site.function)
-    entry = exposure.worst
-    name = work.callee.qualname
-    others = len({effect.site for effect in lost}) - 1
-    also = f" (and {others} more effects)" if others else ""
-    kept = {
-        "dropped": "The task is not even referenced, so the event loop may also collect it half-way.",
-        "unread": f"`{work.handle}` is never read again, so nobody sees its exception.",
-        "kept": f"The reference in `{work.handle}` keeps it from being collected, but nobody waits for it."
-        if work.handle
-        else "Nobody waits for it.",
-    }.get(work.fate, "")
-    path = model.reach.path_down(work.callee, worst)
-    steps = (*model.steps(entry, work.site.function, work.site, f"starts {name} as a task"), *model.chain(path))
+    name = work.name
+    steps = (
+        *model.steps(exposure.worst, work.site.function, work.site, f"starts {name} as a task"),
+        *model.chain(worst.path),
+    )
+    does = worst.effect.effect.word.meaning
     return finding(
         RULE,
         model.place(work.site),
-        Severity.HIGH if exposure.serves else Severity.MEDIUM,
-        title=f"`{name}()` runs in a task that nobody waits for, and it {worst.effect.word.meaning}",
-        issue=f"`{say.call(work.site, model)}` starts `{name}()`, which reaches {say.effect(worst, model)}{also}, and goes on. {kept}".strip(),
-        impact=f"A deploy, a crash or an out-of-memory kill ends the task half-way: {_harm(entry, worst, model)}",
+        severity_of(work, lost, model),
+        title=say.title(
+            f"`{name}()` runs in a task that nobody waits for, and it {does}",
+            f"`{say.last(name)}()` runs in a task that nobody waits for",
+        ),
+        issue=_issue(work, lost, model),
+        impact=_impact(work, worst, model),
         fix=advise.durable(model, work.site.function, f"{name}()"),
-        related=[model.place(worst.site, f"lost: {worst.effect.word.meaning}")],
+        related=[model.place(worst.effect.site, f"lost: {does}")],
         steps=steps,
-        confidence=model.confidence_of(worst),
+        confidence=worst.confidence,
         subject=name,
-        weight=impact_weight(exposure, lost),
+        weight=impact_weight(exposure, [loss.effect for loss in lost]),
     )
 
 
-def _harm(entry: object, worst: EffectAt, model: Model) -> str:
-    from_whom = say.entry(entry)  # type: ignore[arg-type]
-    what = f"`{worst.short_name}` at {worst.site.path}:{worst.site.line}"
-    return f"{from_whom} has already told success, {what} never happens, and nothing runs it again."
+def _issue(work: Spawned, lost: list[Loss], model: Model) -> str:
+    others = len({loss.effect.site for loss in lost}) - 1
+    more = f" and {others} more effect{'s' if others > 1 else ''}" if others else ""
+    reaches = f"which reaches {say.effect(lost[0].effect, model)}{more}"
+    handle = f"`{work.handle}`" if work.handle else ""
+    kept = {
+        "dropped": "Nothing refers to the task, so the event loop may even collect it half-way.",
+        "unread": f"{handle} is never read again, so nobody sees its exception.",
+        "cancelled": f"The reference in {handle} is only used to cancel it.",
+        "kept": f"The reference in {handle} keeps it from being collected, but nobody waits for it." if handle else "",
+    }.get(work.fate, "")
+    return f"`{say.call(work.site, model)}` starts `{work.name}()`, {reaches}, and goes on. {kept}".strip()
+
+
+def _impact(work: Spawned, worst: Loss, model: Model) -> str:
+    entry = model.exposure(work.site.function).worst
+    site = worst.effect.site
+    what = f"`{worst.effect.short_name}` at {site.path}:{site.line}"
+    return (
+        f"A deploy, a crash or an out-of-memory kill ends the task at whatever line it has reached. {say.told(entry)}; "
+        f"{what} never happens, and nothing runs it again."
+    )

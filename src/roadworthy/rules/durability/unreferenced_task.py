@@ -9,7 +9,8 @@ its work; and when it raises, nobody hears of it but the collector.
 
 ## What is not reported
 Tasks kept in an attribute or a set, awaited, gathered or returned; task groups, which keep their tasks themselves.
-Tasks that the rule forgotten-task reports for what they lose.
+Tasks that the rules forgotten-task and ack-before-durable-start report for what they lose. Coroutines started from another thread, whose
+loop holds them. Tasks that end at their first step.
 
 ## Bad
 ```python
@@ -39,8 +40,8 @@ async def main():
 """
 
 from roadworthy.rules.api import (
-    Audience,
     Confidence,
+    EntryKind,
     Finding,
     Iterator,
     Model,
@@ -49,7 +50,8 @@ from roadworthy.rules.api import (
     Spawned,
     advise,
     finding,
-    must_complete,
+    lives_on,
+    losses,
     say,
     spawned_work,
     unresolved_tasks,
@@ -62,33 +64,58 @@ RULE = Rule(id="unreferenced-task", anti_pattern="fire-and-forget", doc=__doc__)
 def check(model: Model) -> Iterator[Finding]:
     """Find tasks whose handle is dropped."""
     for work in (*spawned_work(model), *unresolved_tasks(model)):
-        if work.kind != "task" or work.fate not in {"dropped", "unread"} or is_kept_by_its_group(work, model):
+        if work.kind != "task" or work.fate not in {"dropped", "unread"} or is_kept_elsewhere(work, model):
             continue
-        if work.callee is not None and must_complete(model, work.callee):
+        if work.callees and losses(model, work.callees) and not is_a_loop(work, model):
             continue  # forgotten-task tells the larger harm
         yield _report(work, model)
 
 
-def is_kept_by_its_group(work: Spawned, model: Model) -> bool:
-    """`group.create_task(…)`, `nursery.start_soon(…)`: the group refers to its tasks and waits for them."""
-    return any("TaskGroup" in name or "Nursery" in name for name in model.library_names(work.site))
+def is_kept_elsewhere(work: Spawned, model: Model) -> bool:
+    """`group.create_task(…)`, `nursery.start_soon(…)`: the group refers to its tasks; a loop refers to what another thread gave it."""
+    return any(
+        part in name
+        for name in model.library_names(work.site)
+        for part in ("TaskGroup", "Nursery", "threadsafe", "Portal")
+    )
+
+
+def is_a_loop(work: Spawned, model: Model) -> bool:
+    """Runs for the life of the process."""
+    return any(lives_on(model, callee) for callee in work.callees)
 
 
 def _report(work: Spawned, model: Model) -> Finding:
     call = say.call(work.site, model)
-    name = f"`{work.callee.qualname}()`" if work.callee is not None else "the coroutine"
+    name = f"`{work.name}()`" if work.callees else "the coroutine"
     exposure = model.exposure(work.site.function)
     bound = f"bound to `{work.handle}`, which nothing reads" if work.fate == "unread" else "dropped"
+    long = is_a_loop(work, model)
     return finding(
         RULE,
         model.place(work.site),
-        Severity.MEDIUM if exposure.entries else Severity.LOW,
-        title=f"the task of {name} is {bound}",
+        severity_of(work, model),
+        title=say.title(f"the task of {name} is {bound}"),
         issue=f"The result of `{call}` is {bound}; the event loop itself keeps only a weak reference to the task.",
-        impact=f"The collector may end {name} half-way, and an exception in it is never seen; {say.entry(exposure.worst)} notices nothing.",
+        impact=(
+            f"The collector may end {name} half-way, and an exception in it is never seen: "
+            f"{f'the loop stops for good, and {_unaware(model, work)}' if long else _unaware(model, work)}."
+        ),
         fix=advise.keep_task(model, work.site),
         steps=model.steps(exposure.worst, work.site.function, work.site),
-        confidence=Confidence.HIGH if work.callee is not None else Confidence.MEDIUM,
-        audience=Audience.REGULAR,
+        confidence=Confidence.HIGH if work.callees else Confidence.MEDIUM,
         subject=name,
     )
+
+
+def severity_of(work: Spawned, model: Model) -> Severity:
+    """A loop of the process or work that others count on; else hardening."""
+    serving = any(
+        r.entry.serves_others or r.entry.kind is EntryKind.STARTUP for r in model.exposure(work.site.function).entries
+    )
+    return Severity.MEDIUM if is_a_loop(work, model) or (serving and work.callees) else Severity.LOW
+
+
+def _unaware(model: Model, work: Spawned) -> str:
+    entry = model.exposure(work.site.function).worst
+    return f"{say.entry(entry)} notices nothing" if entry is not None else "nobody notices"
