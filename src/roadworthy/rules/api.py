@@ -70,7 +70,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.guard import Guard
-from roadworthy.project.identities import Identity, identities, is_lookup
+from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
@@ -92,6 +92,7 @@ from roadworthy.project.repeats import (
     names_a_creation,
     not_repeatable,
     polls,
+    repeated_by,
     selects_by_state,
     sweeps,
     write_retrying_clients,
@@ -231,6 +232,7 @@ __all__ = [
     "goes_on_after",
     "hands_off",
     "has_spread",
+    "hash_columns",
     "identities",
     "impact_weight",
     "in_handler",
@@ -259,6 +261,7 @@ __all__ = [
     "polls",
     "promise_of",
     "read_back",
+    "repeated_by",
     "replaces",
     "replayed_effects",
     "retries_around",
