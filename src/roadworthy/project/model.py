@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.access import Accesses
 from roadworthy.project.database.checks import Checks
 from roadworthy.project.database.mutations import Mutations
@@ -218,6 +219,13 @@ class Model:
     def origin(self, expr: Expr | None, function: Function, order: int | None = None) -> tuple[Origin, ...]:
         """Where a value comes from."""
         return self.origins.of(expr, function, order)
+
+    def argument_passed(self, edge: Edge, parameter: str) -> Expr | None:
+        """What a call passes for a parameter of its callee, where it is written there."""
+        resolution = self.graph.resolutions.get(edge.site)
+        if resolution is None or parameter not in edge.callee.parameters:
+            return None
+        return argument_for(edge.callee, parameter, edge.site, resolution.implicit)
 
     def text(self, expr: Expr | None, function: Function) -> str:
         """An expression as a reader would write it."""
