@@ -12,6 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.access import Accesses
 from roadworthy.project.database.checks import Checks
+from roadworthy.project.database.claims import Claims
 from roadworthy.project.database.mutations import Mutations
 from roadworthy.project.database.protection import Protection
 from roadworthy.project.database.tables import Schema
@@ -195,6 +196,11 @@ class Model:
     def checks(self) -> Checks:
         """Places that look for a row and insert one when there is none."""
         return Checks(self.accesses, self.evaluator)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """Places that choose rows by a state and set it without a condition."""
+        return Claims(self)
 
     @cached_property
     def mutations(self) -> Mutations:

@@ -54,6 +54,7 @@ from roadworthy.project.cutoff import (
 )
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
 from roadworthy.project.database.checks import Check as RowCheck
+from roadworthy.project.database.claims import Claim, UnreadAnswer
 from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
@@ -104,6 +105,7 @@ __all__ = [
     "Blocked",
     "CallSite",
     "Callable",
+    "Claim",
     "ClassInfo",
     "ClassValue",
     "Column",
@@ -162,6 +164,7 @@ __all__ = [
     "Through",
     "TimeoutVerdict",
     "UniqueKey",
+    "UnreadAnswer",
     "Workload",
     "advise",
     "advise_again",

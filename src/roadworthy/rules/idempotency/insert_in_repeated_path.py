@@ -203,21 +203,13 @@ def is_our_own(match: Match, model: Model) -> bool:
 def comes_with_the_event(entry: Entry, access: Access, column: str, model: Model) -> bool:
     """Is the id part of what the entry is given, not of an answer that the work itself asked for?"""
     match = access.value_of(column)
-    root = flow.root_name(match.value, access.function.scope) if match is not None else None
-    for edge in reversed(model.entries.path(entry, access.function)):
-        if root is None:
-            return True
+    here = access.function
+    root = flow.root_name(match.value, here.scope) if match is not None else None
+    for edge in reversed(model.entries.path(entry, here)):
+        if root is None or is_answer(root, here, model):
+            break
         passed = model.argument_passed(edge, root)
-        if passed is None:
-            return True
-        root = flow.root_name(passed, edge.caller.scope)
-        if root is not None and is_answer(root, edge.caller, model):
-            return False
-    here = (
-        edge.caller
-        if (edge := next(iter(model.entries.path(entry, access.function)), None)) is not None
-        else access.function
-    )
+        here, root = edge.caller, flow.root_name(passed, edge.caller.scope)
     return root is None or not is_answer(root, here, model)
 
 
