@@ -39,7 +39,7 @@ _CONVERGES = re.compile(
 _WRITE_IN_WITH = re.compile(r"\b(insert\s+into|update|delete\s+from)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EffectAt:
     """One effect at one call."""
 

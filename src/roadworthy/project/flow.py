@@ -236,6 +236,21 @@ def parts(expr: f.Expr) -> list[f.Expr]:
     return []
 
 
+def deep_text(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
+    """The expression with the arguments of its calls, for a look at what occurs in it."""
+    if expr is None or depth > 6:
+        return ""
+    text = text_of(expr, scope)
+    for part in walk(expr):
+        if isinstance(part, f.CallRef):
+            call = scope.calls[part.index]
+            inner = " ".join(deep_text(e, scope, depth + 1) for e in (*call.args, *(v for _, v in call.kwargs)))
+            text = f"{text} {text_of(call.func, scope)}({inner})"
+        elif isinstance(part, f.Bin):
+            text = f"{text} {part.op}"
+    return text
+
+
 def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
     """The expression as a reader would write it, short."""
     if expr is None:

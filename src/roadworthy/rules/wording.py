@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 _KIND = {
     EntryKind.HTTP_HANDLER: "the handler of",
@@ -31,18 +31,69 @@ _KIND = {
 }
 
 
-def entry(found: Entry | None) -> str:
-    """`the handler of `POST /orders``, `the job `send_mail``; `its callers` for None."""
+def entry(found: Entry | None, function: Function | None = None) -> str:
+    """`the handler of `POST /orders``, `the job `send_mail``, always singular; for None `whatever calls `f()``, or `its caller`."""
     if found is None:
-        return "its callers"
-    name = (
-        found.label
-        if found.label.startswith(("GET", "POST", "PUT", "PATCH", "DELETE", "/"))
-        else found.function.qualname
-    )
+        return (
+            f"whatever calls `{function.qualname}()`"
+            if function is not None and function.kind == "function"
+            else "its caller"
+        )
     if found.function.kind == "module":
-        return f"the script `{found.function.path}`"
-    return f"{_KIND[found.kind]} `{name}`"
+        what = "the import of" if found.kind is EntryKind.IMPORT_TIME else "the script"
+        return f"{what} `{found.function.path}`"
+    kind = _KIND[found.kind]
+    if found.kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}:
+        kind = kind if _has_route(found) else kind.removesuffix(" of")
+    return f"{kind} `{name(found)}`"
+
+
+def name(found: Entry) -> str:
+    """What people call an entry: its route, else its function; a class of commands is known by its file."""
+    function = found.function
+    if _has_route(found):
+        return found.label
+    if found.kind is EntryKind.COMMAND and function.cls is not None and function.cls.name == "Command":
+        return function.path.rpartition("/")[2].removesuffix(".py")
+    if function.kind == "lambda":
+        return function.qualname.rpartition(".")[0]
+    return function.qualname
+
+
+def _has_route(found: Entry) -> bool:
+    method, _, path = found.label.partition(" ")
+    return path.startswith("/") and method.isupper()
+
+
+def subject(found: Entry | None, function: Function | None = None) -> str:
+    """As `entry`, to start a sentence with."""
+    text = entry(found, function)
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def hangs(found: Entry | None, function: Function | None = None, *, on_loop: bool = False) -> str:
+    """What a call without an end does to an entry, as a sentence without a full stop."""
+    who = entry(found, function)
+    if found is None:
+        return f"{who} hangs with it"
+    if on_loop:
+        return f"{who} holds the event loop, and every other request of the process waits"
+    match found.kind:
+        case EntryKind.HTTP_HANDLER | EntryKind.WEBHOOK_HANDLER | EntryKind.MIDDLEWARE:
+            return f"{who} hangs, and each further request takes another worker until none is left"
+        case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY:
+            return f"{who} hangs, and each further run takes another worker until the queue stands still"
+        case EntryKind.QUEUE_CONSUMER:
+            return f"{who} hangs, and the messages behind this one wait"
+        case EntryKind.WORKER_LOOP | EntryKind.SCHEDULED:
+            return f"{who} stops doing its work, and nothing restarts it"
+        case EntryKind.SIGNAL_RECEIVER:
+            return f"{who} hangs, and with it whatever sent the signal"
+        case EntryKind.STARTUP | EntryKind.IMPORT_TIME:
+            return f"{who} hangs, and the process never becomes ready"
+        case EntryKind.COMMAND:
+            return f"{who} hangs until somebody kills it"
+    return f"{who} hangs"
 
 
 def again(found: Entry) -> str:
@@ -147,3 +198,14 @@ def title(text: str, shorter: str = "") -> str:
 def last(name: str) -> str:
     """`run` for `Worker.run`."""
     return name.rpartition(".")[2]
+
+
+def fit(*texts: str) -> str:
+    """The first of several titles that is short enough; the last one is cut at a word, outside of code."""
+    for text in texts:
+        if len(text) <= 110:
+            return text
+    cut = texts[-1][:109].rpartition(" ")[0]
+    if cut.count("`") % 2:
+        cut = cut.rpartition("`")[0].rstrip()
+    return f"{cut}…"
