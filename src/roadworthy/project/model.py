@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.access import Accesses
 from roadworthy.project.database.checks import Checks
+from roadworthy.project.database.claims import Claims
 from roadworthy.project.database.mutations import Mutations
 from roadworthy.project.database.protection import Protection
 from roadworthy.project.database.tables import Schema
@@ -199,6 +201,11 @@ class Model:
         return Checks(self.accesses, self.evaluator)
 
     @cached_property
+    def claims(self) -> Claims:
+        """Places that choose rows by a state and set it without a condition."""
+        return Claims(self)
+
+    @cached_property
     def mutations(self) -> Mutations:
         """Places that read a stored value, change it in Python and write it back."""
         return Mutations(self)
@@ -221,6 +228,13 @@ class Model:
     def origin(self, expr: Expr | None, function: Function, order: int | None = None) -> tuple[Origin, ...]:
         """Where a value comes from."""
         return self.origins.of(expr, function, order)
+
+    def argument_passed(self, edge: Edge, parameter: str) -> Expr | None:
+        """What a call passes for a parameter of its callee, where it is written there."""
+        resolution = self.graph.resolutions.get(edge.site)
+        if resolution is None or parameter not in edge.callee.parameters:
+            return None
+        return argument_for(edge.callee, parameter, edge.site, resolution.implicit)
 
     def text(self, expr: Expr | None, function: Function) -> str:
         """An expression as a reader would write it."""

@@ -55,6 +55,7 @@ from roadworthy.project.cutoff import (
 )
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
 from roadworthy.project.database.checks import Check as RowCheck
+from roadworthy.project.database.claims import Claim, UnreadAnswer
 from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
@@ -134,6 +135,7 @@ __all__ = [
     "Blocked",
     "CallSite",
     "Callable",
+    "Claim",
     "ClassInfo",
     "ClassValue",
     "Column",
@@ -203,6 +205,7 @@ __all__ = [
     "Through",
     "TimeoutVerdict",
     "UniqueKey",
+    "UnreadAnswer",
     "Workload",
     "acts",
     "advise",
