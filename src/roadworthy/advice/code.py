@@ -168,6 +168,12 @@ def apply_text(callee: str, args: Sequence[str], extra: Sequence[str] = (), widt
     return f"{callee}({', '.join([*_merged(shown), *extra])})"
 
 
+def inside(first: str, args: Sequence[str], width: int = WIDTH - 25) -> str:
+    """`first, args` for the inside of another call's brackets, kept short."""
+    text = apply_text("", [first, *args] if args else [first], width=width)[1:-1]
+    return text if text.startswith(first) else f"{first}, {GAP}"
+
+
 def _length(callee: str, args: Sequence[str], extra: Sequence[str]) -> int:
     return len(callee) + 2 + sum(len(arg) + 2 for arg in (*args, *extra))
 

@@ -47,6 +47,7 @@ class Pattern:
     definition: Function | None  # the project's own helper
     uses: tuple[Use, ...]  # by place
     on: tuple[str, ...] = ()
+    example: bool = False  # named after the function in which it stands
 
     @property
     def path(self) -> str:
@@ -92,7 +93,7 @@ class Patterns:
                 for p, n in sorted(places)
             )
             on = tuple(dict.fromkeys(name for s in found for name in s.on))
-            self.by_kind[kind].append(Pattern(kind, name, family, found[0].definition, uses, on))
+            self.by_kind[kind].append(Pattern(kind, name, family, found[0].definition, uses, on, found[0].example))
         for patterns in self.by_kind.values():
             patterns.sort(key=lambda p: (p.tool, -len(p.uses), p.path, p.line))
 
@@ -133,6 +134,10 @@ def _shared(a: list[str], b: list[str]) -> int:
     return count
 
 
+_TOOLS = frozenset(
+    {"dev", "tools", "scripts", "hack", "ci", "bin", "contrib", "examples"}
+)  # folders of developers' tools
+
 _MINED: WeakKeyDictionary[Model, Patterns] = WeakKeyDictionary()
 
 
@@ -141,7 +146,7 @@ def mine(model: Model) -> Patterns:
     known = _MINED.get(model)
     if known is None:
         seen = [one for miner in MINERS for one in miner(model)]
-        known = _MINED[model] = Patterns(seen, model.is_script)
+        known = _MINED[model] = Patterns(seen, lambda path: model.is_script(path) or path.partition("/")[0] in _TOOLS)
     return known
 
 
@@ -160,15 +165,17 @@ def cite(pattern: Pattern | None, function: Function | None) -> str:
     """A sentence that names a pattern, its place and how often it is used; empty for None."""
     if pattern is None:
         return ""
-    path = function.path if function is not None else ""
     count = len(pattern.uses)
     if pattern.definition is not None:
         often = f", used at {count} places" if count > 1 else ""
         return f"`{pattern.name}` (`{pattern.path}:{pattern.line}`{often}) is how this code base does it."
-    use = pattern.near(path)
+    use = pattern.near(function.path if function is not None else "")
+    place = f"`{use.path}:{use.line}`"
+    if pattern.example:
+        return f"`{pattern.name}` ({place}) does it so."
     often = f", one of {count} places" if count > 1 else ""
     shown = use.shape if use.shape and len(use.shape) <= 90 and "`" not in use.shape else pattern.name
-    return f"As in this code base: `{shown}` (`{use.path}:{use.line}`{often})."
+    return f"As in this code base: `{shown}` ({place}{often})."
 
 
 def nearest(model: Model, kind: str, function: Function | None, family: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import written
@@ -48,7 +49,7 @@ def timeouts(model: Model) -> Iterator[Seen]:
         if site.fact.use == "returned" and function.kind == "function" and verdict.at_construction:
             yield of_helper("timeout", function, _call_of(model, function, effect), family)
         elif site not in seen:
-            yield at_site("timeout", site, family=family)
+            yield replace(at_site("timeout", site, family=family), shape=_limits(site))
         if site not in seen:
             seen.add(site)
             yield from _numbers(site, family)
@@ -60,6 +61,12 @@ def _bounded_site(model: Model, effect: EffectAt, *, at_construction: bool) -> C
 
 def _says_timeout(site: CallSite) -> bool:
     return any("timeout" in keyword.lower() for keyword, _ in site.fact.kwargs)
+
+
+def _limits(site: CallSite) -> str:
+    """`connect_timeout=5, read_timeout=10`."""
+    found = [(k, written(v, site.function)) for k, v in site.fact.kwargs if "timeout" in k.lower()]
+    return ", ".join(f"{keyword}={text}" for keyword, text in found)
 
 
 def _call_of(model: Model, factory: Function, effect: EffectAt) -> CallSite | None:
