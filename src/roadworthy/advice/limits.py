@@ -76,7 +76,7 @@ def _folder(path: str) -> str:
 def _cite(pattern: Pattern | None, site: CallSite) -> str:
     if pattern is None or pattern.definition is not None:
         return cite(pattern, site.function)
-    use = pattern.near(site.path)
+    use = pattern.near(site.function)
     others = len(pattern.uses)
     if not use.text or len(use.text) > 60:
         return ""
@@ -86,7 +86,7 @@ def _cite(pattern: Pattern | None, site: CallSite) -> str:
 
 
 def _cite_setting(setting: Pattern, site: CallSite) -> str:
-    use = setting.near(site.path)
+    use = setting.near(site.function)
     return f"`{setting.name}` is the limit in `{use.path}:{use.line}`."
 
 

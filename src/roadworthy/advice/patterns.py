@@ -64,16 +64,29 @@ class Pattern:
         """Is it used by scripts only?"""
         return all(use.tool for use in self.uses)
 
-    def near(self, path: str) -> Use:
-        """The use nearest to the file `path`."""
-        here = path.split("/")
-        return min(self.uses, key=lambda use: (use.tool, -_shared(here, use.path.split("/")), use.path, use.line))
+    def near(self, function: Function | None) -> Use:
+        """The use nearest to a function, outside of itself where there is one."""
+        if function is None:
+            return self.uses[0]
+        here = function.path.split("/")
+        return min(
+            self.uses,
+            key=lambda use: (
+                use.tool, within(use, function), -_shared(here, use.path.split("/")), use.path, use.line,
+            ),
+        )  # fmt: skip
 
     def suits(self, function: Function | None) -> bool:
         """Can code in `function` use it: is it written for sync or async code as that is?"""
         if function is None or self.definition is None:
             return True
         return any(use.in_async == function.is_async for use in self.uses)
+
+
+def within(use: Use, function: Function) -> bool:
+    """Does a use stand in this function or on its decorators?"""
+    first = min(function.line, *function.scope.decorator_lines, function.line)
+    return use.path == function.path and first <= use.line <= function.scope.end_line
 
 
 class Patterns:
@@ -106,6 +119,7 @@ class Patterns:
             for pattern in self.by_kind.get(kind, ())
             if (not family or not pattern.family or pattern.family == family)
             and pattern.suits(function)
+            and (function is None or not all(within(use, function) for use in pattern.uses))
             and (accept is None or accept(pattern))
         ]
         if function is None:
@@ -169,7 +183,7 @@ def cite(pattern: Pattern | None, function: Function | None) -> str:
     if pattern.definition is not None:
         often = f", used at {count} places" if count > 1 else ""
         return f"`{pattern.name}` (`{pattern.path}:{pattern.line}`{often}) is how this code base does it."
-    use = pattern.near(function.path if function is not None else "")
+    use = pattern.near(function)
     place = f"`{use.path}:{use.line}`"
     if pattern.example:
         return f"`{pattern.name}` ({place}) does it so."

@@ -65,7 +65,7 @@ def _covers(model: Model, pattern: Pattern, raised: tuple[str, ...]) -> bool:
 
 
 def _decorated(own: Pattern, function: Function, text: str) -> str:
-    use = own.near(function.path)
+    use = own.near(function)
     return fix(text, cite(own, function), f"{use.shape}\n{signature_text(function)} ...")
 
 

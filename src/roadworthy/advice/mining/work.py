@@ -33,8 +33,9 @@ def jobs(model: Model) -> Iterator[Seen]:
         if shape:
             name = shape.partition("(")[0]
             yield Seen(
-                "job", name, function.path, function.line, family_of(model, entry.source), site=site, shape=shape
-            )
+                "job", name, function.path, function.line, family_of(model, entry.source),
+                site=site, shape=shape, in_async=function.is_async,
+            )  # fmt: skip
 
 
 def decorator_of(entry: Entry) -> tuple[str, CallSite | None]:
