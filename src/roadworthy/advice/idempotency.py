@@ -23,7 +23,7 @@ _SQL = (
 )  # fmt: skip
 _LONGEST_NAME = 60
 _INBOX = re.compile(
-    r"(Processed|Received|Incoming|Webhook|Inbox|Idempot|External).*|.*(WebhookEvent|EventLog|Delivery)$"
+    r"(Processed|Received|Incoming|Webhook|Inbox|Idempot|External).*|.*(WebhookEvent|EventLog|WebhookDelivery)$"
 )
 _EVENT_ID = re.compile(r"(event|message|delivery|external|request|idempotency)_?(id|key)$")
 
@@ -37,6 +37,7 @@ def upsert(model: Model, effect: EffectAt, key: str, columns: tuple[str, ...] = 
         "table": _table_name(model, effect),
         "columns": ", ".join(columns),
         "quoted": ", ".join(f'"{column}"' for column in columns),
+        "kwargs": ", ".join(f"{column}={GAP}" for column in columns),
         "find_or_create": _find_or_create(effect, columns, given),
         "values": ", ".join(f"{name}={text}" for name, text in given.items()) or "…",
     }

@@ -32,7 +32,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "durable": frozenset({"work", "work_call", "work_args", "work_signature", "decorator"}),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
-    "upsert": frozenset({"model", "table", "columns", "quoted", "values", "find_or_create"}),
+    "upsert": frozenset({"model", "table", "columns", "quoted", "values", "kwargs", "find_or_create"}),
     "dedup": frozenset({"key", "claim", "column"}),
     "deterministic-id": frozenset({"parts", "holes"}),
     "idempotency-key": frozenset({"parameter", "key"}),

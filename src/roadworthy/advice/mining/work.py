@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import written
+from roadworthy.advice.code import argument_texts, callee_text, written
 from roadworthy.advice.mining.seen import Seen, at_site, of_helper, uses_of
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
@@ -65,10 +65,12 @@ def launchers(model: Model) -> Iterator[Seen]:
             yield of_helper("durable", helper, site)
     for effect in model.effects_of(Effect.START_DURABLE, Effect.ENQUEUE):
         function = effect.function
-        if function in helpers or effect.name.rpartition(".")[2] in {"s", "si", "signature"}:
+        again = effect.name.rpartition(".")[2] in {"s", "si", "signature", "retry"}
+        if function in helpers or again or callee_text(effect.site).startswith("super("):
             continue
         if function.kind == "function" and _starts_parameter(function, effect.site):
-            yield from uses_of("durable", function, model, family_of(model, effect.name))
+            family = family_of(model, effect.name)
+            yield from (seen for seen in uses_of("durable", function, model, family) if seen.site is not None)
         else:
             name = f"{_method(effect.site)}()"
             shown = f".{name}" if isinstance(effect.site.fact.func, f.Attr) else name
@@ -169,7 +171,7 @@ def shutdowns(model: Model) -> Iterator[Seen]:
     """Where handlers of signals and shutdown hooks are installed."""
     for function in model.functions:
         for edge in model.edges_from(function):
-            if edge.kind == "hook:signal":
+            if edge.kind == "hook:signal" and any("SIGTERM" in text for text in argument_texts(edge.site)):
                 yield at_site("shutdown", edge.site, f"{function.qualname}()" if function.kind == "function" else "")
 
 
