@@ -77,9 +77,13 @@ class Pattern:
         )  # fmt: skip
 
     def suits(self, function: Function | None) -> bool:
-        """Can code in `function` use it: is it written for sync or async code as that is?"""
-        if function is None or self.definition is None:
+        """Can code in `function` use it: written for sync or async code as that is, and, a method, at hand there?"""
+        helper = self.definition
+        if function is None or helper is None:
             return True
+        foreign = helper.is_method and not (function.cls is not None and helper.cls in function.cls.mro)
+        if foreign and all(use.path == helper.path for use in self.uses):
+            return False
         return any(use.in_async == function.is_async for use in self.uses)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import written
+from roadworthy.advice.code import argument_texts, written
 from roadworthy.advice.mining.seen import Seen, at_site, of_helper
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
@@ -146,6 +146,8 @@ def client_retries(model: Model) -> Iterator[Seen]:
         verdict = model.client_retry(effect)
         site = verdict.site
         if site is None or not verdict.repeats or site in seen or not model.is_reviewed(site.path):
+            continue
+        if not any("retr" in text.lower() for text in argument_texts(site)):
             continue
         seen.add(site)
         family = family_of(model, effect.name)

@@ -23,6 +23,7 @@ _IDS = re.compile(r"(^|_)(id|uuid|key|fingerprint|identifier)$")
 _SECRETS = re.compile(
     r"token|password|secret|api_?key|cache|csrf|signature|email|etag|auth|otp|session|cookie|rate", re.IGNORECASE
 )
+_IN_PASSING = frozenset({"save", "merge", "dd", "set", "index", "bulk"})  # they converge, but are no example of how to
 _IN_PROCESS = frozenset({"threading", "asyncio", "anyio", "trio", "twisted", "multiprocessing", "contextlib"})
 
 
@@ -43,7 +44,7 @@ def on_commit(model: Model) -> Iterator[Seen]:
 def upserts(model: Model) -> Iterator[Seen]:
     """Writes that converge on a key."""
     for effect in model.effects_of(Effect.SQL_UPSERT):
-        if effect.function.kind == "function" and effect.name.rpartition(".")[2] not in {"save", "merge"}:
+        if effect.function.kind == "function" and effect.name.rpartition(".")[2].lstrip("a") not in _IN_PASSING:
             yield example_in("upsert", effect.site, family_of(model, effect.name))
 
 
