@@ -129,16 +129,17 @@ def off_loop(model: Model) -> Iterator[Seen]:
         if function.is_async:
             for edge in model.edges_from(function):
                 if edge.kind == "thread" and edge.waited:
-                    yield _threaded(edge, model)
+                    yield from _threaded(edge, model)
 
 
-def _threaded(edge: Edge, model: Model) -> Seen:
+def _threaded(edge: Edge, model: Model) -> Iterator[Seen]:
     site = edge.spawner or edge.site
     helper = next((fn for fn in model.graph.resolutions[site].functions if fn is not edge.callee), None)
-    if helper is not None and _runs_what_it_is_given(model, helper, "thread"):
-        return of_helper("off-loop", helper, site)
     names = model.library_names(site)
-    return at_site("off-loop", site, family=names[0] if names else "")
+    if helper is not None and _runs_what_it_is_given(model, helper, "thread"):
+        yield of_helper("off-loop", helper, site)
+    elif helper is None and names:
+        yield at_site("off-loop", site, family=names[0])
 
 
 def kept_tasks(model: Model) -> Iterator[Seen]:
