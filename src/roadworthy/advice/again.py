@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from roadworthy.project.entry import Entry
     from roadworthy.project.keys import KeyUse
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 # What each durable engine offers in place of randomness, the clock and direct work: its own documented names.
 _ENGINES: dict[str, tuple[str, str, str]] = {
@@ -87,6 +87,14 @@ def stable_key(model: Model, key: KeyUse, ids: list[str], *, retried: bool) -> s
     )
 
 
+def stable_lookup(name: str) -> str:
+    """Look a row up by what stays the same."""
+    return (
+        f"Look the row up by the columns that stay the same (its owner, the provider's id of it), move `{name}` into `defaults`, and declare a "
+        "unique constraint over the columns of the lookup."
+    )
+
+
 def derived_id(model: Model, site: CallSite, ids: list[str], effect: EffectAt) -> str:
     """A name-based id in place of a random one."""
     maker = flow.text_of(site.fact.func, site.function.scope)
@@ -111,4 +119,77 @@ def content_id(default: DefaultId) -> str:
         f"Make the default `{default.name}` a hash of `{default.content}` and of whatever else tells two of them apart (source, position), "
         "and keep the explicit id where one is passed.",
         f"hashlib.sha256({default.content}.encode()).hexdigest()",
+    )
+
+
+def claim_first(model: Model, function: Function, ids: list[str]) -> str:
+    """Claim the work by a stable id before its effect."""
+    from_id = f"`{ids[0]}`" if ids else "the id of the event, message or row"
+    text = (
+        f"Claim the work by {from_id} before the effect and skip what is claimed already: a row under a unique constraint in the same "
+        "transaction, a conditional update whose row count is read, or SET NX with an expiry longer than the sender's retries."
+    )
+    key = ids[0] if ids else "event_id"
+    wait = "await " if function.is_async else ""
+    return with_snippet(
+        text,
+        f"""
+        if not {wait}redis.set(f"{function.name}:{{{key}}}", 1, nx=True, ex=7 * 24 * 3600):
+            return  # done, or being done, already
+        """,
+    )
+
+
+def execution_id(model: Model, effect: EffectAt, argument: str, ids: list[str]) -> str:
+    """Start an execution or a job under an id made of business keys."""
+    what = (ids[0] if ids else effect.function.name).partition("[")[0].partition(".")[0].removesuffix("_id")
+    note = _CONFLICT.get(effect.name.partition(".")[0], "")
+    if not ids:
+        return (
+            f"Pass `{argument}` and make it of what is started: kind and id of the entity, with the day or the attempt where the same one may "
+            f"rightly run again. {note}".strip()
+        )
+    return with_snippet(
+        f"Make `{argument}` of what is started, so that a second start meets the first. {note}".strip(),
+        f'{argument}=f"{what}-{{{ids[0]}}}"',
+    )
+
+
+# What a second start under the same id does, engine by engine.
+_CONFLICT = {
+    "temporalio": (
+        "While an execution of this id runs, a second start raises `WorkflowAlreadyStartedError` (or joins it, with "
+        "`id_conflict_policy=USE_EXISTING`); once it has closed the same id may start again unless "
+        "`id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE` is given."
+    ),
+    "docket": "A key that is scheduled or running is not added again.",
+    "arq": "A job id that is queued, running or has a kept result is not enqueued again.",
+    "procrastinate": "A job whose lock waits in the queue already raises `AlreadyEnqueued`.",
+}
+
+
+def safe_retry(model: Model, effect: EffectAt, ids: list[str]) -> str:
+    """A key for the other side, or a retry that leaves the unsafe call out."""
+    where = effect.row.key
+    call = f"{flow.text_of(effect.site.fact.func, effect.site.function.scope)}"
+    if where is not None:
+        source = f'f"{effect.function.name}-{{{ids[0]}}}"' if ids else "key"
+        given = f'{where.argument}={{"{where.contains}": {source}}}' if where.contains else f"{where.argument}={source}"
+        made = f"made of `{ids[0]}`" if ids else "made once, outside of the retry, and passed in"
+        return with_snippet(
+            f"Send a key {made}, the same for every attempt, so that the other side recognises a repetition.",
+            f"{call}(…, {given})",
+        )
+    return (
+        f"Take `{call}()` out of what is retried, or record before each attempt what was done already and skip it. Retry only errors after which "
+        "it is certain that nothing was sent (connection refused, 429)."
+    )
+
+
+def methods(site: CallSite) -> str:
+    """Leave writes out of a client's retry."""
+    keyword = next((key for key, _ in site.fact.kwargs if "method" in key), "allowed_methods")
+    return with_snippet(
+        "Repeat only methods that are safe to repeat, and let calls that create pass an idempotency key before they are retried.",
+        f'{keyword}=["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]',
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.advice.patterns import nearest
 
 if TYPE_CHECKING:
+    from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
@@ -81,6 +82,27 @@ def insert_or_find(model: Model, table: Table, columns: tuple[str, ...], functio
         snippet = f"INSERT INTO {table.name} (…) VALUES (…) ON CONFLICT ({', '.join(columns)}) DO NOTHING"
     text = "Let the database decide in one statement instead of looking first"
     return _with(f"{text}; whoever comes second finds the row of the first.", own, snippet)
+
+
+def in_one_statement(model: Model, mutation: Mutation) -> str:
+    """Let the database compute the new number."""
+    function = mutation.function
+    own = nearest(model, "atomic-update", function)
+    wait = "await " if function.is_async else ""
+    if mutation.kind == "cache":
+        snippet = f"{wait}….incr({mutation.owner})"
+        return _with("Use the store's own increment, which is one step.", own, snippet)
+    name, row = mutation.attribute, mutation.owner
+    cls = mutation.model.name if mutation.model is not None else "…"
+    style = style_of(model, mutation.table) if mutation.table is not None else "meta"
+    if style == "declarative":
+        snippet = f"{wait}session.execute(update({cls}).where({cls}.id == {row}.id).values({name}={cls}.{name} + …))"
+        other = "or read the row with `with_for_update()` in the transaction that writes it"
+    else:
+        call = "aupdate" if function.is_async else "update"
+        snippet = f'{wait}{cls}.objects.filter(pk={row}.pk).{call}({name}=F("{name}") + …)'
+        other = "or read the row with `select_for_update()` in the transaction that saves it"
+    return _with(f"Let the database compute `{name}` in the statement that writes it ({other}).", own, snippet)
 
 
 def style_of(model: Model, table: Table) -> str:

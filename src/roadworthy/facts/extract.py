@@ -95,7 +95,7 @@ def to_utf8(data: bytes) -> tuple[bytes, list[Problem]]:
         data = data.replace(b"\0", b" ")
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if data.count(b"\\\n") > _MAX_CONTINUED and (run := _CONTINUED.search(data)):
+    if data.count(b"\\") > _MAX_CONTINUED and (run := _CONTINUED.search(data)):
         problems.append(Problem(data[: run.start()].count(b"\n") + 1, "too many continued lines without text"))
         data = _CONTINUED.sub(lambda match: match.group().replace(b"\\", b" "), data)
     if data.isascii():

@@ -159,7 +159,8 @@ class EntryRow(Row):
 
     names: tuple[str, ...]  # decorator, base class or registering call
     kind: str  # an EntryKind
-    form: Literal["decorator", "base-class", "registers", "name", "setting"] = "decorator"
+    form: Literal["decorator", "base-class", "registers", "name", "setting", "default"] = "decorator"
+    """default: a parameter that has such a call as its default makes its function an entry (`every: Perpetual = Perpetual(…)`)."""
     methods: tuple[str, ...] = ()  # base-class: which methods (fnmatch) are entries
     parameters: tuple[str, ...] = ()  # name: the function counts only when its first parameters are these
     when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal

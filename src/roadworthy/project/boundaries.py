@@ -108,10 +108,13 @@ def retries_itself(model: Model, entry: Entry) -> bool:
 
 
 def is_self_retry(model: Model, site: CallSite) -> bool:
-    """A call by which a job asks to be run again."""
+    """A call by which a job asks to be run again: the queue's own, or `self.retry(…)` on the task that a job is bound to."""
+    function = site.function
+    first = function.scope.params[0].name if function.scope.params and not function.is_method else ""
+    if first and model.callee_text(site) == f"{first}.retry":
+        return True
     return any(
-        effect.effect is Effect.ENQUEUE and effect.name.endswith((".retry", ".reschedule"))
-        for effect in model.effects_at(site)
+        e.effect is Effect.ENQUEUE and e.name.endswith((".retry", ".reschedule")) for e in model.effects_at(site)
     )
 
 

@@ -217,9 +217,14 @@ class CallGraph:
     ) -> None:
         waited = waits and (site.fact.awaited or not self._is_awaitable(site))
         for inner in self._coroutines(expr, site.function, site.fact.order):
-            started[inner] = (kind, site, waited)
+            if kind != "callback" or self._is_coroutine(site.function.calls[inner]):
+                started[inner] = (kind, site, waited)
         for value in self._callables(expr, site):
             self._add(Edge(site, value, kind, None, waited))
+
+    def _is_coroutine(self, site: CallSite) -> bool:
+        """Does the call only make a coroutine? A value that was computed before and is passed on is none."""
+        return not site.fact.awaited and any(callee.is_async for callee in self.resolutions[site].functions)
 
     def _is_awaitable(self, site: CallSite) -> bool:
         return any(

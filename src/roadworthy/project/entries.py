@@ -54,6 +54,7 @@ class Entries:
         self._by_decorators()
         self._by_bases()
         self._by_registration()
+        self._by_defaults()
         self._by_names()
         self._by_delivery()
         self._by_shape()
@@ -167,6 +168,18 @@ class Entries:
                             method = value.cls.find_method(pattern)
                             if method is not None:
                                 self._add_row(method, row, name, site)
+
+    def _by_defaults(self) -> None:
+        """A parameter whose default is an object of the framework: `every: Perpetual = Perpetual(…)`."""
+        for function in self._symbols.functions:
+            outer = function.parent
+            for param in function.scope.params if outer is not None and function.kind == "function" else ():
+                if outer is not None and isinstance(param.default, f.CallRef):
+                    site = outer.calls[param.default.index]
+                    for library in self._graph.resolutions[site].libraries:
+                        for row in self._knowledge.entries(library.name):
+                            if row.form == "default" and self._holds(row, site):
+                                self._add_row(function, row, library.name, site)
 
     def _by_names(self) -> None:
         for module in self._symbols.modules:

@@ -48,6 +48,7 @@ def key_uses(model: Model) -> Iterator[KeyUse]:
     for function in model.functions:
         yield from _of_rows(model, function)
         yield from _of_names(model, function)
+        yield from _returned(model, function)
 
 
 def _of_rows(model: Model, function: Function) -> Iterator[KeyUse]:
@@ -89,8 +90,8 @@ def _in_mapping(expr: f.Expr, key: str, function: Function, depth: int = 0) -> I
         for assign in function.bindings.get(expr.id, ()):
             if assign.value is not None and assign.op == "=":
                 yield from _in_mapping(assign.value, key, function, depth + 1)
-        for written, assign in flow.item_assigns(function.scope, expr.id):
-            if written.lower() == key.lower() and assign.value is not None:
+        for text, assign in flow.item_assigns(function.scope, expr.id):
+            if text.lower() == key.lower() and assign.value is not None:
                 yield assign.value
     elif isinstance(expr, f.CallRef):
         for keyword, value in function.scope.calls[expr.index].kwargs:
@@ -117,6 +118,25 @@ def _of_names(model: Model, function: Function) -> Iterator[KeyUse]:
             yield KeyUse(target.index.value, assign.value, function, assign.order, assign.line, use, effect, given)
         for name, value in _named_items(assign.value):
             yield KeyUse(name, value, function, assign.order, assign.line, *_sent_after(model, function, assign.order))
+
+
+def _returned(model: Model, function: Function) -> Iterator[KeyUse]:
+    """`return {"Idempotency-Key": …}`: sent by whoever calls the helper."""
+    for leave in function.scope.leaves:
+        if leave.kind == "return" and leave.value is not None:
+            for name, value in _named_items(leave.value):
+                yield KeyUse(name, value, function, leave.order, leave.line, *_sent_by_callers(model, function))
+
+
+def _sent_by_callers(model: Model, function: Function) -> tuple[CallSite | None, EffectAt | None]:
+    for edge in model.edges_to(function):
+        found = _sent_after(model, edge.caller, edge.site.fact.order)
+        outer = edge.site.fact.outer
+        if outer >= 0:  # `post(url, headers=self._headers())`: the call around it sends
+            found = _sent_by(model, edge.caller.calls[outer])
+        if found[0] is not None:
+            return found
+    return None, None
 
 
 def _named_items(expr: f.Expr) -> Iterator[tuple[str, f.Expr]]:

@@ -2,42 +2,36 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, EntryKind
+from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DELIVERED
-from roadworthy.project.deployment import Reach, StartedProcess, reach
+from roadworthy.project.endless import Endless, Loop
+from roadworthy.project.processes import started
 from roadworthy.project.signals import Registration, Signals, interrupt_regions
-from roadworthy.project.values import LibraryObject
+from roadworthy.project.spread import MOST, Spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import CallSite, Function, Module
 
-_SERVING = frozenset({EntryKind.STARTUP, EntryKind.SHUTDOWN})
 _ASKS = frozenset({"input", "prompt", "confirm", "getpass"})
-_CLOSURE = 4000
+_RUNS = frozenset(
+    {"run", "start", "serve", "serve_forever", "run_forever", "loop_forever", "main_loop", "consume", "start_consuming"}
+)
+_EXHAUSTED = frozenset({"StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty", "EOFError", "IndexError"})
+_NEAR = 5  # calls between a command and its main loop; what lies deeper mostly waits for something
+_ELSEWHERE = DELIVERED | {"thread", "process"}  # where no signal handler can be installed, or for another process
 _LONG = frozenset({"server", "worker", "scheduler", "manager"})
 _LONG_WORDS = frozenset({"serve", "server", "worker", "run-worker", "runserver", "web", "api", "scheduler", "consumer"})
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """Something that goes on for as long as the process lives."""
-
-    function: Function
-    line: int
-    kind: Literal["while", "for", "library"]
-    site: CallSite | None = None  # the library's call that returns only when it is told to stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +41,8 @@ class Run:
     root: Function
     entry: Entry | None
     loops: tuple[Loop, ...]
-    reached: frozenset[Function]
+    reached: Mapping[Function, None]  # nearest first
+    tops: tuple[Function, ...]  # the root, or the outermost callers where no entry is known
     at: CallSite | None  # the call in the root that leads to the loop; None: the loop stands in the root itself
 
 
@@ -58,8 +53,8 @@ class Lifetime:
         """Nothing is computed before it is asked for."""
         self._model = model
         self.signals = Signals(model)
-        self._closures: dict[Function, frozenset[Function]] = {}
-        self._loops: dict[Function, tuple[Loop, ...]] = {}
+        self.spread = Spread(model)
+        self.endless = Endless(model, self.signals)
 
     # --- what lives long ----------------------------------------------------------------------------------------------
 
@@ -68,17 +63,48 @@ class Lifetime:
         for entry in self._model.entries.all:
             if entry.kind is not EntryKind.COMMAND or not self._model.is_reviewed(entry.function.path):
                 continue
-            found = self.run(entry.function, entry)
+            if entry.function.kind == "module" and self._is_trial(entry.function):
+                continue
+            found = self.run(entry.function, entry) or self._unresolved_run(entry.function)
             if found is not None:
-                yield found
+                yield replace(found, entry=entry)
 
     def run(self, root: Function, entry: Entry | None = None) -> Run | None:
         """The loop in which a function ends, or None."""
-        reached = self.closure(root)
-        loops = tuple(loop for function in _in_order(reached) for loop in self.loops_of(function))
-        if not loops:
+        main = self.spread.main(root)
+        if not any(self.endless.loops_of(function) for function, distance in main.items() if distance <= _NEAR):
             return None
-        return Run(root, entry, loops, reached, self.way_to(root, {loop.function for loop in loops}))
+        reached = self.spread.closure(root)
+        loops = tuple(
+            loop
+            for group in (main, reached.keys() - main.keys())
+            for f in _ordered(group)
+            for loop in self.endless.loops_of(f)
+        )
+        return Run(root, entry, loops, reached, (root,), self.spread.way_to(root, {loops[0].function}))
+
+    def _is_trial(self, body: Function) -> bool:
+        """`if __name__ == "__main__"` of a module that others import, and that nothing starts: there to try it out."""
+        return body.module in self._imported and not any(
+            body in started(self._model, process) for process in self._model.deployment.processes
+        )
+
+    @cached_property
+    def _imported(self) -> frozenset[Module]:
+        """Modules that other reviewed modules import."""
+        symbols = self._model.symbols
+        found: set[Module] = set()
+        for function in self._model.functions:
+            for item in function.scope.imports:
+                if item.level:
+                    folder = symbols.relative(function.module, item.level, item.module)
+                    module = symbols.module_at(folder)
+                    inner = symbols.module_at(f"{folder}/{item.name}")
+                else:
+                    module = symbols.find_module(item.module, function.module)
+                    inner = symbols.find_module(f"{item.module}.{item.name}", function.module)
+                found.update(m for m in (module, inner) if m is not None and m is not function.module)
+        return frozenset(found)
 
     def lonely_runs(self) -> Iterator[Run]:
         """Functions that no entry reaches (dispatched by name), that were written to be stopped, and that end in a loop."""
@@ -88,34 +114,33 @@ class Lifetime:
             function for function in self._model.functions if any(True for _ in interrupt_regions(function.scope))
         }
         for function in _in_order(marked - reached):
-            if self._model.exposure(function).entries or not self._model.is_reviewed(function.path):
+            others = [r for r in self._model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
+            if others or not self._model.is_reviewed(function.path):
                 continue
-            tops = self._tops(function)
-            inside = self.closure(function).union(*(self.closure(top) for top in tops))
-            run = self.run(function)
-            if run is not None and not self._model.exposure(function).serves:
-                yield Run(function, None, run.loops, inside, run.at)
+            run = self.run(function) or self._unresolved_run(function)
+            if run is not None:
+                yield replace(run, tops=tuple(self.spread.tops(function)))
 
-    def _tops(self, function: Function) -> list[Function]:
-        """The outermost known callers of a function, or itself."""
-        seen = {function}
-        queue = deque([function])
-        tops: list[Function] = []
-        while queue and len(seen) < 200:
-            here = queue.popleft()
-            callers = [edge.caller for edge in self._model.graph.incoming.get(here, ()) if edge.kind not in DELIVERED]
-            if not callers:
-                tops.append(here)
-            for caller in callers:
-                if caller not in seen:
-                    seen.add(caller)
-                    queue.append(caller)
-        return tops or [function]
+    def _unresolved_run(self, function: Function) -> Run | None:
+        """`signal.signal(SIGINT, …)` and then `something.run()`, which cannot be followed."""
+        first = min(
+            (r.site.fact.order for r in self.signals.all if r.site.function is function and r.names("INT")),
+            default=None,
+        )
+        for site in function.calls:
+            func = site.fact.func
+            if first is None or site.fact.order < first or not isinstance(func, f.Attr) or func.name not in _RUNS:
+                continue
+            known = self._model.graph.resolutions[site].functions or self._model.effects.rows(site)
+            if site.fact.use == "discarded" and not known:
+                loop = Loop(function, site.line, "library", site)
+                return Run(function, None, (loop,), self.spread.closure(function), (function,), site)
+        return None
 
     def interrupt_handler(self, run: Run) -> tuple[Function, int] | None:
         """An `except KeyboardInterrupt` with clean-up around the way to the loop."""
         goals = {loop.function for loop in run.loops}
-        for function in _in_order(run.reached):
+        for function in run.reached:
             for region in interrupt_regions(function.scope):
                 body = next(
                     (r for r in flow.siblings(function.scope, region) if function.scope.regions[r].kind == "try"), None
@@ -127,14 +152,17 @@ class Lifetime:
         return None
 
     def _leads_to(self, function: Function, region: int, goals: set[Function]) -> bool:
-        """Does a block hold a loop, or a call that comes to one?"""
+        """Does a block hold a loop, lie in one, or hold a call that comes to one?"""
         inside = function.scope.regions[region]
-        if any(inside.line <= loop.line <= inside.end_line for loop in self.loops_of(function)):
+        if any(inside.line <= loop.line <= inside.end_line for loop in self.endless.loops_of(function)):
+            return True
+        lines = {loop.line for loop in self.endless.loops_of(function) if loop.site is None}
+        if any(function.scope.regions[outer].line in lines for outer in flow.loops_of(function.scope, region)):
             return True
         for edge in self._model.edges_from(function):
             if edge.kind in DELIVERED or not flow.within(function.scope, edge.site.fact.region, region):
                 continue
-            if edge.callee in goals or self.closure(edge.callee) & goals:
+            if edge.callee in goals or self.spread.closure(edge.callee).keys() & goals:
                 return True
         return False
 
@@ -143,129 +171,29 @@ class Lifetime:
         for other in flow.siblings(function.scope, region):
             if other == region or function.scope.regions[other].kind == "finally":
                 for call in flow.calls_in(function.scope, other):
-                    if not self.signals.is_talk(function.site(call)):
+                    if not self.signals.is_talk(function.site(call)) and not self.signals.leaves(function.site(call)):
                         return True
         return False
-
-    def unstoppable(self) -> list[tuple[StartedProcess, Reach]]:
-        """Long-running processes of the deployment that a stop signal does not reach, the project's own programs included."""
-        found = []
-        for process in self._model.deployment.processes:
-            answer = reach(process)
-            if not answer.reached and (
-                process.kind in _LONG or (process.kind == "unknown" and self._runs_long(process))
-            ):
-                found.append((process, answer))
-        return found
-
-    def _runs_long(self, process: StartedProcess) -> bool:
-        """A program of the project that serves or loops, by its code or by the words of its command line."""
-        for function in self.started(process):
-            closure = self.closure(function)
-            if any(self.loops_of(inside) or self._shields(inside) for inside in closure):
-                return True
-        return any(word in _LONG_WORDS for word in process.argv[1:4])
-
-    def closure(self, root: Function) -> frozenset[Function]:
-        """Everything that runs in the process after `root` was called, in whatever thread or task."""
-        known = self._closures.get(root)
-        if known is None:
-            seen = {root}
-            queue = deque([root])
-            while queue and len(seen) < _CLOSURE:
-                for edge in self._model.graph.outgoing.get(queue.popleft(), ()):
-                    if edge.kind not in DELIVERED and edge.callee not in seen:
-                        seen.add(edge.callee)
-                        queue.append(edge.callee)
-            known = self._closures[root] = frozenset(seen)
-        return known
-
-    def way_to(self, root: Function, goals: set[Function]) -> CallSite | None:
-        """The first call in `root` that leads to one of these functions."""
-        if root in goals:
-            return None
-        edges = sorted(self._model.edges_from(root), key=lambda edge: edge.site.fact.order)
-        return next(
-            (edge.site for edge in edges if edge.kind not in DELIVERED and self.closure(edge.callee) & goals), None
-        )
-
-    def loops_of(self, function: Function) -> tuple[Loop, ...]:
-        """Loops of a function that go on until the process is stopped."""
-        known = self._loops.get(function)
-        if known is None:
-            known = self._loops[function] = tuple(self._find_loops(function))
-        return known
-
-    def _find_loops(self, function: Function) -> Iterator[Loop]:
-        scope = function.scope
-        for index, region in enumerate(scope.regions):
-            if region.kind == "while" and not scope.is_generator:
-                works = any(True for _ in flow.calls_in(scope, index))
-                if works and self._model.guards.loop(function, index).kind == "worker":
-                    yield Loop(function, region.line, "while")
-            elif region.kind == "for" and self._consumes(function, region):
-                yield Loop(function, region.line, "for")
-        for site in function.calls:
-            if self._runs_until_stopped(site):
-                yield Loop(function, site.line, "library", site)
-
-    def _consumes(self, function: Function, region: f.Region) -> bool:
-        """`for message in consumer`: the iterable takes messages for ever."""
-        expr = region.test.value if isinstance(region.test, f.Await) else region.test
-        if expr is None:
-            return False
-        if isinstance(expr, f.CallRef):
-            site = function.calls[expr.index]
-            if any(e.effect is Effect.CONSUME and e.row.lazy for e in self._model.effects_at(site)):
-                return True
-        for value in self._model.values(expr, function, region.start):
-            if isinstance(value, LibraryObject):
-                for name in ("__iter__", "__aiter__"):
-                    rows = self._model.knowledge.calls(self._model.knowledge.member(value.type, name))
-                    if any(Effect.CONSUME.value in row.effects for row in rows):
-                        return True
-        return False
-
-    def _runs_until_stopped(self, site: CallSite) -> bool:
-        return any(row.runs_until_stopped for _, row, _ in self._model.effects.rows(site))
 
     # --- who hears SIGTERM --------------------------------------------------------------------------------------------
 
-    def handled(self, reached: Iterable[Function]) -> bool:
-        """Does anything on these paths, or at import, take care of SIGTERM?"""
-        inside = set(reached)
-        if any(self._shields(function) for function in inside):
-            return True
-        return any(
-            found.covers("TERM") and (found.site.function in inside or found.site.function.kind == "module")
+    def handled(self, run: Run) -> bool:
+        """Does anything that the main thread passes, or that runs at import, take care of SIGTERM?"""
+        inside = self.spread.along(run.tops, _ELSEWHERE)
+        if any(
+            found.covers("TERM")
+            and found.action != "default"
+            and (found.site.function in inside or found.site.function.kind == "module")
             for found in self.signals.all
-        )
+        ):
+            return True
+        return any(self._is_shielded(top) for top in run.tops)
 
-    def _shields(self, function: Function) -> bool:
-        """A library's own main loop, or a framework, that stops in an orderly way."""
-        for site in function.calls:
-            for name in self._model.library_names(site):
-                if any(
-                    guard.kind == "shutdown-hook" and "wrapper" in guard.form
-                    for guard in self._model.knowledge.guards(name)
-                ):
-                    return True
-        return any(
-            entry.installs_shutdown and entry.kind is not EntryKind.COMMAND for entry in self._entries_made(function)
-        )
-
-    def _entries_made(self, function: Function) -> Iterator[Entry]:
-        """Entries that are registered by a call of this function: whoever registers a consumer also runs its framework."""
-        for entry in self._by_site.get(function, ()):
-            yield entry
-
-    @cached_property
-    def _by_site(self) -> dict[Function, list[Entry]]:
-        found: dict[Function, list[Entry]] = {}
-        for entry in self._model.entries.all:
-            if entry.site is not None and entry.row is not None and entry.row.form == "registers":
-                found.setdefault(entry.site.function, []).append(entry)
-        return found
+    def _is_shielded(self, top: Function) -> bool:
+        """Is the nearest thing that goes on for ever on the main thread a library's loop that handles the signal?"""
+        main = self.spread.main(top)
+        own = min((distance for function, distance in main.items() if self.endless.loops_of(function)), default=MOST)
+        return any(distance <= own and self.endless.shields(function) for function, distance in main.items())
 
     def registrations(self, reached: Iterable[Function], name: str) -> list[Registration]:
         """Registrations for one signal in these functions."""
@@ -285,41 +213,27 @@ class Lifetime:
 
     def at_stake(self, run: Run) -> list[EffectAt]:
         """Effects of the loops that matter when they are cut off: what persists or leaves the process, no telemetry."""
-        found: dict[int, EffectAt] = {}
-        for loop in run.loops:
-            for function in _in_order(self.closure(loop.function)):
-                for site in function.calls:
-                    for effect in self._model.effects_at(site):
-                        word = effect.effect.word
-                        if (word.persists or word.external) and not word.telemetry and not word.secondary:
-                            found.setdefault(id(effect), effect)
-        return list(found.values())
+        inside = dict.fromkeys(function for loop in run.loops for function in self.spread.closure(loop.function))
+        return self._effects_that_matter(inside) or self._effects_that_matter(run.reached)
 
-    def deployed(self, root: Function) -> StartedProcess | None:
-        """The process of a manifest that starts this function."""
-        for process in self._model.deployment.processes:
-            if process.role == "prod" and root in self.started(process):
-                return process
-        return None
+    def is_in_loop(self, run: Run, effect: EffectAt) -> bool:
+        """Does one of the loops come to this effect, as far as its calls are known?"""
+        return any(effect.function in self.spread.closure(loop.function) for loop in run.loops)
 
-    def started(self, process: StartedProcess) -> tuple[Function, ...]:
-        """The functions of the project that a process of a manifest starts."""
-        target = process.target or process.name
-        module, _, name = target.partition(":")
-        symbols = self._model.symbols
-        if name:
-            found = symbols.by_id.get(f"{module}.{name}")
-            return (found,) if found is not None else ()
-        if module.endswith(".py"):
-            end = module.lstrip("./")
-            while end:
-                paths = [path for path in symbols.by_path if path == end or path.endswith("/" + end)]
-                if len(paths) == 1:
-                    return (symbols.by_path[paths[0]].body,)
-                end = end.partition("/")[2]
-            return ()
-        body = symbols.by_id.get(module) or symbols.by_id.get(f"{module}.__main__")
-        return (body,) if body is not None and body.kind == "module" else ()
+    def _effects_that_matter(self, functions: Iterable[Function]) -> list[EffectAt]:
+        found = []
+        for function in functions:
+            for site in function.calls:
+                for effect in self._model.effects_at(site):
+                    word = effect.effect.word
+                    if (word.persists or word.external) and not word.telemetry and not word.secondary:
+                        found.append(effect)
+        return found
+
+
+def _ordered(functions: Iterable[Function]) -> Iterable[Function]:
+    """A mapping is in order already; a set is not."""
+    return functions if isinstance(functions, dict) else _in_order(functions)
 
 
 def _in_order(functions: Iterable[Function]) -> list[Function]:

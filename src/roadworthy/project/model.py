@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.database.access import Accesses
 from roadworthy.project.database.checks import Checks
+from roadworthy.project.database.mutations import Mutations
 from roadworthy.project.database.protection import Protection
 from roadworthy.project.database.tables import Schema
 from roadworthy.project.failures import Failures
@@ -193,6 +194,11 @@ class Model:
     def checks(self) -> Checks:
         """Places that look for a row and insert one when there is none."""
         return Checks(self.accesses, self.evaluator)
+
+    @cached_property
+    def mutations(self) -> Mutations:
+        """Places that read a stored value, change it in Python and write it back."""
+        return Mutations(self)
 
     @cached_property
     def protection(self) -> Protection:

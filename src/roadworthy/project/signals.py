@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
-from roadworthy.project import flow
+from roadworthy.knowledge.schema import Argument, GuardRow, SpawnerRow
 from roadworthy.project.arguments import arguments
 from roadworthy.project.values import FunctionValue, Library, LibraryObject, Partial
 from roadworthy.project.values import Literal as LiteralValue
@@ -15,13 +14,14 @@ from roadworthy.project.values import Literal as LiteralValue
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from roadworthy.knowledge.schema import SpawnerRow
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
 Action = Literal["handler", "default", "ignore"]
 STOPS = ("TERM", "INT")
 
+_ANY = Argument(argument="*", position=0)
+_LEAVES = frozenset({"exit", "_exit", "Exit", "Abort", "SystemExit", "quit"})
 _TALK = frozenset({
     "print", "str", "repr", "format", "Signals", "getpid", "getLogger", "debug", "info", "warning", "warn", "error", "exception", "critical",
     "log", "echo", "secho",
@@ -52,6 +52,7 @@ class Signals:
     def __init__(self, model: Model) -> None:
         """Found once, in source order."""
         self._model = model
+        self._rows: dict[str, SpawnerRow | GuardRow | None] = {}
         self.all = tuple(self._registrations())
 
     def _registrations(self) -> Iterator[Registration]:
@@ -63,23 +64,34 @@ class Signals:
 
     def _at(self, site: CallSite) -> Registration | None:
         for name in self._model.library_names(site):
-            for spawner in self._model.knowledge.spawners(name):
-                if spawner.hook == "signal":
-                    return self._hook(site, spawner)
-            for guard in self._model.knowledge.guards(name):
-                if guard.kind == "shutdown-hook" and guard.call is not None and "context" in guard.form:
-                    return Registration(site, self._signals(arguments(site.fact, guard.call), site), "handler")
+            if name not in self._rows:
+                self._rows[name] = self._row(name)
+            row = self._rows[name]
+            if isinstance(row, SpawnerRow):
+                return self._hook(site, row)
+            if row is not None:
+                return Registration(site, self._signals(arguments(site.fact, row.call or _ANY), site), "handler")
         if self._installs_by_name(site):
             return Registration(site, (), "handler")
         return None
 
+    def _row(self, name: str) -> SpawnerRow | GuardRow | None:
+        """How this library call says what a signal does, if it does."""
+        for hook in self._model.knowledge.spawners(name):
+            if hook.hook == "signal":
+                return hook
+        for guard in self._model.knowledge.guards(name):
+            if guard.kind == "shutdown-hook" and "context" in guard.form and guard.call is not None:
+                return guard
+        return None
+
     def _installs_by_name(self, site: CallSite) -> bool:
         """A call that cannot be followed and says in its name that it handles signals."""
-        if self._model.targets(site):
-            return False
         last = _last(site.fact.func).lower()
-        return "signal" in last and any(
-            word in last for word in ("handle", "install", "setup", "set_up", "regist", "add")
+        return (
+            "signal" in last
+            and not self._model.targets(site)
+            and any(word in last for word in ("handle", "install", "setup", "set_up", "regist", "add"))
         )
 
     def _hook(self, site: CallSite, row: SpawnerRow) -> Registration:
@@ -135,7 +147,7 @@ class Signals:
             if flag is None:
                 return ""
             flags.append(flag)
-        return flags[0] if flags and not any(flag in self._read for flag in flags) else ""
+        return flags[0] if flags and not any(self._is_read(flag) for flag in flags) else ""
 
     def does_nothing(self, found: Registration) -> bool:
         """A handler of the project that at most logs."""
@@ -148,12 +160,18 @@ class Signals:
         return all(self.is_talk(site) for site in handler.calls)
 
     def is_talk(self, site: CallSite) -> bool:
-        """A call that only says something, or leaves."""
+        """A call that only says something."""
         effects = self._model.effects_at(site)
+        if self._model.graph.resolutions[site].functions:
+            return False
         if effects:
             return all(effect.effect.word.telemetry for effect in effects)
         name = _last(site.fact.func)
         return name in _TALK
+
+    def leaves(self, site: CallSite) -> bool:
+        """`sys.exit()` and its kin."""
+        return not self._model.graph.resolutions[site].functions and _last(site.fact.func) in _LEAVES
 
     def _only_sets(self, handler: Function) -> str | None:
         """The attribute or global that a handler sets, when that is all it does besides logging."""
@@ -173,16 +191,14 @@ class Signals:
                 return None
         return names[0] if len(names) == 1 else None
 
-    @cached_property
-    def _read(self) -> frozenset[str]:
-        """Every name and attribute that is read anywhere in the project."""
-        found: set[str] = set()
-        for function in self._model.symbols.functions:
-            for path in function.scope.last_read:
-                found.add(path.rpartition(".")[2])
-            for expr in _expressions(function.scope):
-                found.update(part.name for part in flow.walk(expr) if isinstance(part, f.Attr))
-        return frozenset(found)
+    def _is_read(self, flag: str) -> bool:
+        """Does anything in the project load a name or attribute of this name?"""
+        end = "." + flag
+        return any(
+            path == flag or path.endswith(end)
+            for function in self._model.symbols.functions
+            for path in function.scope.last_read
+        )
 
 
 def interrupt_regions(scope: f.Scope) -> Iterator[int]:
@@ -190,23 +206,6 @@ def interrupt_regions(scope: f.Scope) -> Iterator[int]:
     for index, region in enumerate(scope.regions):
         if region.kind == "except" and any(_last(kind) == "KeyboardInterrupt" for kind in region.types):
             yield index
-
-
-def _expressions(scope: f.Scope) -> Iterator[f.Expr]:
-    """Expressions whose value is used."""
-    for region in scope.regions:
-        if region.test is not None:
-            yield region.test
-    for leave in scope.leaves:
-        if leave.value is not None:
-            yield leave.value
-    for call in scope.calls:
-        yield call.func
-        yield from call.args
-        yield from (value for _, value in call.kwargs)
-    for assign in scope.assigns:
-        if assign.value is not None:
-            yield assign.value
 
 
 def _last(expr: f.Expr) -> str:

@@ -57,7 +57,13 @@ def _spins_of(model: Model, function: Function, loop: Loop) -> Iterator[Spin]:
 def _hears_of(model: Model, handler: Handler, effects: tuple[EffectAt, ...]) -> bool:
     """May the handler catch what the outside raises? One for bad data runs after an answer, which has taken its time."""
     raised = {name for effect in effects for name in effect.row.raises}
-    return handler.broad or not raised or any(model.exceptions.catches(handler, name) is not False for name in raised)
+    if handler.broad or not raised:
+        return True
+    return any(
+        model.exceptions.catches(handler, name) is not False
+        or any(model.exceptions.is_subclass(caught, name) for caught in handler.types)
+        for name in raised
+    )
 
 
 def _outside(model: Model, function: Function, tried: int) -> Iterator[EffectAt]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
+from roadworthy.project.arguments import argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from roadworthy.knowledge.schema import Argument
     from roadworthy.project.symbols import CallSite, Function
 
 _ID = re.compile(
@@ -44,6 +46,31 @@ def stable_ids(site: CallSite) -> list[str]:
 def own_ids(site: CallSite) -> list[str]:
     """The stable ids that belong to one thing: not those of a tenant, a user or another scope that many things share."""
     return [text for text in stable_ids(site) if not _SCOPE.search(text)]
+
+
+def given_ids(site: CallSite, without: Argument | None = None) -> list[str]:
+    """The stable ids that a call is given; `without`: the argument that is judged itself."""
+    expr = argument(site.fact, without)
+    own = (
+        {flow.text_of(part, site.function.scope) for part in flow.walk(expr)}
+        if isinstance(expr, f.Name | f.Attr)
+        else set()
+    )
+    inner = [site, *(_result_called(site))]
+    found: dict[str, int] = {}
+    for call in inner:
+        for text, _ in _in_call(call):
+            last = text.rpartition(".")[2]
+            if _ID.search(last) and not _PROCESS.search(text) and text not in own:
+                found.setdefault(text, 10 if _SCOPE.search(text) else 0)
+    return sorted(found, key=lambda text: (found[text], text))
+
+
+def _result_called(site: CallSite) -> Iterator[CallSite]:
+    """`queue.add(job)(order_id)`: the call of what this call returns."""
+    for other in site.function.calls:
+        if isinstance(other.fact.func, f.CallRef) and other.fact.func.index == site.index:
+            yield other
 
 
 def _in_call(site: CallSite) -> Iterator[tuple[str, int]]:

@@ -55,8 +55,10 @@ from roadworthy.project.cutoff import (
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
+from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed, tells_of_before
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
@@ -64,6 +66,8 @@ from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
+from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
+from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.guard import Guard
 from roadworthy.project.identities import Identity, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
@@ -72,11 +76,28 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
-from roadworthy.project.replay import Replayed, is_engine_call, replayed_effects
+from roadworthy.project.processes import first_process, unstoppable
+from roadworthy.project.repeats import (
+    brings_batches,
+    changes_state_before,
+    goes_on_after,
+    in_handler,
+    in_loop,
+    is_framework_retry,
+    leaves_doubt,
+    meant,
+    names_a_creation,
+    not_repeatable,
+    polls,
+    selects_by_state,
+    sweeps,
+    write_retrying_clients,
+)
+from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
 from roadworthy.project.signals import Registration
 from roadworthy.project.spins import Spin, spins, uncapped_pause
-from roadworthy.project.stable import own_ids, stable_ids
+from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -112,6 +133,7 @@ __all__ = [
     "Confidence",
     "Container",
     "Coverage",
+    "Dedup",
     "DefaultId",
     "Delivery",
     "Edge",
@@ -121,6 +143,7 @@ __all__ = [
     "EntryKind",
     "Exposure",
     "FanOut",
+    "FileAccess",
     "Finding",
     "Function",
     "FunctionValue",
@@ -143,6 +166,7 @@ __all__ = [
     "Minted",
     "Minting",
     "Model",
+    "Mutation",
     "Origin",
     "Pillar",
     "Presence",
@@ -174,45 +198,71 @@ __all__ = [
     "argument",
     "arguments",
     "blocked_coroutines",
+    "brings_batches",
+    "changes_state_before",
     "comes_again",
+    "dedup_before",
     "default_ids",
+    "early_syncs",
     "entries_again",
     "entries_around",
     "expr",
     "fan_outs",
     "feeding_entries",
+    "file_accesses",
     "finding",
+    "first_process",
     "flow",
+    "given_ids",
+    "goes_on_after",
     "hands_off",
     "has_spread",
     "identities",
     "impact_weight",
+    "in_handler",
+    "in_loop",
     "is_bookkeeping",
     "is_done_again",
     "is_engine_call",
+    "is_framework_retry",
+    "is_guarded",
     "is_index_write",
+    "is_keyed",
     "is_lookup",
+    "is_replayed",
     "key_uses",
     "key_value",
+    "leaves_doubt",
     "lives_on",
     "losses",
+    "meant",
     "must_complete",
+    "names_a_creation",
+    "not_repeatable",
     "only_told",
     "own_ids",
+    "polls",
     "promise_of",
+    "read_back",
+    "replaces",
     "replayed_effects",
     "retries_around",
     "retries_over",
     "runs_over_again",
     "say",
+    "selects_by_state",
     "spawned_work",
     "spins",
     "stable_ids",
     "steers",
     "stopping",
+    "sweeps",
+    "tells_of_before",
     "unbounded_effects",
     "uncapped_pause",
     "unresolved_tasks",
+    "unstoppable",
+    "write_retrying_clients",
 ]  # fmt: skip
 
 Check = Callable[[Model], Iterable[Finding]]

@@ -198,3 +198,14 @@ def title(text: str, shorter: str = "") -> str:
 def last(name: str) -> str:
     """`run` for `Worker.run`."""
     return name.rpartition(".")[2]
+
+
+def fit(*texts: str) -> str:
+    """The first of several titles that is short enough; the last one is cut at a word, outside of code."""
+    for text in texts:
+        if len(text) <= 110:
+            return text
+    cut = texts[-1][:109].rpartition(" ")[0]
+    if cut.count("`") % 2:
+        cut = cut.rpartition("`")[0].rstrip()
+    return f"{cut}…"

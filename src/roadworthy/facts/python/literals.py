@@ -18,7 +18,6 @@ MAX_STRING: Final = 20_000
 _MAX_INT: Final = 2**63 - 1
 _MAX_DIGITS: Final = 400
 
-_STRING: Final = kinds("string")
 _INTERPOLATION: Final = kinds("interpolation")
 _CONTENT: Final = kinds("string_content")
 _START: Final = kinds("string_start")
@@ -74,6 +73,12 @@ def _prefixed(scope: ScopeWalk, node: Node, text: str, outer: int, depth: int) -
     body = text[len(prefix) + width :]
     body = scope.file.decoded(body.removesuffix(quote * width))
     return Str(_cut(body if "r" in prefix else unescaped(body)))
+
+
+def is_interpolated(scope: ScopeWalk, node: Node) -> bool:
+    """Whether a literal is an f-string or a template string."""
+    match = _PREFIX.match(scope.text, node.start_byte)
+    return match is not None and not set(match.group().lower()).isdisjoint("ft")
 
 
 def _cut(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A half-written statement with an open bracket swallows the functions below it. Blank it, so that they can be read."""
+"""A half-written statement may swallow the functions below it. Blank it, so that they can be read."""
 
 from __future__ import annotations
 
@@ -16,25 +16,37 @@ _TOKEN: Final = re.compile(
     ''',
     re.VERBOSE | re.MULTILINE | re.DOTALL,
 )
+_HEADER: Final = re.compile(
+    r"""
+    ^[ \t]*(?:async[ \t]+)?(?:if|elif|else|for|while|with|try|except|finally)\b[^\n:\#]*\n
+    (?= (?:[ \t]*\n)* [ \t]*(?:@|async[ \t]+def[ \t]|def[ \t]|class[ \t]) )
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+"""The head of a block that lacks its colon, with a definition below."""
 MAX_REPAIRS: Final = 20
 
 
 def blanked(text: str) -> str:
-    """The text with every line blanked on which a bracket opens that is still open at the next definition.
-
-    No definition can stand inside brackets, so such a bracket was never closed. All positions stay as they are.
+    """The text with every line blanked on which a bracket opens that is still open at the next definition: none can stand
+    inside brackets, so it was never closed. Heads of blocks without a colon go as well. All positions stay as they are.
     """
+    text = _HEADER.sub(lambda match: _pass_instead(match.group()[:-1]) + "\n", text)
     for _ in range(MAX_REPAIRS):
         at = _unclosed(text)
         if at < 0:
             return text
         start = text.rfind("\n", 0, at) + 1
         end = text.find("\n", at)
-        line = text[start:end]
-        indent = len(line) - len(line.lstrip())
-        instead = (line[:indent] + "pass").ljust(len(line))
-        text = text[:start] + (instead if len(instead) == len(line) else " " * len(line)) + text[end:]
+        end = len(text) if end < 0 else end
+        text = text[:start] + _pass_instead(text[start:end]) + text[end:]
     return text
+
+
+def _pass_instead(line: str) -> str:
+    indent = len(line) - len(line.lstrip())
+    instead = (line[:indent] + "pass").ljust(len(line))
+    return instead if len(instead) == len(line) else " " * len(line)
 
 
 def _unclosed(text: str) -> int:

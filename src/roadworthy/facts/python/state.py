@@ -75,7 +75,7 @@ class Pending:
 class FileWalk:
     """The state of one file."""
 
-    __slots__ = ("comments", "data", "is_ascii", "names", "paths", "pending", "problems", "scopes", "text")
+    __slots__ = ("comments", "data", "names", "paths", "pending", "problems", "scopes", "text")
 
     def __init__(self, data: bytes) -> None:
         self.replace(data)
@@ -91,7 +91,6 @@ class FileWalk:
         self.data = data
         # One character per byte: the byte offsets of the nodes are then offsets into a string, and most words need no decoding.
         self.text = data.decode("latin-1")
-        self.is_ascii = data.isascii()
 
     def decoded(self, text: str) -> str:
         """A slice of `text` as the characters that it means."""
@@ -99,7 +98,8 @@ class FileWalk:
 
     def word(self, node: Node) -> str:
         """The source text of a node."""
-        return self.decoded(self.text[node.start_byte : node.end_byte])
+        text = self.text[node.start_byte : node.end_byte]
+        return text if text.isascii() else self.decoded(text)
 
     def problem(self, line: int, message: str) -> None:
         """Record a problem, unless there are enough of them or it is known."""

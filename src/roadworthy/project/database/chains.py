@@ -127,7 +127,7 @@ class ChainReader:
 
     def read(self, site: CallSite, kind: str) -> Chain:
         """The chain that ends with this call."""
-        chain = Chain(method=_method(site))
+        chain = Chain(method=_method(site), target=self._unique_fields(site))
         payload = self._payload(site, kind)
         if payload is not None and kind in {"insert", "upsert", "update", "delete"} and self._is_object(payload, site):
             self._object(payload, site, chain, kind)
@@ -163,6 +163,11 @@ class ChainReader:
                     self._object(expr, site, chain, "insert")
                     return "insert", chain
         return None
+
+    def _unique_fields(self, site: CallSite) -> tuple[str, ...] | None:
+        """`bulk_create(rows, update_conflicts=True, unique_fields=["number"])`."""
+        expr = next((value for keyword, value in site.fact.kwargs if keyword == "unique_fields"), None)
+        return tuple(self._conditions.names(expr, site.function)) or None if expr is not None else None
 
     def _payload(self, site: CallSite, kind: str) -> f.Expr | None:
         """The statement or object that the call is given."""

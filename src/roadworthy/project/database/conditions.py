@@ -228,18 +228,21 @@ class ConditionReader:
         return ""
 
     def names(self, expr: f.Expr, scope: Function) -> list[str]:
-        """Columns that a list names: texts, attributes of models, columns of tables."""
-        items = expr.items if isinstance(expr, f.Seq) else (expr,)
+        """Columns that a list names: texts, attributes of models, columns of tables; none when one of them is not literal."""
+        if not isinstance(expr, f.Seq):
+            name = self._column_name(expr, scope)
+            whole = self._evaluator.evaluate(expr, scope)
+            return [name] if name else self._expressions.strings(expr, scope) if len(whole) == 1 else []
         found: list[str] = []
-        for item in items:
-            name = item.value if isinstance(item, f.Str) else self._column_name(item, scope)
-            if not name:
-                texts = self._expressions.strings(item, scope)
-                if not texts:
-                    return []
-                found.extend(texts)
-                continue
-            found.append(name)
+        for item in expr.items:
+            text = (
+                item.value
+                if isinstance(item, f.Str)
+                else self._column_name(item, scope) or self._evaluator.literal(item, scope)
+            )
+            if not isinstance(text, str) or not text:
+                return []
+            found.append(text)
         return found
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.project import flow
+from roadworthy.project.origins import Origin
+from roadworthy.project.values import FunctionValue, Library
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -24,6 +27,12 @@ _CONFLICTS = (
 )  # fmt: skip
 _REGISTERS = frozenset(
     {"exception_handler", "errorhandler", "app_errorhandler", "add_exception_handler", "register_error_handler"}
+)
+_DERIVED = frozenset(
+    {"hash", "digest", "sha", "sha1", "sha256", "md5", "normalised", "normalized", "lower", "slug", "key", "canonical"}
+)
+_MADE_UP = re.compile(
+    r"random|uuid|token_|secret|nanoid|ulid|generate_(public_)?(id|key|code|token)|shortuuid", re.IGNORECASE
 )
 _LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
 
@@ -55,7 +64,7 @@ class Protection:
                 return key
         if write is not None and self.gives_primary_key(table, write):
             return next((key for key in table.keys if key.kind == "primary"), None)
-        return None
+        return _derived_key(table, known)
 
     def gives_primary_key(self, table: Table, write: Access) -> bool:
         """Does the write itself give the primary key, from something that is the same in a repetition?"""
@@ -71,6 +80,29 @@ class Protection:
             return False
         origins = self._model.origin(match.value, match.scope, match.order)
         return not any(origin.kind in {"random", "clock", "process-hash"} for origin in origins)
+
+    def is_made_up(self, table: Table, name: str) -> bool:
+        """Is a column filled with something random by default, so that two rows hardly share it?"""
+        column = table.column(name)
+        if column is None or column.default is None or column.default_scope is None:
+            return False
+        if _MADE_UP.search(flow.text_of(column.default, column.default_scope.scope)):
+            return True
+        found = self._model.origin(column.default, column.default_scope)
+        for value in self._model.values(column.default, column.default_scope):
+            if isinstance(value, FunctionValue):
+                returns = [leave for leave in value.function.scope.leaves if leave.kind == "return"]
+                found = (
+                    *found,
+                    *(o for leave in returns for o in self._model.origin(leave.value, value.function, leave.order)),
+                )
+            elif isinstance(value, Library):
+                found = (*found, *self._by_effect(value))
+        return any(origin.kind == "random" for origin in found)
+
+    def _by_effect(self, value: Library) -> list[Origin]:
+        rows = self._model.knowledge.calls(value.name)
+        return [Origin("random") for row in rows if Effect.RANDOM_VALUE.value in row.effects]
 
     # --- conflicts ----------------------------------------------------------------------------------------------------
 
@@ -113,29 +145,37 @@ class Protection:
     # --- locks --------------------------------------------------------------------------------------------------------
 
     def lock_held(self, site: CallSite, table: Table | None) -> bool:
-        """May a lock be held when a call runs: a guard, one taken before it here or in a caller, a row of another table?"""
-        if self._model.coverage(site, lambda guard: guard.kind is GuardKind.LOCK).somewhere or self._locked_before(
-            site, table
+        """May a lock be held when a call runs: a guard, one taken before it here or in a caller, a row of another table?
+
+        `table`: locks on rows of this table do not count, since they cannot hold a row that is not there yet.
+        """
+        if self._model.coverage(site, lambda guard: guard.kind is GuardKind.LOCK).somewhere:
+            return True
+        return self.lock_held_in(site.function, site.fact.order, table)
+
+    def lock_held_in(self, function: Function, order: int, table: Table | None = None) -> bool:
+        """As `lock_held`, for any event of a function."""
+        if (
+            self._locked_before(function, order, table)
+            or self._model.coverage_of(function, lambda g: g.kind is GuardKind.LOCK).somewhere
         ):
             return True
-        queue: deque[tuple[Function, int]] = deque([(site.function, 0)])
-        seen = {site.function}
+        queue: deque[tuple[Function, int]] = deque([(function, 0)])
+        seen = {function}
         while queue:
             here, depth = queue.popleft()
             for edge in self._model.edges_to(here):
                 if not edge.runs_here:
                     continue
-                if self._locked_before(edge.site, table):
+                if self._locked_before(edge.caller, edge.site.fact.order, table):
                     return True
                 if edge.caller not in seen and depth < 2:
                     seen.add(edge.caller)
                     queue.append((edge.caller, depth + 1))
         return False
 
-    def _locked_before(self, site: CallSite, table: Table | None) -> bool:
-        return any(
-            self._takes_lock(other, table) for other in site.function.calls if other.fact.order < site.fact.order
-        )
+    def _locked_before(self, function: Function, order: int, table: Table | None) -> bool:
+        return any(self._takes_lock(other, table) for other in function.calls if other.fact.order < order)
 
     def _takes_lock(self, site: CallSite, table: Table | None) -> bool:
         for effect in self._model.effects_through(site, Effect.LOCK, Effect.SQL, Effect.SQL_READ):
@@ -143,6 +183,9 @@ class Protection:
                 if table is None or self._model.schema.table_of(effect.model) is not table:
                     return True
             elif effect.sql and any(word in effect.sql.lower() for word in ("advisory", "for update", "lock table")):
+                return True
+        for through in self._model.accesses.through(site):
+            if through.access.locked and (table is None or through.access.table is not table):
                 return True
         return bool(_LOCK_NAME.search(_last(site.fact.func)))
 
@@ -167,6 +210,16 @@ class Protection:
                     )
                 )
         return found
+
+
+def _derived_key(table: Table, columns: list[str]) -> UniqueKey | None:
+    """A unique column that is made of one of these: `abi_hash` of `abi`, `normalised_name` of `name`."""
+    for key in table.keys:
+        if key.in_force and len(key.columns) == 1 and key.kind != "primary":
+            words = key.columns[0].split("_")
+            if any(_DERIVED.intersection(words) and set(name.split("_")) < set(words) for name in columns):
+                return key
+    return None
 
 
 def _is_surrogate(key: UniqueKey, write: Access | None) -> bool:

@@ -57,6 +57,7 @@ from roadworthy.rules.api import (
     entries_around,
     finding,
     impact_weight,
+    is_framework_retry,
     key_uses,
     retries_around,
     say,
@@ -97,7 +98,7 @@ def judge(key: KeyUse, minted: Minted, model: Model) -> _Wrong | None:
     use = key.use or minted.anchor
     if minted.optional:
         return None
-    retries = retries_around(model, minted, use)
+    retries = [over for over in retries_around(model, minted, use) if not is_framework_retry(model, over.guard)]
     if retries:
         return _Wrong(key, minted, use, retry=retries[0])
     if key.unless_given:
@@ -138,7 +139,10 @@ def _report(wrong: _Wrong, model: Model) -> Finding:
         RULE,
         model.place(minted.site),
         _severity(wrong, model),
-        title=f"the key `{key.name}` for {send} is made anew by {maker} in each {again}"[:110],
+        title=say.fit(
+            f"the key `{key.name}` for {send} is made anew by {maker} in each {again}",
+            f"the key `{key.name}` is made anew by {maker} in each {again}",
+        ),
         issue=f"{maker} makes the `{key.name}` of {send} inside of what runs again{_where(wrong)}, so each {again} has a key of its own.",
         impact=_impact(wrong, send),
         fix=advise_again.stable_key(model, key, stable_ids(wrong.use), retried=wrong.retry is not None),

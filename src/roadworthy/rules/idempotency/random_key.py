@@ -168,23 +168,29 @@ def empties_first(effect: EffectAt, entry: Entry | None, model: Model) -> bool:
 
 
 def _report(wrong: _Wrong, model: Model) -> Finding:
-    effect, minted = wrong.effect, wrong.minted
+    effect, minted, name = wrong.effect, wrong.minted, wrong.identity.name
     exposure = model.exposure(effect.function)
     write, maker = f"`{say.call(effect.site, model)}`", f"`{say.call(minted.site, model)}`"
     entry = wrong.entry or exposure.worst
-    what = _what(effect, model)
+    what = _what(effect)
+    ids = list(dict.fromkeys([*own_ids(effect.site), *own_ids(minted.site)]))
+    lookup = is_lookup(effect)
+    verb = "looks for" if lookup else "writes"
     return finding(
         RULE,
         model.place(minted.site),
         wrong.severity,
-        title=f"{write} writes {what} under `{wrong.identity.name}` from {maker}, new in each run"[:110],
-        issue=(
-            f"{write} goes by `{wrong.identity.name}`, and {maker} makes it anew each time, "
-            f"{'in ' + say.entry(wrong.entry) if wrong.entry is not None else 'where the record is made'}: no run meets what an earlier one wrote."
+        title=say.fit(
+            f"{write} {verb} {what} by `{name}` from {maker}, new in each run",
+            f"{what}: `{name}` from {maker}, new in each run",
         ),
-        impact=_impact(wrong, what, model),
-        fix=advise_again.derived_id(model, minted.site, [*own_ids(effect.site), *own_ids(minted.site)], effect),
-        related=[] if effect.site is minted.site else [model.place(effect.site, "writes by this id")],
+        issue=(
+            f"{write} goes by `{name}`, and {maker} makes it anew each time"
+            f"{' in ' + say.entry(wrong.entry) if wrong.entry is not None else ''}: no run meets what an earlier one wrote."
+        ),
+        impact=_impact(wrong, what),
+        fix=advise_again.stable_lookup(name) if lookup else advise_again.derived_id(model, minted.site, ids, effect),
+        related=[] if effect.site is minted.site else [model.place(effect.site, "goes by it")],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=Confidence.weakest(wrong.confidence, effect.confidence),
         subject=effect.name,
@@ -192,7 +198,7 @@ def _report(wrong: _Wrong, model: Model) -> Finding:
     )
 
 
-def _what(effect: EffectAt, model: Model) -> str:
+def _what(effect: EffectAt) -> str:
     if effect.effect is Effect.OBJECT_WRITE:
         return "an object"
     if is_lookup(effect):
@@ -200,7 +206,7 @@ def _what(effect: EffectAt, model: Model) -> str:
     return "records"
 
 
-def _impact(wrong: _Wrong, what: str, model: Model) -> str:
+def _impact(wrong: _Wrong, what: str) -> str:
     entry = wrong.entry
     start = (
         say.again(entry)
@@ -224,7 +230,7 @@ def _report_default(default: DefaultId, model: Model) -> Finding:
         RULE,
         model.place(default.site),
         Severity.HIGH if upserts else Severity.MEDIUM,
-        title=f"`{cls.name}` gives itself a random `{default.name}` although its `{default.content}` is at hand"[:110],
+        title=f"`{cls.name}` gives itself a random `{default.name}` although its `{default.content}` is at hand",
         issue=(
             f"A `{cls.name}` without an explicit `{default.name}` gets a new one at each construction, and {call} "
             f"({write.site.path}:{write.site.line}) writes it to the index under this id."

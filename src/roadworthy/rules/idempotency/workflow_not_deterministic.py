@@ -101,7 +101,10 @@ def _report(found: list[Replayed], model: Model) -> Finding:
         RULE,
         model.place(effect.site),
         min((_severity(r.effect, model) for r in found), key=lambda severity: severity.rank),
-        title=f"`{call}` {_does(effect)} inside replayed workflow code of `{workflow}`"[:110],
+        title=say.fit(
+            f"`{call}` {_does(effect)} inside replayed workflow code of `{workflow}`",
+            f"`{call}` {_does(effect)} inside replayed workflow code",
+        ),
         issue=f"`{call}`{via}, {effect.effect.word.meaning} in code that the engine replays, and the engine does not record it.",
         impact=_impact(effect, workflow, model),
         fix=advise_again.replay_safe(model, effect, entry),

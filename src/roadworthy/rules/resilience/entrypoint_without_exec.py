@@ -41,6 +41,7 @@ from roadworthy.rules.api import (
     StartedProcess,
     finding,
     say,
+    unstoppable,
 )
 
 RULE = Rule(id="entrypoint-without-exec", anti_pattern="deploy-safety", doc=__doc__)
@@ -51,13 +52,13 @@ Lost = tuple[StartedProcess, SignalReach]
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Ask each long-running process whether the stop signal arrives; one finding for each script or command line."""
-    causes: dict[tuple[str, int], list[Lost]] = {}
-    for process, answer in Lifetime(model).unstoppable():
+    causes: dict[tuple[str, ...], list[Lost]] = {}
+    for process, answer in unstoppable(model, Lifetime(model)):
         if process.role == "dev" or is_help_script(process):
             continue
         causes.setdefault(_cause(process, answer), []).append((process, answer))
     for lost in causes.values():
-        yield _report(sorted(lost, key=lambda pair: (pair[0].line, pair[0].path, pair[0].owner)))
+        yield _report(sorted(lost, key=lambda pair: _rank(pair[0])))
 
 
 def is_help_script(process: StartedProcess) -> bool:
@@ -68,11 +69,18 @@ def is_help_script(process: StartedProcess) -> bool:
     )
 
 
-def _cause(process: StartedProcess, answer: SignalReach) -> tuple[str, int]:
-    """A script is one cause, however many commands it starts; a command line is its own."""
-    if answer.at is None:
-        return process.path, process.line
-    return (answer.at.path, 0) if answer.at.what == "script" else (answer.at.path, answer.at.line)
+def _cause(process: StartedProcess, answer: SignalReach) -> tuple[str, ...]:
+    """A script is one cause, however many commands it starts; so is a command that several manifests write down in the same way."""
+    if answer.at is not None and answer.at.what == "script":
+        return ("script", answer.at.path)
+    return ("command", process.host, process.name, process.target, answer.at.name if answer.at else "")
+
+
+def _rank(process: StartedProcess) -> tuple[bool, int, str, int, str]:
+    """What a reader should hear of first: what is known for certain, servers and workers before others."""
+    kinds = ("server", "worker", "scheduler", "manager")
+    kind = kinds.index(process.kind) if process.kind in kinds else len(kinds)
+    return not process.sure, kind, process.path, process.line, process.owner
 
 
 def _report(lost: list[Lost]) -> Finding:
@@ -126,8 +134,7 @@ def _title(name: str, process: StartedProcess, answer: SignalReach) -> str:
 
 def _issue(process: StartedProcess, answer: SignalReach) -> str:
     command = " ".join(process.argv[:6]) + (" …" if len(process.argv) > 6 else "")
-    reason = answer.reason[:1].upper() + answer.reason[1:]
-    return f"{reason}: `{command}`"
+    return f"`{command}` does not hear SIGTERM: {answer.reason}"
 
 
 def _also(lost: list[Lost]) -> str:

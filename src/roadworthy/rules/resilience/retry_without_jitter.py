@@ -52,6 +52,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     advise,
+    expr,
     finding,
     flow,
     say,
@@ -69,8 +70,23 @@ def check(model: Model) -> Iterator[Finding]:
             continue
         effects = [e for e in model.retries.effects(retried) if e.effect.word.external and not e.effect.word.telemetry]
         pause = pause_of(retried, model)
-        if effects and pause is not None:
+        if effects and pause is not None and doubles(pause, retried):
             yield _report(retried, pause, say.call(effects[0].site, model), model)
+
+
+def doubles(pause: CallSite, retried: Retried) -> bool:
+    """The delay is a power of the attempt, or is multiplied each round; a slow linear growth spreads clients by itself."""
+    scope = retried.function.scope
+    if not pause.fact.args:
+        return False
+    texts = [flow.deep_text(pause.fact.args[0], scope)]
+    for part in flow.walk(pause.fact.args[0]):
+        if isinstance(part, expr.Name):
+            assigns = retried.function.bindings.get(part.id, ())
+            texts.extend(flow.deep_text(assign.value, scope) for assign in assigns)
+            if any(assign.op == "*=" for assign in assigns):
+                return True
+    return any("**" in text or "<<" in text for text in texts)
 
 
 def pause_of(retried: Retried, model: Model) -> CallSite | None:

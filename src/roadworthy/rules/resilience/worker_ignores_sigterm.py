@@ -49,25 +49,15 @@ import signal
 from confluent_kafka import Consumer
 from app.store import save
 
-class Worker:
-    def __init__(self):
-        self.consumer = Consumer({"bootstrap.servers": "kafka", "group.id": "orders"})
-        self.stopped = False
-
-    def stop(self, signum, frame):
-        self.stopped = True
-
-    def run(self):
-        while not self.stopped:
-            message = self.consumer.poll(1.0)
-            if message is not None:
-                save(message.value())
-
 def main():
-    worker = Worker()
-    signal.signal(signal.SIGINT, worker.stop)
-    signal.signal(signal.SIGTERM, worker.stop)
-    worker.run()
+    stopped = []
+    consumer = Consumer({"bootstrap.servers": "kafka", "group.id": "orders"})
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(True))
+    while not stopped:
+        message = consumer.poll(1.0)
+        if message is not None:
+            save(message.value())
 
 if __name__ == "__main__":
     main()
@@ -75,11 +65,10 @@ if __name__ == "__main__":
 """
 
 from roadworthy.rules.api import (
-    CallSite,
     Confidence,
+    Effect,
     EffectAt,
     Finding,
-    Function,
     Iterator,
     Lifetime,
     Location,
@@ -88,8 +77,8 @@ from roadworthy.rules.api import (
     Rule,
     Run,
     Severity,
-    expr,
     finding,
+    first_process,
     impact_weight,
     say,
     stopping,
@@ -103,16 +92,29 @@ def check(model: Model) -> Iterator[Finding]:
     """Ask each long-running process what hears SIGTERM; then each handler what it does."""
     lifetime = Lifetime(model)
     told: set[tuple[str, int]] = set()
-    for run in (*lifetime.runs(), *lifetime.lonely_runs()):
-        if lifetime.handled(run.reached) or lifetime.is_interactive(run.reached):
+    runs = [*lifetime.runs(), *lifetime.lonely_runs()]
+    roots = {run.root for run in runs if run.root.kind != "module"}
+    for run in runs:
+        if run.root.kind == "module" and run.reached.keys() & roots:
+            continue  # it only calls a command that is asked itself
+        if lifetime.handled(run) or lifetime.is_interactive(run.reached) or is_for_developers(run, model):
             continue
         found = _unheard(run, lifetime, model)
         if found is not None and (found.at.path, found.at.line) not in told:
             told.add((found.at.path, found.at.line))
             yield found
     for registration in lifetime.signals.all:
-        if registration.names("TERM") and model.is_reviewed(registration.site.path):
+        if registration.names("TERM") and not model.is_script(registration.site.path):
             yield from _deaf(registration, lifetime, model)
+
+
+def is_for_developers(run: Run, model: Model) -> bool:
+    """A script or a command that a person runs at a desk."""
+    stem = run.root.path.rpartition("/")[2].removesuffix(".py")
+    words = set(stem.strip("_").replace("-", "_").split("_"))
+    return model.is_script(run.root.path) or bool(
+        words & {"dev", "develop", "debug", "devserver", "watch", "demo", "simulate"}
+    )
 
 
 def _unheard(run: Run, lifetime: Lifetime, model: Model) -> Finding | None:
@@ -142,7 +144,7 @@ def _unheard(run: Run, lifetime: Lifetime, model: Model) -> Finding | None:
         run, _place(run, model), lost, lifetime, model,
         title=f"`{name}` runs until it is stopped, and nothing in it hears SIGTERM",
         issue=f"It ends in {_loop(run)}, and neither it nor anything that it calls handles SIGTERM.",
-        fix=stopping.stop_flag(model, run.root, _loop(run), on_loop=run.loops[0].function.is_async),
+        fix=stopping.stop_flag(model, run.root, _loop(run), on_loop=run.loops[0].function.is_async), prepared=False,
     )  # fmt: skip
 
 
@@ -158,32 +160,45 @@ def _place(run: Run, model: Model) -> Location:
 
 
 def _report(
-    run: Run, place: Location, lost: list[EffectAt], lifetime: Lifetime, model: Model, *, title: str, issue: str, fix: str
+    run: Run, place: Location, lost: list[EffectAt], lifetime: Lifetime, model: Model, *, title: str, issue: str, fix: str,
+    prepared: bool = True,
 ) -> Finding:  # fmt: skip
-    severity = _severity(lost, model, place)
     loops = [
         model.place_of_lines(p.function, p.line, p.line, "runs until the process is stopped") for p in run.loops[:4]
     ]
     return finding(
         RULE,
         place,
-        severity,
+        _severity(lost),
         title=title[:110],
         issue=issue,
         impact=_impact(run, lost, lifetime, model),
         fix=fix,
         related=loops,
         steps=model.steps(run.entry, run.loops[0].function),
-        confidence=Confidence.HIGH if lost else Confidence.LOW,
+        confidence=_confidence(run, lost, lifetime, prepared=prepared),
         subject=run.root.qualname,
         weight=impact_weight(model.exposure(run.root), lost),
     )
 
 
-def _severity(lost: list[EffectAt], model: Model, place: Location) -> Severity:
-    """A loop that changes the world loses or repeats the item in hand; one that only reads is interrupted."""
-    severity = Severity.HIGH if any(is_change(effect) for effect in lost) else Severity.MEDIUM
-    return severity.lowered() if model.is_script(place.path) else severity
+def _severity(lost: list[EffectAt]) -> Severity:
+    """A loop that stores, sends or takes messages loses or repeats the item in hand; the other side of a request may heal itself."""
+    return Severity.HIGH if any(is_stored(effect) for effect in lost) else Severity.MEDIUM
+
+
+def _confidence(run: Run, lost: list[EffectAt], lifetime: Lifetime, *, prepared: bool) -> Confidence:
+    """A loop that only reads and shows is worth a word only where somebody has written a clean-up for it."""
+    if not prepared and not any(is_change(effect) and effect.effect is not Effect.SPAWN_PROCESS for effect in lost):
+        return Confidence.LOW
+    if not lost:
+        return Confidence.MEDIUM
+    return Confidence.HIGH if lifetime.is_in_loop(run, lost[0]) else Confidence.MEDIUM
+
+
+def is_stored(effect: EffectAt) -> bool:
+    """It changes state that outlives the process, or takes a message from a queue."""
+    return effect.effect.word.persists or effect.effect in {Effect.CONSUME, Effect.ACK}
 
 
 def is_change(effect: EffectAt) -> bool:
@@ -192,9 +207,9 @@ def is_change(effect: EffectAt) -> bool:
 
 
 def _impact(run: Run, lost: list[EffectAt], lifetime: Lifetime, model: Model) -> str:
-    process = lifetime.deployed(run.root)
+    process = first_process(model, run.root)
     at_deploy = "At each deploy the process dies at whatever line it has reached"
-    if process is not None and process.host in {"docker", "compose", "kubernetes"} and not process.init:
+    if process is not None:
         grace = (
             f"{say.seconds(process.grace_period)} later"
             if process.grace_period is not None
@@ -211,7 +226,7 @@ def _impact(run: Run, lost: list[EffectAt], lifetime: Lifetime, model: Model) ->
     if worst is None:
         return f"{at_deploy}; no clean-up runs."
     return (
-        f"{at_deploy}, for example before or after `{say.call(worst.site, model)}` ({worst.site.path}:{worst.site.line}) "
+        f"{at_deploy}, for example just before or after `{say.call(worst.site, model)}` ({worst.site.path}:{worst.site.line}), which "
         f"{worst.effect.word.meaning}: the item in hand is half done, and no clean-up runs."
     )
 
@@ -219,7 +234,7 @@ def _impact(run: Run, lost: list[EffectAt], lifetime: Lifetime, model: Model) ->
 def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Finding]:
     """A handler for SIGTERM after which everything goes on as before."""
     flag = lifetime.signals.unread_flag(found)
-    if not flag and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime)):
+    if not flag and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime, model)):
         return
     handler = found.handlers[0]
     run = lifetime.run(found.site.function)
@@ -228,36 +243,20 @@ def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Fin
     yield finding(
         RULE,
         model.place(found.site),
-        Severity.HIGH if any(is_change(effect) for effect in lost) else Severity.MEDIUM,
+        _severity(lost),
         title=f"the SIGTERM handler `{handler.qualname}` {does}"[:110],
         issue=f"`{say.call(found.site, model)}` replaces the default action of SIGTERM by `{handler.qualname}`, which {does}.",
-        impact="At each deploy the process goes on as before until SIGKILL ends it at whatever line it has reached; the handler makes it worse "
-        "than no handler, since the whole grace period passes first.",
+        impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has reached.",
         fix=stopping.read_flag(flag)
         if flag
         else stopping.stop_flag(model, handler, f"`{handler.qualname}`", on_loop=False),
         related=[model.place_of_function(handler, "the handler")],
-        confidence=Confidence.HIGH if _is_followed(handler) else Confidence.MEDIUM,
+        confidence=Confidence.HIGH if handler.kind == "function" else Confidence.MEDIUM,
         subject=handler.qualname,
     )
 
 
-def is_waited_for(found: Registration, lifetime: Lifetime) -> bool:
-    """A handler may do nothing where the main thread waits for any signal."""
-    return any(is_pause(loop.site) for f in lifetime.closure(found.site.function) for loop in lifetime.loops_of(f))
-
-
-def is_pause(site: CallSite | None) -> bool:
-    """`pause()` returns as soon as a handler has run."""
-    return (
-        site is not None and isinstance(site.fact.func, expr.Attr | expr.Name) and say_last(site.fact.func) == "pause"
-    )
-
-
-def say_last(func: expr.Attr | expr.Name) -> str:
-    """The last part of a dotted name."""
-    return func.name if isinstance(func, expr.Attr) else func.id
-
-
-def _is_followed(handler: Function) -> bool:
-    return handler.kind == "function"
+def is_waited_for(found: Registration, lifetime: Lifetime, model: Model) -> bool:
+    """A handler may do nothing where the main thread pauses until any handler has run."""
+    loops = [loop for f in lifetime.spread.closure(found.site.function) for loop in lifetime.endless.loops_of(f)]
+    return any(loop.site is not None and model.callee_text(loop.site).endswith("pause") for loop in loops)
