@@ -72,7 +72,7 @@ class Pattern:
         return min(
             self.uses,
             key=lambda use: (
-                use.tool, within(use, function), -_shared(here, use.path.split("/")), use.path, use.line,
+                use.tool, decorates(use, function), -_shared(here, use.path.split("/")), use.path, use.line,
             ),
         )  # fmt: skip
 
@@ -87,10 +87,9 @@ class Pattern:
         return any(use.in_async == function.is_async for use in self.uses)
 
 
-def within(use: Use, function: Function) -> bool:
-    """Does a use stand in this function or on its decorators?"""
-    first = min(function.line, *function.scope.decorator_lines, function.line)
-    return use.path == function.path and first <= use.line <= function.scope.end_line
+def decorates(use: Use, function: Function) -> bool:
+    """Is a use a decorator of this very function?"""
+    return use.path == function.path and use.line in (function.line, *function.scope.decorator_lines)
 
 
 class Patterns:
@@ -123,7 +122,7 @@ class Patterns:
             for pattern in self.by_kind.get(kind, ())
             if (not family or not pattern.family or pattern.family == family)
             and pattern.suits(function)
-            and (function is None or not all(within(use, function) for use in pattern.uses))
+            and (function is None or not all(decorates(use, function) for use in pattern.uses))
             and (accept is None or accept(pattern))
         ]
         if function is None:

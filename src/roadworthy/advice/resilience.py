@@ -33,7 +33,7 @@ def retry(
     """Repeat transient failures with backoff, jitter and an end: in the client, the job, or around the function."""
     if effect is not None and site is None:
         site = effect.site
-    raised = exceptions or (effect.row.raises if effect is not None else ())
+    raised = exceptions or (_transient(model, effect) if effect is not None else ())
     names = (effect.name,) if effect is not None else ()
     extra = {"errors": _errors(model, function, raised), "attempts": "4"}
     job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
@@ -56,6 +56,12 @@ def retry(
     )
 
 
+def _transient(model: Model, effect: EffectAt) -> tuple[str, ...]:
+    """What the call raises and a repetition may cure."""
+    rows = [(name, model.knowledge.exception(name)) for name in effect.row.raises]
+    return tuple(name for name, row in rows if row is None or row.nature in {"transient", "mixed"})
+
+
 def _covers(model: Model, pattern: Pattern, raised: tuple[str, ...]) -> bool:
     """Does the helper repeat what is raised here?"""
     if not pattern.on or not raised:
@@ -71,7 +77,7 @@ def _decorated(own: Pattern, function: Function, text: str) -> str:
 
 def _errors(model: Model, function: Function, names: tuple[str, ...]) -> str:
     """Exceptions as this module would write them."""
-    shown = [_as_imported(function, name) for name in names[:3]]
+    shown = [_as_imported(function, name) for name in names[:2]]
     return ", ".join(dict.fromkeys(shown)) or "ConnectionError, TimeoutError"
 
 
