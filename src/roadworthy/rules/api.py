@@ -109,6 +109,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
+from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn
 from roadworthy.rules import wording as say
 
 __all__ = [
@@ -169,6 +170,7 @@ __all__ = [
     "Mutation",
     "Origin",
     "Pillar",
+    "Poll",
     "Presence",
     "Promise",
     "Registration",
@@ -190,6 +192,7 @@ __all__ = [
     "Through",
     "TimeoutVerdict",
     "UniqueKey",
+    "Wait",
     "Workload",
     "advise",
     "advise_again",
@@ -204,6 +207,8 @@ __all__ = [
     "dedup_before",
     "default_ids",
     "early_syncs",
+    "endless_polls",
+    "endless_waits",
     "entries_again",
     "entries_around",
     "expr",
@@ -251,6 +256,7 @@ __all__ = [
     "runs_over_again",
     "say",
     "selects_by_state",
+    "serves_in_turn",
     "spawned_work",
     "spins",
     "stable_ids",
