@@ -104,12 +104,12 @@ def makes_others_wait(wait: Wait, model: Model) -> bool:
 
 
 def is_waited_for(poll: Poll, model: Model) -> bool:
-    """Requests or jobs wait for the loop; or callers that we cannot trace further do, since it is made for waiting."""
+    """Requests or jobs wait for the loop; or whoever calls a function that is made for waiting."""
     if model.is_script(poll.function.path):
         return False
-    return serves_in_turn(model, poll.function) or (
-        not model.exposure(poll.function).entries and "wait" in poll.function.name and bool(model.edges_to(poll.function))
-    )
+    function = poll.function
+    is_for_waiting = "wait" in function.name and bool(model.edges_to(function))
+    return serves_in_turn(model, function) or (is_for_waiting and not model.exposure(function).only_commands)
 
 
 def _report(wait: Wait, model: Model) -> Finding:
