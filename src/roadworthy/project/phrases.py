@@ -14,7 +14,9 @@ LOG_METHODS = frozenset({
     "exception", "error", "warning", "warn", "info", "critical", "fatal", "debug", "log", "notice", "success", "trace",
     "aexception", "aerror", "awarning", "ainfo", "adebug", "acritical",
 })  # fmt: skip
-LOUD_METHODS = frozenset({"exception", "error", "warning", "warn", "critical", "fatal", "aexception", "aerror", "awarning", "acritical"})
+LOUD_METHODS = frozenset(
+    {"exception", "error", "warning", "warn", "critical", "fatal", "aexception", "aerror", "awarning", "acritical"}
+)
 _LOUDNESS = (
     "", "trace", "debug", "adebug", "info", "ainfo", "notice", "success", "log", "warn", "warning", "awarning", "error", "aerror",
     "exception", "aexception", "critical", "acritical", "fatal",

@@ -84,7 +84,12 @@ class Shutdown:
         """The row of a type that buffers data or runs work, and does not look after itself."""
         if kind not in self._types:
             row = self._model.knowledge.type(kind)
-            holds = row is not None and (row.buffers or row.runs_in_background) and bool(row.closes) and not row.self_closing
+            holds = (
+                row is not None
+                and (row.buffers or row.runs_in_background)
+                and bool(row.closes)
+                and not row.self_closing
+            )
             self._types[kind] = row if holds else None
         return self._types[kind]
 
@@ -108,7 +113,9 @@ class Shutdown:
         if fact.use in {"context", "returned", "discarded"}:
             return {"context": "context", "returned": "returned", "discarded": "dropped"}[fact.use], ""
         for assign in site.function.scope.assigns:
-            if assign.value is None or not any(isinstance(p, f.CallRef) and p.index == site.index for p in flow.walk(assign.value)):
+            if assign.value is None or not any(
+                isinstance(p, f.CallRef) and p.index == site.index for p in flow.walk(assign.value)
+            ):
                 continue
             text = flow.text_of(assign.target, site.function.scope)
             if isinstance(assign.target, f.Attr):
@@ -200,7 +207,11 @@ class Shutdown:
             if not effect.effect.word.persists:
                 continue
             for receiver in self._model.clients.receivers(effect):
-                if isinstance(receiver, LibraryObject | Instance) and receiver.site in wanted and receiver.site is not None:
+                if (
+                    isinstance(receiver, LibraryObject | Instance)
+                    and receiver.site in wanted
+                    and receiver.site is not None
+                ):
                     found[receiver.site].append(effect)
         return found
 

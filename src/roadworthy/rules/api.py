@@ -116,6 +116,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
+from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn
 from roadworthy.rules import wording as say
 
 __all__ = [
@@ -181,6 +182,7 @@ __all__ = [
     "Mutation",
     "Origin",
     "Pillar",
+    "Poll",
     "Presence",
     "Promise",
     "Registration",
@@ -206,6 +208,7 @@ __all__ = [
     "TimeoutVerdict",
     "UniqueKey",
     "UnreadAnswer",
+    "Wait",
     "Workload",
     "acts",
     "advise",
@@ -221,6 +224,8 @@ __all__ = [
     "dedup_before",
     "default_ids",
     "early_syncs",
+    "endless_polls",
+    "endless_waits",
     "entries_again",
     "entries_around",
     "expr",
@@ -273,6 +278,7 @@ __all__ = [
     "say",
     "says_probe",
     "selects_by_state",
+    "serves_in_turn",
     "silences",
     "spawned_work",
     "spins",
