@@ -105,6 +105,7 @@ from roadworthy.project.signals import Registration
 from roadworthy.project.silence import Silence, acts, logger_near, silences
 from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import given_ids, own_ids, stable_ids
+from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -161,6 +162,7 @@ __all__ = [
     "Guard",
     "GuardKind",
     "Handler",
+    "Held",
     "Identity",
     "InertStop",
     "Instance",
@@ -171,6 +173,7 @@ __all__ = [
     "LibraryObject",
     "Lifecycles",
     "Lifetime",
+    "Lifetimes",
     "Literal",
     "Location",
     "Loop",
@@ -241,6 +244,7 @@ __all__ = [
     "hands_off",
     "has_spread",
     "hash_columns",
+    "held_state",
     "identities",
     "impact_weight",
     "in_handler",
