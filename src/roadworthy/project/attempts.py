@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, EntryKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.calls import DETACHED
 from roadworthy.project.schedules import scheduled_jobs
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Attempts:
             if effect.secondary and not self._searches(effect):
                 continue
             for outcome in self.model.failures.of(site, effect.row.raises):
-                if outcome.kind != "retried" and self._is_plausible(outcome):
+                if outcome.kind != "retried" and self._is_plausible(outcome) and not self._has_retried_twin(outcome, site):
                     yield from self._judge(effect, outcome, verdict.repeats, single)
 
     def _judge(self, effect: EffectAt, outcome: Outcome, own: bool, single: bool) -> Iterator[Loss]:
@@ -108,7 +109,7 @@ class Attempts:
         if not single or outcome.kind != "fails" or outcome.entry is None:
             return
         entry = outcome.entry
-        if self._is_lost_job(entry):
+        if self.is_lost_job(entry):
             yield Loss("job", effect, outcome)
         elif self._is_batch(entry):
             yield Loss("batch", effect, outcome)
@@ -120,9 +121,11 @@ class Attempts:
 
     # --- entries ------------------------------------------------------------------------------------------------------
 
-    def _is_lost_job(self, entry: Entry) -> bool:
+    def is_lost_job(self, entry: Entry) -> bool:
         if entry.kind is not EntryKind.JOB or entry.row is None or entry.function in self._scheduled:
             return False
+        if self.model.retries.entry_attempts(entry, declared=True) == 1:
+            return False  # said so on purpose
         senders = [edge.caller for edge in self.model.edges_to(entry.function) if edge.kind == "job"]
         return not senders or not all(self._comes_round(sender) for sender in senders)
 
@@ -158,6 +161,16 @@ class Attempts:
             if not any(self._makes(function, family) for function in above):
                 return False
         return True
+
+    def _has_retried_twin(self, outcome: Outcome, site: CallSite) -> bool:
+        """The same call stands under a retry in another branch: this one is for who asked for none."""
+        for here in (site, *(edge.spawner or edge.site for edge in outcome.path)):
+            for other in here.function.calls:
+                if other is not here and other.fact.func == here.fact.func and any(
+                    guard.kind is GuardKind.RETRY for guard in self.model.guards.on_site(other)
+                ):
+                    return True
+        return False
 
     def _makes(self, function: Function, family: set[object]) -> bool:
         """Is one of the classes made in the function, or in a factory that it calls?"""
@@ -253,6 +266,11 @@ def is_infrastructure(model: Model, effect: EffectAt) -> bool:
     return bool(roles & _STORES) or roles <= {"stdlib"}
 
 
+def is_remote(model: Model, effect: EffectAt) -> bool:
+    """A call to somebody else's service."""
+    return effect.effect in REMOTE and not is_infrastructure(model, effect)
+
+
 def is_telemetry_name(function: Function) -> bool:
     """Told by where it stands: what it sends may be lost."""
     return _TELEMETRY.search(f"{function.path} {function.qualname}") is not None
@@ -264,8 +282,8 @@ def in_handler(site: CallSite) -> bool:
     return any(scope.regions[r].kind in {"except", "finally"} for r in flow.ancestors(scope, site.fact.region))
 
 
-def lone_connections(model: Model) -> Iterator[tuple[EffectAt, int]]:
-    """(connection, endless loop) where a function opens a raw connection once and then works with it for ever."""
+def lone_connections(model: Model) -> Iterator[tuple[EffectAt, int, bool]]:
+    """(connection, endless loop, is it given to a task) where a function opens a raw connection once and works with it for ever."""
     for effect in model.effects_of(Effect.CONNECT):
         function = effect.function
         library = model.knowledge.library_of(effect.name)
@@ -276,8 +294,21 @@ def lone_connections(model: Model) -> Iterator[tuple[EffectAt, int]]:
         for index, region in enumerate(function.scope.regions):
             endless = region.kind == "while" and region.start > effect.site.fact.order
             if endless and model.guards.loop(function, index).kind == "worker" and not _opens(model, function, index):
-                yield effect, index
+                yield effect, index, _feeds_task(model, function, effect.site)
                 break
+
+
+def _feeds_task(model: Model, function: Function, site: CallSite) -> bool:
+    """The connection is handed to a task or thread, whose end nobody notices."""
+    names = {
+        a.target.id
+        for a in function.scope.assigns
+        if isinstance(a.target, f.Name) and any(isinstance(p, f.CallRef) and p.index == site.index for p in flow.walk(a.value))
+    }
+    return any(
+        edge.kind in DETACHED and any(isinstance(a, f.Name) and a.id in names for a in edge.site.fact.args)
+        for edge in model.edges_from(function)
+    )
 
 
 def _opens(model: Model, function: Function, region: int) -> bool:

@@ -24,17 +24,22 @@ from roadworthy.findings.finding import (
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments, has_spread
+from roadworthy.project.attempts import Attempts, Loss, is_remote, lone_connections
 from roadworthy.project.background import Spawned, must_complete, spawned_work, unresolved_tasks
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
+from roadworthy.project.failures import Outcome
+from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.guard import Guard
 from roadworthy.project.loops import Loop
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.retries import Retried
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.transients import Transients
 from roadworthy.project.values import (
     ClassValue,
     Container,
@@ -50,6 +55,7 @@ __all__ = [
     "DELIVERED",
     "DETACHED",
     "INLINE",
+    "Attempts",
     "Audience",
     "CallSite",
     "Callable",
@@ -68,6 +74,7 @@ __all__ = [
     "Finding",
     "Function",
     "FunctionValue",
+    "GiveUp",
     "Guard",
     "GuardKind",
     "Handler",
@@ -79,24 +86,31 @@ __all__ = [
     "Literal",
     "Location",
     "Loop",
+    "Loss",
     "Model",
     "Origin",
+    "Outcome",
     "Pillar",
     "Repeat",
+    "Retried",
     "RetryVerdict",
     "Rule",
     "Severity",
     "Spawned",
     "Step",
     "TimeoutVerdict",
+    "Transients",
     "advise",
     "argument",
     "arguments",
     "expr",
     "finding",
     "flow",
+    "given_up",
     "has_spread",
     "impact_weight",
+    "is_remote",
+    "lone_connections",
     "must_complete",
     "say",
     "spawned_work",
