@@ -89,9 +89,13 @@ def _endless(test: f.Expr | None, scope: f.Scope) -> bool:
     match test:
         case f.Const(value=value):
             return bool(value)
-        case f.Unary(op="not") | f.Attr() | f.Name() | f.CallRef():
-            text = flow.text_of(test.value if isinstance(test, f.Unary) else test, scope).lower()
+        case f.Unary(op="not"):
+            text = flow.text_of(test.value, scope).lower()
             return any(word in text for word in (*_STOP_WORDS, *_LIFE_WORDS))
+        case f.Attr() | f.Name() | f.CallRef():
+            text = flow.text_of(test, scope).lower()
+            own = not isinstance(test, f.CallRef) or text.startswith(("self.", "cls."))
+            return own and any(word in text for word in (*_STOP_WORDS, *_LIFE_WORDS))
     return False
 
 

@@ -28,7 +28,8 @@ from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKi
 from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
-from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
+from roadworthy.project.attempts import Attempts, Loss, is_remote, lone_connections
+from roadworthy.project.background import Spawned, lives_on, must_complete, spawned_work, unresolved_tasks
 from roadworthy.project.batches import Batch, fragile_batches
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
@@ -67,9 +68,11 @@ from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
+from roadworthy.project.failures import Outcome
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
+from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.guard import Guard
 from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
@@ -107,6 +110,7 @@ from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.transients import Transients
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -132,6 +136,7 @@ __all__ = [
     "UPDATE",
     "UPSERT",
     "Access",
+    "Attempts",
     "Audience",
     "Batch",
     "Blocked",
@@ -159,6 +164,7 @@ __all__ = [
     "Forgotten",
     "Function",
     "FunctionValue",
+    "GiveUp",
     "Guard",
     "GuardKind",
     "Handler",
@@ -184,6 +190,7 @@ __all__ = [
     "Model",
     "Mutation",
     "Origin",
+    "Outcome",
     "Pillar",
     "Poll",
     "Presence",
@@ -209,6 +216,7 @@ __all__ = [
     "Table",
     "Through",
     "TimeoutVerdict",
+    "Transients",
     "UniqueKey",
     "UnreadAnswer",
     "Wait",
@@ -240,6 +248,7 @@ __all__ = [
     "flow",
     "fragile_batches",
     "given_ids",
+    "given_up",
     "goes_on_after",
     "hands_off",
     "has_spread",
@@ -257,12 +266,14 @@ __all__ = [
     "is_index_write",
     "is_keyed",
     "is_lookup",
+    "is_remote",
     "is_replayed",
     "key_uses",
     "key_value",
     "leaves_doubt",
     "lives_on",
     "logger_near",
+    "lone_connections",
     "losses",
     "meant",
     "must_complete",
