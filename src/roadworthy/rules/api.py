@@ -74,8 +74,9 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
-from roadworthy.project.phrases import says_probe
+from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
+from roadworthy.project.purpose import acts, drives_program, is_aside
 from roadworthy.project.repeats import (
     brings_batches,
     changes_state_before,
@@ -95,7 +96,7 @@ from roadworthy.project.repeats import (
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
 from roadworthy.project.signals import Registration
-from roadworthy.project.silence import Silence, acts, logger_near, silences
+from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
 from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -200,10 +201,13 @@ __all__ = [
     "arguments",
     "blocked_coroutines",
     "brings_batches",
+    "cannot_speak",
     "changes_state_before",
     "comes_again",
+    "covers",
     "dedup_before",
     "default_ids",
+    "drives_program",
     "entries_again",
     "entries_around",
     "expr",
@@ -220,6 +224,7 @@ __all__ = [
     "impact_weight",
     "in_handler",
     "in_loop",
+    "is_aside",
     "is_bookkeeping",
     "is_done_again",
     "is_engine_call",
@@ -248,15 +253,18 @@ __all__ = [
     "retries_over",
     "runs_over_again",
     "say",
+    "says_closing",
     "says_probe",
     "selects_by_state",
     "silences",
+    "sounds_like_report",
     "spawned_work",
     "spins",
     "stable_ids",
     "steers",
     "stopping",
     "sweeps",
+    "tells_of_another",
     "tells_of_before",
     "unbounded_effects",
     "uncapped_pause",
