@@ -188,6 +188,11 @@ class CallGraph:
                 if edge.site is site and edge.kind == "hook:request" and edge.callee is not function:
                     self._add(Edge(site, edge.callee, "call", by=function))
 
+    def is_ambiguous(self, edge: Edge) -> bool:
+        """Does the callee depend on who called: a parameter that is called, and that is given several functions?"""
+        resolution = self.resolutions.get(edge.site)
+        return resolution is not None and resolution.how == "parameter" and len(resolution.functions) > 1
+
     def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:
         """Parameters that a function runs: name -> (kind of edge, waited for)."""
         return self._param_runs.of(function)

@@ -28,7 +28,8 @@ from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKi
 from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
-from roadworthy.project.attempts import Attempts, Loss, is_remote, lone_connections
+from roadworthy.project.attempts import Attempts, is_remote, lone_connections
+from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import Spawned, lives_on, must_complete, spawned_work, unresolved_tasks
 from roadworthy.project.batches import Batch, fragile_batches
 from roadworthy.project.blocking import Blocked, blocked_coroutines
@@ -82,8 +83,9 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
-from roadworthy.project.phrases import says_probe
+from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
+from roadworthy.project.purpose import acts, drives_program, is_aside
 from roadworthy.project.repeats import (
     brings_batches,
     changes_state_before,
@@ -105,7 +107,7 @@ from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, rep
 from roadworthy.project.retries import Retried
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
-from roadworthy.project.silence import Silence, acts, logger_near, silences
+from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
 from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
@@ -152,6 +154,7 @@ __all__ = [
     "Dedup",
     "DefaultId",
     "Delivery",
+    "Dropped",
     "Edge",
     "Effect",
     "EffectAt",
@@ -230,10 +233,13 @@ __all__ = [
     "arguments",
     "blocked_coroutines",
     "brings_batches",
+    "cannot_speak",
     "changes_state_before",
     "comes_again",
+    "covers",
     "dedup_before",
     "default_ids",
+    "drives_program",
     "early_syncs",
     "endless_polls",
     "endless_waits",
@@ -258,6 +264,7 @@ __all__ = [
     "impact_weight",
     "in_handler",
     "in_loop",
+    "is_aside",
     "is_bookkeeping",
     "is_done_again",
     "is_engine_call",
@@ -291,16 +298,19 @@ __all__ = [
     "retries_over",
     "runs_over_again",
     "say",
+    "says_closing",
     "says_probe",
     "selects_by_state",
     "serves_in_turn",
     "silences",
+    "sounds_like_report",
     "spawned_work",
     "spins",
     "stable_ids",
     "steers",
     "stopping",
     "sweeps",
+    "tells_of_another",
     "tells_of_before",
     "unbounded_effects",
     "uncapped_pause",

@@ -38,6 +38,7 @@ def push_order(order_id):
 from roadworthy.rules.api import (
     Attempts,
     Confidence,
+    Dropped,
     EffectAt,
     EntryKind,
     Finding,
@@ -45,7 +46,6 @@ from roadworthy.rules.api import (
     GiveUp,
     Iterator,
     Location,
-    Loss,
     Model,
     Rule,
     Severity,
@@ -63,7 +63,7 @@ RULE = Rule(id="single-attempt-call", anti_pattern="missing-retry", doc=__doc__)
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """One finding per job, loop or call that ends."""
-    causes: dict[tuple[str, object], list[Loss]] = {}
+    causes: dict[tuple[str, object], list[Dropped]] = {}
     for loss in Attempts(model).losses():
         causes.setdefault(_cause(loss), []).append(loss)
     for (how, _), losses in causes.items():
@@ -77,7 +77,7 @@ def check(model: Model) -> Iterator[Finding]:
             yield _connection(effect, region, model)
 
 
-def _cause(loss: Loss) -> tuple[str, object]:
+def _cause(loss: Dropped) -> tuple[str, object]:
     if loss.how == "job" and loss.entry is not None:
         return "job", loss.entry.function
     if loss.loop is not None:
@@ -91,7 +91,7 @@ def is_alone_in_its_process(function: Function, model: Model) -> bool:
     return bool(entries) and all(r.inline and r.entry.kind is EntryKind.COMMAND for r in entries)
 
 
-def _job(losses: list[Loss], model: Model) -> Finding:
+def _job(losses: list[Dropped], model: Model) -> Finding:
     entry = losses[0].entry
     assert entry is not None
     calls = _calls(losses, model)
@@ -114,7 +114,7 @@ def _job(losses: list[Loss], model: Model) -> Finding:
     )
 
 
-def _loop(losses: list[Loss], model: Model) -> Finding | None:
+def _loop(losses: list[Dropped], model: Model) -> Finding | None:
     left = losses[0].loop
     assert left is not None
     function = left.function
@@ -142,7 +142,7 @@ def _loop(losses: list[Loss], model: Model) -> Finding | None:
     )  # fmt: skip
 
 
-def _poll(losses: list[Loss], model: Model) -> Finding:
+def _poll(losses: list[Dropped], model: Model) -> Finding:
     loss, left = losses[0], losses[0].loop
     assert left is not None
     site = loss.site_in(left.function)
@@ -161,7 +161,7 @@ def _poll(losses: list[Loss], model: Model) -> Finding:
     )  # fmt: skip
 
 
-def _batch(losses: list[Loss], model: Model) -> Finding:
+def _batch(losses: list[Dropped], model: Model) -> Finding:
     effect, entry = losses[0].effect, losses[0].entry
     entries = list(dict.fromkeys(say.entry(loss.entry) for loss in losses))
     call = f"`{say.call(effect.site, model)}`"
@@ -221,7 +221,7 @@ def _connection(effect: EffectAt, region: int, model: Model) -> Finding:
     )
 
 
-def _calls(losses: list[Loss], model: Model) -> str:
+def _calls(losses: list[Dropped], model: Model) -> str:
     return say.joined(list(dict.fromkeys(f"`{say.call(loss.effect.site, model)}`" for loss in losses)), 2)
 
 
@@ -229,10 +229,10 @@ def _error(effect: EffectAt) -> str:
     return effect.row.raises[0].rpartition(".")[2] if effect.row.raises else "ConnectionError"
 
 
-def _related(losses: list[Loss], model: Model, note: str) -> list[Location]:
+def _related(losses: list[Dropped], model: Model, note: str) -> list[Location]:
     sites = dict.fromkeys(loss.effect.site for loss in losses)
     return [model.place(site, note) for site in list(sites)[:12]]
 
 
-def _confidence(losses: list[Loss], model: Model) -> Confidence:
+def _confidence(losses: list[Dropped], model: Model) -> Confidence:
     return min((model.confidence_of(loss.effect) for loss in losses), key=lambda c: c.rank)
