@@ -84,7 +84,11 @@ def close_member(stop: Function, members: tuple[str, ...], closers: tuple[str, .
 def close_owned(owner: str, name: str, closers: tuple[str, ...]) -> str:
     """Give the owning class a way to close, and call it."""
     body = "\n    ".join(f"{name}.{closer}()" for closer in closers[:2])
-    return _with(f"Give `{owner}` a `close()` and call it when the process stops, after the last use.", "", f"def close(self):\n    {body}")
+    return _with(
+        f"Give `{owner}` a `close()` and call it when the process stops, after the last use.",
+        "",
+        f"def close(self):\n    {body}",
+    )
 
 
 def close_at_exit(name: str, closers: tuple[str, ...]) -> str:

@@ -100,7 +100,9 @@ class Lifecycles:
         for cls in self._model.symbols.classes:
             if not self._model.is_reviewed(cls.path):
                 continue
-            stops = [cls.methods[name] for name in STOPS if name in cls.methods and not flow.is_stub(cls.methods[name].scope)]
+            stops = [
+                cls.methods[name] for name in STOPS if name in cls.methods and not flow.is_stub(cls.methods[name].scope)
+            ]
             if stops:
                 yield from self._beside_flush(cls, stops)
                 yield from self._siblings(cls, stops)
@@ -124,7 +126,11 @@ class Lifecycles:
 
     def _siblings(self, cls: ClassInfo, stops: list[Function]) -> Iterator[Forgotten]:
         """One member is closed, another one of the same nature is not."""
-        held = [r for r in self._shutdown.resources if r.holder == "attribute" and r.cls is cls and self._shutdown.carries(r)]
+        held = [
+            r
+            for r in self._shutdown.resources
+            if r.holder == "attribute" and r.cls is cls and self._shutdown.carries(r)
+        ]
         closed = {member: None for stop in stops for member in self.closed_members(stop)}
         known = {member for stop in stops for member in self.mentioned(stop)}
         for resource in held:

@@ -84,7 +84,12 @@ class Shutdown:
         """The row of a type that buffers data or runs work, and does not look after itself."""
         if kind not in self._types:
             row = self._model.knowledge.type(kind)
-            holds = row is not None and (row.buffers or row.runs_in_background) and bool(row.closes) and not row.self_closing
+            holds = (
+                row is not None
+                and (row.buffers or row.runs_in_background)
+                and bool(row.closes)
+                and not row.self_closing
+            )
             self._types[kind] = row if holds else None
         return self._types[kind]
 
@@ -108,7 +113,9 @@ class Shutdown:
         if fact.use in {"context", "returned", "discarded"}:
             return {"context": "context", "returned": "returned", "discarded": "dropped"}[fact.use], ""
         for assign in site.function.scope.assigns:
-            if assign.value is None or not any(isinstance(p, f.CallRef) and p.index == site.index for p in flow.walk(assign.value)):
+            if assign.value is None or not any(
+                isinstance(p, f.CallRef) and p.index == site.index for p in flow.walk(assign.value)
+            ):
                 continue
             text = flow.text_of(assign.target, site.function.scope)
             if isinstance(assign.target, f.Attr):
@@ -129,7 +136,7 @@ class Shutdown:
         if resource.holder == "context" or self.closings(resource):
             return True
         last = resource.name.rpartition(".")[2].strip("_")
-        return bool(last) and last in self._closed_names
+        return bool(last) and bool({(last, ""), (last, resource.type)} & self._closed_names)
 
     @cached_property
     def _closed_by_site(self) -> dict[CallSite, list[CallSite]]:
@@ -156,15 +163,18 @@ class Shutdown:
                 yield value.site
 
     @cached_property
-    def _closed_names(self) -> frozenset[str]:
-        """Last names of what is closed somewhere although nobody knows what it is."""
-        found: set[str] = set()
+    def _closed_names(self) -> frozenset[tuple[str, str]]:
+        """(last name, type or "") of what is closed somewhere although nobody knows where it was made."""
+        found: set[tuple[str, str]] = set()
         for function in self._model.functions:
             for site in function.calls:
                 func = site.fact.func
-                if isinstance(func, f.Attr) and func.name in CLOSERS and not self._model.targets(site):
-                    text = flow.text_of(func.value, function.scope)
-                    found.add(text.rpartition(".")[2].strip("_"))
+                if isinstance(func, f.Attr) and func.name in CLOSERS:
+                    last = flow.text_of(func.value, function.scope).rpartition(".")[2].strip("_")
+                    values = self._model.values(func.value, function, site.fact.order)
+                    if not values:
+                        found.add((last, ""))
+                    found.update((last, v.type) for v in values if isinstance(v, LibraryObject) and v.site is None)
         return frozenset(found)
 
     def escapes(self, resource: Resource) -> bool:
@@ -200,7 +210,11 @@ class Shutdown:
             if not effect.effect.word.persists:
                 continue
             for receiver in self._model.clients.receivers(effect):
-                if isinstance(receiver, LibraryObject | Instance) and receiver.site in wanted and receiver.site is not None:
+                if (
+                    isinstance(receiver, LibraryObject | Instance)
+                    and receiver.site in wanted
+                    and receiver.site is not None
+                ):
                     found[receiver.site].append(effect)
         return found
 

@@ -102,7 +102,9 @@ def _forgotten(found: Forgotten, model: Model) -> Finding:
         fix = f"Call `self.{found.flush.name}()` first in `{found.stop.name}()`, before what works through them is stopped."
     else:
         issue = f"`{stop}()` closes {handled}; {members} {'hold' if many else 'holds'} data in memory in the same way, and nothing flushes it."
-        fix = stopping.close_member(found.stop, found.members, found.resource.row.closes if found.resource else ("flush",))
+        fix = stopping.close_member(
+            found.stop, found.members, found.resource.row.closes if found.resource else ("flush",)
+        )
     exposure = model.exposure(found.stop)
     return finding(
         RULE,
@@ -132,7 +134,11 @@ def _open(resource: Resource, shutdown: Shutdown, model: Model) -> Finding:
     exposure = model.exposure(writes[0].function if writes else function)
     name = resource.name or f"the {resource.short_type}"
     closers = say.joined([f"`{closer}()`" for closer in resource.row.closes])
-    used = f" `{say.call(writes[0].site, model)}` ({writes[0].site.path}:{writes[0].site.line}) puts data into it." if writes else ""
+    used = (
+        f" `{say.call(writes[0].site, model)}` ({writes[0].site.path}:{writes[0].site.line}) puts data into it."
+        if writes
+        else ""
+    )
     return finding(
         RULE,
         model.place(resource.site),
@@ -164,7 +170,11 @@ def _inert(found: InertStop, model: Model) -> Finding:
     call = f"`{say.call(found.site, model)}`"
     assert stop.cls is not None
     example = found.example
-    like = f" `{example.qualname}` ({example.path}:{example.line}) shows how a sibling does it." if example is not None else ""
+    like = (
+        f" `{example.qualname}` ({example.path}:{example.line}) shows how a sibling does it."
+        if example is not None
+        else ""
+    )
     return finding(
         RULE,
         model.place(found.site),
