@@ -172,6 +172,8 @@ def keeps_running(test: f.Expr | None, scope: f.Scope) -> bool:
     if not isinstance(inner, f.Name | f.Attr | f.CallRef):
         return False
     text = flow.text_of(inner, scope).lower()
+    if isinstance(inner, f.CallRef) and not negated and (scope.calls[inner.index].args or not text.startswith("self.")):
+        return False  # `while is_running(pid)`, `while thread.is_alive()` wait for another
     return any(
         word in text for word in ((*_STOP_FLAGS, "exit", "clos", "cancel", "interrupt") if negated else _GO_FLAGS)
     )
