@@ -15,6 +15,7 @@ from roadworthy.project.reach import unwind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from roadworthy.project.background import Spawned
     from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
@@ -37,6 +38,9 @@ _BOOKKEEPING = re.compile(
     r"(hit|view|download)_?count|warm|prefetch|preload|precompute|invalidat|clean_?up|prune|evict|(^|_)log(_|$)|logging|audit|trac(e|ing)|monitor|"
     r"report_error|sentry|cache|refresh_token|touch|progress|typing",
     re.IGNORECASE,
+)
+_SWEEPS = re.compile(
+    r"_*(drain|sweep|reconcile|recover|resume|retry_(pending|failed)|catch_?up|refresh_all|sync_all)", re.IGNORECASE
 )
 
 
@@ -65,11 +69,11 @@ class Loss:
         return Confidence.weakest(self.effect.confidence, far)
 
 
-def losses(model: Model, starts: Sequence[Function], limit: int = 400) -> list[Loss]:
-    """What is lost when work that begins in these functions never ends; the gravest first, then the nearest."""
-    found: list[Loss] = []
+def losses(model: Model, work: Spawned, limit: int = 400) -> list[Loss]:
+    """What is lost when the work never ends; the gravest first, then the nearest."""
+    found = [Loss(effect, (), effect.function) for effect in work.direct if must_complete(effect)]
     seen: set[int] = set()
-    for start in starts:
+    for start in work.callees:
         tree = model.reach.tree_from(start)
         for effect in model.effects_under(start, *_WEIGHT)[:limit]:
             if id(effect) in seen or effect.function not in tree or not must_complete(effect):
@@ -126,6 +130,13 @@ def answered(model: Model, function: Function) -> tuple[Entry, ...]:
 
 
 def is_done_again(model: Model, functions: Iterable[Function]) -> bool:
-    """A schedule, a loop or the next start does the same work anyway, so that what is lost is found again."""
+    """Does a schedule, a loop or the next start itself call the same function, or does it work through whatever is left?"""
+    functions = list(functions)
+    if any(_SWEEPS.match(function.name) for function in functions):
+        return True
     again = {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP, EntryKind.STARTUP}
-    return any(r.inline and r.entry.kind in again for function in functions for r in model.entries.reaching(function))
+    for function in functions:
+        for reached in model.entries.reaching(function):
+            if reached.inline and reached.entry.kind in again and len(model.entries.path(reached.entry, function)) <= 1:
+                return True
+    return False

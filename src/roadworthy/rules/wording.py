@@ -37,7 +37,7 @@ def entry(found: Entry | None) -> str:
         return "its callers"
     name = (
         found.label
-        if found.label.startswith(("GET", "POST", "PUT", "PATCH", "DELETE", "/"))
+        if "/" in found.label and found.label.startswith(("GET", "POST", "PUT", "PATCH", "DELETE", "/"))
         else found.function.qualname
     )
     if found.function.kind == "module":

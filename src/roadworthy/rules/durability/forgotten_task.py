@@ -12,7 +12,8 @@ call to another system is lost; LOW for bookkeeping (last-seen stamps, usage fig
 
 ## What is not reported
 Tasks that are awaited, gathered, joined, or part of a task group; also where the handle is kept and somebody awaits it later, at shutdown
-too. Tasks whose effects are telemetry, logs, caches or files for the moment. Loops that live as long as the process or the connection.
+too. Tasks whose effects are telemetry, logs, caches or files for the moment. Tasks that somebody cancels by
+their handle: their owner decides when they end. Loops that live as long as the process or the connection.
 Tasks returned to the caller. Tasks that only start a durable execution: the rule ack-before-durable-start tells that.
 
 ## Bad
@@ -52,6 +53,7 @@ async def create(order: dict, session: AsyncSession):
 """
 
 from roadworthy.rules.api import (
+    EntryKind,
     Finding,
     Iterator,
     Loss,
@@ -74,16 +76,18 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="forgotten-task", anti_pattern="fire-and-forget", doc=__doc__)
 
-_SETTLED = ("waited", "returned")
+_SETTLED = ("waited", "returned", "cancelled")
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Ask each task that nobody waits for what is lost with it."""
     for work in spawned_work(model):
-        if work.kind != "task" or work.fate in _SETTLED or is_kept_by_its_group(work, model) or is_a_loop(work, model):
+        if work.kind != "task" or work.fate in _SETTLED or is_kept_by_its_group(work, model):
             continue
-        lost = losses(model, work.callees)
+        if is_a_loop(work, model) or is_stopping(work, model):
+            continue
+        lost = losses(model, work)
         if lost and not (hands_off(lost) and answered(model, work.site.function)):
             yield _report(work, lost, model)
 
@@ -96,6 +100,18 @@ def is_kept_by_its_group(work: Spawned, model: Model) -> bool:
 def is_a_loop(work: Spawned, model: Model) -> bool:
     """Runs for the life of the process or the connection: it has no end that anybody could wait for."""
     return any(lives_on(model, callee) for callee in work.callees)
+
+
+def is_stopping(work: Spawned, model: Model) -> bool:
+    """What a signal or the end of the process starts has the end of the process for its purpose."""
+    exposure = model.exposure(work.site.function)
+    kinds = {reached.entry.kind for reached in exposure.entries}
+    named = (
+        say.last(work.name)
+        .strip("_")
+        .startswith(("shutdown", "stop", "close", "drain", "cleanup", "disconnect", "terminate", "exit"))
+    )
+    return kinds == {EntryKind.SHUTDOWN} or (named and not answered(model, work.site.function))
 
 
 def severity_of(work: Spawned, lost: list[Loss], model: Model) -> Severity:
@@ -138,13 +154,13 @@ def _report(work: Spawned, lost: list[Loss], model: Model) -> Finding:
 
 def _issue(work: Spawned, lost: list[Loss], model: Model) -> str:
     others = len({loss.effect.site for loss in lost}) - 1
-    more = f" and {others} more effect{'s' if others > 1 else ''}" if others else ""
-    reaches = f"which reaches {say.effect(lost[0].effect, model)}{more}"
+    more = f" and does {others} more thing{'s' if others > 1 else ''} that must complete" if others else ""
+    effect = lost[0].effect
+    reaches = f"which {effect.effect.word.meaning} with `{say.call(effect.site, model)}`{more}"
     handle = f"`{work.handle}`" if work.handle else ""
     kept = {
         "dropped": "Nothing refers to the task, so the event loop may even collect it half-way.",
         "unread": f"{handle} is never read again, so nobody sees its exception.",
-        "cancelled": f"The reference in {handle} is only used to cancel it.",
         "kept": f"The reference in {handle} keeps it from being collected, but nobody waits for it." if handle else "",
     }.get(work.fate, "")
     return f"`{say.call(work.site, model)}` starts `{work.name}()`, {reaches}, and goes on. {kept}".strip()

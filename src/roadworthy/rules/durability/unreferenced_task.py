@@ -66,7 +66,7 @@ def check(model: Model) -> Iterator[Finding]:
     for work in (*spawned_work(model), *unresolved_tasks(model)):
         if work.kind != "task" or work.fate not in {"dropped", "unread"} or is_kept_elsewhere(work, model):
             continue
-        if work.callees and losses(model, work.callees) and not is_a_loop(work, model):
+        if losses(model, work) and not is_a_loop(work, model):
             continue  # forgotten-task tells the larger harm
         yield _report(work, model)
 
