@@ -6,7 +6,8 @@ import textwrap
 
 import pytest
 
-from roadworthy.knowledge.load import CACHE_VARIABLE, load_knowledge
+from roadworthy.knowledge.load import load_knowledge
+from roadworthy.text.places import CACHE_VARIABLE
 
 OURS = """\
 library = "ours"

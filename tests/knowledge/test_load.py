@@ -10,9 +10,10 @@ import time
 import pytest
 
 from roadworthy.knowledge import load
-from roadworthy.knowledge.load import CACHE_VARIABLE, LIBRARIES, KnowledgeError, load_knowledge
+from roadworthy.knowledge.load import LIBRARIES, KnowledgeError, load_knowledge
 from roadworthy.knowledge.show import show_library
 from roadworthy.knowledge.validate import ROLES
+from roadworthy.text.places import CACHE_VARIABLE
 
 HEAD = """\
 library = "ours"

@@ -1,4 +1,4 @@
-"""What the reviewed code base already does right, and where."""
+"""What the reviewed code base already does right, where, and which example fits a place best."""
 
 from __future__ import annotations
 
@@ -7,70 +7,138 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from roadworthy.advice.code import call_text
 from roadworthy.advice.mining import MINERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from roadworthy.advice.mining import Seen
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import CallSite, Function
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One place where a pattern is used."""
+
+    path: str
+    line: int
+    site: CallSite | None
+    text: str  # the code there, where it is not the call
+    in_async: bool
+    tool: bool  # a script for developers or operators: a poor example
+
+    @property
+    def shape(self) -> str:
+        """The code there."""
+        if self.text or self.site is None:
+            return self.text
+        return f"{'await ' if self.site.fact.awaited else ''}{call_text(self.site)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One good way of doing a thing, with the place to copy it from."""
+    """One good way of doing a thing, with the places to copy it from."""
 
     kind: str
     name: str  # as it is written in this code base
-    path: str  # of its definition, or of its first use
-    line: int
-    uses: int
-    is_async: bool
-    places: tuple[tuple[str, int], ...] = ()  # where it is used, in order
-    defined: bool = True  # False: a library call as it stands; any of its places is as good
+    family: str  # what it fits; "" anything
+    definition: Function | None  # the project's own helper
+    uses: tuple[Use, ...]  # by place
+    on: tuple[str, ...] = ()
+    example: bool = False  # named after the function in which it stands
 
-    def example_for(self, path: str) -> tuple[str, int]:
-        """The place to show to somebody who works in the file `path`."""
-        if self.defined or not self.places:
-            return self.path, self.line
-        here = path.split("/")
-        return min(self.places, key=lambda place: (-_shared(here, place[0].split("/")), place))
+    @property
+    def path(self) -> str:
+        """Where it is defined, or first used."""
+        return self.definition.path if self.definition is not None else self.uses[0].path
+
+    @property
+    def line(self) -> int:
+        """The line of its definition, or of its first use."""
+        return self.definition.line if self.definition is not None else self.uses[0].line
+
+    @property
+    def tool(self) -> bool:
+        """Is it used by scripts only?"""
+        return all(use.tool for use in self.uses)
+
+    def near(self, function: Function | None) -> Use:
+        """The use nearest to a function, outside of itself where there is one."""
+        if function is None:
+            return self.uses[0]
+        here = function.path.split("/")
+        return min(
+            self.uses,
+            key=lambda use: (
+                use.tool, decorates(use, function), -_shared(here, use.path.split("/")), use.path, use.line,
+            ),
+        )  # fmt: skip
+
+    def suits(self, function: Function | None) -> bool:
+        """Can code in `function` use it: written for sync or async code as that is, and, a method, at hand there?"""
+        helper = self.definition
+        if function is None or helper is None:
+            return True
+        foreign = helper.is_method and not (function.cls is not None and helper.cls in function.cls.mro)
+        if foreign and all(use.path == helper.path for use in self.uses):
+            return False
+        return any(use.in_async == function.is_async for use in self.uses)
+
+
+def decorates(use: Use, function: Function) -> bool:
+    """Is a use a decorator of this very function?"""
+    return use.path == function.path and use.line in (function.line, *function.scope.decorator_lines)
 
 
 class Patterns:
     """All patterns of a code base, by kind, most used first."""
 
-    def __init__(self, seen: Iterable[Seen]) -> None:
+    def __init__(self, seen: Iterable[Seen], is_tool: Callable[[str], bool]) -> None:
         """Uses of the same thing are one pattern."""
-        groups: dict[tuple[str, str, str, int], list[Seen]] = defaultdict(list)
+        groups: dict[tuple[str, str, str, str], list[Seen]] = defaultdict(list)
         for one in seen:
-            defined = (one.path, one.line) != (one.used_path, one.used_line)
-            groups[(one.kind, one.name, one.path if defined else "", one.line if defined else 0)].append(one)
+            definition = one.definition.id if one.definition is not None else ""
+            groups[(one.kind, one.name, one.family, definition)].append(one)
         self.by_kind: dict[str, list[Pattern]] = defaultdict(list)
-        for (kind, name, path, line), uses in groups.items():
-            places = tuple(sorted({(use.used_path, use.used_line) for use in uses}))
-            where = (path, line) if path else places[0]
-            self.by_kind[kind].append(Pattern(kind, name, *where, len(places), uses[0].is_async, places, bool(path)))
-        for found in self.by_kind.values():
-            found.sort(key=lambda p: (-p.uses, p.path, p.line))
+        for (kind, name, family, _), found in groups.items():
+            places = {(s.path, s.line): s for s in found}
+            uses = tuple(
+                Use(p, n, places[p, n].site, places[p, n].shape, places[p, n].in_async, is_tool(p))
+                for p, n in sorted(places)
+            )
+            on = tuple(dict.fromkeys(name for s in found for name in s.on))
+            self.by_kind[kind].append(Pattern(kind, name, family, found[0].definition, uses, on, found[0].example))
+        for patterns in self.by_kind.values():
+            patterns.sort(key=lambda p: (p.tool, -len(p.uses), p.path, p.line))
 
-    def nearest(self, kind: str, function: Function | None) -> Pattern | None:
-        """The best example for code in `function`: same style, same module, same package, most used."""
-        found = self.by_kind.get(kind)
-        if not found:
-            return None
+    def nearest(
+        self, kind: str, function: Function | None, family: str = "", accept: Callable[[Pattern], bool] | None = None
+    ) -> Pattern | None:
+        """The best example for code in `function`: no script's, its own kind, nearest, most used."""
+        fitting = [
+            pattern
+            for pattern in self.by_kind.get(kind, ())
+            if (not family or not pattern.family or pattern.family == family)
+            and pattern.suits(function)
+            and (function is None or not all(decorates(use, function) for use in pattern.uses))
+            and (accept is None or accept(pattern))
+        ]
         if function is None:
-            return found[0]
+            return fitting[0] if fitting else None
+        path = function.path
         return min(
-            found, key=lambda p: (p.is_async and not function.is_async, _distance(p, function.path), -p.uses, p.path)
+            fitting,
+            key=lambda p: (p.tool, p.definition is None, _distance(p, path), -len(p.uses), p.path, p.line),
+            default=None,
         )
 
 
 def _distance(pattern: Pattern, path: str) -> int:
     """Folders that two places do not share; uses near by count as much as the definition."""
     here = path.split("/")
-    places = [pattern.path, *(p for p, _ in pattern.places[:40])]
+    places = [pattern.path, *(use.path for use in pattern.uses[:40])]
     return min(len(here) - _shared(here, place.split("/")) for place in places)
 
 
@@ -83,6 +151,10 @@ def _shared(a: list[str], b: list[str]) -> int:
     return count
 
 
+_TOOLS = frozenset(
+    {"dev", "tools", "scripts", "hack", "ci", "bin", "contrib", "examples"}
+)  # folders of developers' tools
+
 _MINED: WeakKeyDictionary[Model, Patterns] = WeakKeyDictionary()
 
 
@@ -90,15 +162,39 @@ def mine(model: Model) -> Patterns:
     """Everything the code base does right, found once for a model."""
     known = _MINED.get(model)
     if known is None:
-        known = _MINED[model] = Patterns([one for miner in MINERS for one in miner(model)])
+        seen = [one for miner in MINERS for one in miner(model)]
+        known = _MINED[model] = Patterns(seen, lambda path: model.is_script(path) or path.partition("/")[0] in _TOOLS)
     return known
 
 
-def nearest(model: Model, kind: str, function: Function | None) -> str:
-    """A sentence that names the nearest good example of a kind of pattern; empty when the code base has none."""
-    pattern = mine(model).nearest(kind, function)
+def best(
+    model: Model,
+    kind: str,
+    function: Function | None,
+    family: str = "",
+    accept: Callable[[Pattern], bool] | None = None,
+) -> Pattern | None:
+    """The nearest good example of a kind of pattern that fits; None when the code base has none."""
+    return mine(model).nearest(kind, function, family, accept)
+
+
+def cite(pattern: Pattern | None, function: Function | None) -> str:
+    """A sentence that names a pattern, its place and how often it is used; empty for None."""
     if pattern is None:
         return ""
-    often = f", used at {pattern.uses} places" if pattern.uses > 1 else ""
-    path, line = pattern.example_for(function.path if function is not None else "")
-    return f"`{pattern.name}` (`{path}:{line}`{often}) is how this code base does it."
+    count = len(pattern.uses)
+    if pattern.definition is not None:
+        often = f", used at {count} places" if count > 1 else ""
+        return f"`{pattern.name}` (`{pattern.path}:{pattern.line}`{often}) is how this code base does it."
+    use = pattern.near(function)
+    place = f"`{use.path}:{use.line}`"
+    if pattern.example:
+        return f"`{pattern.name}` ({place}) does it so."
+    often = f", one of {count} places" if count > 1 else ""
+    shown = use.shape if use.shape and len(use.shape) <= 90 and "`" not in use.shape else pattern.name
+    return f"As in this code base: `{shown}` ({place}{often})."
+
+
+def nearest(model: Model, kind: str, function: Function | None, family: str = "") -> str:
+    """A sentence that names the nearest good example of a kind of pattern; empty when the code base has none."""
+    return cite(best(model, kind, function, family), function)

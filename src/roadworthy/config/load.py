@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OWN_FILE = "roadworthy.toml"
 SHARED_FILE = "pyproject.toml"
 
-_KEYS = ("extend", "select", "ignore", "severity", "exclude", "paths", "libraries", "fail-on", "pedantic")
+_KEYS = ("extend", "select", "ignore", "severity", "exclude", "paths", "libraries", "fail-on", "pedantic", "baseline")
 _PATH_KEYS = ("path", "ignore", "severity", "role")
 _SEVERITIES = tuple(severity.value for severity in Severity)
 _NEVER = "never"
@@ -144,6 +144,7 @@ def _own(table: Table, folder: Path, context: _Context) -> Settings:
         exclude=(PathPatterns(exclude, base),) if exclude else (),
         paths=tuple(_path_rule(inner, base, context) for inner in table.tables("paths")),
         libraries=_libraries(table, folder),
+        baseline=_baseline(table, folder),
     )
 
 
@@ -163,6 +164,15 @@ def _path_rule(table: Table, base: str, context: _Context) -> PathRule:
         severity=_severities(table.table("severity"), context),
         role=role,
     )
+
+
+def _baseline(table: Table, folder: Path) -> Path | None:
+    if "baseline" not in table.data:
+        return None
+    path = folder / table.string("baseline")
+    if not path.is_file():
+        raise table.error("baseline", f"{path.name} does not exist; `roadworthy baseline write` makes it")
+    return path
 
 
 def _libraries(table: Table, folder: Path) -> tuple[Path, ...]:
@@ -187,5 +197,6 @@ def _merged(under: _Layer, over: _Layer) -> _Layer:
         exclude=(*low.exclude, *high.exclude),
         paths=(*low.paths, *high.paths),
         libraries=(*low.libraries, *high.libraries),
+        baseline=high.baseline or low.baseline,
     )
     return _Layer(settings, under.given | over.given)

@@ -41,6 +41,7 @@ class Settings:
     """
 
     area: str = ""
+    since: str = ""  # a revision: report what the working tree brings since it
     pedantic: bool = False
     fail_on: Severity | None = Severity.HIGH
     jobs: int = 0  # 0: as many as there are processors
@@ -51,3 +52,4 @@ class Settings:
     exclude: tuple[PathPatterns, ...] = ()
     paths: tuple[PathRule, ...] = ()
     libraries: tuple[Path, ...] = ()  # library files of the project's own
+    baseline: Path | None = None  # findings that were there before the tool came

@@ -70,6 +70,13 @@ class Table:
             raise self.error(key, f"must be true or false, not {shown(value)}")
         return value
 
+    def string(self, key: str) -> str:
+        """Read a text that must be there."""
+        value = self.data.get(key)
+        if not isinstance(value, str):
+            raise self.error(key, f"must be a string, not {shown(value)}")
+        return value
+
     def strings(self, key: str) -> tuple[str, ...]:
         """Read a list of strings, or one string; empty when absent."""
         value = self.data.get(key, [])

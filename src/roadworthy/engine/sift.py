@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from roadworthy.config import UsageError
+from roadworthy.findings.baseline import Baseline, BaselineError, compare, parse
 from roadworthy.findings.finding import Audience, Confidence, Finding, Pillar, RuleInfo
 from roadworthy.findings.fingerprint import with_fingerprints
 from roadworthy.findings.suppress import Commented, suppress
@@ -13,6 +15,7 @@ from roadworthy.text.source import Role
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from roadworthy.config import Settings
     from roadworthy.facts.area import Area
@@ -52,12 +55,31 @@ def sift(
             held[reason] += 1
         else:
             kept.append(finding)
-    notes = tuple(
+    gone: tuple[str, ...] = ()
+    if settings.baseline is not None:
+        compared = compare(sorted(kept, key=_order), read_baseline(settings.baseline))
+        kept = list(compared.new)
+        held["in the baseline"] += len(compared.old)
+        if not areas:
+            gone = tuple(
+                f"{settings.baseline.name}: {text}; `roadworthy baseline prune` drops it" for text in compared.gone
+            )
+    notes = gone + tuple(
         f"{path}:{line}: {text}" for path, line, text in suppressed.notes if _in_areas(path, line, line, areas)
     )
     return Sifted(
         tuple(sorted(kept, key=_order)), {reason: held[reason] for reason in sorted(held) if held[reason]}, notes
     )
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline file; what is wrong with it is a usage error that names file and line."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except BaselineError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def wanted(rule: RuleInfo, settings: Settings) -> bool:

@@ -155,6 +155,10 @@ def _areas(root: Path, named: tuple[Path, ...], settings: Settings, tree: Tree, 
         if not area.ranges:
             raise UsageError(f"the area {settings.area!r} fits no file, function or docstring of this project")
         areas.append(area)
+    if settings.since:
+        from roadworthy.engine.changes import area_of_changes
+
+        areas.append(area_of_changes(root, settings.since))
     return tuple(areas)
 
 

@@ -89,13 +89,19 @@ def review(
     pedantic: Annotated[
         bool, typer.Option("--pedantic", help="Show findings of low confidence and hardening too.")
     ] = False,
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="REV", help="Report only what the branch brings since it left REV, also through unchanged callers."
+        ),
+    ] = "",
     jobs: Jobs = 0,
     no_cache: NoCache = False,
 ) -> None:
     """Review a project and report where it will lose, duplicate or stall work."""
     from roadworthy.faces.reviewing import Request, perform
 
-    request = Request(tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache)
+    request = Request(tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since)
     raise Finished(perform(request))
 
 
@@ -115,6 +121,27 @@ def model(
 
     text, status = model_text(function, path, jobs=jobs, no_cache=no_cache)
     print_text(text)
+    raise Finished(status)
+
+
+@app.command()
+@guarded
+def patterns(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project; none: the current one.", show_default=False)
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="terminal, markdown or json.")
+    ] = "terminal",
+    jobs: Jobs = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """List what the code base does right already, with counts and places: what fixes refer to."""
+    from roadworthy.faces.asking import patterns_text
+    from roadworthy.faces.output import print_text
+
+    text, status = patterns_text(path, format_, jobs=jobs, no_cache=no_cache)
+    print_text(text, machine=format_ != "terminal")
     raise Finished(status)
 
 
@@ -146,6 +173,43 @@ def library(name: Annotated[str, typer.Argument(metavar="NAME", help="A library,
     from roadworthy.faces.output import print_text
 
     print_text(library_text(name))
+
+
+@app.command()
+@guarded
+def baseline(
+    action: Annotated[str, typer.Argument(metavar="write|check|prune")],
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project; none: the current one.", show_default=False)
+    ] = None,
+    file: Annotated[Path, typer.Option("--file", metavar="FILE", help="The baseline file.")] = Path(
+        "roadworthy-baseline.txt"
+    ),
+) -> None:
+    """Keep a file of the findings that were there before; name it as `baseline` in the configuration."""
+    from roadworthy.faces.baselines import perform as perform_baseline
+    from roadworthy.faces.output import print_text
+
+    text, status = perform_baseline(action, path, file)
+    print_text(text)
+    raise Finished(status)
+
+
+@app.command()
+@guarded
+def mcp(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project; none: the current one.", show_default=False)
+    ] = None,
+) -> None:
+    """Serve agents over standard input and output (Model Context Protocol; needs roadworthy[mcp])."""
+    from roadworthy.config import UsageError
+
+    try:
+        from roadworthy.faces.mcp import serve
+    except ImportError as error:
+        raise UsageError("the MCP server needs an extra: pip install 'roadworthy[mcp]'") from error
+    serve(path or Path())
 
 
 if __name__ == "__main__":

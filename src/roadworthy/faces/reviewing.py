@@ -29,6 +29,7 @@ class Request:
     pedantic: bool = False
     jobs: int = 0
     no_cache: bool = False
+    since: str = ""
 
 
 def perform(request: Request, stages: Stages = STAGES) -> int:
@@ -83,6 +84,7 @@ def _settings(request: Request, stages: Stages) -> Settings:
     return replace(
         settings,
         area=request.area,
+        since=request.since,
         fail_on=fail_on,
         pedantic=request.pedantic or settings.pedantic,
         jobs=request.jobs,

@@ -6,8 +6,6 @@ import codecs
 import re
 from typing import Final
 
-from tree_sitter import Parser
-
 from roadworthy.facts.python import (
     aliases,
     calls,
@@ -21,8 +19,9 @@ from roadworthy.facts.python import (
     patterns,
     simple,
 )
-from roadworthy.facts.python.grammar import LANGUAGE
+from roadworthy.facts.python.parsing import parse
 from roadworthy.facts.python.problems import find_problems
+from roadworthy.facts.python.repair import blanked
 from roadworthy.facts.python.scopes import read_scopes
 from roadworthy.facts.python.state import FileWalk
 from roadworthy.facts.schema import FileFacts, Problem, Region, Scope
@@ -44,6 +43,10 @@ _HANDLERS: Final = (
 )
 """Imported for what they register."""
 
+_MAX_CONTINUED: Final = 200
+_CONTINUED: Final = re.compile(rb"\\\n(?:[ \t]*\\\n){%d,}" % _MAX_CONTINUED)
+"""Backslashes on lines of their own: the parser's time grows with the square of their number."""
+
 _COOKIE: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _BLANK: Final = re.compile(rb"^[ \t\f]*(?:#[^\n]*)?$")
 
@@ -60,10 +63,19 @@ def extract_python(path: str, data: bytes) -> FileFacts:
 
 def _extract(path: str, data: bytes) -> FileFacts:
     source, remarks = to_utf8(data)
-    root = Parser(LANGUAGE).parse(source).root_node
+    root = parse(source)
+    if root is None:
+        return _empty(path, data, "could not parse: too tangled")
     file = FileWalk(source)
     file.problems.extend(remarks)
-    find_problems(file, root)
+    if root.has_error:
+        find_problems(file, root)
+        repaired = blanked(file.text).encode("latin-1")
+        better = parse(repaired) if repaired != source else None
+        if better is not None:
+            root = better
+            file.replace(repaired)
+            find_problems(file, root)
     read_scopes(file, root)
     return FileFacts(
         path,
@@ -83,6 +95,9 @@ def to_utf8(data: bytes) -> tuple[bytes, list[Problem]]:
         data = data.replace(b"\0", b" ")
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if data.count(b"\\") > _MAX_CONTINUED and (run := _CONTINUED.search(data)):
+        problems.append(Problem(data[: run.start()].count(b"\n") + 1, "too many continued lines without text"))
+        data = _CONTINUED.sub(lambda match: match.group().replace(b"\\", b" "), data)
     if data.isascii():
         return data, problems
     encoding = _declared_encoding(data)

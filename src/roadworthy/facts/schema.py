@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Part of the cache key: raise it whenever the meaning of a field changes."""
 
 
@@ -198,6 +198,7 @@ class Region(Fact):
 
     `kind` is one of: body, if, else, for, while, loop_else, try, except, try_else, finally, with, case, comprehension.
     `elif` is an `else` region that holds an `if`. Siblings of one statement share `group` (the index of its first region).
+    The test of `while` is evaluated inside its region; that of `if`, the iterable of `for` and the items of `with` outside.
     """
 
     kind: str
@@ -219,7 +220,7 @@ class Region(Fact):
 
 
 class Call(Fact):
-    """One call site."""
+    """One call site. `Scope.calls` lists a call before the calls inside it; `order` says when it happens."""
 
     order: int
     region: int
@@ -246,12 +247,12 @@ class Assign(Fact):
     end_line: int
     target: Expr  # Name, Attr, Sub, Seq (unpacking), Star
     value: Expr | None  # None for a bare annotation
-    op: str  # "=", ":=", "+=" …, "for" (value is the iterable), "with" (value is the context expression), "except" (value: Seq of types)
+    op: str  # "=", ":=", "+=" …, "for" (value is the iterable), "with" (value is the context expression), "except" (value: Seq of types), "case" (value: Other(pattern))
     annotation: Expr | None = None
 
 
 class Leave(Fact):
-    """return, raise, yield, continue, break."""
+    """return, raise, yield, continue, break. The body of a lambda is a return."""
 
     kind: str  # "return" "raise" "yield" "continue" "break"
     order: int

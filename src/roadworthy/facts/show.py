@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _Item = tuple[int, int, int, str | int]
 """Order, 0 for a region and 1 for an event, a running number, and the text of the event or the number of the region."""
 
+_MAX_INDENT: Final = 40
 _USES_OF_OUTER: Final = frozenset({"argument", "receiver"})
 
 
@@ -112,10 +113,11 @@ def _body(scope: Scope, below: list[Scope]) -> list[str]:
     stack = [(1, item) for item in reversed(items.get(0, []))]
     while stack:
         depth, (_, _, _, what) = stack.pop()
+        indent = "  " * min(depth, _MAX_INDENT)
         if isinstance(what, str):
-            lines.append("  " * depth + what)
+            lines.append(indent + what)
             continue
-        lines.append("  " * depth + f"r{what} {_region(scope.regions[what])}")
+        lines.append(indent + f"r{what} {_region(scope.regions[what])}")
         stack.extend((depth + 1, item) for item in reversed(items.get(what, [])))
     return lines
 

@@ -68,13 +68,16 @@ def show_expression(value: Expr | None) -> str:
 def _constant(value: Const) -> str:
     if value.kind == "ellipsis":
         return "..."
+    if value.kind == "int" and value.value is None:
+        return "‹int›"
     return 'b""' if value.kind == "bytes" else str(value.value)
 
 
 def _display(value: Seq | Dict | Comp | FStr) -> str:
     if isinstance(value, FStr):
         parts = [
-            p.value.replace("{", "{{") if isinstance(p, Str) else "{" + show_expression(p) + "}" for p in value.parts
+            p.value.replace("{", "{{").replace("}", "}}") if isinstance(p, Str) else "{" + show_expression(p) + "}"
+            for p in value.parts
         ]
         return "f" + json.dumps("".join(parts), ensure_ascii=False)
     if isinstance(value, Dict):

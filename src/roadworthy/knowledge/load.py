@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from platformdirs import user_cache_path
 
 from roadworthy.knowledge.index import Knowledge
 from roadworthy.knowledge.tables import Tables, compile_tables
 from roadworthy.knowledge.toml_file import KnowledgeError, read_library
 from roadworthy.knowledge.validate import validate
+from roadworthy.text.places import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,9 +26,6 @@ __all__ = ["LIBRARIES", "KnowledgeError", "load_knowledge", "read_libraries"]
 
 LIBRARIES = Path(__file__).parent / "libraries"
 """Where the built-in files lie."""
-
-CACHE_VARIABLE = "ROADWORTHY_CACHE"
-"""Names another cache folder; empty for none."""
 
 _KEPT = 8  # compiled files of other versions and projects that stay in the cache
 _MOST_FILES = 1000  # in a project's own folder
@@ -86,8 +83,8 @@ _DIGEST = 16
 
 def _cache_file(built_in: Sequence[Path], extra: Sequence[Path]) -> Path | None:
     """Named by path, size and time of every file it depends on, our own code included. None: no cache."""
-    override = os.environ.get(CACHE_VARIABLE)
-    if override == "":
+    folder = cache_folder()
+    if folder is None:
         return None
     digest = hashlib.blake2b(digest_size=_DIGEST)
     code = sorted(Path(__file__).parent.glob("*.py"))
@@ -97,7 +94,6 @@ def _cache_file(built_in: Sequence[Path], extra: Sequence[Path]) -> Path | None:
         except OSError as error:
             raise KnowledgeError(str(file), 0, "", f"cannot be read: {error.strerror or error}") from None
         digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-    folder = Path(override) if override else user_cache_path("roadworthy")
     return folder / f"knowledge-{digest.hexdigest()}.msgpack"
 
 

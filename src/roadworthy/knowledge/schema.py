@@ -86,6 +86,7 @@ class CallRow(Row):
     yields: str | None = None  # type of the items when iterated, or of the value bound by `with … as`
     awaitable: bool = False
     blocking: bool | None = None  # None: blocks when an effect is external and it is not awaitable
+    runs_until_stopped: bool = False  # the program's own loop: it returns only when something tells it to stop
     lazy: bool = False  # does nothing until iterated or awaited; or the effect happens at flush/commit (ORM add)
     secondary: bool = False  # by nature not the purpose of an entry
     unordered: bool = False
@@ -158,7 +159,8 @@ class EntryRow(Row):
 
     names: tuple[str, ...]  # decorator, base class or registering call
     kind: str  # an EntryKind
-    form: Literal["decorator", "base-class", "registers", "name", "setting"] = "decorator"
+    form: Literal["decorator", "base-class", "registers", "name", "setting", "default"] = "decorator"
+    """default: a parameter that has such a call as its default makes its function an entry (`every: Perpetual = Perpetual(…)`)."""
     methods: tuple[str, ...] = ()  # base-class: which methods (fnmatch) are entries
     parameters: tuple[str, ...] = ()  # name: the function counts only when its first parameters are these
     when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 def arguments(call: f.Call, where: Argument) -> Iterator[f.Expr]:
     """The expression(s) of a call at the place that a library row names; a starred argument counts from its position on."""
+    if where.argument == "*":
+        yield from call.args[where.position or 0 :]
+        return
     if where.argument is not None:
         for keyword, expr in call.kwargs:
             if keyword == where.argument:

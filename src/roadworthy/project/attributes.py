@@ -90,6 +90,8 @@ class AttributeReader:
     def _inherited(self, cls: ClassInfo, name: str, owner: Value) -> Values:
         found: list[Value] = []
         for base in cls.library_bases:
+            if base in {"object", "builtins.object"}:
+                continue  # has no attributes worth knowing: what is not found is unknown, not known to be nothing
             dotted = self._knowledge.member(base, name)
             made = self._made_by(dotted, None, self._evaluator.orm.about(cls) or cls)
             if made:

@@ -17,6 +17,7 @@ from roadworthy.project.arguments import argument
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
+from roadworthy.project.entryshapes import EntryShapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +54,10 @@ class Entries:
         self._by_decorators()
         self._by_bases()
         self._by_registration()
+        self._by_defaults()
         self._by_names()
         self._by_delivery()
+        self._by_shape()
         self._by_loops()
         self.all: tuple[Entry, ...] = tuple(entry for entries in self._found.values() for entry in entries)
         self._reached: dict[Function, dict[Entry, bool]] = {}
@@ -166,6 +169,18 @@ class Entries:
                             if method is not None:
                                 self._add_row(method, row, name, site)
 
+    def _by_defaults(self) -> None:
+        """A parameter whose default is an object of the framework: `every: Perpetual = Perpetual(…)`."""
+        for function in self._symbols.functions:
+            outer = function.parent
+            for param in function.scope.params if outer is not None and function.kind == "function" else ():
+                if outer is not None and isinstance(param.default, f.CallRef):
+                    site = outer.calls[param.default.index]
+                    for library in self._graph.resolutions[site].libraries:
+                        for row in self._knowledge.entries(library.name):
+                            if row.form == "default" and self._holds(row, site):
+                                self._add_row(function, row, library.name, site)
+
     def _by_names(self) -> None:
         for module in self._symbols.modules:
             for children in module.body.children.values():
@@ -221,6 +236,17 @@ class Entries:
                                 ("hook:signal", EntryKind.SIGNAL_RECEIVER)):  # fmt: skip
                 if kind in kinds:
                     self._add(Entry(entry, function, f"{entry.value} {function.qualname}", kind, entry.word.delivery))
+
+    def _by_shape(self) -> None:
+        """Jobs of an application that could not be followed."""
+        shapes = EntryShapes(self._symbols, self._knowledge, self._evaluator)
+        for function in self._symbols.functions:
+            if function.kind == "function" and function not in self._found:
+                for row, name, site in shapes.decorated(function):
+                    self._add_row(function, row, name, site)
+        for function in shapes.sent():
+            if function not in self._found:
+                self._add(Entry(EntryKind.JOB, function, f"job {function.qualname}", "sent", Delivery.AT_MOST_ONCE))
 
     def _by_loops(self) -> None:
         """A function with an endless loop of work is an entry of its own."""

@@ -75,6 +75,8 @@ class Evaluator:
         self._decorators: dict[Function, tuple[str, ...]] = {}
         for cls in symbols.classes:
             self._resolve_bases(cls)
+        for cls in symbols.classes:
+            self._resolve_interfaces(cls)
         self._forget()
         # a base may itself be an attribute of an instance whose class had no bases yet: `class Order(db.Model)`
         for cls in symbols.classes:
@@ -113,6 +115,18 @@ class Evaluator:
                     found.append(value.type)
         cls.bases = tuple(found)
         cls.__dict__.pop("mro", None)
+
+    def _resolve_interfaces(self, cls: ClassInfo) -> None:
+        """`@implementer(IMailer)`: the class stands in for the methods that the interface only names."""
+        outer = cls.body.parent
+        for expr in cls.body.scope.decorators if outer is not None else ():
+            if isinstance(expr, f.CallRef) and outer is not None:
+                call = outer.scope.calls[expr.index]
+                if isinstance(call.func, f.Name | f.Attr) and _last_name(call.func) == "implementer":
+                    for arg in call.args:
+                        for value in self.evaluate(arg, outer):
+                            if isinstance(value, ClassValue) and cls not in value.cls.subclasses:
+                                value.cls.subclasses.append(cls)
 
     def use_callers(self, callers: Callers) -> None:
         """From now on an unannotated parameter is worth what its callers pass. The flag says that the receiver is implicit."""
@@ -172,6 +186,13 @@ class Evaluator:
                 return (FunctionValue(scope.module.functions[expr.scope]),)
             case f.Bin() if expr.op == "+":
                 return self._concatenation(expr, scope, order)
+            case f.Bin() if expr.op == "/":
+                # a path below a path; numbers are not followed
+                return tuple(
+                    value
+                    for value in self.evaluate(expr.left, scope, order)
+                    if isinstance(value, LibraryObject) and not value.type.startswith("builtins.")
+                )
             case f.FStr():
                 return self._formatted(expr, scope, order)
         return UNKNOWN
@@ -287,3 +308,7 @@ class Evaluator:
             "__init_subclass__",
             "__class_getitem__",
         }
+
+
+def _last_name(expr: f.Name | f.Attr) -> str:
+    return expr.id if isinstance(expr, f.Name) else expr.name

@@ -137,6 +137,14 @@ def assigns_in(scope: f.Scope, region: int) -> Iterator[f.Assign]:
             yield assign
 
 
+def item_assigns(scope: f.Scope, name: str) -> Iterator[tuple[str, f.Assign]]:
+    """(key, assignment) of every `name["key"] = value`."""
+    for assign in scope.assigns:
+        match assign.target:
+            case f.Sub(value=f.Name(id=owner), index=f.Str(value=key)) if owner == name and assign.value is not None:
+                yield key, assign
+
+
 def on_one_path(scope: f.Scope, first: int, second: int) -> bool:
     """May control pass through both regions in one run: not in different branches of the same if/case/try handler pair?"""
     chain_first = list(ancestors(scope, first))
@@ -228,6 +236,21 @@ def parts(expr: f.Expr) -> list[f.Expr]:
     return []
 
 
+def deep_text(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
+    """The expression with the arguments of its calls, for a look at what occurs in it."""
+    if expr is None or depth > 6:
+        return ""
+    text = text_of(expr, scope)
+    for part in walk(expr):
+        if isinstance(part, f.CallRef):
+            call = scope.calls[part.index]
+            inner = " ".join(deep_text(e, scope, depth + 1) for e in (*call.args, *(v for _, v in call.kwargs)))
+            text = f"{text} {text_of(call.func, scope)}({inner})"
+        elif isinstance(part, f.Bin):
+            text = f"{text} {part.op}"
+    return text
+
+
 def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
     """The expression as a reader would write it, short."""
     if expr is None:
@@ -262,3 +285,17 @@ def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
         case f.Other():
             return expr.text
     return "…"
+
+
+def root_name(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str | None:
+    """The name that a path begins with: `event` of `event["data"].get("id")`; None where it begins with none."""
+    match expr:
+        case f.Name():
+            return expr.id
+        case f.Attr() | f.Sub() | f.Await() | f.Star() if depth < 12:
+            return root_name(expr.value, scope, depth + 1)
+        case f.CallRef() if depth < 12:
+            call = scope.calls[expr.index]
+            inner = call.func.value if isinstance(call.func, f.Attr) else call.args[0] if call.args else None
+            return root_name(inner, scope, depth + 1)
+    return None

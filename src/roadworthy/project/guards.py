@@ -49,7 +49,7 @@ class Guards:
         """Guards inside the function of the call, innermost first: wrappers around it, then blocks around those."""
         known = self._lexical.get(site)
         if known is None:
-            known = (*self._wrappers(site), *self.on_region(site.function, site.fact.region))
+            known = (*self.wrappers_of(site), *self.on_region(site.function, site.fact.region))
             self._lexical[site] = known
         return known
 
@@ -76,7 +76,7 @@ class Guards:
         known = self._regions.get(key)
         if known is None:
             known = tuple(
-                guard for index in flow.ancestors(function.scope, region) for guard in self._of_region(function, index)
+                guard for index in flow.ancestors(function.scope, region) for guard in self.of_region(function, index)
             )
             self._regions[key] = known
         return known
@@ -88,13 +88,18 @@ class Guards:
             self._loops[key] = loop_at(function.scope, region, lambda expr: self._reader.integer(expr, function))
         return self._loops[key]
 
+    def tells_first(self, site: CallSite) -> bool:
+        """Does the call answer whether it was the first (`SET NX`, `add`), so that the answer must be read?"""
+        return any(row.kind == GuardKind.DEDUP.value for row, _ in self._reader.rows(site, "condition"))
+
     def never_ends(self, guard: Guard) -> bool:
         """A timeout guard whose limit is None: no guard at all."""
         return self._reader.never_ends(guard)
 
     # --- blocks -------------------------------------------------------------------------------------------------------
 
-    def _of_region(self, function: Function, index: int) -> Iterator[Guard]:
+    def of_region(self, function: Function, index: int) -> Iterator[Guard]:
+        """Guards that one block makes."""
         region = function.scope.regions[index]
         if region.kind == "try":
             handlers = tuple(self._exceptions.handler(function, h) for h in flow.handlers_of(function.scope, index))
@@ -250,8 +255,8 @@ class Guards:
 
     # --- wrappers and decorators --------------------------------------------------------------------------------------
 
-    def _wrappers(self, site: CallSite) -> Iterator[Guard]:
-        """`wait_for(call(), 5)`: calls that are given this call's coroutine or result."""
+    def wrappers_of(self, site: CallSite) -> Iterator[Guard]:
+        """Guards of the calls around it: `wait_for(call(), 5)`, calls that are given this call's coroutine or result."""
         inner, outer = site.index, site.fact.outer
         seen = 0
         while outer >= 0 and seen < 6:
@@ -334,7 +339,7 @@ class Guards:
         self._busy.add(decorator)
         for wrapper, site in wrapped_calls(decorator):
             for guard in (
-                *self._wrappers(site),
+                *self.wrappers_of(site),
                 *self.on_region(wrapper, site.fact.region),
                 *self.on_function(wrapper),
             ):

@@ -30,14 +30,17 @@ _STOP_WORDS = (
     "exit",
     "cancel",
     "terminat",
-    "running",
     "quit",
     "kill",
     "disconnect",
     "is_set",
     "alive",
     "sentinel",
+    "once",
 )
+_STOP_FLAGS = ("stop", "shut", "terminat", "quit", "kill", "is_set", "once")
+_GO_FLAGS = ("running", "alive", "active", "keep_", "should_run", "_run")
+_LIFE_WORDS = ("running", "activ", "enabled", "should_run", "serving", "started", "keep_", "forever", "live")
 _COUNTERS = frozenset({"range", "count", "trange"})
 
 
@@ -63,12 +66,12 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
             and scope.last_read.get(here.target.id, -1) >= here.start
         )
         return Loop(region, "items" if target_used else "other", attempts, name != "count", tries)
-    endless = _endless(here.test)
+    endless = _endless(here.test, scope)
     leaves = _leaves_on_success(scope, region, tries) if tries else False
     if tries and leaves:
         return Loop(region, "retry", _while_bound(here.test, literal), not endless, tries)
     if endless:
-        kind = "other" if _ends_by_itself(scope, region) else "worker"
+        kind = "other" if ends_by_itself(scope, region) else "worker"
         return Loop(region, kind, None, kind == "other", tries)
     return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
 
@@ -81,15 +84,14 @@ def _counter(expr: f.Expr | None, scope: f.Scope) -> tuple[str, f.Call] | None:
     return (name, call) if name in _COUNTERS else None
 
 
-def _endless(test: f.Expr | None) -> bool:
-    """`while True`, `while 1`, `while not self.stopped`, `while self.running`."""
+def _endless(test: f.Expr | None, scope: f.Scope) -> bool:
+    """`while True`, `while 1`, `while not self.stopped`, `while self.running`; a condition on what is worked on is none of these."""
     match test:
         case f.Const(value=value):
             return bool(value)
-        case f.Unary(op="not"):
-            return isinstance(test.value, f.Name | f.Attr | f.CallRef)
-        case f.Attr():
-            return True
+        case f.Unary(op="not") | f.Attr() | f.Name() | f.CallRef():
+            text = flow.text_of(test.value if isinstance(test, f.Unary) else test, scope).lower()
+            return any(word in text for word in (*_STOP_WORDS, *_LIFE_WORDS))
     return False
 
 
@@ -140,12 +142,38 @@ def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> boo
 
 
 def _only_a_stop(scope: f.Scope, leave: f.Leave, loop: int, tries: tuple[int, ...]) -> bool:
-    """`if stop: break` before the work is a way to stop, not a success."""
+    """`if stop: break` before the work, and `if run_once: return` after it, are ways to stop, not a success."""
     region = scope.regions[leave.region]
+    if region.kind == "if" and _asks_to_stop(region.test, scope):
+        return True
     return region.kind == "if" and region.parent == loop and all(region.start < scope.regions[t].start for t in tries)
 
 
-def _ends_by_itself(scope: f.Scope, loop: int) -> bool:
+def _asks_to_stop(test: f.Expr | None, scope: f.Scope) -> bool:
+    """`self.should_stop`, `stop.is_set()`, `run_once`, `not self.running`: a flag by name, no comparison of what was found."""
+    negated = isinstance(test, f.Unary) and test.op == "not"
+    inner = test.value if isinstance(test, f.Unary) else test
+    if not isinstance(inner, f.Name | f.Attr | f.CallRef):
+        return False
+    text = flow.text_of(inner, scope).lower()
+    return any(word in text for word in (_GO_FLAGS if negated else _STOP_FLAGS))
+
+
+def keeps_running(test: f.Expr | None, scope: f.Scope) -> bool:
+    """`while True`, `while not self.stopped`, `while self.running`: until somebody says stop, not until something is done."""
+    if isinstance(test, f.Const):
+        return bool(test.value)
+    negated = isinstance(test, f.Unary) and test.op == "not"
+    inner = test.value if isinstance(test, f.Unary) else test
+    if not isinstance(inner, f.Name | f.Attr | f.CallRef):
+        return False
+    text = flow.text_of(inner, scope).lower()
+    return any(
+        word in text for word in ((*_STOP_FLAGS, "exit", "clos", "cancel", "interrupt") if negated else _GO_FLAGS)
+    )
+
+
+def ends_by_itself(scope: f.Scope, loop: int) -> bool:
     """`while True` that pages through something or waits for a result: it returns or breaks by what it finds, not to be stopped."""
     for leave in scope.leaves:
         if leave.kind not in {"return", "break"} or not flow.within(scope, leave.region, loop):
@@ -158,7 +186,8 @@ def _ends_by_itself(scope: f.Scope, loop: int) -> bool:
         if any(region.kind == "except" for region in inside):
             continue
         tests = [flow.text_of(region.test, scope).lower() for region in inside if region.test is not None]
-        if not any(word in text for text in tests for word in _STOP_WORDS):
+        asked = any(_asks_to_stop(region.test, scope) for region in inside if region.kind == "if")
+        if not asked and not any(word in text for text in tests for word in _STOP_WORDS):
             return True
     return False
 

@@ -1,142 +1,196 @@
-"""What is lost when work is cut off at any line: the effects that must complete, the gravest and nearest first."""
+"""Where one transient failure of a remote call costs work: it is attempted once, and nobody will do it again."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
-from roadworthy.findings.finding import Confidence
-from roadworthy.knowledge.vocabulary import Effect, EntryKind, Repeat
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
-from roadworthy.project.answers import ANSWERS
-from roadworthy.project.reach import unwind
+from roadworthy.project.schedules import scheduled_jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator
 
-    from roadworthy.project.background import Spawned
-    from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
+    from roadworthy.project.failures import LoopAt, Outcome
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import CallSite, Function
 
-_WEIGHT = {
-    Effect.CHARGE: 9, Effect.SQL_INSERT: 8, Effect.SQL_INCREMENT: 8, Effect.SQL_UPSERT: 8, Effect.SQL_UPDATE: 8, Effect.ENQUEUE: 8,
-    Effect.PUBLISH: 8, Effect.START_DURABLE: 8, Effect.OBJECT_WRITE: 7, Effect.VECTOR_INSERT: 7, Effect.VECTOR_UPSERT: 7, Effect.COMMIT: 7,
-    Effect.SQL_DELETE: 6, Effect.OBJECT_DELETE: 6, Effect.EMAIL: 6, Effect.SMS: 6,
-    Effect.HTTP_REQUEST: 4, Effect.RPC: 4, Effect.SPAWN_PROCESS: 3, Effect.NOTIFY: 3, Effect.FILE_REPLACE: 2, Effect.FILE_WRITE: 2,
-}  # fmt: skip
-"""What hurts most when it is lost. Effects that are not named here may be lost: reads, caches, telemetry, locks."""
+How = Literal["job", "loop", "poll", "batch", "connection"]
+"""job: the only run of a job ends. loop: a loop that should live as long as the process ends. poll: a loop that waits for something
+remote ends. batch: a scheduled run or command stops. connection: opened once before an endless loop that needs it."""
 
-DATA = 6  # from this weight on, data, money or messages to people are lost
-_FAR = 9  # more calls away than this: we would not bet on it
-_TEMPORARY = re.compile(r"te?mp|cache|debug|trace|screenshot|buffer|thumbnail|preview|log(?!in|ic)", re.IGNORECASE)
-_BOOKKEEPING = re.compile(
-    r"last_?(used|seen|active|activity|login|access|accessed|ping)|usage|telemetry|analytics|metrics?|stats?(_|$)|statistic|heartbeat|"
-    r"(hit|view|download)_?count|warm|prefetch|preload|precompute|invalidat|clean_?up|prune|evict|(^|_)log(_|$)|logging|audit|trac(e|ing)|monitor|"
-    r"report_error|sentry|cache|refresh_token|touch|progress|typing",
-    re.IGNORECASE,
-)
-_SWEEPS = re.compile(
-    r"_*(drain|sweep|reconcile|recover|resume|retry_(pending|failed)|catch_?up|refresh_all|sync_all)", re.IGNORECASE
-)
+REMOTE = frozenset({
+    Effect.HTTP_REQUEST, Effect.RPC, Effect.PUBLISH, Effect.OBJECT_WRITE, Effect.OBJECT_READ, Effect.EMAIL, Effect.SMS, Effect.CHARGE,
+    Effect.LLM, Effect.VECTOR_UPSERT, Effect.VECTOR_INSERT, Effect.START_DURABLE, Effect.CONNECT,
+})  # fmt: skip
+_LIVING = frozenset({
+    *REMOTE, Effect.CONSUME, Effect.ACK, Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT,
+    Effect.SQL_DELETE, Effect.CACHE_READ, Effect.CACHE_WRITE,
+})  # fmt: skip
+_STORES = frozenset({"sql-driver", "orm", "cache", "store"})
+"""What a service cannot live without: when it is away everything fails, and nobody retries statement by statement."""
+_PACES = frozenset({Effect.SLEEP, Effect.WAIT, Effect.CONSUME})
+_HANDLES = frozenset({"id", "name", "uuid", "key", "arn", "handle", "uid", "pk", "url", "self_link"})
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One effect that is lost with the work, and how the work comes to it."""
+    """One call whose single failure costs work."""
 
+    how: How
     effect: EffectAt
-    path: tuple[Edge, ...]
-    start: Function  # where the work begins
+    outcome: Outcome
+    loop: LoopAt | None = None
+    entries: tuple[Entry, ...] = ()  # batch: all that it stops
+    own_retry: bool = False  # the client repeats by itself, for a while
 
     @property
-    def weight(self) -> int:
-        """9 money … 2 a file."""
-        return _WEIGHT[self.effect.effect]
+    def entry(self) -> Entry | None:
+        """The entry that ends."""
+        return self.outcome.entry
 
-    @property
-    def is_data(self) -> bool:
-        """Rows, messages, objects, money or mail."""
-        return self.weight >= DATA
-
-    @property
-    def confidence(self) -> Confidence:
-        """The weakest link: a long way, or one with many alternatives, is less sure."""
-        far = Confidence.MEDIUM if len(self.path) > 5 else Confidence.HIGH
-        return Confidence.weakest(self.effect.confidence, far)
+    def site_in(self, function: Function) -> CallSite:
+        """The call in `function` through which the failure comes; the effect's own when it is there."""
+        for edge in self.outcome.path:
+            if edge.caller is function:
+                return edge.spawner or edge.site
+        return self.effect.site
 
 
-def losses(model: Model, work: Spawned, limit: int = 400) -> list[Loss]:
-    """What is lost when the work never ends; the gravest first, then the nearest."""
-    found = [Loss(effect, (), effect.function) for effect in work.direct if must_complete(effect)]
-    seen: set[int] = set()
-    for start in work.callees:
-        tree = model.reach.tree_from(start)
-        for effect in model.effects_under(start, *_WEIGHT)[:limit]:
-            if id(effect) in seen or effect.function not in tree or not must_complete(effect):
+@dataclass
+class Losses:
+    """Finds them. One `Losses` per review."""
+
+    model: Model
+    _scheduled: frozenset[Function] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        """Schedules are read once."""
+        self._scheduled = scheduled_jobs(self.model)
+
+    def all(self) -> Iterator[Loss]:
+        """Every loss of every remote call of reviewed code."""
+        for effect in self.model.effects_of(*_LIVING):
+            if effect.secondary or self._in_handler(effect.site):
                 continue
-            seen.add(id(effect))
-            path = tuple(unwind(tree, effect.function))
-            if len(path) <= _FAR and not _is_aside(effect, path):
-                found.append(Loss(effect, path, start))
-    found.sort(key=lambda loss: (-loss.weight, len(loss.path), loss.effect.site.path, loss.effect.site.line))
-    return found
+            own = self.model.client_retry(effect).repeats
+            single = effect.effect in REMOTE and not own and not self._is_store(effect)
+            for outcome in self.model.failures.of(effect.site, effect.row.raises):
+                if outcome.kind != "retried":
+                    yield from self._judge(effect, outcome, own, single)
 
+    def _judge(self, effect: EffectAt, outcome: Outcome, own: bool, single: bool) -> Iterator[Loss]:
+        for left in outcome.left:
+            if self.lives_on(left) and outcome.kind == "fails":
+                yield Loss("loop", effect, outcome, left, own_retry=own)
+                return
+            if single and self._polls(left, effect, outcome):
+                yield Loss("poll", effect, outcome, left)
+                return
+        if not single or outcome.kind != "fails" or outcome.entry is None:
+            return
+        entry = outcome.entry
+        if entry.kind is EntryKind.JOB and entry.row is not None and entry.function not in self._scheduled:
+            yield Loss("job", effect, outcome)
+        elif entry.kind in {EntryKind.SCHEDULED, EntryKind.COMMAND, EntryKind.JOB} and self._is_batch(entry):
+            yield Loss("batch", effect, outcome)
 
-def must_complete(effect: EffectAt) -> bool:
-    """Would somebody miss this effect?"""
-    if effect.effect not in _WEIGHT or effect.row.secondary:
-        return False
-    if effect.effect in {Effect.HTTP_REQUEST, Effect.RPC}:
-        return effect.repeat is not Repeat.SAFE
-    return True
+    def is_scheduled(self, entry: Entry) -> bool:
+        """Does a schedule run it again anyway?"""
+        return entry.kind is EntryKind.SCHEDULED or entry.function in self._scheduled
 
+    # --- calls --------------------------------------------------------------------------------------------------------
 
-def _is_aside(effect: EffectAt, path: Sequence[Edge]) -> bool:
-    """Files far from the work or for the moment, and what a helper for bookkeeping does, are by the way."""
-    if effect.effect in {Effect.FILE_WRITE, Effect.FILE_REPLACE}:
-        if len(path) > 1 or _TEMPORARY.search(flow.text_of(effect.site.fact.func, effect.function.scope)):
-            return True
-        args = " ".join(flow.text_of(arg, effect.function.scope) for arg in effect.site.fact.args)
-        return bool(_TEMPORARY.search(args) or _TEMPORARY.search(effect.function.name))
-    return any(is_bookkeeping(edge.callee.name) for edge in path)
+    def _is_store(self, effect: EffectAt) -> bool:
+        library = self.model.knowledge.library_of(effect.name)
+        roles = set(library.role) if library is not None else set()
+        return bool(roles & _STORES) or roles <= {"stdlib"}
 
+    def _in_handler(self, site: CallSite) -> bool:
+        """Cleaning up after a failure is not the work."""
+        scope = site.function.scope
+        return any(scope.regions[r].kind in {"except", "finally"} for r in flow.ancestors(scope, site.fact.region))
 
-def is_bookkeeping(*names: str) -> bool:
-    """Names of work that nobody misses: usage figures, last-seen stamps, caches, cleaning up, logs."""
-    return any(_BOOKKEEPING.search(name) for name in names)
+    # --- loops --------------------------------------------------------------------------------------------------------
 
+    def lives_on(self, left: LoopAt) -> bool:
+        """A loop meant to run for as long as the process: endless, paced, and no generator of pages."""
+        if left.loop.kind != "worker" or left.function.scope.is_generator:
+            return False
+        return any(
+            effect.effect in _PACES
+            for call in flow.calls_in(left.function.scope, left.loop.region)
+            for effect in self.model.effects_at(left.function.site(call))
+        )
 
-def kinds_of(found: Iterable[Loss]) -> frozenset[Effect]:
-    """The kinds of effects among losses."""
-    return frozenset(loss.effect.effect for loss in found)
+    def _polls(self, left: LoopAt, effect: EffectAt, outcome: Outcome) -> bool:
+        """Asks the same question again and again, with a pause, until the answer is there."""
+        function, region = left.function, left.loop.region
+        scope = function.scope
+        if scope.regions[region].kind != "while" and left.loop.kind != "other":
+            return False
+        pauses = any(
+            e.effect is Effect.SLEEP and flow.loop_of(scope, call.region) == region
+            for call in flow.calls_in(scope, region)
+            for e in self.model.effects_at(function.site(call))
+        )
+        site = Loss("poll", effect, outcome).site_in(function)
+        return pauses and site.function is function and flow.loop_of(scope, site.fact.region) == region and self._same_question(site, region)  # fmt: skip
 
-
-HANDOFFS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
-
-
-def hands_off(found: Sequence[Loss]) -> bool:
-    """Is the work only there to hand something to a queue or a durable engine?"""
-    data = {loss.effect.effect for loss in found if loss.is_data}
-    return bool(data) and data <= HANDOFFS | {Effect.COMMIT} and bool(data & HANDOFFS)
-
-
-def answered(model: Model, function: Function) -> tuple[Entry, ...]:
-    """The entries in whose own run the function is called and whose end tells somebody that the work is done."""
-    return tuple(r.entry for r in model.exposure(function).entries if r.inline and r.entry.kind in ANSWERS)
-
-
-def is_done_again(model: Model, functions: Iterable[Function]) -> bool:
-    """Does a schedule, a loop or the next start itself call the same function, or does it work through whatever is left?"""
-    functions = list(functions)
-    if any(_SWEEPS.match(function.name) for function in functions):
+    def _same_question(self, site: CallSite, region: int) -> bool:
+        """Nothing that the call is given changes from round to round, but for the handle of what it asks about."""
+        scope = site.function.scope
+        changed = {
+            a.target.id for a in scope.assigns if isinstance(a.target, f.Name) and flow.within(scope, a.region, region)
+        }
+        for expr in (*site.fact.args, *(v for _, v in site.fact.kwargs)):
+            for part in flow.walk(expr):
+                if isinstance(part, f.Name) and part.id in changed and not _is_handle(expr, part):
+                    return False
         return True
-    again = {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP, EntryKind.STARTUP}
-    for function in functions:
-        for reached in model.entries.reaching(function):
-            if reached.inline and reached.entry.kind in again and len(model.entries.path(reached.entry, function)) <= 1:
-                return True
-    return False
+
+    # --- batches ------------------------------------------------------------------------------------------------------
+
+    def _is_batch(self, entry: Entry) -> bool:
+        """A run that works through something by itself; not a program that serves, nor a module tried out by hand."""
+        if self.model.is_script(entry.function.path):
+            return False
+        return entry.source != "__main__" or not entry.function.module.classes
+
+
+def _is_handle(expr: f.Expr, name: f.Name) -> bool:
+    """`execution.name`: the identity of what is polled."""
+    return any(
+        isinstance(part, f.Attr)
+        and part.value == name
+        and (part.name in _HANDLES or part.name.endswith(("_id", "_name")))
+        for part in flow.walk(expr)
+    )
+
+
+def lone_connections(model: Model) -> Iterator[tuple[EffectAt, int]]:
+    """(connection, endless loop) where a function opens a raw connection once and then works with it for ever."""
+    for effect in model.effects_of(Effect.CONNECT):
+        function = effect.function
+        library = model.knowledge.library_of(effect.name)
+        if library is None or not {"sql-driver", "rpc"} & set(library.role):
+            continue
+        if flow.loops_of(function.scope, effect.site.fact.region) or effect.site.fact.use not in {
+            "assigned",
+            "context",
+        }:
+            continue
+        for index, region in enumerate(function.scope.regions):
+            endless = region.kind == "while" and region.start > effect.site.fact.order
+            if endless and model.guards.loop(function, index).kind == "worker":
+                opens_again = any(
+                    e.effect is Effect.CONNECT
+                    for call in flow.calls_in(function.scope, index)
+                    for e in model.effects_through(function.site(call), Effect.CONNECT)
+                )
+                if not opens_again:
+                    yield effect, index

@@ -26,10 +26,10 @@ _BY_EFFECT = {
     Effect.PROCESS_HASH: "process-hash",
 }
 # Conversions keep the origin of what they convert: the language's own.
-_KEEPS = frozenset({
+KEEPS = frozenset({
     "str", "int", "hex", "format", "repr", "bytes", "encode", "decode", "lower", "upper", "strip", "replace", "isoformat", "strftime",
     "timestamp", "join", "hexdigest", "digest", "urlsafe_b64encode", "b64encode", "rstrip", "lstrip", "split", "as_uuid", "total_seconds",
-    "zfill", "float", "round", "min", "max", "tuple", "list", "date", "int_", "get_hex", "tolist", "astimezone", "UUID", "model_dump",
+    "zfill", "float", "round", "min", "max", "tuple", "list", "date", "int_", "get_hex", "tolist", "abs", "astimezone", "UUID", "model_dump",
 })  # fmt: skip
 
 
@@ -178,7 +178,7 @@ class Origins:
         if functions and not (resolution is not None and resolution.classes):
             yield from self._through(site, functions, depth)
             return
-        if last in _KEEPS:
+        if last in KEEPS:
             yield from self._inputs(site, depth)
             return
         factory = self._default_factory(site)

@@ -31,6 +31,9 @@ _PASSES_FIRST = frozenset({
     "asyncio.shield", "asyncio.wait_for", "asyncio.create_task", "asyncio.ensure_future", "builtins.aiter",
     "contextvars.ContextVar", "weakref.proxy",
 })  # fmt: skip
+_HANDS_OUT = frozenset({
+    "get", "resolve", "find_service", "get_service", "provide", "getUtility", "queryUtility", "get_utility", "query_utility",
+})  # fmt: skip
 _PASSES_SECOND = frozenset({"typing.cast", "typing_extensions.cast"})
 _ITEM_OF_FIRST = frozenset({"builtins.next", "builtins.anext", "builtins.max", "builtins.min", "random.choice"})
 
@@ -43,6 +46,7 @@ class CallReader:
         self._evaluator = evaluator
         self._knowledge = evaluator.knowledge
         self._registrars = _registrars(evaluator.knowledge)
+        self._factories: dict[str, CallSite] | None = None
 
     def callees(self, site: CallSite) -> Values:
         """What a call calls."""
@@ -54,7 +58,36 @@ class CallReader:
         super_value = self._super(site)
         if super_value:
             return super_value
-        return join(*[self._result(callee, site) for callee in self.callees(site)])
+        found = join(*[self._result(callee, site) for callee in self.callees(site)])
+        return found or self._asked_for(site)
+
+    def _asked_for(self, site: CallSite) -> Values:
+        """`container.get(Mailer)`, `request.find_service(IMailer)`: an unknown registry hands out what it is asked for by class."""
+        func = site.fact.func
+        if not (isinstance(func, f.Attr) and func.name in _HANDS_OUT):
+            return UNKNOWN
+        if not site.fact.args:
+            name = next((v for k, v in site.fact.kwargs if k == "name"), None)
+            return self._registered_as(name.value) if isinstance(name, f.Str) else UNKNOWN
+        wanted = self._evaluator.evaluate(site.fact.args[0], site.function, site.fact.order)
+        return tuple(Instance(value.cls, site) for value in wanted if isinstance(value, ClassValue))
+
+    def _registered_as(self, name: str) -> Values:
+        """`config.register_service_factory(make_client, name="search")`: what the factory of that name makes."""
+        if self._factories is None:
+            self._factories = {}
+            for function in self._evaluator.symbols.functions:
+                for site in function.calls:
+                    func = site.fact.func
+                    if isinstance(func, f.Attr) and func.name.startswith("register") and site.fact.args:
+                        for keyword, value in site.fact.kwargs:
+                            if keyword == "name" and isinstance(value, f.Str):
+                                self._factories.setdefault(value.value, site)
+        factory = self._factories.get(name)
+        if factory is None:
+            return UNKNOWN
+        made = self._evaluator.evaluate(factory.fact.args[0], factory.function, factory.fact.order)
+        return join(*(self._result(value, factory) for value in made if isinstance(value, FunctionValue | ClassValue)))
 
     def _super(self, site: CallSite) -> Values:
         func = site.fact.func

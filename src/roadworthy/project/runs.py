@@ -109,6 +109,10 @@ def _names_in(expr: f.Expr, function: Function) -> Iterator[str]:
     match expr:
         case f.Name():
             yield expr.id
+            if expr.id not in function.parameters:  # `bound = partial(func, …)` and then `bound` is run
+                for assign in function.bindings.get(expr.id, ())[-2:]:
+                    if isinstance(assign.value, f.CallRef | f.LambdaRef):
+                        yield from _names_in(assign.value, function)
         case f.Star() | f.Await():
             yield from _names_in(expr.value, function)
         case f.CallRef():

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from roadworthy.advice import again as advise_again
+from roadworthy.advice import database as advise_database
 from roadworthy.advice import recipes as advise
+from roadworthy.advice import stopping
 from roadworthy.facts import schema as expr
 from roadworthy.findings.finding import (
     Audience,
@@ -26,15 +29,21 @@ from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
+from roadworthy.project.batches import Batch, fragile_batches
 from roadworthy.project.blocking import Blocked, blocked_coroutines
+from roadworthy.project.boundaries import (
+    RetryOver,
+    comes_again,
+    entries_again,
+    entries_around,
+    feeding_entries,
+    retries_around,
+    retries_over,
+    runs_over_again,
+)
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
-from roadworthy.project.effects import EffectAt
-from roadworthy.project.entry import Entry
-from roadworthy.project.exceptions import Handler
-from roadworthy.project.guard import Guard
-from roadworthy.project.loops import Loop
-from roadworthy.project.losses import (
+from roadworthy.project.cutoff import (
     HANDOFFS,
     Loss,
     answered,
@@ -44,9 +53,60 @@ from roadworthy.project.losses import (
     losses,
     must_complete,
 )
+from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.checks import Check as RowCheck
+from roadworthy.project.database.claims import Claim, UnreadAnswer
+from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.mutations import Mutation
+from roadworthy.project.database.presence import Presence
+from roadworthy.project.database.tables import Column, Table, UniqueKey
+from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed, tells_of_before
+from roadworthy.project.deployment import Reach as SignalReach
+from roadworthy.project.deployment import StartedProcess, Workload
+from roadworthy.project.documents import DefaultId, default_ids, is_index_write
+from roadworthy.project.effects import EffectAt
+from roadworthy.project.entry import Entry
+from roadworthy.project.exceptions import Handler
+from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
+from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
+from roadworthy.project.files import accesses as file_accesses
+from roadworthy.project.guard import Guard
+from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
+from roadworthy.project.keys import KeyUse, key_uses, key_value
+from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
+from roadworthy.project.lifetime import Lifetime, Run
+from roadworthy.project.loops import Loop
+from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.phrases import says_probe
+from roadworthy.project.processes import first_process, unstoppable
+from roadworthy.project.repeats import (
+    brings_batches,
+    changes_state_before,
+    goes_on_after,
+    in_handler,
+    in_loop,
+    is_framework_retry,
+    leaves_doubt,
+    meant,
+    names_a_creation,
+    not_repeatable,
+    polls,
+    repeated_by,
+    selects_by_state,
+    sweeps,
+    write_retrying_clients,
+)
+from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
+from roadworthy.project.retries import Retried
+from roadworthy.project.shutdown import Resource, Shutdown
+from roadworthy.project.signals import Registration
+from roadworthy.project.silence import Silence, acts, logger_near, silences
+from roadworthy.project.spins import Spin, spins, uncapped_pause
+from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
     Container,
@@ -56,23 +116,35 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
+from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn
 from roadworthy.rules import wording as say
 
 __all__ = [
     "ANSWERS",
+    "DELETE",
     "DELIVERED",
     "DETACHED",
     "HANDOFFS",
     "INLINE",
+    "INSERT",
+    "READ",
+    "UPDATE",
+    "UPSERT",
+    "Access",
     "Audience",
+    "Batch",
     "Blocked",
     "CallSite",
     "Callable",
+    "Claim",
     "ClassInfo",
     "ClassValue",
+    "Column",
     "Confidence",
     "Container",
     "Coverage",
+    "Dedup",
+    "DefaultId",
     "Delivery",
     "Edge",
     "Effect",
@@ -80,52 +152,146 @@ __all__ = [
     "Entry",
     "EntryKind",
     "Exposure",
+    "FanOut",
+    "FileAccess",
     "Finding",
+    "Forgotten",
     "Function",
     "FunctionValue",
     "Guard",
     "GuardKind",
     "Handler",
+    "Identity",
+    "InertStop",
     "Instance",
     "Iterable",
     "Iterator",
+    "KeyUse",
     "Library",
     "LibraryObject",
+    "Lifecycles",
+    "Lifetime",
     "Literal",
     "Location",
     "Loop",
     "Loss",
+    "Match",
+    "Minted",
+    "Minting",
     "Model",
+    "Mutation",
     "Origin",
     "Pillar",
+    "Poll",
+    "Presence",
     "Promise",
+    "Registration",
     "Repeat",
+    "Replayed",
+    "Resource",
+    "Retried",
+    "RetryOver",
     "RetryVerdict",
+    "RowCheck",
     "Rule",
+    "Run",
     "Severity",
+    "Shutdown",
+    "SignalReach",
+    "Silence",
     "Spawned",
+    "Spin",
+    "StartedProcess",
     "Step",
+    "Table",
+    "Through",
     "TimeoutVerdict",
+    "UniqueKey",
+    "UnreadAnswer",
+    "Wait",
+    "Workload",
+    "acts",
     "advise",
+    "advise_again",
+    "advise_database",
     "answered",
     "argument",
     "arguments",
     "blocked_coroutines",
+    "brings_batches",
+    "changes_state_before",
+    "comes_again",
+    "dedup_before",
+    "default_ids",
+    "early_syncs",
+    "endless_polls",
+    "endless_waits",
+    "entries_again",
+    "entries_around",
     "expr",
+    "fan_outs",
+    "feeding_entries",
+    "file_accesses",
     "finding",
+    "first_process",
     "flow",
+    "fragile_batches",
+    "given_ids",
+    "goes_on_after",
     "hands_off",
     "has_spread",
+    "hash_columns",
+    "identities",
     "impact_weight",
+    "in_handler",
+    "in_loop",
     "is_bookkeeping",
     "is_done_again",
+    "is_engine_call",
+    "is_framework_retry",
+    "is_guarded",
+    "is_index_write",
+    "is_keyed",
+    "is_lookup",
+    "is_replayed",
+    "key_uses",
+    "key_value",
+    "leaves_doubt",
     "lives_on",
+    "logger_near",
     "losses",
+    "meant",
     "must_complete",
+    "names_a_creation",
+    "not_repeatable",
+    "only_told",
+    "own_ids",
+    "polls",
     "promise_of",
+    "read_back",
+    "repeated_by",
+    "replaces",
+    "replayed_effects",
+    "retries_around",
+    "retries_over",
+    "runs_over_again",
     "say",
+    "says_probe",
+    "selects_by_state",
+    "serves_in_turn",
+    "silences",
     "spawned_work",
+    "spins",
+    "stable_ids",
+    "steers",
+    "stopping",
+    "sweeps",
+    "tells_of_before",
+    "unbounded_effects",
+    "uncapped_pause",
     "unresolved_tasks",
+    "unstoppable",
+    "write_retrying_clients",
 ]  # fmt: skip
 
 Check = Callable[[Model], Iterable[Finding]]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 _KIND = {
     EntryKind.HTTP_HANDLER: "the handler of",
@@ -31,18 +31,69 @@ _KIND = {
 }
 
 
-def entry(found: Entry | None) -> str:
-    """`the handler of `POST /orders``, `the job `send_mail``; `its callers` for None."""
+def entry(found: Entry | None, function: Function | None = None) -> str:
+    """`the handler of `POST /orders``, `the job `send_mail``, always singular; for None `whatever calls `f()``, or `its caller`."""
     if found is None:
-        return "its callers"
-    name = (
-        found.label
-        if "/" in found.label and found.label.startswith(("GET", "POST", "PUT", "PATCH", "DELETE", "/"))
-        else found.function.qualname
-    )
+        return (
+            f"whatever calls `{function.qualname}()`"
+            if function is not None and function.kind == "function"
+            else "its caller"
+        )
     if found.function.kind == "module":
-        return f"the script `{found.function.path}`"
-    return f"{_KIND[found.kind]} `{name}`"
+        what = "the import of" if found.kind is EntryKind.IMPORT_TIME else "the script"
+        return f"{what} `{found.function.path}`"
+    kind = _KIND[found.kind]
+    if found.kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}:
+        kind = kind if _has_route(found) else kind.removesuffix(" of")
+    return f"{kind} `{name(found)}`"
+
+
+def name(found: Entry) -> str:
+    """What people call an entry: its route, else its function; a class of commands is known by its file."""
+    function = found.function
+    if _has_route(found):
+        return found.label
+    if found.kind is EntryKind.COMMAND and function.cls is not None and function.cls.name == "Command":
+        return function.path.rpartition("/")[2].removesuffix(".py")
+    if function.kind == "lambda":
+        return function.qualname.rpartition(".")[0]
+    return function.qualname
+
+
+def _has_route(found: Entry) -> bool:
+    method, _, path = found.label.partition(" ")
+    return path.startswith("/") and method.isupper()
+
+
+def subject(found: Entry | None, function: Function | None = None) -> str:
+    """As `entry`, to start a sentence with."""
+    text = entry(found, function)
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def hangs(found: Entry | None, function: Function | None = None, *, on_loop: bool = False) -> str:
+    """What a call without an end does to an entry, as a sentence without a full stop."""
+    who = entry(found, function)
+    if found is None:
+        return f"{who} hangs with it"
+    if on_loop:
+        return f"{who} holds the event loop, and every other request of the process waits"
+    match found.kind:
+        case EntryKind.HTTP_HANDLER | EntryKind.WEBHOOK_HANDLER | EntryKind.MIDDLEWARE:
+            return f"{who} hangs, and each further request takes another worker until none is left"
+        case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY:
+            return f"{who} hangs, and each further run takes another worker until the queue stands still"
+        case EntryKind.QUEUE_CONSUMER:
+            return f"{who} hangs, and the messages behind this one wait"
+        case EntryKind.WORKER_LOOP | EntryKind.SCHEDULED:
+            return f"{who} stops doing its work, and nothing restarts it"
+        case EntryKind.SIGNAL_RECEIVER:
+            return f"{who} hangs, and with it whatever sent the signal"
+        case EntryKind.STARTUP | EntryKind.IMPORT_TIME:
+            return f"{who} hangs, and the process never becomes ready"
+        case EntryKind.COMMAND:
+            return f"{who} hangs until somebody kills it"
+    return f"{who} hangs"
 
 
 def again(found: Entry) -> str:
@@ -67,6 +118,20 @@ def again(found: Entry) -> str:
     if found.delivery is Delivery.CLIENT_RETRY:
         return "A client that saw a timeout, or a person who clicked twice, sends the request again"
     return "It is run again over the same data after a failure half-way"
+
+
+def twice(found: Entry) -> str:
+    """What comes to an entry twice at the same time: "two requests at once"."""
+    match found.kind:
+        case EntryKind.WEBHOOK_HANDLER:
+            return "the same event twice at once"
+        case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
+            return "two requests at once (a double click is enough)"
+        case EntryKind.QUEUE_CONSUMER | EntryKind.LAMBDA_HANDLER:
+            return "a message and its redelivery at once"
+        case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
+            return "two runs at once"
+    return "two runs that overlap"
 
 
 def call(site: CallSite, model: Model) -> str:
@@ -101,35 +166,38 @@ def told(found: Entry | None) -> str:
     """What its caller believes by then, as a sentence: "The client of `POST /orders` has its answer"."""
     if found is None:
         return "Its caller has gone on"
-    name = f"`{found.label if '/' in found.label else found.function.qualname}`"
+    called = f"`{name(found)}`"
     match found.kind:
         case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
-            return f"The client of {name} has its answer"
+            return f"The client of {called} has its answer"
         case EntryKind.WEBHOOK_HANDLER:
-            return f"{name} has told the sender that the event is taken, so it is not sent again"
+            return f"{called} has told the sender that the event is taken, so it is not sent again"
         case EntryKind.QUEUE_CONSUMER:
-            return f"The message that {name} was given counts as handled"
+            return f"The message that {called} was given counts as handled"
         case EntryKind.JOB:
-            return f"The job {name} counts as done, and the queue does not run it again"
+            return f"The job {called} counts as done, and the queue does not run it again"
         case EntryKind.LAMBDA_HANDLER:
-            return f"The platform takes the event of {name} as handled and freezes the process at once"
+            return f"The platform takes the event of {called} as handled and freezes the process at once"
         case EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
-            return f"The engine has recorded {name} as done"
+            return f"The engine has recorded {called} as done"
         case EntryKind.SCHEDULED | EntryKind.WORKER_LOOP:
-            return f"{entry(found)[0].upper()}{entry(found)[1:]} has gone on to its next round"
+            return f"{subject(found)} has gone on to its next round"
         case EntryKind.SIGNAL_RECEIVER:
-            return f"Whoever made {name} run has gone on"
-    return f"{entry(found)[0].upper()}{entry(found)[1:]} has gone on"
-
-
-def title(text: str, shorter: str = "") -> str:
-    """A title of at most 110 characters: the shorter one where the first is too long, cut where both are."""
-    if len(text) <= 110:
-        return text
-    shorter = shorter or text
-    return shorter if len(shorter) <= 110 else f"{shorter[:108].rstrip(' `')}…"
+            return f"Whoever made {called} run has gone on"
+    return f"{subject(found)} has gone on"
 
 
 def last(name: str) -> str:
     """`run` for `Worker.run`."""
     return name.rpartition(".")[2]
+
+
+def fit(*texts: str) -> str:
+    """The first of several titles that is short enough; the last one is cut at a word, outside of code."""
+    for text in texts:
+        if len(text) <= 110:
+            return text
+    cut = texts[-1][:109].rpartition(" ")[0]
+    if cut.count("`") % 2:
+        cut = cut.rpartition("`")[0].rstrip()
+    return f"{cut}…"

@@ -46,10 +46,13 @@ def call(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int, awaited
     elif arguments_node is not func_node:  # f(x for x in y)
         args = (EXPR[arguments_node.kind_id](scope, arguments_node, "argument", index, depth + 1),)
     start = node.start_point
+    column = start.column
+    if scope.moved_star == node.start_byte:
+        column += 1  # the star before it is none of its own
     order = scope.order
     scope.order = order + 1
     calls[index] = Call(
-        order, scope.region, start.row + 1, node.end_point.row + 1, start.column, func, args, kwargs, awaited, use, outer
+        order, scope.region, start.row + 1, node.end_point.row + 1, column, func, args, kwargs, awaited, use, outer
     )  # fmt: skip
     return CallRef(index)
 

@@ -17,6 +17,7 @@ _ELSE: Final = kinds("else_clause")
 _EXCEPT: Final = kinds("except_clause", "except_group_clause")
 _FINALLY: Final = kinds("finally_clause")
 _AS: Final = kinds("as_pattern")
+_CONDITIONAL: Final = kinds("conditional_expression")
 _WITH_CLAUSE: Final = kinds("with_clause")
 _WITH_ITEM: Final = kinds("with_item")
 _PARENTHESES: Final = kinds("parenthesized_expression", "tuple")
@@ -258,20 +259,24 @@ def _contexts(scope: ScopeWalk, clause: Node) -> list[Node]:
         if item.kind_id in _WITH_ITEM:
             value = scope.parts(item)[0]
             inner = [p for p in scope.parts(value) if p.is_named] if value.kind_id in _PARENTHESES else []
-            found += inner if any(p.kind_id in _AS for p in inner) else [value]
+            found += inner if any(_as_pattern(scope, p) is not None for p in inner) else [value]
     return found
 
 
+def _as_pattern(scope: ScopeWalk, node: Node) -> Node | None:
+    """The `… as name` of an item. Of `a if b else c as d` the grammar hangs it on `c`."""
+    while node.kind_id in _CONDITIONAL:
+        node = scope.parts(node)[-1]
+    return node if node.kind_id in _AS else None
+
+
 def _with_item(scope: ScopeWalk, node: Node, depth: int) -> tuple[Expr, Expr | None]:
-    value = node
-    name: Node | None = None
-    if value.kind_id in _AS:
-        inner = scope.parts(value)
-        value, name = inner[0], inner[-1]
+    named = _as_pattern(scope, node)
+    value = scope.parts(node)[0] if named == node else node
     context = EXPR[value.kind_id](scope, value, "context", -1, depth)
-    if name is None:
+    if named is None:
         return context, None
-    bound = target(scope, name, depth)
+    bound = target(scope, scope.parts(named)[-1], depth)
     line, end_line = lines(node)
     scope.assigns.append(Assign(scope.tick(), scope.region, line, end_line, bound, context, "with"))
     return context, bound

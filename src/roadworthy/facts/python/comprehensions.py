@@ -56,7 +56,7 @@ def _for_clause(scope: ScopeWalk, node: Node, outer: int, depth: int) -> _Clause
     iterable = values[0] if len(values) == 1 else Seq("tuple", tuple(values))
     opened = scope.enter()
     variable = target(scope, parts[at - 1], depth)
-    line, end_line = node.start_point.row + 1, node.end_point.row + 1
+    line, end_line = parts[at - 1].start_point.row + 1, node.end_point.row + 1
     scope.assigns.append(Assign(scope.tick(), scope.region, line, end_line, variable, iterable, "for"))
     return opened, iterable, variable, is_async
 

@@ -18,7 +18,6 @@ MAX_STRING: Final = 20_000
 _MAX_INT: Final = 2**63 - 1
 _MAX_DIGITS: Final = 400
 
-_STRING: Final = kinds("string")
 _INTERPOLATION: Final = kinds("interpolation")
 _CONTENT: Final = kinds("string_content")
 _START: Final = kinds("string_start")
@@ -76,6 +75,12 @@ def _prefixed(scope: ScopeWalk, node: Node, text: str, outer: int, depth: int) -
     return Str(_cut(body if "r" in prefix else unescaped(body)))
 
 
+def is_interpolated(scope: ScopeWalk, node: Node) -> bool:
+    """Whether a literal is an f-string or a template string."""
+    match = _PREFIX.match(scope.text, node.start_byte)
+    return match is not None and not set(match.group().lower()).isdisjoint("ft")
+
+
 def _cut(text: str) -> str:
     return text[:MAX_STRING]
 
@@ -92,7 +97,8 @@ def _interpolated(scope: ScopeWalk, node: Node, raw: bool, outer: int, depth: in
             text = (text if raw else unescaped(text)).replace("{{", "{").replace("}}", "}")
             parts.append(Str(_cut(text)))
         elif kind in _INTERPOLATION:
-            parts.extend(_hole(scope, child, outer, depth))
+            # Several calls for one level of nesting: count it thrice.
+            parts.extend(_hole(scope, child, outer, depth + 3))
         elif child.is_named and kind not in _START:
             scope.extra(child)
     return _joined(parts)

@@ -24,8 +24,9 @@ _CONSTANTS: Final = frozenset({"None", "True", "False"})
 def identifier(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Expr:
     """Read a name."""
     text = scope.text[node.start_byte : node.end_byte]
-    scope.last_read[text] = scope.order
-    return scope.names.get(text) or new_name(scope, text)
+    name = scope.names.get(text) or new_name(scope, text)
+    scope.last_read[name.id] = scope.order
+    return name
 
 
 def new_name(scope: ScopeWalk, text: str) -> Name:
@@ -120,7 +121,8 @@ def index_of(scope: ScopeWalk, value: Expr, nodes: list[Node], outer: int, depth
         if last == "Annotated":
             scope.in_annotation = False
     scope.in_annotation = was_annotation
-    return items[0] if len(items) == 1 and not comma else Seq("tuple", tuple(items))
+    is_one = len(items) == 1 and not comma and type(items[0]) is not Star
+    return items[0] if is_one else Seq("tuple", tuple(items))
 
 
 def display_item(scope: ScopeWalk, node: Node, outer: int, depth: int) -> Expr:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from roadworthy.facts.python.grammar import EXTRAS, SKIPPED, kinds
-from roadworthy.facts.python.names import display_item, new_name, target
+from roadworthy.facts.python.names import display_item, new_name
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, ScopeWalk, expression
 from roadworthy.facts.schema import (
     Assign,
     Bin,
     BoolOp,
     Compare,
-    Const,
     Dict,
     Expr,
     IfExp,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 _BINARY: Final = kinds("binary_operator")
 _BOOLEAN: Final = kinds("boolean_operator")
 _PAIR: Final = kinds("pair")
-_NONE: Final = Const("none", None)
 
 
 @expression("parenthesized_expression")
@@ -232,15 +230,11 @@ def dictionary(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -
 
 @expression("as_pattern")
 def as_pattern(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int) -> Expr:
-    """`value as name` inside an expression, where the grammar puts it in `with (a if b else c as d)`."""
+    """The value of `value as name`; the statement around it binds the name."""
     if depth > MAX_DEPTH:
         return scope.too_deep(node)
-    parts = scope.parts(node)
-    value = EXPR[parts[0].kind_id](scope, parts[0], use, outer, depth + 1)
-    bound = target(scope, parts[-1], depth + 1)
-    line, end_line = node.start_point.row + 1, node.end_point.row + 1
-    scope.assigns.append(Assign(scope.tick(), scope.region, line, end_line, bound, value, "with"))
-    return value
+    first = scope.parts(node)[0]
+    return EXPR[first.kind_id](scope, first, use, outer, depth + 1)
 
 
 @expression("slice")

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 def find_problems(file: FileWalk, root: Node) -> None:
     """One problem for each line at which the parser gave up or had to invent something."""
-    if not root.has_error:
-        return
     found = 0
     stack = [root]
     while stack and found < MAX_PROBLEMS:

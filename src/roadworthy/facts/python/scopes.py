@@ -9,6 +9,7 @@ from roadworthy.facts.python.blocks import block, last_line
 from roadworthy.facts.python.calls import arguments
 from roadworthy.facts.python.grammar import ARGUMENT_LIST, BLOCK, COMMENT, IDENTIFIER, STRING, TYPE, kind, kinds
 from roadworthy.facts.python.hints import annotation
+from roadworthy.facts.python.literals import is_interpolated
 from roadworthy.facts.python.state import EXPR, MAX_DEPTH, FileWalk, Pending, ScopeWalk, expression, statement
 from roadworthy.facts.schema import Expr, LambdaRef, Leave, Param, Scope, Str
 
@@ -21,6 +22,7 @@ _DECORATOR: Final = kinds("decorator")
 _PARAMETERS: Final = kinds("parameters", "lambda_parameters")
 _TYPE_PARAMETER: Final = kinds("type_parameter")
 _EXPRESSION_STATEMENT: Final = kinds("expression_statement")
+_SINGLE_STRING: Final = kinds("string")
 _KEYWORD_MARK: Final = kind("keyword_separator")
 _STAR: Final = kinds("list_splat_pattern")
 _STAR_STAR: Final = kinds("dictionary_splat_pattern")
@@ -183,15 +185,12 @@ def _read(file: FileWalk, pending: Pending) -> Scope:
     else:
         exits, only_pass = block(scope, body, pending.depth)
     scope.leave(opened, "body", lines, 0, exits, only_pass)
-    last_read = scope.last_read
-    if not file.is_ascii:
-        last_read = {file.decoded(name): order for name, order in last_read.items()}
     return Scope(
         pending.index, pending.parent, pending.kind, pending.name, pending.qualname, lines[0], lines[1], start.column,
         pending.is_async, scope.is_generator, pending.decorators, pending.decorator_lines, pending.bases,
         pending.keywords, pending.params, pending.returns, _docstring(scope, pending), pending.region, pending.order,
         tuple(scope.regions), tuple(scope.calls), tuple(scope.assigns), tuple(scope.leaves), tuple(scope.tests),
-        tuple(scope.imports), tuple(scope.globals), last_read,
+        tuple(scope.imports), tuple(scope.globals), scope.last_read,
     )  # fmt: skip
 
 
@@ -203,10 +202,16 @@ def _docstring(scope: ScopeWalk, pending: Pending) -> str:
     if first is None or first.kind_id not in _EXPRESSION_STATEMENT or first.child_count != 1:
         return ""
     inner = first.children[0]
-    if inner.kind_id not in STRING:
+    if inner.kind_id not in STRING or not _is_plain(scope, inner):
         return ""
     value = EXPR[inner.kind_id](scope, inner, "discarded", -1, 0)
     if not isinstance(value, Str):
         return ""
     text = "\n".join(line.strip() for line in value.value.strip()[: 2 * _DOC_LENGTH].splitlines())
     return text.partition("\n\n")[0][:_DOC_LENGTH].strip()
+
+
+def _is_plain(scope: ScopeWalk, node: Node) -> bool:
+    """Whether a string is no f-string: reading that once more would count its calls twice."""
+    parts = [node] if node.kind_id in _SINGLE_STRING else scope.parts(node)
+    return not any(is_interpolated(scope, part) for part in parts)

@@ -75,13 +75,10 @@ class Pending:
 class FileWalk:
     """The state of one file."""
 
-    __slots__ = ("comments", "data", "is_ascii", "names", "paths", "pending", "problems", "scopes", "text")
+    __slots__ = ("comments", "data", "names", "paths", "pending", "problems", "scopes", "text")
 
     def __init__(self, data: bytes) -> None:
-        self.data = data
-        # One character per byte: the byte offsets of the nodes are then offsets into a string, and most words need no decoding.
-        self.text = data.decode("latin-1")
-        self.is_ascii = data.isascii()
+        self.replace(data)
         self.names: dict[str, Name] = {}
         self.paths: dict[str, tuple[Attr, tuple[str, ...]]] = {}
         self.pending: deque[Pending] = deque()
@@ -89,13 +86,20 @@ class FileWalk:
         self.comments: dict[int, Comment] = {}  # by their place: some nodes are looked at twice
         self.problems: list[Problem] = []
 
+    def replace(self, data: bytes) -> None:
+        """Read another source."""
+        self.data = data
+        # One character per byte: the byte offsets of the nodes are then offsets into a string, and most words need no decoding.
+        self.text = data.decode("latin-1")
+
     def decoded(self, text: str) -> str:
         """A slice of `text` as the characters that it means."""
         return text if text.isascii() else text.encode("latin-1").decode("utf-8", "replace")
 
     def word(self, node: Node) -> str:
         """The source text of a node."""
-        return self.decoded(self.text[node.start_byte : node.end_byte])
+        text = self.text[node.start_byte : node.end_byte]
+        return text if text.isascii() else self.decoded(text)
 
     def problem(self, line: int, message: str) -> None:
         """Record a problem, unless there are enough of them or it is known."""

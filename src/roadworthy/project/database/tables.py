@@ -154,6 +154,13 @@ class Schema:
         """The table of a model class."""
         return self.by_model.get(cls) if cls is not None else None
 
+    def table_like(self, cls: ClassInfo | None) -> Table | None:
+        """The table of a model class; for an abstract one that of a class that inherits from it."""
+        found = self.table_of(cls)
+        if found is None and cls is not None:
+            found = next((table for sub in cls.descendants if (table := self.by_model.get(sub)) is not None), None)
+        return found
+
     def is_model(self, cls: ClassInfo | None) -> bool:
         """Do instances of this class stand for rows?"""
         return cls is not None and cls in self.models

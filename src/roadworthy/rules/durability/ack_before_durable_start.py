@@ -100,13 +100,13 @@ def _report(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Mod
         RULE,
         model.place(work.site),
         Severity.HIGH if entry.kind in _TAKES_FOR_GRANTED else Severity.MEDIUM,
-        title=say.title(
+        title=say.fit(
             f"{say.entry(entry)} tells success before `{say.last(work.name)}()` {does}",
             f"success is told before `{say.last(work.name)}()` {does}",
         ),
         issue=(
             f"`{say.call(work.site, model)}` leaves `{work.name}()` to run by itself; it {does} with `{say.call(worst.effect.site, model)}`. "
-            f"{_sentence(say.entry(entry))} does not wait for that."
+            f"{say.subject(entry)} does not wait for that."
         ),
         impact=(
             f"When the process stops in between, or the other side does not answer, the request is lost although {_lower(say.told(entry))}. "
@@ -132,10 +132,6 @@ def _too_early(told: tuple[Entry, ...], work: Spawned, model: Model) -> list[Loc
             if edge.runs_here and reached.entry in told:
                 found.setdefault(edge.site, model.place(edge.site, f"{say.entry(reached.entry)} goes on from here"))
     return list(found.values())[:20]
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _lower(text: str) -> str:

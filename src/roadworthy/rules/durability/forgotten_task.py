@@ -137,7 +137,7 @@ def _report(work: Spawned, lost: list[Loss], model: Model) -> Finding:
         RULE,
         model.place(work.site),
         severity_of(work, lost, model),
-        title=say.title(
+        title=say.fit(
             f"`{name}()` runs in a task that nobody waits for, and it {does}",
             f"`{say.last(name)}()` runs in a task that nobody waits for",
         ),

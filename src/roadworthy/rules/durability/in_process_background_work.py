@@ -167,7 +167,7 @@ def _report(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Mod
         RULE,
         model.place(work.site),
         severity_of(work, lost, told, model),
-        title=say.title(
+        title=say.fit(
             f"`{work.name}()` {does} {where}, with no retry", f"`{say.last(work.name)}()` runs {where}, with no retry"
         ),
         issue=_issue(work, lost, told, model),

@@ -95,7 +95,7 @@ def _report(work: Spawned, model: Model) -> Finding:
         RULE,
         model.place(work.site),
         severity_of(work, model),
-        title=say.title(f"the task of {name} is {bound}"),
+        title=say.fit(f"the task of {name} is {bound}"),
         issue=f"The result of `{call}` is {bound}; the event loop itself keeps only a weak reference to the task.",
         impact=(
             f"The collector may end {name} half-way, and an exception in it is never seen: "

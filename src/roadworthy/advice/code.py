@@ -1,0 +1,207 @@
+"""Code of the reviewed project written again from its facts, for snippets: whole where it is short, `…` where it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from roadworthy.facts.schema import Expr
+    from roadworthy.project.symbols import CallSite, Function
+
+GAP = "…"
+"""Stands for what stays as it is."""
+
+WIDTH = 100
+_DEPTH = 7
+_LONGEST_TEXT = 48
+_BRACKETS = {"tuple": ("(", ")"), "list": ("[", "]"), "set": ("{", "}"), "generator": ("(", ")"), "dict": ("{", "}")}
+_LOOSE = (f.Bin, f.BoolOp, f.Compare, f.IfExp, f.LambdaRef, f.Walrus, f.Yield, f.Await, f.Unary)
+
+
+def written(expr: Expr | None, function: Function, depth: int = 0) -> str:
+    """An expression as its author wrote it, with its arguments."""
+    if expr is None:
+        return ""
+    if depth > _DEPTH:
+        return GAP
+    match expr:
+        case f.Name():
+            return expr.id
+        case f.Attr():
+            return f"{_tight(expr.value, function, depth)}.{expr.name}"
+        case f.CallRef():
+            return call_text(function.calls[expr.index], depth=depth + 1)
+        case f.Str():
+            return _string(expr.value)
+        case f.Const():
+            return {"none": "None", "ellipsis": "...", "bytes": f'b"{GAP}"'}.get(expr.kind, repr(expr.value))
+        case f.FStr():
+            return _f_string(expr, function, depth)
+        case f.Seq() | f.Dict() | f.Comp():
+            return _display(expr, function, depth)
+        case f.Other():
+            return " ".join(expr.text.split())
+    return _operation(expr, function, depth)
+
+
+def _tight(expr: Expr, function: Function, depth: int) -> str:
+    """As an operand: in brackets when it would fall apart."""
+    text = written(expr, function, depth + 1)
+    return f"({text})" if isinstance(expr, _LOOSE) else text
+
+
+def _string(value: str) -> str:
+    if len(value) > _LONGEST_TEXT or "\n" in value:
+        return f'"{GAP}"'
+    plain = repr(value)
+    return f'"{value}"' if plain[0] == "'" and '"' not in value and "\\" not in plain else plain
+
+
+def _f_string(expr: f.FStr, function: Function, depth: int) -> str:
+    parts = []
+    for part in expr.parts:
+        if isinstance(part, f.Str):
+            parts.append(part.value.replace("{", "{{").replace("}", "}}"))
+        else:
+            parts.append("{" + written(part, function, depth + 1) + "}")
+    text = "".join(parts)
+    fine = len(text) <= _LONGEST_TEXT + 20 and "\n" not in text and '"' not in text and "\\" not in text
+    return f'f"{text}"' if fine else f'f"{GAP}"'
+
+
+def _display(expr: f.Seq | f.Dict | f.Comp, function: Function, depth: int) -> str:
+    opening, closing = _BRACKETS["dict" if isinstance(expr, f.Dict) else expr.kind]
+    if isinstance(expr, f.Comp):
+        return f"{opening}{GAP}{closing}"
+    if isinstance(expr, f.Dict):
+        items = [
+            f"**{written(value, function, depth + 1)}"
+            if key is None
+            else f"{written(key, function, depth + 1)}: {written(value, function, depth + 1)}"
+            for key, value in expr.items
+        ]
+    else:
+        items = [written(item, function, depth + 1) for item in expr.items]
+    body = ", ".join(items)
+    if len(body) > 60:
+        body = GAP
+    elif isinstance(expr, f.Seq) and expr.kind == "tuple" and len(items) == 1:
+        body += ","
+    return f"{opening}{body}{closing}"
+
+
+def _operation(expr: Expr, function: Function, depth: int) -> str:
+    def tight(part: Expr) -> str:
+        return _tight(part, function, depth)
+
+    match expr:
+        case f.Bin():
+            return f"{tight(expr.left)} {expr.op} {tight(expr.right)}"
+        case f.BoolOp():
+            return f" {expr.op} ".join(tight(item) for item in expr.items)
+        case f.Compare():
+            rest = " ".join(f"{op} {tight(right)}" for op, right in zip(expr.ops, expr.rights, strict=False))
+            return f"{tight(expr.left)} {rest}"
+        case f.Unary():
+            return f"not {tight(expr.value)}" if expr.op == "not" else f"{expr.op}{tight(expr.value)}"
+        case f.IfExp():
+            return f"{tight(expr.body)} if {tight(expr.test)} else {tight(expr.orelse)}"
+        case f.Sub():
+            return f"{tight(expr.value)}[{written(expr.index, function, depth + 1)}]"
+        case f.Await():
+            return f"await {tight(expr.value)}"
+        case f.Star():
+            return f"*{tight(expr.value)}"
+        case f.LambdaRef():
+            return _lambda(expr, function, depth)
+    return GAP
+
+
+def _lambda(expr: f.LambdaRef, function: Function, depth: int) -> str:
+    inner = function.module.functions[expr.scope]
+    names = ", ".join(param.name for param in inner.scope.params)
+    body = next((leave.value for leave in inner.scope.leaves if leave.value is not None), None)
+    shown = written(body, inner, depth + 1) if body is not None else GAP
+    return f"lambda {names}: {shown}" if names else f"lambda: {shown}"
+
+
+def argument_texts(site: CallSite, without: Sequence[str] = (), depth: int = 0) -> list[str]:
+    """Each argument as written, keywords after positions; those named in `without` left out."""
+    found = [written(arg, site.function, depth) for arg in site.fact.args]
+    for keyword, value in site.fact.kwargs:
+        text = written(value, site.function, depth)
+        if keyword == "**":
+            found.append(f"**{text}")
+        elif keyword not in without:
+            found.append(f"{keyword}={text}")
+    return found
+
+
+def callee_text(site: CallSite) -> str:
+    """The callee as written: `self.session.get`."""
+    text = written(site.fact.func, site.function)
+    return text if len(text) <= 60 else f"{GAP}.{text.rpartition('.')[2]}" if "." in text else GAP
+
+
+def call_text(
+    site: CallSite, extra: Sequence[str] = (), without: Sequence[str] = (), width: int = WIDTH, depth: int = 0
+) -> str:
+    """The call as written with `extra` arguments behind its own, kept short by leaving out the longest of its own."""
+    args = argument_texts(site, without, depth)
+    return apply_text(callee_text(site), args, extra, width)
+
+
+def apply_text(callee: str, args: Sequence[str], extra: Sequence[str] = (), width: int = WIDTH) -> str:
+    """`callee(args, extra)` within `width` columns."""
+    shown = list(args)
+    for index in sorted(range(len(shown)), key=lambda i: -len(shown[i])):
+        if _length(callee, shown, extra) <= width:
+            break
+        keyword, equals, _ = shown[index].partition("=")
+        shown[index] = f"{keyword}={GAP}" if equals and keyword.isidentifier() else GAP
+    if _length(callee, shown, extra) > width:
+        shown = [GAP] if args else []
+    return f"{callee}({', '.join([*_merged(shown), *extra])})"
+
+
+def inside(first: str, args: Sequence[str], width: int = WIDTH - 25) -> str:
+    """`first, args` for the inside of another call's brackets, kept short."""
+    text = apply_text("", [first, *args] if args else [first], width=width)[1:-1]
+    return text if text.startswith(first) else f"{first}, {GAP}"
+
+
+def _length(callee: str, args: Sequence[str], extra: Sequence[str]) -> int:
+    return len(callee) + 2 + sum(len(arg) + 2 for arg in (*args, *extra))
+
+
+def _merged(args: Sequence[str]) -> list[str]:
+    """Neighbouring gaps are one."""
+    merged: list[str] = []
+    for arg in args:
+        if arg != GAP or not merged or merged[-1] != GAP:
+            merged.append(arg)
+    return merged
+
+
+def signature_text(
+    function: Function, width: int = WIDTH, without: Collection[str] = (), is_async: bool | None = None
+) -> str:
+    """`async def send(order_id, *, retry=False):` without annotations and without some parameters."""
+    names = []
+    keyword_only = False
+    for param in function.scope.params:
+        if param.name in without:
+            continue
+        if param.kind == "keyword" and not keyword_only and not any(p.kind == "args" for p in function.scope.params):
+            names.append("*")
+            keyword_only = True
+        stars = {"args": "*", "kwargs": "**"}.get(param.kind, "")
+        default = f"={written(param.default, function.parent or function)}" if param.default is not None else ""
+        names.append(f"{stars}{param.name}{default}")
+    define = "async def" if (function.is_async if is_async is None else is_async) else "def"
+    head = f"{define} {function.name}("
+    return f"{head}{', '.join(names)}):" if len(head) + sum(len(n) + 2 for n in names) <= width else f"{head}{GAP}):"

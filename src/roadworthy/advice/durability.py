@@ -1,0 +1,197 @@
+"""Fixes for work and writes that a crash or deploy would lose."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from roadworthy.advice.code import GAP, apply_text, argument_texts, call_text, callee_text, signature_text, written
+from roadworthy.advice.fixes import Place, fix, recipe_fix
+from roadworthy.advice.patterns import best, cite
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project import flow
+
+if TYPE_CHECKING:
+    from roadworthy.advice.patterns import Pattern
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_LIVE = frozenset({
+    "session", "db", "db_session", "request", "conn", "connection", "client", "cursor", "redis", "websocket", "response",
+    "background_tasks", "self", "loop", "executor",
+})  # fmt: skip
+
+
+def durable(model: Model, function: Function, work: str, callee: Function | None = None) -> str:
+    """Hand work to the durable system of the code base instead of a task of the process."""
+    name = work.removesuffix("()")
+    callee = callee or _callee(model, function, name)
+    args = _arguments(model, function, callee)
+    bare = name.rpartition(".")[2]
+    job = best(model, "job", function)
+    launcher = best(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
+    if callee is not None and any(e.kind is EntryKind.JOB for e in model.entries.at(callee)):
+        started = _launch(launcher, function, bare, args) if launcher is not None else _start(model, job, bare, args)
+        return fix(
+            f"`{name}()` is a job already: start it as one, before success is told.", cite(launcher, function), started
+        )
+    text = f"Make `{name}()` a job, and start that before success is told."
+    lines = _job_lines(job, callee, bare)
+    if launcher is not None:
+        return fix(text, cite(launcher, function), "\n".join([*lines, _launch(launcher, function, bare, args)]))
+    started = _start(model, job, bare, args)
+    if lines and started:
+        return fix(text, cite(job, function), "\n".join([*lines, started]))
+    return recipe_fix(_work_place(model, function, callee, name, args), "durable")
+
+
+def _work_place(model: Model, function: Function, callee: Function | None, name: str, args: list[str]) -> Place:
+    bare = name.rpartition(".")[2]
+    sources = (e.source for e in model.entries.all if e.kind in {EntryKind.JOB, EntryKind.DURABLE_WORKFLOW})
+    extra = {
+        "work": bare,
+        "work_args": ", ".join(args),
+        "work_call": apply_text(name, args),
+        "work_signature": signature_text(callee, without=_LIVE) if callee is not None else f"def {bare}(…):",
+    }
+    return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
+
+
+def _callee(model: Model, function: Function, name: str) -> Function | None:
+    """The function of this name that is started here."""
+    return next((edge.callee for edge in model.edges_from(function) if edge.callee.qualname == name), None)
+
+
+def _arguments(model: Model, function: Function, callee: Function | None) -> list[str]:
+    """What the work is given here, without what lives only in this process."""
+    edge = next((edge for edge in model.edges_from(function) if edge.callee is callee), None)
+    if edge is None or callee is None:
+        return [GAP]
+    args = argument_texts(edge.site)
+    if callee.name not in callee_text(edge.site).split("."):
+        args = _passed_on(edge.site, callee.name, args)
+    return [text for text in args if text.partition("=")[2] not in _LIVE and text not in _LIVE]
+
+
+def _passed_on(site: CallSite, name: str, args: list[str]) -> list[str]:
+    """`Thread(target=f, args=(a, b))`, `add_task(f, a, b)`: what `f` is given."""
+    for keyword, value in site.fact.kwargs:
+        if keyword == "args" and isinstance(value, f.Seq):
+            return [written(item, site.function) for item in value.items]
+    at = next((i for i, text in enumerate(args) if text.rpartition(".")[2] == name), None)
+    if at is None:
+        return [GAP] if any("=" in text and text.rpartition(".")[2] != name for text in args) and len(args) > 1 else []
+    return args[at + 1 :]
+
+
+def _launch(launcher: Pattern, function: Function, work: str, args: list[str]) -> str:
+    """The launcher applied to this work, as it is called nearest by."""
+    use = launcher.near(function)
+    name = launcher.name[:-2].rpartition(".")[2]
+    first: f.Expr | None = None
+    keywords: set[str] = set()
+    if use.site is not None:
+        name = callee_text(use.site)
+        first = use.site.fact.args[0] if use.site.fact.args else None
+        keywords = {keyword for keyword, _ in use.site.fact.kwargs}
+    what = f'"{work}"' if first is None or isinstance(first, f.Str) else work
+    given = [f"args=({', '.join(args)},)"] if "args" in keywords and args else args
+    awaits = "await " if use.site is not None and use.site.fact.awaited else ""
+    return f"{awaits}{apply_text(name, [what, *given])}"
+
+
+def _start(model: Model, job: Pattern | None, work: str, args: list[str]) -> str:
+    """The job started with the method by which the others are: `work.delay(…)`; empty where jobs are started otherwise."""
+    if job is None:
+        return ""
+    starts = best(
+        model, "durable", None, job.family, lambda p: p.definition is None and p.name.startswith(".") and bool(p.family)
+    )
+    use = starts.uses[0] if starts is not None else None
+    if starts is None or use is None or use.site is None:
+        return ""
+    keywords = {keyword for keyword, _ in use.site.fact.kwargs}
+    packed = bool(use.site.fact.args) and isinstance(use.site.fact.args[0], f.Seq)
+    given = args
+    if args and packed:
+        given = [f"({', '.join(args)},)"]
+    elif args and "args" in keywords:
+        given = [f"args=({', '.join(args)},)"]
+    awaits = "await " if use.site.fact.awaited else ""
+    return f"{awaits}{apply_text(f'{work}{starts.name[:-2]}', given)}"
+
+
+def _job_lines(job: Pattern | None, callee: Function | None, work: str) -> list[str]:
+    """The definition of the work as a job, with the decorator that the others have."""
+    if job is None or callee is None:
+        return []
+    is_async = None if any(use.in_async for use in job.uses) else False
+    return [_usual_decorator(job, work), f"{signature_text(callee, without=_LIVE, is_async=is_async)} ...", ""]
+
+
+def _usual_decorator(job: Pattern, work: str) -> str:
+    """The decorator with the arguments that most jobs give it; what differs from job to job gets this one's name."""
+    sites = [use.site for use in job.uses if use.site is not None]
+    if len(sites) * 2 < len(job.uses) or not sites:
+        return job.name
+    given: dict[str, Counter[str]] = {}
+    for site in sites:
+        for text in argument_texts(site):
+            keyword, equals, value = text.partition("=")
+            if equals and keyword.isidentifier():
+                given.setdefault(keyword, Counter())[value] += 1
+    shown = []
+    for keyword, values in given.items():
+        value, count = min(values.items(), key=lambda item: (-item[1], item[0]))
+        known = sum(values.values())
+        if known * 2 < len(sites):
+            continue
+        if count * 3 >= known:
+            shown.append(f"{keyword}={value}")
+        elif value.startswith('"'):
+            shown.append(f'{keyword}="{work}"')
+    return apply_text(job.name, shown)
+
+
+def keep_task(model: Model, site: CallSite) -> str:
+    """Hold a reference to a task and hear of its exception."""
+    own = best(model, "keep-task", site.function)
+    if own is not None:
+        inner = argument_texts(site)[:1]
+        return fix("Keep a reference until it is done.", cite(own, site.function), apply_text(own.name[:-2], inner))
+    return recipe_fix(Place(model, site.function, site), "keep-task")
+
+
+def on_commit(model: Model, site: CallSite, call: str) -> str:
+    """Send after the transaction has committed."""
+    guard = model.transaction_over(site)
+    names: tuple[str, ...] = (guard.name,) if guard is not None else ()
+    if guard is not None and guard.form == "framework":
+        names = tuple(entry.source for entry in model.entries.at(site.function))
+    deferred = _deferred(site)
+    place = Place(model, site.function, site, names, {"deferred": deferred})
+    own = best(model, "on-commit", site.function, accept=lambda p: p.definition is not None)
+    if own is not None:
+        return fix(f"Send `{call}` after the commit.", cite(own, site.function), f"{own.name[:-2]}({deferred})")
+    families = place.situation.libraries
+    example = best(model, "on-commit", site.function, accept=lambda p: p.family in families)
+    return recipe_fix(place, "on-commit", cite(example, site.function))
+
+
+def _deferred(site: CallSite) -> str:
+    """The call as a callable: itself where it takes nothing, a partial in loops, where a lambda would see the last round."""
+    args = argument_texts(site)
+    if not args:
+        return callee_text(site)
+    if flow.loop_of(site.function.scope, site.fact.region) is not None:
+        return apply_text("partial", [callee_text(site), *args])
+    return f"lambda: {call_text(site)}"
+
+
+def atomic_write(model: Model, function: Function, target: str) -> str:
+    """Write beside the file, sync, rename."""
+    own = best(model, "atomic-write", function)
+    if own is not None:
+        return fix("Write it whole or not at all.", cite(own, function), f"{own.name[:-2]}({target}, …)")
+    return recipe_fix(Place(model, function, extra={"target": target}), "atomic-write")

@@ -1,0 +1,159 @@
+"""Clients that are bounded and retried: timeouts, the names that carry the numbers, retry policies, breakers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from roadworthy.advice.code import argument_texts, written
+from roadworthy.advice.mining.seen import Seen, at_site, of_helper
+from roadworthy.advice.stack import family_of
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.guard import Guard
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_SETTINGS = frozenset({"settings", "config", "conf", "cfg", "_settings", "_config", "app_settings", "app_config"})
+_REPEATED = (
+    Effect.HTTP_REQUEST,
+    Effect.RPC,
+    Effect.LLM,
+    Effect.CHARGE,
+    Effect.OBJECT_READ,
+    Effect.OBJECT_WRITE,
+    Effect.PUBLISH,
+)
+_NOT_WORDS = ("connect", "idle", "expire", "session_", "ttl")
+
+
+def timeouts(model: Model) -> Iterator[Seen]:
+    """Calls and constructions that pass a timeout, functions that make such clients, and the names of the numbers."""
+    seen: set[CallSite] = set()
+    for effect in model.effects_of():
+        if not effect.effect.word.external or effect.row.timeout is None:
+            continue
+        verdict = model.timeout(effect)
+        if verdict.bound != "bounded" or verdict.reason != "passed":
+            continue
+        site = _bounded_site(model, effect, at_construction=verdict.at_construction)
+        if site is None or not model.is_reviewed(site.path) or not _says_timeout(site):
+            continue
+        family = family_of(model, effect.name)
+        function = site.function
+        if site.fact.use == "returned" and function.kind == "function" and verdict.at_construction:
+            yield of_helper("timeout", function, _call_of(model, function, effect), family)
+        elif site not in seen:
+            yield replace(at_site("timeout", site, family=family), shape=_limits(site))
+        if site not in seen:
+            seen.add(site)
+            yield from _numbers(site, family)
+
+
+def _bounded_site(model: Model, effect: EffectAt, *, at_construction: bool) -> CallSite | None:
+    return model.clients.construction(effect) if at_construction else effect.site
+
+
+def _says_timeout(site: CallSite) -> bool:
+    return any("timeout" in keyword.lower() for keyword, _ in site.fact.kwargs)
+
+
+def _limits(site: CallSite) -> str:
+    """`connect_timeout=5, read_timeout=10`."""
+    found = [(k, written(v, site.function)) for k, v in site.fact.kwargs if "timeout" in k.lower()]
+    return ", ".join(f"{keyword}={text}" for keyword, text in found)
+
+
+def _call_of(model: Model, factory: Function, effect: EffectAt) -> CallSite | None:
+    """Where the function of the effect gets its client from the factory."""
+    edges = model.edges_to(factory)
+    near = next((edge.site for edge in edges if edge.site.function is effect.function), None)
+    return near or next((edge.site for edge in edges), None)
+
+
+def _numbers(site: CallSite, family: str) -> Iterator[Seen]:
+    """`timeout=settings.HTTP_TIMEOUT`: a name that stands for the number of seconds."""
+    for keyword, expr in site.fact.kwargs:
+        if "timeout" not in keyword.lower() or not is_setting(expr):
+            continue
+        name = written(expr, site.function)
+        if not any(word in name.lower() for word in _NOT_WORDS):
+            yield Seen("timeout-number", name, site.path, site.line, family, shape=f"{keyword}={name}")
+
+
+def is_setting(expr: f.Expr) -> bool:
+    """A module constant, or an attribute of the settings."""
+    if isinstance(expr, f.Name):
+        return expr.id.isupper() and len(expr.id) > 3
+    if not isinstance(expr, f.Attr):
+        return False
+    owner = expr.value
+    root = owner.id if isinstance(owner, f.Name) else owner.name if isinstance(owner, f.Attr) else ""
+    return root.lower() in _SETTINGS
+
+
+def retries(model: Model) -> Iterator[Seen]:
+    """Decorators that retry with a pause and an end, the library's and the project's own."""
+    jobs = {entry.function for entry in model.entries.all if entry.kind is EntryKind.JOB}
+    for function in model.functions:
+        if not function.scope.decorators:
+            continue
+        told: set[int] = set()
+        for guard in model.guards.on_function(function):
+            if guard.kind is GuardKind.RETRY and guard.capped and guard.delay != "none" and guard.line not in told:
+                told.add(guard.line)
+                yield _decorated("job-retry" if function in jobs else "retry", guard, function, model)
+
+
+def breakers(model: Model) -> Iterator[Seen]:
+    """Circuit breakers, as decorators or around a call."""
+    for function in model.functions:
+        for guard in model.guards.on_function(function):
+            if guard.kind is GuardKind.BREAKER:
+                yield _decorated("breaker", guard, function, model)
+
+
+def _decorated(kind: str, guard: Guard, function: Function, model: Model) -> Seen:
+    shape = decorator_at(function, guard.line)
+    name = shape.partition("(")[0] or f"@{guard.name.rpartition('.')[2]}"
+    family = "" if guard.through is not None else family_of(model, guard.name)
+    return Seen(
+        kind, name, guard.path, guard.line, family, guard.through, shape=shape, in_async=function.is_async, on=guard.on
+    )
+
+
+def decorator_at(function: Function, line: int) -> str:
+    """The decorator of a function that stands on a line, as written."""
+    outer = function.parent
+    lines = function.scope.decorator_lines
+    if outer is None or line not in lines:
+        return ""
+    position = lines.index(line)
+    return f"@{written(function.scope.decorators[position], outer)}"
+
+
+def client_retries(model: Model) -> Iterator[Seen]:
+    """Clients that were told to repeat."""
+    seen: set[CallSite] = set()
+    for effect in model.effects_of():
+        if effect.effect not in _REPEATED or not model.library_names(effect.site):
+            continue
+        verdict = model.client_retry(effect)
+        site = verdict.site
+        if site is None or not verdict.repeats or site in seen or not model.is_reviewed(site.path):
+            continue
+        if not any("retr" in text.lower() for text in argument_texts(site)):
+            continue
+        seen.add(site)
+        family = family_of(model, effect.name)
+        returned = site.fact.use == "returned" and site.function.kind == "function"
+        yield (
+            of_helper("retry-client", site.function, _call_of(model, site.function, effect), family)
+            if returned
+            else at_site("retry-client", site, family=family)
+        )

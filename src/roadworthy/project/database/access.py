@@ -1,0 +1,272 @@
+"""Which table a call reads or writes, by which columns it looks rows up, and which columns it fills."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project.database.chains import ChainReader, Match
+from roadworthy.project.database.rawsql import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.facts.schema import Expr
+    from roadworthy.project.calls import CallGraph
+    from roadworthy.project.database.tables import Schema, Table
+    from roadworthy.project.effects import EffectAt, Effects
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
+
+READ, INSERT, UPSERT, UPDATE, DELETE = "read", "insert", "upsert", "update", "delete"
+_KINDS = {
+    Effect.SQL_READ: READ,
+    Effect.SQL_INSERT: INSERT,
+    Effect.SQL_UPSERT: UPSERT,
+    Effect.SQL_UPDATE: UPDATE,
+    Effect.SQL_INCREMENT: UPDATE,
+    Effect.SQL_DELETE: DELETE,
+}
+_DEPTH = 4
+_WIDTH = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Access:
+    """One read or write of one table."""
+
+    kind: str  # "read" "insert" "upsert" "update" "delete"
+    site: CallSite  # the call that runs it
+    effect: EffectAt
+    model: ClassInfo | None
+    table: Table | None
+    lookup: tuple[Match, ...] = ()  # conditions on columns of this table
+    values: tuple[Match, ...] = ()  # columns that are filled
+    exact: bool = True  # every condition was understood
+    filled: bool = True  # every filled column is known
+    method: str = ""  # the last part of the call's name: `get_or_create`
+    links: tuple[str, ...] = ()  # methods of the chain, first to last
+    locked: bool = False  # rows are read for update
+    target: tuple[str, ...] | None = None  # columns of a conflict clause; () for a clause without columns
+    fresh: bool | None = None  # write of an object: made here (True), loaded here (False), unknown (None)
+    object: Expr | None = None  # the object that is written, as an expression of the site's scope
+    listed: tuple[str, ...] = ()  # read: the only columns that are fetched
+
+    @property
+    def function(self) -> Function:
+        """The function in which the call stands."""
+        return self.site.function
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Columns looked up for one exact value, in source order."""
+        return tuple(dict.fromkeys(match.column for match in self.lookup if match.op == "eq"))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Columns that are filled."""
+        return frozenset(match.column for match in self.values)
+
+    @property
+    def looks_for_one(self) -> bool:
+        """Every condition is "this column has this value"."""
+        return self.exact and bool(self.lookup) and all(match.op in {"eq", "null"} for match in self.lookup)
+
+    def value_of(self, column: str) -> Match | None:
+        """What a column is filled with."""
+        return next((match for match in self.values if match.column == column), None)
+
+    def __repr__(self) -> str:
+        name = self.table.name if self.table else self.model.name if self.model else "?"
+        return f"<{self.kind} {name} {self.site.path}:{self.site.line}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Through:
+    """An access seen from a call that leads to it."""
+
+    access: Access
+    site: CallSite  # the call in the function that asks
+    path: tuple[Function, ...] = field(default=())  # functions in between, outermost first
+
+    @property
+    def direct(self) -> bool:
+        """Does the call itself run it?"""
+        return self.site is self.access.site
+
+
+class Accesses:
+    """All accesses of the project, by function and through calls."""
+
+    def __init__(self, graph: CallGraph, effects: Effects, evaluator: Evaluator, schema: Schema) -> None:
+        """Computed function by function on demand."""
+        self._graph = graph
+        self._effects = effects
+        self._schema = schema
+        self._chains = ChainReader(graph, evaluator, schema)
+        self._known: dict[Function, tuple[Access, ...]] = {}
+        self._through: dict[CallSite, tuple[Through, ...]] = {}
+
+    @cached_property
+    def _functions(self) -> tuple[Function, ...]:
+        """Functions with a database effect, in source order."""
+        return tuple(
+            dict.fromkeys(s.function for s, found in self._effects.at.items() if any(_is_sql(e) for e in found))
+        )
+
+    def all(self, *kinds: str) -> Iterator[Access]:
+        """Every access of the project."""
+        for function in self._functions:
+            for access in self.of(function):
+                if not kinds or access.kind in kinds:
+                    yield access
+
+    def of(self, function: Function) -> tuple[Access, ...]:
+        """Accesses that calls of this function run themselves, in source order."""
+        known = self._known.get(function)
+        if known is None:
+            known = self._known[function] = tuple(a for site in function.calls for a in self._at(site))
+        return known
+
+    def at(self, site: CallSite) -> tuple[Access, ...]:
+        """Accesses that this very call runs."""
+        return tuple(access for access in self.of(site.function) if access.site is site)
+
+    def through(self, site: CallSite) -> tuple[Through, ...]:
+        """Accesses of a call, its own or of the functions that it calls and waits for (a few levels down)."""
+        known = self._through.get(site)
+        if known is None:
+            own = tuple(Through(access, site) for access in self.at(site))
+            known = self._through[site] = own or tuple(self._below(site))
+        return known
+
+    def _below(self, site: CallSite) -> Iterator[Through]:
+        queue: deque[tuple[Function, tuple[Function, ...]]] = deque()
+        seen: set[Function] = {site.function}
+        for callee in self.callees(site):
+            queue.append((callee, ()))
+        while queue and len(seen) < _WIDTH:
+            here, above = queue.popleft()
+            if here in seen:
+                continue
+            seen.add(here)
+            path = (*above, here)
+            for access in self.of(here):
+                yield Through(access, site, path)
+            if len(path) < _DEPTH:
+                queue.extend((c, path) for inner in here.calls for c in self.callees(inner))
+
+    def callees(self, site: CallSite) -> Iterator[Function]:
+        """Functions that a call runs and waits for."""
+        for edge in self._graph.outgoing.get(site.function, ()):
+            if edge.site is site and edge.runs_here and edge.kind != "callback":
+                yield edge.callee
+
+    # --- one call -----------------------------------------------------------------------------------------------------
+
+    def _at(self, site: CallSite) -> Iterator[Access]:
+        effects = [effect for effect in self._effects.at.get(site, ()) if _is_sql(effect)]
+        if not effects:
+            yield from self._handed_over(site)
+            return
+        if self._chains.is_inner(site):
+            return
+        effect = max(effects, key=lambda e: _WEIGHT.get(e.effect, 0))
+        if effect.sql:
+            yield from self._raw(effect)
+            return
+        if effect.effect in _KINDS:
+            yield self._orm(_KINDS[effect.effect], effect)
+
+    def _raw(self, effect: EffectAt) -> Iterator[Access]:
+        statement = read_sql(effect.sql)
+        if statement is None or statement.kind not in _KINDS.values():
+            return
+        table = self._schema.table(statement.table)
+        site = effect.site
+        lookup = tuple(Match(name, None, site.function, op) for name, op in statement.where)
+        values = tuple(Match(name, None, site.function) for name in statement.columns)
+        yield Access(
+            statement.kind, site, effect, table.model if table else None, table, _named(lookup, table), _named(values, table),
+            statement.exact, bool(statement.columns), method="execute", locked=statement.locked, target=statement.target,
+        )  # fmt: skip
+
+    def _orm(self, kind: str, effect: EffectAt) -> Access:
+        site = effect.site
+        chain = self._chains.read(site, kind)
+        model = effect.model or chain.model
+        table = self._schema.table_of(model)
+        kind = chain.kind or kind
+        return Access(
+            kind, site, effect, model, table, _named(chain.lookup, table), _named(chain.values, table), chain.exact, chain.filled,
+            chain.method, chain.links, chain.locked, chain.target, chain.fresh, chain.object, chain.listed,
+        )  # fmt: skip
+
+    def _handed_over(self, site: CallSite) -> Iterator[Access]:
+        """A repository of the project is given a statement to run or a fresh object to store."""
+        resolution = self._graph.resolutions.get(site)
+        if resolution is None or not resolution.functions or resolution.classes:
+            return
+        for expr in (*site.fact.args[:2], *(value for _, value in site.fact.kwargs[:3])):
+            handed = self._chains.handed(expr, site)
+            if handed is None:
+                continue
+            kind, chain = handed
+            effect = self._reached(site, kind, chain.model)
+            if effect is not None:
+                table = self._schema.table_of(chain.model)
+                yield Access(
+                    kind, site, effect, chain.model, table, _named(chain.lookup, table), _named(chain.values, table), chain.exact,
+                    chain.filled, chain.method, chain.links, chain.locked, chain.target, chain.fresh, expr,
+                )  # fmt: skip
+                return
+
+    def _reached(self, site: CallSite, kind: str, model: ClassInfo | None) -> EffectAt | None:
+        """The effect inside the callees that does this kind of thing to rows of the model, or of one that is not known there."""
+        wanted = {e for e, k in _KINDS.items() if k == kind} | ({Effect.SQL} if kind == READ else set())
+        queue: deque[tuple[Function, int]] = deque((callee, 0) for callee in self.callees(site))
+        seen: set[Function] = set()
+        while queue and len(seen) < _WIDTH:
+            here, depth = queue.popleft()
+            if here in seen:
+                continue
+            seen.add(here)
+            for inner in here.calls:
+                for effect in self._effects.at.get(inner, ()):
+                    about = (
+                        effect.model is None or model is None or effect.model in model.mro or model in effect.model.mro
+                    )
+                    if effect.effect in wanted and about:
+                        return effect
+                if depth < _DEPTH:
+                    queue.extend((callee, depth + 1) for callee in self.callees(inner))
+        return None
+
+
+_WEIGHT = {
+    Effect.SQL_UPSERT: 6,
+    Effect.SQL_INSERT: 5,
+    Effect.SQL_UPDATE: 4,
+    Effect.SQL_INCREMENT: 4,
+    Effect.SQL_DELETE: 3,
+    Effect.SQL_READ: 2,
+    Effect.SQL: 1,
+}
+
+
+def _is_sql(effect: EffectAt) -> bool:
+    return effect.effect in _WEIGHT
+
+
+def _named(matches: tuple[Match, ...], table: Table | None) -> tuple[Match, ...]:
+    """The matches with columns under the names that the database uses."""
+    if table is None:
+        return matches
+    found = []
+    for match in matches:
+        column = table.column(match.column)
+        found.append(match if column is None else Match(column.name, match.value, match.scope, match.op, match.order))
+    return tuple(found)

@@ -1,0 +1,196 @@
+"""Finds where code looks for a row and inserts one when there is none, in one function or through the functions that it calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+from roadworthy.project.database.access import INSERT, READ
+from roadworthy.project.database.conditions import same_value
+from roadworthy.project.database.presence import Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.database.access import Access, Accesses, Through
+    from roadworthy.project.database.conditions import Match
+    from roadworthy.project.database.tables import Table
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, Function
+
+
+_NESTED = 30  # functions that are looked into at once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Check:
+    """A row is looked for by some columns, and inserted when it is not there."""
+
+    function: Function
+    read: Through
+    write: Through
+    table: Table
+    keys: tuple[str, ...]  # columns that are looked up for a value
+    others: tuple[str, ...]  # columns with other conditions, or with a literal
+    rejects: bool  # a row that is there is an error; otherwise it is used
+
+    @property
+    def model_name(self) -> str:
+        """What the code calls the rows."""
+        return self.table.model.name if self.table.model is not None else self.table.name
+
+
+class Checks:
+    """All such pairs of the project."""
+
+    def __init__(self, accesses: Accesses, evaluator: Evaluator) -> None:
+        """Computed function by function on demand."""
+        self._accesses = accesses
+        self._evaluator = evaluator
+        self._known: dict[Function, tuple[Check, ...]] = {}
+        self._busy: set[Function] = set()
+
+    def of(self, function: Function) -> tuple[Check, ...]:
+        """The pairs of which both halves begin in this function."""
+        known = self._known.get(function)
+        if known is None:
+            if function in self._busy or len(self._busy) > _NESTED:
+                return ()
+            self._busy.add(function)
+            known = self._known[function] = tuple(self._find(function))
+            self._busy.discard(function)
+        return known
+
+    def _find(self, function: Function) -> Iterator[Check]:
+        writes = [w for site in function.calls for w in self._accesses.through(site) if self._is_insert(w)]
+        if not writes:
+            return
+        reads = [
+            r
+            for site in function.calls
+            for r in self._accesses.through(site)
+            if r.access.kind == READ and r.access.table
+        ]
+        seen: set[tuple[int, int]] = set()
+        for read in reads:
+            for write in writes:
+                pair = (id(read.site), id(write.site))
+                if pair in seen or read.site is write.site or read.access.table is not write.access.table:
+                    continue
+                check = self._check(function, read, write)
+                if check is not None:
+                    seen.add(pair)
+                    yield check
+
+    def _is_insert(self, write: Through) -> bool:
+        """An insert that the function of the write does not itself guard by a check of its own."""
+        if write.access.kind != INSERT or write.access.table is None:
+            return False
+        return all(check.write.access is not write.access for function in write.path for check in self.of(function))
+
+    def _check(self, function: Function, read: Through, write: Through) -> Check | None:
+        if read.site.fact.order > write.site.fact.order or not self._answers(read):
+            return None
+        presence = Presence(function, read.site)
+        found = presence.absent_at(write.site)
+        if found is None or not self._same_row(read.access, write.access):
+            return None
+        table = read.access.table
+        assert table is not None
+        keys, others = _columns(read.access, membership=presence.by_membership)
+        if presence.by_membership or presence.mapped is not None:
+            keys = _with_members(keys, read.access, presence.mapped, table)
+        only_joins = all(match.op == "join" for match in read.access.lookup if match.column in keys)
+        if not keys or (only_joins and presence.mapped is None and not presence.by_membership):
+            return None
+        return Check(function, read, write, table, keys, others, found == "reject")
+
+    def _answers(self, read: Through) -> bool:
+        """Does the call give what was read back to the asking function?"""
+        below = read.access.site
+        for function in reversed(read.path):
+            if not _returns(function, below):
+                return False
+            below = next((s for s in _sites_to(read.path, function, self._accesses) if s is not None), below)
+        return True
+
+    def _same_row(self, read: Access, write: Access) -> bool:
+        """May the row that is inserted be the one that was looked for?"""
+        keys = [match for match in read.lookup if match.op in {"eq", "in"}]
+        if write.filled and write.values and read.table is not None:
+            filled = write.columns
+            if any(
+                match.column not in filled and match.column not in read.table.primary
+                for match in keys
+                if match.op == "eq"
+            ):
+                return False
+        answers = [self._same(match, write) for match in keys]
+        return True in answers or not any(answer is False for answer in answers)
+
+    def _same(self, match: Match, write: Access) -> bool | None:
+        value = write.value_of(match.column)
+        if value is None or match.op == "in":
+            return None
+        same = same_value(match, value, self._evaluator)
+        if same is None and match.scope is value.scope and _is_given(match) and _is_given(value):
+            return False  # two parameters, or two attributes of them
+        return same
+
+
+def _is_given(match: Match) -> bool:
+    """A parameter or a dotted path that begins with one: not computed from anything else here."""
+    expr = match.value
+    while isinstance(expr, f.Attr):
+        expr = expr.value
+    return isinstance(expr, f.Name) and expr.id in match.scope.parameters and expr.id not in match.scope.bindings
+
+
+def _columns(read: Access, *, membership: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(columns that identify the row, columns of other conditions)."""
+    keys: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for match in read.lookup:
+        if match.op in {"eq", "join"} or (match.op == "in" and membership):
+            keys[match.column] = None
+        else:
+            others[match.column] = None
+    return tuple(keys), tuple(others)
+
+
+def _with_members(keys: tuple[str, ...], read: Access, mapped: tuple[str, ...] | None, table: Table) -> tuple[str, ...]:
+    """The columns of the lookup and those by which its rows are told apart afterwards; () when these are not known."""
+    listed = mapped or read.listed
+    if any(table.column(name) is None for name in listed):
+        return ()
+    if not listed:
+        return keys if any(match.op == "in" for match in read.lookup) and mapped is None else ()
+    return tuple(
+        dict.fromkeys((*keys, *(column.name for name in listed if (column := table.column(name)) is not None)))
+    )
+
+
+def _returns(function: Function, site: CallSite) -> bool:
+    """Is what this call gives part of what the function returns (or the condition of what it returns)?"""
+    presence = Presence(function, site)
+    return any(leave.kind in {"return", "yield"} and presence.depends(leave.value) for leave in function.scope.leaves)
+
+
+def _sites_to(path: tuple[Function, ...], function: Function, accesses: Accesses) -> Iterator[CallSite]:
+    """The call in the function above that leads to this one."""
+    index = path.index(function)
+    if index == 0:
+        return
+    above = path[index - 1]
+    for site in above.calls:
+        if function in accesses.callees(site):
+            yield site
+
+
+def dominated(function: Function, first: CallSite, second: CallSite) -> bool:
+    """May both calls happen in one run, in this order?"""
+    return first.fact.order < second.fact.order and flow.on_one_path(
+        function.scope, first.fact.region, second.fact.region
+    )

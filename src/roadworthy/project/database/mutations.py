@@ -1,0 +1,264 @@
+"""Finds stored numbers that are read, changed in Python and written back: on a loaded row, through an update, in a cache."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project import flow
+from roadworthy.project.database.access import UPDATE
+from roadworthy.project.database.expressions import last_name
+from roadworthy.project.database.presence import Presence
+from roadworthy.project.values import Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.database.tables import Column, Table
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
+
+_NUMBER = re.compile(r"int|decimal|float|numeric|number|money|amount|serial|real|double", re.IGNORECASE)
+_SAVES = frozenset({"save", "asave"})
+_WRITES = _SAVES | {"add", "merge", "commit", "flush", "update", "bulk_update", "abulk_update", "put", "upsert"}
+_ARITHMETIC = frozenset({"+", "-", "*"})
+_STEPS = frozenset({"+=", "-=", "*="})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mutation:
+    """One stored value that depends on what was read of it before."""
+
+    function: Function
+    line: int
+    end_line: int
+    order: int
+    owner: str  # the row as written: `self`, `voucher`; the key for a cache
+    attribute: str
+    model: ClassInfo | None
+    table: Table | None
+    write: CallSite | None  # the call that stores it; None where the mapper writes at the next commit
+    kind: str  # "row" "update" "cache"
+    typed: bool = True  # False: the row's model is told by the name of its column only
+    read: CallSite | None = None  # the call that read it, where known
+
+
+class Mutations:
+    """All such places of the project."""
+
+    def __init__(self, model: Model) -> None:
+        """Columns are looked up in the schema."""
+        self._model = model
+        self._columns: dict[str, list[tuple[Table, Column]]] | None = None
+
+    def of(self, function: Function) -> Iterator[Mutation]:
+        """In source order: assignments, updates, caches."""
+        scope = function.scope
+        if scope.kind not in {"function", "module"}:
+            return
+        for assign in scope.assigns:
+            if isinstance(assign.target, f.Attr):
+                yield from self._assigned(function, assign, assign.target)
+        for access in self._model.accesses.of(function):
+            if access.kind == UPDATE and access.method in {"update", "aupdate", "execute"}:
+                yield from self._updated(function, access.site)
+        yield from self._cached(function)
+
+    # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def _assigned(self, function: Function, assign: f.Assign, target: f.Attr) -> Iterator[Mutation]:
+        if not (assign.op in _STEPS or (assign.op == "=" and self._steps(assign.value, target, function))):
+            return
+        owner = flow.text_of(target.value, function.scope)
+        cls, fresh = self._row(target.value, function, assign.order)
+        if fresh:
+            return
+        write = self._stored_by(function, owner, assign.order, cls)
+        if cls is not None:
+            table = self._model.schema.table_like(cls)
+            column = table.column(target.name) if table is not None else None
+            if (
+                table is not None
+                and column is not None
+                and _is_number(column)
+                and (write is not None or self._mapper_writes(cls))
+            ):
+                yield Mutation(
+                    function,
+                    assign.line,
+                    assign.end_line,
+                    assign.order,
+                    owner,
+                    column.attribute,
+                    cls,
+                    table,
+                    write,
+                    "row",
+                )
+            return
+        if (
+            write is not None
+            and last_name(write.fact.func) in _SAVES
+            and not self._known(target.value, function, assign.order)
+        ):
+            named = self._named(target.name)
+            if named:
+                table = _nearest(named, owner)
+                yield Mutation(
+                    function, assign.line, assign.end_line, assign.order, owner, target.name, table.model if table else None, table, write, "row",
+                    typed=False,
+                )  # fmt: skip
+
+    def _known(self, expr: f.Expr, function: Function, order: int) -> bool:
+        """Is the owner something that is known not to be a row?"""
+        return bool(self._model.values(expr, function, order))
+
+    def _steps(self, value: f.Expr | None, target: f.Attr, function: Function, depth: int = 0) -> bool:
+        """Is `value` computed from the very attribute: `x.n + 1`, `(x.n or 0) + 1`, a name that holds such?"""
+        if value is None or depth > 2:
+            return False
+        if isinstance(value, f.Name):
+            assigns = function.bindings.get(value.id, ())
+            if assigns and any(a.op in _STEPS for a in assigns) and self._holds(assigns[0].value, target):
+                return True
+            return len(assigns) == 1 and self._steps(assigns[0].value, target, function, depth + 1)
+        return isinstance(value, f.Bin) and value.op in _ARITHMETIC and self._holds(value, target)
+
+    def _holds(self, expr: f.Expr | None, target: f.Attr) -> bool:
+        return any(part == target for part in flow.walk(expr))
+
+    def _row(self, expr: f.Expr, function: Function, order: int) -> tuple[ClassInfo | None, bool]:
+        """(model class of a row, was it made just now) of an expression."""
+        found: list[Instance] = [
+            v
+            for v in self._model.values(expr, function, order)
+            if isinstance(v, Instance) and self._model.schema.is_model(v.cls)
+        ]
+        if not found:
+            return None, False
+        fresh = all(v.site is not None and self._constructs(v.site) for v in found)
+        return found[0].cls, fresh
+
+    def _constructs(self, site: CallSite) -> bool:
+        resolution = self._model.graph.resolutions.get(site)
+        return resolution is not None and bool(resolution.classes)
+
+    def _stored_by(self, function: Function, owner: str, order: int, cls: ClassInfo | None) -> CallSite | None:
+        """The call that writes the row afterwards in the same function."""
+        for site in function.calls:
+            func = site.fact.func
+            if site.fact.order < order or not isinstance(func, f.Attr) or func.name not in _WRITES:
+                continue
+            on_row = flow.text_of(func.value, function.scope) == owner
+            given = any(flow.text_of(arg, function.scope) in {owner, f"[{owner}]"} for arg in site.fact.args[:1])
+            if (on_row and func.name in _SAVES) or (given and func.name not in _SAVES):
+                return site
+            if cls is not None and func.name in {"commit", "flush"} and self._mapper_writes(cls):
+                return site
+        return None
+
+    def _mapper_writes(self, cls: ClassInfo) -> bool:
+        """Are changed rows written at the next commit without being asked to (mapped classes without a `save` of their own)?"""
+        return (
+            not any(self._model.knowledge.knows(f"{base}.save") for base in cls.library_bases)
+            and cls.find_method("save") is None
+        )
+
+    def _named(self, name: str) -> list[tuple[Table, Column]]:
+        """Numeric columns of this name."""
+        if self._columns is None:
+            self._columns = {}
+            for table in self._model.schema.tables:
+                for column in table.columns:
+                    if table.model is not None and _is_number(column) and column.type:
+                        self._columns.setdefault(column.attribute, []).append((table, column))
+        return self._columns.get(name, [])
+
+    # --- updates ------------------------------------------------------------------------------------------------------
+
+    def _updated(self, function: Function, site: CallSite) -> Iterator[Mutation]:
+        """`Order.objects.filter(pk=order.pk).update(total=order.total + 1)`."""
+        for access in self._model.accesses.at(site):
+            for match in access.values:
+                column = access.table.column(match.column) if access.table is not None else None
+                if match.value is None or column is None or not _is_number(column):
+                    continue
+                owner = self._step_owner(match.value, column, function)
+                if owner:
+                    fact = site.fact
+                    yield Mutation(
+                        function, fact.line, fact.end_line, fact.order, owner, column.attribute, access.model, access.table, site, "update"
+                    )  # fmt: skip
+
+    def _step_owner(self, value: f.Expr, column: Column, function: Function) -> str:
+        for part in flow.walk(value):
+            if isinstance(part, f.Bin) and part.op in _ARITHMETIC:
+                for inner in flow.walk(part):
+                    if (
+                        isinstance(inner, f.Attr)
+                        and inner.name in {column.attribute, column.name}
+                        and isinstance(inner.value, f.Name)
+                    ):
+                        cls, fresh = self._row(inner.value, function, 1 << 60)
+                        if cls is not None and not fresh:
+                            return inner.value.id
+        return ""
+
+    # --- caches -------------------------------------------------------------------------------------------------------
+
+    def _cached(self, function: Function) -> Iterator[Mutation]:
+        """`cache.set(key, cache.get(key, 0) + 1)`."""
+        reads = [
+            e.site for site in function.calls for e in self._model.effects_at(site) if e.effect is Effect.CACHE_READ
+        ]
+        if not reads:
+            return
+        for site in function.calls:
+            if len(site.fact.args) < 2 or not any(e.effect is Effect.CACHE_WRITE for e in self._model.effects_at(site)):
+                continue
+            for read in reads:
+                if read is site or not read.fact.args or read.fact.order > site.fact.order:
+                    continue
+                same = flow.text_of(read.fact.args[0], function.scope) == flow.text_of(
+                    site.fact.args[0], function.scope
+                )
+                if same and self._steps_from(site.fact.args[1], read, function):
+                    key = flow.text_of(site.fact.args[0], function.scope)
+                    fact = site.fact
+                    yield Mutation(
+                        function, fact.line, fact.end_line, fact.order, key, key, None, None, site, "cache", True, read
+                    )
+                    break
+
+    def _steps_from(self, value: f.Expr, read: CallSite, function: Function) -> bool:
+        presence = Presence(function, read)
+        for part in flow.walk(value):
+            if isinstance(part, f.Bin) and part.op in _ARITHMETIC and presence.depends(part):
+                return True
+            if isinstance(part, f.Name):
+                assigns = function.bindings.get(part.id, ())
+                if any(a.op in _STEPS for a in assigns) and any(presence.depends(a.value) for a in assigns):
+                    return True
+                if any(
+                    isinstance(a.value, f.Bin) and a.value.op in _ARITHMETIC and presence.depends(a.value)
+                    for a in assigns
+                ):
+                    return True
+        return False
+
+
+def _nearest(named: list[tuple[Table, Column]], owner: str) -> Table | None:
+    """The table whose model is called like the variable; the only one there is; else unknown."""
+    plain = owner.rpartition(".")[2].replace("_", "").lower()
+    for table, _ in named:
+        name = table.model.name.lower() if table.model is not None else ""
+        if name and (name in plain or plain in name):
+            return table
+    return named[0][0] if len(named) == 1 else None
+
+
+def _is_number(column: Column) -> bool:
+    return not column.type or bool(_NUMBER.search(column.type))

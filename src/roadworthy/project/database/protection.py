@@ -1,0 +1,291 @@
+"""What keeps two runs of a check and a write apart: a unique key, a handled conflict, a lock."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.project import flow
+from roadworthy.project.database.presence import Presence
+from roadworthy.project.origins import Origin
+from roadworthy.project.values import FunctionValue, Instance, Library
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from roadworthy.findings.finding import Location
+    from roadworthy.project.database.access import Access, Through
+    from roadworthy.project.database.tables import Table, UniqueKey
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_CONFLICTS = (
+    "integrityerror", "uniqueviolation", "duplicatekey", "duplicateentry", "alreadyexists", "uniqueconstraint", "databaseerror", "dbapierror", "sqlalchemyerror",
+)  # fmt: skip
+_REGISTERS = frozenset(
+    {"exception_handler", "errorhandler", "app_errorhandler", "add_exception_handler", "register_error_handler"}
+)
+_DERIVED = frozenset(
+    {"hash", "digest", "sha", "sha1", "sha256", "md5", "normalised", "normalized", "lower", "slug", "key", "canonical"}
+)
+_MADE_UP = re.compile(
+    r"random|uuid|token_|secret|nanoid|ulid|generate_(public_)?(id|key|code|token)|shortuuid", re.IGNORECASE
+)
+_LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
+
+
+class Protection:
+    """Questions of the rules about races."""
+
+    def __init__(self, model: Model) -> None:
+        """Everything is answered from the model."""
+        self._model = model
+
+    # --- keys ---------------------------------------------------------------------------------------------------------
+
+    def guarding_key(self, table: Table, columns: Collection[str], write: Access | None) -> UniqueKey | None:
+        """A unique key that stops a second row: over the columns, or over them and others that the write fills as well."""
+        known = [column.name for name in columns if (column := table.column(name)) is not None]
+        if not known:
+            return None
+        found = table.unique_over(known)
+        if found is not None and not _is_surrogate(found, write):
+            return found
+        wanted = frozenset(known)
+        for key in table.keys:
+            if (
+                key.in_force
+                and wanted < set(key.columns)
+                and (write is None or not write.filled or set(key.columns) <= write.columns)
+            ):
+                return key
+        if write is not None and self.gives_primary_key(table, write):
+            return next((key for key in table.keys if key.kind == "primary"), None)
+        return _derived_key(table, known)
+
+    def gives_primary_key(self, table: Table, write: Access) -> bool:
+        """Does the write itself give the primary key, from something that is the same in a repetition?"""
+        primary = table.primary
+        if not primary or not set(primary) <= write.columns:
+            return False
+        return all(self.is_stable(write, name) for name in primary)
+
+    def is_stable(self, write: Access, column: str) -> bool:
+        """Is a column filled with something that a repetition fills in again?"""
+        match = write.value_of(column)
+        if match is None or match.value is None:
+            return False
+        origins = self._model.origin(match.value, match.scope, match.order)
+        return not any(origin.kind in {"random", "clock", "process-hash"} for origin in origins)
+
+    def is_made_up(self, table: Table, name: str) -> bool:
+        """Is a column filled with something random by default, so that two rows hardly share it?"""
+        column = table.column(name)
+        if column is None or column.default is None or column.default_scope is None:
+            return False
+        if _MADE_UP.search(flow.text_of(column.default, column.default_scope.scope)):
+            return True
+        found = self._model.origin(column.default, column.default_scope)
+        for value in self._model.values(column.default, column.default_scope):
+            if isinstance(value, FunctionValue):
+                returns = [leave for leave in value.function.scope.leaves if leave.kind == "return"]
+                found = (
+                    *found,
+                    *(o for leave in returns for o in self._model.origin(leave.value, value.function, leave.order)),
+                )
+            elif isinstance(value, Library):
+                found = (*found, *self._by_effect(value))
+        return any(origin.kind == "random" for origin in found)
+
+    def _by_effect(self, value: Library) -> list[Origin]:
+        rows = self._model.knowledge.calls(value.name)
+        return [Origin("random") for row in rows if Effect.RANDOM_VALUE.value in row.effects]
+
+    # --- conflicts ----------------------------------------------------------------------------------------------------
+
+    def is_conflict(self, name: str) -> bool:
+        """Is an exception the one of a unique key that was there already?"""
+        last = name.rpartition(".")[2].lower()
+        return self._model.exceptions.nature(name) == "conflict" or any(word in last for word in _CONFLICTS)
+
+    def conflict_handled(self, function: Function, write: Through) -> bool:
+        """Is the error of a second insert caught: in the function, between it and the write, in a caller, or by the framework?"""
+        if any(self._catches(here) for here in (function, *write.path)):
+            return True
+        covered = self._model.coverage_of(
+            function,
+            lambda guard: (
+                guard.kind in {GuardKind.CATCH, GuardKind.RETRY} and any(self.is_conflict(name) for name in guard.on)
+            ),
+        )
+        return covered.somewhere or self._has_conflict_handler
+
+    def _catches(self, function: Function) -> bool:
+        for index, region in enumerate(function.scope.regions):
+            if region.kind != "except":
+                continue
+            handler = self._model.exceptions.handler(function, index)
+            if any(self.is_conflict(name) for name in handler.types) or (handler.broad and not handler.may_raise):
+                return True
+        return False
+
+    @cached_property
+    def _has_conflict_handler(self) -> bool:
+        """Does the application register a handler for conflicts with its framework?"""
+        for site in self._model.sites():
+            if _last(site.fact.func) in _REGISTERS:
+                types = self._model.exceptions.types(site.fact.args[:1], site.function)
+                if any(self.is_conflict(name) for name in types):
+                    return True
+        return False
+
+    # --- locks --------------------------------------------------------------------------------------------------------
+
+    def lock_held(self, site: CallSite, table: Table | None) -> bool:
+        """May a lock be held when a call runs: a guard, one taken before it here or in a caller, a row of another table?
+
+        `table`: locks on rows of this table do not count, since they cannot hold a row that is not there yet.
+        """
+        if self._model.coverage(site, lambda guard: guard.kind is GuardKind.LOCK).somewhere:
+            return True
+        return self.lock_held_in(site.function, site.fact.order, table)
+
+    def lock_held_in(self, function: Function, order: int, table: Table | None = None) -> bool:
+        """As `lock_held`, for any event of a function."""
+        if (
+            self._locked_before(function, order, table)
+            or self._model.coverage_of(function, lambda g: g.kind is GuardKind.LOCK).somewhere
+        ):
+            return True
+        queue: deque[tuple[Function, int]] = deque([(function, 0)])
+        seen = {function}
+        while queue:
+            here, depth = queue.popleft()
+            for edge in self._model.edges_to(here):
+                if not edge.runs_here:
+                    continue
+                if self._locked_before(edge.caller, edge.site.fact.order, table):
+                    return True
+                if edge.caller not in seen and depth < 2:
+                    seen.add(edge.caller)
+                    queue.append((edge.caller, depth + 1))
+        return False
+
+    def _locked_before(self, function: Function, order: int, table: Table | None) -> bool:
+        return any(self._takes_lock(other, table) for other in function.calls if other.fact.order < order)
+
+    def _takes_lock(self, site: CallSite, table: Table | None) -> bool:
+        for effect in self._model.effects_through(site, Effect.LOCK, Effect.SQL, Effect.SQL_READ):
+            if effect.effect is Effect.LOCK:
+                if table is None or self._model.schema.table_of(effect.model) is not table:
+                    return True
+            elif effect.sql and any(word in effect.sql.lower() for word in ("advisory", "for update", "lock table")):
+                return True
+        for through in self._model.accesses.through(site):
+            if through.access.locked and (table is None or through.access.table is not table):
+                return True
+        return bool(_LOCK_NAME.search(_last(site.fact.func)))
+
+    # --- gates --------------------------------------------------------------------------------------------------------
+
+    def gated(self, site: CallSite) -> bool:
+        """Does a branch on what is stored decide whether a call runs: an early return, an enclosing `if`, a state of a row?"""
+        function = site.function
+        scope = function.scope
+        asked = [other for other in function.calls if other.fact.order < site.fact.order and self._asks(other)]
+        presences = [Presence(function, other) for other in asked]
+        for index, region in enumerate(scope.regions):
+            if region.kind not in {"if", "while"} or region.test is None or region.start > site.fact.order:
+                continue
+            encloses = flow.within(scope, site.fact.region, index) or any(
+                flow.within(scope, site.fact.region, r)
+                for r in flow.siblings(scope, index)
+                if scope.regions[r].kind == "else"
+            )
+            leaves = region.exits in {"return", "raise", "continue", "break", "mixed"} and flow.within(
+                scope, site.fact.region, region.parent
+            )
+            if not (encloses or leaves):
+                continue
+            if any(presence.depends(region.test) for presence in presences) or self._is_state(region.test, function):
+                return True
+        return self._claimed_by_error(site, asked)
+
+    def _asks(self, site: CallSite) -> bool:
+        """Does a call read, claim or change something stored?"""
+        if self._model.accesses.through(site):
+            return True
+        words = (
+            Effect.CACHE_READ,
+            Effect.CACHE_WRITE,
+            Effect.SQL_READ,
+            Effect.SQL_UPSERT,
+            Effect.SQL_UPDATE,
+            Effect.OBJECT_READ,
+        )
+        return bool(self._model.effects_through(site, *words))
+
+    def _is_state(self, test: f.Expr, function: Function) -> bool:
+        """`if order.status == "paid"`: the state of a row."""
+        for part in flow.walk(test):
+            if isinstance(part, f.Attr):
+                values = self._model.values(part.value, function)
+                if any(isinstance(v, Instance) and self._model.schema.is_model(v.cls) for v in values):
+                    return True
+        return False
+
+    def _claimed_by_error(self, site: CallSite, asked: list[CallSite]) -> bool:
+        """`try: Seen.objects.create(…) except IntegrityError: return` before the call."""
+        scope = site.function.scope
+        for other in asked:
+            for _, handlers in flow.try_regions(scope, other.fact.region):
+                if any(scope.regions[h].exits in {"return", "raise", "continue"} for h in handlers):
+                    return True
+        return False
+
+    # --- places -------------------------------------------------------------------------------------------------------
+
+    def place_of_table(self, table: Table, note: str = "") -> Location:
+        """Where a table is declared: its class, or the step that made it."""
+        return self._model.place_of_lines_in(
+            table.place.path, table.place.line, table.place.end_line, table.model.name if table.model else "", note
+        )
+
+    def places_of(self, table: Table, columns: Iterable[str]) -> list[Location]:
+        """Where a table and these of its columns are declared."""
+        found = [self.place_of_table(table, "no unique key over them here")]
+        for name in columns:
+            column = table.column(name)
+            if column is not None and column.place.path == table.place.path:
+                owner = table.model.name if table.model else ""
+                found.append(
+                    self._model.place_of_lines_in(
+                        column.place.path, column.place.line, column.place.end_line, owner, f"`{column.attribute}`"
+                    )
+                )
+        return found
+
+
+def _derived_key(table: Table, columns: list[str]) -> UniqueKey | None:
+    """A unique column that is made of one of these: `abi_hash` of `abi`, `normalised_name` of `name`."""
+    for key in table.keys:
+        if key.in_force and len(key.columns) == 1 and key.kind != "primary":
+            words = key.columns[0].split("_")
+            if any(_DERIVED.intersection(words) and set(name.split("_")) < set(words) for name in columns):
+                return key
+    return None
+
+
+def _is_surrogate(key: UniqueKey, write: Access | None) -> bool:
+    """A key that the database makes up for each row keeps nothing apart, unless the write gives it."""
+    return key.kind == "primary" and write is not None and not set(key.columns) <= write.columns
+
+
+def _last(expr: f.Expr) -> str:
+    if isinstance(expr, f.Name):
+        return expr.id
+    return expr.name if isinstance(expr, f.Attr) else ""

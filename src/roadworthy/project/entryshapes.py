@@ -1,0 +1,81 @@
+"""Entries told by their shape, where the object that registers them could not be followed.
+
+`@worker_app.task(acks_late=True)` with an application from a package that we do not know, or `job.delay(…)` on a plain function:
+the words and options of a framework give it away. Which ones those are is in the library files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+from roadworthy.project.values import FunctionValue, Library, LibraryObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.knowledge.index import Knowledge
+    from roadworthy.knowledge.schema import EntryRow
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, Function, Symbols
+
+_SENT = frozenset({"delay", "apply_async", "delay_on_commit"})
+"""Attributes that a plain function does not have: something made a job of it."""
+
+
+class EntryShapes:
+    """Decorators and calls that look like those of a known framework."""
+
+    def __init__(self, symbols: Symbols, knowledge: Knowledge, evaluator: Evaluator) -> None:
+        """The rows of decorators by the last part of their names."""
+        self._symbols = symbols
+        self._evaluator = evaluator
+        self._rows: dict[str, list[tuple[str, str, EntryRow]]] = {}
+        for library in knowledge.libraries:
+            for row in library.entry:
+                if row.form == "decorator" and (row.retry_arguments or row.acks_after_if):
+                    for name in row.names:
+                        self._rows.setdefault(name.rpartition(".")[2], []).append((library.library, name, row))
+
+    def decorated(self, function: Function) -> Iterator[tuple[EntryRow, str, CallSite | None]]:
+        """Rows that a decorator fits by its last name and by its options or by the name of what it hangs on."""
+        outer = function.parent
+        if outer is None:
+            return
+        for expr in function.scope.decorators:
+            site = outer.calls[expr.index] if isinstance(expr, f.CallRef) else None
+            written = site.fact.func if site is not None else expr
+            if not isinstance(written, f.Attr) or written.name not in self._rows or self._is_known(expr, outer):
+                continue
+            text = flow.text_of(written.value, outer.scope).lower()
+            keywords = {keyword for keyword, _ in site.fact.kwargs} if site is not None else set()
+            for library, name, row in self._rows[written.name]:
+                options = {*row.retry_arguments, *row.acks_after_if, *row.delivery_if}
+                if library in text or keywords & options:
+                    yield row, name, site
+                    break
+
+    def _is_known(self, expr: f.Expr, outer: Function) -> bool:
+        found = self._evaluator.decorator_values(expr, outer)
+        return any(isinstance(value, Library | LibraryObject) for value in found)
+
+    def sent(self) -> Iterator[Function]:
+        """Functions on which something calls `.delay()`, also as `request.task(function).delay()`."""
+        for function in self._symbols.functions:
+            for site in function.calls:
+                func = site.fact.func
+                if isinstance(func, f.Attr) and func.name in _SENT:
+                    yield from self._receivers(func.value, site)
+
+    def _receivers(self, expr: f.Expr, site: CallSite) -> Iterator[Function]:
+        scope = site.function
+        for value in self._evaluator.evaluate(expr, scope, site.fact.order):
+            if isinstance(value, FunctionValue):
+                yield value.function
+        if isinstance(expr, f.CallRef):
+            made = scope.scope.calls[expr.index]
+            if len(made.args) == 1 and isinstance(made.func, f.Attr) and made.func.name in self._rows:
+                for value in self._evaluator.evaluate(made.args[0], scope, site.fact.order):
+                    if isinstance(value, FunctionValue):
+                        yield value.function

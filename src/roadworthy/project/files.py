@@ -1,0 +1,186 @@
+"""Files that the project writes: which, how, and whether it reads them back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project import flow
+from roadworthy.project.arguments import argument
+from roadworthy.project.values import LibraryObject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_PASSING = re.compile(
+    r"tmp|temp|scratch|/dev/|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archive",
+    re.IGNORECASE,
+)
+_SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccess:
+    """One call that opens, writes or reads a file by its path."""
+
+    site: CallSite
+    effect: EffectAt
+    target: f.Expr
+    text: str  # the target as written
+    keys: tuple[str, ...]  # by which the same file is recognised elsewhere
+
+    @property
+    def function(self) -> Function:
+        """The function in which the call stands."""
+        return self.site.function
+
+    @property
+    def is_passing(self) -> bool:
+        """An output, a temporary file, a cache: made to be handed on or made again."""
+        return bool(_PASSING.search(self.text)) or any(_PASSING.search(key) for key in self.keys)
+
+    @property
+    def is_settings_file(self) -> bool:
+        """A file that another program reads its settings from, by its name."""
+        return any(_SETTINGS_FILE.search(key) for key in self.keys)
+
+
+def accesses(model: Model, word: Effect) -> Iterator[FileAccess]:
+    """Calls with this effect that name a file by its path; appending and exclusive creation are no rewriting."""
+    for effect in model.effects_of(word):
+        if effect.row.safe_to_repeat == "no" or _mode(effect, model).startswith("x"):
+            continue
+        target = _target(effect, model)
+        if target is not None and not _in_memory(target, effect, model):
+            site = effect.site
+            yield FileAccess(
+                site, effect, target, flow.text_of(target, site.function.scope), tuple(_keys(target, site.function, 0))
+            )
+
+
+def _mode(effect: EffectAt, model: Model) -> str:
+    """The literal mode of an `open`."""
+    for place, expr in (*((i, a) for i, a in enumerate(effect.site.fact.args)), *effect.site.fact.kwargs):
+        if place in {1, "mode"}:
+            return str(model.literal(expr, effect.function) or "")
+    return ""
+
+
+def _target(effect: EffectAt, model: Model) -> f.Expr | None:
+    site = effect.site
+    if effect.row.identity:
+        place = effect.row.identity[0]
+        return argument(site.fact, place) if place.position == 0 else None
+    func = site.fact.func
+    if not isinstance(func, f.Attr):
+        return None
+    for receiver in model.clients.receivers(effect):
+        if isinstance(receiver, LibraryObject) and _is_handle(receiver, model):
+            return None
+    return func.value
+
+
+def _in_memory(target: f.Expr, effect: EffectAt, model: Model) -> bool:
+    """A buffer that looks like a file."""
+    values = model.values(target, effect.function, effect.site.fact.order)
+    return any(isinstance(v, LibraryObject) and v.type.endswith(("IO", "Buffer")) for v in values)
+
+
+def _is_handle(value: LibraryObject, model: Model) -> bool:
+    """An open file, not a path."""
+    made = model.effects_at(value.site) if value.site is not None else ()
+    return any(e.effect in {Effect.FILE_WRITE, Effect.FILE_READ} for e in made)
+
+
+def _keys(expr: f.Expr, function: Function, depth: int) -> Iterator[str]:
+    """Names by which a path is known: the attribute, constant or helper that gives it, and its last literal part."""
+    match expr:
+        case f.Str(value=text):
+            yield text.rpartition("/")[2] or text
+        case f.Attr():
+            yield f".{expr.name}"
+        case f.Name():
+            local = [a for a in function.bindings.get(expr.id, ()) if a.op == "=" and a.value is not None]
+            if function.kind != "module" and local and depth < 4:
+                for assign in local[-2:]:
+                    if assign.value is not None:
+                        yield from _keys(assign.value, function, depth + 1)
+            elif expr.id not in function.parameters and (function.kind == "module" or expr.id not in function.bindings):
+                yield expr.id
+        case f.CallRef():
+            call = function.scope.calls[expr.index]
+            name = (
+                call.func.name
+                if isinstance(call.func, f.Attr)
+                else call.func.id
+                if isinstance(call.func, f.Name)
+                else ""
+            )
+            for arg in reversed(call.args):
+                found = [k for k in _keys(arg, function, depth + 1)] if depth < 4 else []
+                if found:
+                    yield from found
+                    break
+            if name and name not in {"join", "Path", "str", "open", "expanduser", "abspath"}:
+                yield f"{name}()"
+        case f.Bin():
+            yield from _keys(expr.right, function, depth + 1)
+        case f.FStr(parts=parts):
+            last = parts[-1] if parts else None
+            if isinstance(last, f.Str):
+                yield last.value.rpartition("/")[2] or last.value
+
+
+def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAccess]]) -> FileAccess | None:
+    """A place that reads the file which is written here: by the same constant, literal name, attribute or helper."""
+    for key in written.keys:
+        for read in reads.get(key, ()):
+            if key.startswith(".") and not _same_class(written, read):
+                continue
+            return read
+    return None
+
+
+def _same_class(a: FileAccess, b: FileAccess) -> bool:
+    return a.function.module is b.function.module
+
+
+def replaces(model: Model, function: Function) -> list[CallSite]:
+    """Renames over another file in a function."""
+    return [site for site in function.calls if any(e.effect is Effect.FILE_REPLACE for e in model.effects_at(site))]
+
+
+def early_syncs(model: Model) -> Iterator[tuple[CallSite, str]]:
+    """(fsync, handle) where the handle's own buffer was not flushed before: what it holds is written after the sync."""
+    for site in model.sites():
+        handle = _synced_handle(site)
+        if handle is None or not model.reach.site_reaches(site, {Effect.FILE_SYNC}):
+            continue
+        scope = site.function.scope
+        text = flow.text_of(handle, scope)
+        flushed = any(
+            call.order < site.fact.order
+            and isinstance(call.func, f.Attr)
+            and call.func.name in {"flush", "close"}
+            and flow.text_of(call.func.value, scope) == text
+            for call in scope.calls
+        )
+        if not flushed:
+            yield site, text
+
+
+def _synced_handle(site: CallSite) -> f.Expr | None:
+    """`out` of `fsync(out.fileno())`."""
+    for arg in site.fact.args[:1]:
+        if isinstance(arg, f.CallRef):
+            func = site.function.scope.calls[arg.index].func
+            if isinstance(func, f.Attr) and func.name == "fileno":
+                return func.value
+    return None

@@ -1,0 +1,196 @@
+"""What names the thing that a write writes: the ids, keys and names in its arguments, also those inside lists of records."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.schema import Argument
+from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project import flow
+from roadworthy.project.arguments import arguments
+from roadworthy.project.keys import key_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_ID_NAMES = frozenset(
+    {
+        "id",
+        "_id",
+        "id_",
+        "pk",
+        "uuid",
+        "uid",
+        "doc_id",
+        "document_id",
+        "point_id",
+        "node_id",
+        "chunk_id",
+        "objectID",
+        "key",
+    }
+)
+_RECORDS = frozenset(
+    {
+        "points",
+        "vectors",
+        "documents",
+        "docs",
+        "nodes",
+        "records",
+        "items",
+        "Item",
+        "actions",
+        "body",
+        "objects",
+        "data",
+        "entities",
+    }
+)
+_BY_RECORD = frozenset({Effect.VECTOR_UPSERT, Effect.VECTOR_INSERT, Effect.SQL_UPSERT})
+_HASH_COLUMN = re.compile(r"(^|_)(hash|checksum|digest|fingerprint|etag|signature)$")
+_CACHE_KEY = Argument(argument="key", position=0)
+_LOOKUPS = ("get_or_create", "update_or_create", "aget_or_create", "aupdate_or_create")
+_DEPTH = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One expression that names what is written."""
+
+    expr: f.Expr
+    function: Function
+    order: int
+    name: str  # as the write calls it: `Key`, `id`, `ids`, `points[].id`
+
+
+def identities(model: Model, effect: EffectAt) -> list[Identity]:
+    """Everything in the call that names what it writes, as far as it is written out."""
+    site = effect.site
+    found: list[Identity] = []
+    for where in effect.row.identity:
+        expr = key_value(model, site, where)
+        if expr is None:
+            continue
+        name = where.contains or where.argument or "id"
+        if name in _RECORDS:
+            found.extend(_in_records(model, expr, site.function, site.fact.order, name, 0))
+        else:
+            found.append(Identity(expr, site.function, site.fact.order, name))
+    if is_lookup(effect):
+        found.extend(_lookup(site))
+    elif effect.effect in {Effect.CACHE_READ, Effect.CACHE_WRITE} and not effect.row.identity:
+        found.extend(Identity(e, site.function, site.fact.order, "key") for e in arguments(site.fact, _CACHE_KEY))
+    elif effect.effect in _BY_RECORD and not found:
+        for name, expr in _named_arguments(site):
+            found.extend(_in_records(model, expr, site.function, site.fact.order, name, 0))
+    return found
+
+
+def is_lookup(effect: EffectAt) -> bool:
+    """An upsert that looks for its row by the values it is given (`get_or_create`)."""
+    return effect.name.rpartition(".")[2] in _LOOKUPS
+
+
+def _lookup(site: CallSite) -> Iterator[Identity]:
+    """The columns by which the row is looked for."""
+    for keyword, expr in site.fact.kwargs:
+        if keyword not in {"defaults", "create_defaults", "using", "**"}:
+            yield Identity(expr, site.function, site.fact.order, keyword.partition("__")[0])
+
+
+def _named_arguments(site: CallSite) -> Iterator[tuple[str, f.Expr]]:
+    for expr in site.fact.args:
+        yield "records", expr
+    for keyword, expr in site.fact.kwargs:
+        if keyword in _RECORDS:
+            yield keyword, expr
+
+
+def _in_records(
+    model: Model, expr: f.Expr, function: Function, order: int, name: str, depth: int
+) -> Iterator[Identity]:
+    """Ids of the records in a list: of displays, comprehensions, lists that are appended to, constructors and mappings."""
+    if depth > _DEPTH:
+        return
+    match expr:
+        case f.Seq(kind="tuple") if depth and expr.items and not isinstance(expr.items[0], f.CallRef | f.Dict):
+            yield Identity(expr.items[0], function, order, f"{name}[].id")
+        case f.Seq():
+            for item in expr.items:
+                yield from _in_records(model, item, function, order, name, depth + 1)
+        case f.Comp():
+            yield from _in_records(
+                model, expr.element, function, function.scope.regions[expr.region].end, name, depth + 1
+            )
+        case f.Await() | f.Star():
+            yield from _in_records(model, expr.value, function, order, name, depth + 1)
+        case f.Dict():
+            for key, value in expr.items:
+                if isinstance(key, f.Str) and key.value in _ID_NAMES:
+                    yield Identity(value, function, order, f"{name}[].{key.value}")
+        case f.CallRef():
+            yield from _in_constructor(model, function.calls[expr.index], name, depth)
+        case f.Name():
+            yield from _in_named(model, expr.id, function, order, name, depth)
+
+
+def _in_constructor(model: Model, site: CallSite, name: str, depth: int) -> Iterator[Identity]:
+    for keyword, value in site.fact.kwargs:
+        if keyword in _ID_NAMES:
+            yield Identity(value, site.function, site.fact.order, f"{name}[].{keyword}")
+            return
+    resolution = model.graph.resolutions[site]
+    if resolution.functions and not resolution.classes:
+        for function in resolution.functions[:2]:
+            for leave in function.scope.leaves:
+                if leave.kind in {"return", "yield"} and leave.value is not None:
+                    yield from _in_records(model, leave.value, function, leave.order, name, depth + 2)
+    elif isinstance(site.fact.func, f.Name) and site.fact.func.id in {"list", "tuple", "iter"} and site.fact.args:
+        yield from _in_records(model, site.fact.args[0], site.function, site.fact.order, name, depth + 1)
+
+
+def _in_named(model: Model, name: str, function: Function, order: int, shown: str, depth: int) -> Iterator[Identity]:
+    assigns = function.bindings.get(name, [])
+    for assign in flow.reaching(function.scope, assigns, order)[0] if assigns else ():
+        if assign.value is not None and assign.op == "=":
+            yield from _in_records(model, assign.value, function, assign.order, shown, depth + 1)
+    for call in function.scope.calls:
+        func = call.func
+        puts = isinstance(func, f.Attr) and func.name in {"append", "add", "extend"} and call.args
+        if puts and isinstance(func, f.Attr) and isinstance(func.value, f.Name) and func.value.id == name:
+            yield from _in_records(model, call.args[0], function, call.order, shown, depth + 1)
+    for key, assign in flow.item_assigns(function.scope, name):
+        if key in _ID_NAMES and assign.value is not None:
+            yield Identity(assign.value, function, assign.order, f"{shown}[].{key}")
+
+
+def hash_columns(model: Model) -> Iterator[tuple[CallSite, str, f.Expr]]:
+    """(call, column, value) of everything that is stored in a column which is called a hash: of constructors of tables and of writes."""
+    for function in model.functions:
+        for site in function.calls:
+            named = [(key, value) for key, value in site.fact.kwargs if _HASH_COLUMN.search(key)]
+            if named and (_writes(model, site) or _makes_row(model, site)):
+                for key, value in named:
+                    yield site, key, value
+
+
+def _writes(model: Model, site: CallSite) -> bool:
+    return any(effect.effect.word.persists for effect in model.effects_at(site))
+
+
+def _makes_row(model: Model, site: CallSite) -> bool:
+    """A class of the project that is stored: it has a base of a library that maps or stores."""
+    for value in model.graph.resolutions[site].classes:
+        for base in value.cls.library_bases:
+            library = model.knowledge.library_of(base)
+            if library is not None and {"orm", "store", "vector", "search"} & set(library.role):
+                return True
+    return False

@@ -1,0 +1,249 @@
+"""Processes of the project that live until they are stopped: where they start, which loop they end in, and who hears SIGTERM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project import flow
+from roadworthy.project.calls import DELIVERED
+from roadworthy.project.endless import Endless, Loop
+from roadworthy.project.processes import started
+from roadworthy.project.signals import Registration, Signals, interrupt_regions
+from roadworthy.project.spread import MOST, Spread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function, Module
+
+_ASKS = frozenset({"input", "prompt", "confirm", "getpass"})
+_RUNS = frozenset(
+    {"run", "start", "serve", "serve_forever", "run_forever", "loop_forever", "main_loop", "consume", "start_consuming"}
+)
+_EXHAUSTED = frozenset({"StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty", "EOFError", "IndexError"})
+_NEAR = 5  # calls between a command and its main loop; what lies deeper mostly waits for something
+_ELSEWHERE = DELIVERED | {"thread", "process"}  # where no signal handler can be installed, or for another process
+_LONG = frozenset({"server", "worker", "scheduler", "manager"})
+_LONG_WORDS = frozenset({"serve", "server", "worker", "run-worker", "runserver", "web", "api", "scheduler", "consumer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A command or script that ends in such a loop."""
+
+    root: Function
+    entry: Entry | None
+    loops: tuple[Loop, ...]
+    reached: Mapping[Function, None]  # nearest first
+    tops: tuple[Function, ...]  # the root, or the outermost callers where no entry is known
+    at: CallSite | None  # the call in the root that leads to the loop; None: the loop stands in the root itself
+
+
+class Lifetime:
+    """Answers about long-running processes."""
+
+    def __init__(self, model: Model) -> None:
+        """Nothing is computed before it is asked for."""
+        self._model = model
+        self.signals = Signals(model)
+        self.spread = Spread(model)
+        self.endless = Endless(model, self.signals)
+
+    # --- what lives long ----------------------------------------------------------------------------------------------
+
+    def runs(self) -> Iterator[Run]:
+        """Commands and scripts that do not end by themselves, in source order."""
+        for entry in self._model.entries.all:
+            if entry.kind is not EntryKind.COMMAND or not self._model.is_reviewed(entry.function.path):
+                continue
+            if entry.function.kind == "module" and self._is_trial(entry.function):
+                continue
+            found = self.run(entry.function, entry) or self._unresolved_run(entry.function)
+            if found is not None:
+                yield replace(found, entry=entry)
+
+    def run(self, root: Function, entry: Entry | None = None) -> Run | None:
+        """The loop in which a function ends, or None."""
+        main = self.spread.main(root)
+        if not any(self.endless.loops_of(function) for function, distance in main.items() if distance <= _NEAR):
+            return None
+        reached = self.spread.closure(root)
+        loops = tuple(
+            loop
+            for group in (main, reached.keys() - main.keys())
+            for f in _ordered(group)
+            for loop in self.endless.loops_of(f)
+        )
+        return Run(root, entry, loops, reached, (root,), self.spread.way_to(root, {loops[0].function}))
+
+    def starters(self) -> dict[Function, CallSite]:
+        """Functions that call a library's own loop: one that runs until it is told to stop."""
+        found: dict[Function, CallSite] = {}
+        for function in self._model.functions:
+            for site in function.calls:
+                if self.endless.is_loop_call(site):
+                    found.setdefault(function, site)
+        return found
+
+    def _is_trial(self, body: Function) -> bool:
+        """`if __name__ == "__main__"` of a module that others import, and that nothing starts: there to try it out."""
+        return body.module in self._imported and not any(
+            body in started(self._model, process) for process in self._model.deployment.processes
+        )
+
+    @cached_property
+    def _imported(self) -> frozenset[Module]:
+        """Modules that other reviewed modules import."""
+        symbols = self._model.symbols
+        found: set[Module] = set()
+        for function in self._model.functions:
+            for item in function.scope.imports:
+                if item.level:
+                    folder = symbols.relative(function.module, item.level, item.module)
+                    module = symbols.module_at(folder)
+                    inner = symbols.module_at(f"{folder}/{item.name}")
+                else:
+                    module = symbols.find_module(item.module, function.module)
+                    inner = symbols.find_module(f"{item.module}.{item.name}", function.module)
+                found.update(m for m in (module, inner) if m is not None and m is not function.module)
+        return frozenset(found)
+
+    def lonely_runs(self) -> Iterator[Run]:
+        """Functions that no entry reaches (dispatched by name), that were written to be stopped, and that end in a loop."""
+        reached = {function for run in self.runs() for function in run.reached}
+        marked = {found.site.function for found in self.signals.all if found.names("INT")}
+        marked |= {
+            function for function in self._model.functions if any(True for _ in interrupt_regions(function.scope))
+        }
+        for function in _in_order(marked - reached):
+            others = [r for r in self._model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
+            if others or not self._model.is_reviewed(function.path):
+                continue
+            run = self.run(function) or self._unresolved_run(function)
+            if run is not None:
+                yield replace(run, tops=tuple(self.spread.tops(function)))
+
+    def _unresolved_run(self, function: Function) -> Run | None:
+        """`signal.signal(SIGINT, …)` and then `something.run()`, which cannot be followed."""
+        first = min(
+            (r.site.fact.order for r in self.signals.all if r.site.function is function and r.names("INT")),
+            default=None,
+        )
+        for site in function.calls:
+            func = site.fact.func
+            if first is None or site.fact.order < first or not isinstance(func, f.Attr) or func.name not in _RUNS:
+                continue
+            known = self._model.graph.resolutions[site].functions or self._model.effects.rows(site)
+            if site.fact.use == "discarded" and not known:
+                loop = Loop(function, site.line, "library", site)
+                return Run(function, None, (loop,), self.spread.closure(function), (function,), site)
+        return None
+
+    def interrupt_handler(self, run: Run) -> tuple[Function, int] | None:
+        """An `except KeyboardInterrupt` with clean-up around the way to the loop."""
+        goals = {loop.function for loop in run.loops}
+        for function in run.reached:
+            for region in interrupt_regions(function.scope):
+                body = next(
+                    (r for r in flow.siblings(function.scope, region) if function.scope.regions[r].kind == "try"), None
+                )
+                if body is None or not self._cleans_up(function, region):
+                    continue
+                if self._leads_to(function, body, goals):
+                    return function, region
+        return None
+
+    def _leads_to(self, function: Function, region: int, goals: set[Function]) -> bool:
+        """Does a block hold a loop, lie in one, or hold a call that comes to one?"""
+        inside = function.scope.regions[region]
+        if any(inside.line <= loop.line <= inside.end_line for loop in self.endless.loops_of(function)):
+            return True
+        lines = {loop.line for loop in self.endless.loops_of(function) if loop.site is None}
+        if any(function.scope.regions[outer].line in lines for outer in flow.loops_of(function.scope, region)):
+            return True
+        for edge in self._model.edges_from(function):
+            if edge.kind in DELIVERED or not flow.within(function.scope, edge.site.fact.region, region):
+                continue
+            if edge.callee in goals or self.spread.closure(edge.callee).keys() & goals:
+                return True
+        return False
+
+    def _cleans_up(self, function: Function, region: int) -> bool:
+        """Do the handler or the `finally` of its statement do more than log and leave?"""
+        for other in flow.siblings(function.scope, region):
+            if other == region or function.scope.regions[other].kind == "finally":
+                for call in flow.calls_in(function.scope, other):
+                    if not self.signals.is_talk(function.site(call)) and not self.signals.leaves(function.site(call)):
+                        return True
+        return False
+
+    # --- who hears SIGTERM --------------------------------------------------------------------------------------------
+
+    def handled(self, run: Run) -> bool:
+        """Does anything that the main thread passes, or that runs at import, take care of SIGTERM?"""
+        inside = self.spread.along(run.tops, _ELSEWHERE)
+        if any(
+            found.covers("TERM")
+            and found.action != "default"
+            and (found.site.function in inside or found.site.function.kind == "module")
+            for found in self.signals.all
+        ):
+            return True
+        return any(self._is_shielded(top) for top in run.tops)
+
+    def _is_shielded(self, top: Function) -> bool:
+        """Is the nearest thing that goes on for ever on the main thread a library's loop that handles the signal?"""
+        main = self.spread.main(top)
+        own = min((distance for function, distance in main.items() if self.endless.loops_of(function)), default=MOST)
+        return any(distance <= own and self.endless.shields(function) for function, distance in main.items())
+
+    def registrations(self, reached: Iterable[Function], name: str) -> list[Registration]:
+        """Registrations for one signal in these functions."""
+        inside = set(reached)
+        return [found for found in self.signals.all if found.names(name) and found.site.function in inside]
+
+    def is_interactive(self, reached: Iterable[Function]) -> bool:
+        """A program that asks a person."""
+        return any(
+            name.rpartition(".")[2] in _ASKS
+            for function in reached
+            for site in function.calls
+            for name in self._model.library_names(site)
+        )
+
+    # --- what is at stake ---------------------------------------------------------------------------------------------
+
+    def at_stake(self, run: Run) -> list[EffectAt]:
+        """Effects of the loops that matter when they are cut off: what persists or leaves the process, no telemetry."""
+        inside = dict.fromkeys(function for loop in run.loops for function in self.spread.closure(loop.function))
+        return self._effects_that_matter(inside) or self._effects_that_matter(run.reached)
+
+    def is_in_loop(self, run: Run, effect: EffectAt) -> bool:
+        """Does one of the loops come to this effect, as far as its calls are known?"""
+        return any(effect.function in self.spread.closure(loop.function) for loop in run.loops)
+
+    def _effects_that_matter(self, functions: Iterable[Function]) -> list[EffectAt]:
+        found = []
+        for function in functions:
+            for site in function.calls:
+                for effect in self._model.effects_at(site):
+                    word = effect.effect.word
+                    if (word.persists or word.external) and not word.telemetry and not word.secondary:
+                        found.append(effect)
+        return found
+
+
+def _ordered(functions: Iterable[Function]) -> Iterable[Function]:
+    """A mapping is in order already; a set is not."""
+    return functions if isinstance(functions, dict) else _in_order(functions)
+
+
+def _in_order(functions: Iterable[Function]) -> list[Function]:
+    return sorted(functions, key=lambda function: (function.path, function.line, function.scope.index))

@@ -1,0 +1,94 @@
+"""Jobs that a schedule sends again and again: named in a table of schedules, or handed over beside an interval."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project import flow
+from roadworthy.project.values import FunctionValue, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_TIMES = re.compile(r"cron|timedelta|schedule|interval|periodic|\bevery", re.IGNORECASE)
+_CRON = re.compile(r"cron|schedule|periodic|\bevery", re.IGNORECASE)
+_SENDS = frozenset({"delay", "apply_async", "send", "enqueue", "send_task", "enqueue_in", "enqueue_at", "retry", "set"})
+
+
+def scheduled_jobs(model: Model) -> frozenset[Function]:
+    """Functions of jobs that come round by themselves."""
+    jobs: dict[str, Function] = {}
+    for entry in model.entries.all:
+        if entry.kind is EntryKind.JOB:
+            for name in _names(entry.function, entry.site, model):
+                jobs.setdefault(name, entry.function)
+    found: dict[Function, None] = {}
+    for function in model.symbols.functions:
+        for expr in _schedules(function):
+            for job in _meant(expr, function, model, jobs):
+                found[job] = None
+    own = {e.function for e in model.entries.all if e.kind is EntryKind.SCHEDULED or _has_cron(e.function)}
+    return frozenset((*(job for job in found if job in set(jobs.values())), *own))
+
+
+def _has_cron(function: Function) -> bool:
+    """`@actor(cron_trigger=…)`, `@job(schedule=…)`."""
+    outer = function.parent
+    for expr in function.scope.decorators if outer is not None else ():
+        if isinstance(expr, f.CallRef) and outer is not None:
+            call = outer.scope.calls[expr.index]
+            if any(_CRON.search(keyword) for keyword, _ in call.kwargs):
+                return True
+            if isinstance(call.func, f.Name | f.Attr) and _CRON.search(flow.text_of(call.func, outer.scope)):
+                return True
+    return False
+
+
+def _names(function: Function, site: CallSite | None, model: Model) -> Iterator[str]:
+    """Under what a schedule may name a job: its path, ends of it, the name that it was given."""
+    parts = function.id.split(".")
+    for start in range(len(parts) - 1):
+        yield ".".join(parts[start:])
+    for keyword, value in site.fact.kwargs if site is not None else ():
+        literal = (
+            model.literal(value, site.function) if site is not None and keyword in {"name", "actor_name"} else None
+        )
+        if isinstance(literal, str):
+            yield literal
+
+
+def _schedules(function: Function) -> Iterator[f.Expr]:
+    """What stands beside a time in a table or call."""
+    scope = function.scope
+    for assign in scope.assigns:
+        for part in flow.walk(assign.value):
+            if isinstance(part, f.Dict):
+                keys = {key.value for key, _ in part.items if isinstance(key, f.Str)}
+                if "task" in keys and any(_TIMES.search(key) for key in keys):
+                    yield from (value for key, value in part.items if isinstance(key, f.Str) and key.value == "task")
+    for call in scope.calls:
+        if isinstance(call.func, f.Attr) and call.func.name in _SENDS:
+            continue  # a time on one message is no schedule
+        values = (*call.args, *(value for _, value in call.kwargs))
+        text = flow.text_of(call.func, scope)
+        if _TIMES.search(text) or any(_TIMES.search(flow.text_of(v, scope)) for v in values) or any(_TIMES.search(k) for k, _ in call.kwargs):  # fmt: skip
+            yield from values
+
+
+def _meant(expr: f.Expr, function: Function, model: Model, jobs: dict[str, Function]) -> Iterator[Function]:
+    if isinstance(expr, f.CallRef):  # `job.s()`
+        func = function.scope.calls[expr.index].func
+        expr = func.value if isinstance(func, f.Attr) else expr
+    if not isinstance(expr, f.Str | f.Name | f.Attr | f.FStr):
+        return
+    for value in model.values(expr, function):
+        if isinstance(value, FunctionValue):
+            yield value.function
+        elif isinstance(value, Literal) and isinstance(value.value, str) and value.value in jobs:
+            yield jobs[value.value]

@@ -1,0 +1,106 @@
+"""Stable ids at hand: names in a function that are the same each time the same work is done."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+from roadworthy.project.arguments import argument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.knowledge.schema import Argument
+    from roadworthy.project.symbols import CallSite, Function
+
+_ID = re.compile(
+    r"^(id|pk|uuid|uid|guid|slug|sku|isbn|reference|ref|external_id|number|checksum|digest|sha256|etag|fingerprint)$"
+    r"|_(id|pk|uuid|uid|guid|slug|sku|reference|number|hash|checksum|digest|sha|sha256|fingerprint)$",
+    re.IGNORECASE,
+)
+_PROCESS = re.compile(
+    r"(^|[._])(self\.(id|uuid|uid)|request_id|trace_id|span_id|correlation_id|session_id|task_id|job_id|worker_id|node_id|process_id|thread_id"
+    r"|client_id|app_id|api_id|chat_id|run_id|message_group_id)$",
+    re.IGNORECASE,
+)
+_SCOPE = re.compile(
+    r"(^|[._])(user|tenant|org|organi[sz]ation|account|company|workspace|team|project|owner|author|location|site)(_id|\.id|\.pk|_pk)$"
+)
+
+
+def stable_ids(site: CallSite) -> list[str]:
+    """Ids of business objects that are read in the function of a call, or are parameters of it; the most telling first.
+
+    Ids of runs, traces and sessions do not count; ids of tenants and users come last, since many things share one.
+    """
+    found: dict[str, int] = {}
+    for text, rank in (*_in_call(site), *_in_function(site.function)):
+        last = text.rpartition(".")[2].rpartition("['")[2].removesuffix("']")
+        if _ID.search(last) and not _PROCESS.search(text):
+            found.setdefault(text, rank + (10 if _SCOPE.search(text) else 0))
+    return sorted(found, key=lambda text: (found[text], text))
+
+
+def own_ids(site: CallSite) -> list[str]:
+    """The stable ids that belong to one thing: not those of a tenant, a user or another scope that many things share."""
+    return [text for text in stable_ids(site) if not _SCOPE.search(text)]
+
+
+def given_ids(site: CallSite, without: Argument | None = None) -> list[str]:
+    """The stable ids that a call is given; `without`: the argument that is judged itself."""
+    expr = argument(site.fact, without)
+    own = (
+        {flow.text_of(part, site.function.scope) for part in flow.walk(expr)}
+        if isinstance(expr, f.Name | f.Attr)
+        else set()
+    )
+    inner = [site, *(_result_called(site))]
+    found: dict[str, int] = {}
+    for call in inner:
+        for text, _ in _in_call(call):
+            last = text.rpartition(".")[2]
+            if _ID.search(last) and not _PROCESS.search(text) and text not in own:
+                found.setdefault(text, 10 if _SCOPE.search(text) else 0)
+    return sorted(found, key=lambda text: (found[text], text))
+
+
+def _result_called(site: CallSite) -> Iterator[CallSite]:
+    """`queue.add(job)(order_id)`: the call of what this call returns."""
+    for other in site.function.calls:
+        if isinstance(other.fact.func, f.CallRef) and other.fact.func.index == site.index:
+            yield other
+
+
+def _in_call(site: CallSite) -> Iterator[tuple[str, int]]:
+    """What the call itself is given."""
+    scope = site.function.scope
+    for expr in (*site.fact.args, *(value for _, value in site.fact.kwargs)):
+        for part in flow.walk(expr):
+            if isinstance(part, f.Name | f.Attr):
+                yield flow.text_of(part, scope), 0
+
+
+def _in_function(function: Function) -> Iterator[tuple[str, int]]:
+    """Parameters and dotted names that are read."""
+    here: Function | None = function
+    rank = 1
+    while here is not None and here.kind in {"function", "lambda"}:
+        for param in here.scope.params:
+            yield param.name, rank
+        for text in here.scope.last_read:
+            if "." in text and not text.startswith(("cls.", "settings.")) and text.count(".") <= 2:
+                yield text, rank + 1
+        here, rank = here.parent, rank + 3
+    for text in _items(function.scope):
+        yield text, 3
+
+
+def _items(scope: f.Scope) -> Iterator[str]:
+    """`event["id"]`, `row["external_id"]`: shown as written."""
+    exprs = [a.value for a in scope.assigns] + [e for c in scope.calls for e in (*c.args, *(v for _, v in c.kwargs))]
+    for expr in exprs:
+        for part in flow.walk(expr):
+            if isinstance(part, f.Sub) and isinstance(part.index, f.Str) and _ID.search(part.index.value):
+                yield flow.text_of(part, scope)

@@ -1,0 +1,139 @@
+"""A state file is rewritten in place.
+
+## Why it fails in production
+Opening a file for writing empties it first. A crash, a full disk or a deploy between that moment and the last byte leaves half a file
+where the state was, and whoever reads it meanwhile sees the half. The old state is gone in either case.
+
+## What is reported
+A file that the project reads back, or a settings file of another program, that is opened for writing or written as a whole in place.
+A write-then-rename scheme that syncs the descriptor while data still sits in the file object's buffer.
+
+## What is not reported
+Files written beside the old one and renamed over it. Appending. Outputs, exports, downloads, logs, caches and temporary files.
+Files that a command writes where its user says.
+
+## Bad
+```python
+import json
+
+STATE = "/var/lib/app/cursor.json"
+
+def load() -> dict:
+    with open(STATE) as file:
+        return json.load(file)
+
+def save(state: dict) -> None:
+    with open(STATE, "w") as file:  # finding: in-place-state-write
+        json.dump(state, file)
+```
+
+## Good
+```python
+import json
+import os
+import tempfile
+
+STATE = "/var/lib/app/cursor.json"
+
+def load() -> dict:
+    with open(STATE) as file:
+        return json.load(file)
+
+def save(state: dict) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=os.path.dirname(STATE), delete=False) as file:
+        json.dump(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, STATE)
+```
+"""
+
+from collections import defaultdict
+
+from roadworthy.rules.api import (
+    CallSite,
+    Effect,
+    FileAccess,
+    Finding,
+    Iterator,
+    Model,
+    Rule,
+    Severity,
+    advise,
+    early_syncs,
+    file_accesses,
+    finding,
+    read_back,
+    replaces,
+    say,
+)
+
+RULE = Rule(id="in-place-state-write", anti_pattern="non-atomic-write", doc=__doc__)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Files that are written in place and read back, then schemes that sync too early."""
+    reads: dict[str, list[FileAccess]] = defaultdict(list)
+    for read in file_accesses(model, Effect.FILE_READ):
+        for key in read.keys:
+            reads[key].append(read)
+    seen: set[CallSite] = set()
+    for written in file_accesses(model, Effect.FILE_WRITE):
+        if (
+            written.site in seen
+            or written.is_passing
+            or replaces(model, written.function)
+            or is_given_by_user(written, model)
+        ):
+            continue
+        back = read_back(model, written, reads)
+        if back is not None or (written.is_settings_file and not model.is_script(written.site.path)):
+            seen.add(written.site)
+            yield _report(written, back, model)
+    for site, handle in early_syncs(model):
+        yield _report_sync(site, handle, model)
+
+
+def is_given_by_user(written: FileAccess, model: Model) -> bool:
+    """A command that writes where it was told to: its user sees the result."""
+    exposure = model.exposure(written.function)
+    return exposure.only_commands and any(
+        o.kind == "argument" for o in model.origin(written.target, written.function, written.site.fact.order)
+    )
+
+
+def _report(written: FileAccess, back: FileAccess | None, model: Model) -> Finding:
+    exposure = model.exposure(written.function)
+    call = say.call(written.site, model)
+    reader = f"`{back.function.qualname}()` reads back" if back is not None else "another program reads"
+    related = [model.place(back.site, "reads it back")] if back is not None else []
+    return finding(
+        RULE,
+        model.place(written.site),
+        Severity.LOW if exposure.only_commands else Severity.MEDIUM,
+        title=f"`{call}` rewrites `{written.text}` in place, and {reader} it"[:110],
+        issue=f"`{written.function.qualname}()` empties `{written.text}` and writes it anew; the file is the one that {reader}.",
+        impact=f"A crash, a full disk or a deploy while {say.entry(exposure.worst)} writes leaves an empty or half file: the old state is gone, "
+        "and a reader at that moment takes the half for the whole.",
+        fix=advise.atomic_write(model, written.function, written.text),
+        related=related,
+        steps=model.steps(exposure.worst, written.function, written.site),
+        confidence=model.confidence_of(written.effect),
+        subject=written.text,
+    )
+
+
+def _report_sync(site: CallSite, handle: str, model: Model) -> Finding:
+    exposure = model.exposure(site.function)
+    return finding(
+        RULE,
+        model.place(site),
+        Severity.MEDIUM,
+        title=f"`{say.call(site, model)}` syncs `{handle}` before its buffer is flushed",
+        issue=f"What `{handle}` still holds in its own buffer is not in the file yet when `{say.call(site, model)}` runs; it is written later, unsynced.",
+        impact="After a power loss the renamed file can be shorter than what was written, although the code waited for the disk.",
+        fix=f"Flush first:\n```python\n{handle}.flush()\nos.fsync({handle}.fileno())\n```",
+        steps=model.steps(exposure.worst, site.function, site),
+        subject=handle,
+    )

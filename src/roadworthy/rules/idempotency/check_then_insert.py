@@ -1,0 +1,240 @@
+"""Code looks for a row and inserts one when there is none, and nothing makes the two steps one.
+
+## Why it fails in production
+Two requests, workers or deliveries at once both find nothing and both insert. Without a unique key there are two rows from then on:
+every later lookup finds either, or fails because it expected one. With a unique key the second insert raises, and what was an
+ordinary request becomes an error.
+
+## What is reported
+A lookup of rows of a table by some columns, and an insert into the same table that runs only where nothing was found, in one function
+or through the functions that it calls. HIGH where no unique key stops the second row and several runs at once are ordinary.
+Where a unique key exists, what is reported is that nobody handles its violation.
+
+## What is not reported
+Lookups over a unique key whose violation is caught (here, in a caller, by the framework). Checks under a lock: a lock object, an advisory
+lock, a row of another table read for update. Limits (`count() >= 10`) and lookups in a range. Rows whose primary key the insert itself
+gives. Work at start-up and commands that one person runs. A rejected duplicate (`raise AlreadyExists`) that a unique key backs is for the pedantic.
+
+## Bad
+```python
+# file: shop/models.py
+from django.db import models
+
+class Coupon(models.Model):
+    code = models.CharField(max_length=20)
+    owner = models.CharField(max_length=50)
+
+# file: shop/views.py
+from django.http import HttpResponse
+from django.urls import path
+from shop.models import Coupon
+
+def claim(request, code):
+    if Coupon.objects.filter(code=code).exists():
+        return HttpResponse(status=409)
+    Coupon.objects.create(code=code, owner=request.user.username)  # finding: check-then-insert
+    return HttpResponse(status=201)
+
+urlpatterns = [path("claim/<code>", claim)]
+```
+
+## Good
+```python
+# file: shop/models.py
+from django.db import models
+
+class Coupon(models.Model):
+    code = models.CharField(max_length=20, unique=True)
+    owner = models.CharField(max_length=50)
+
+# file: shop/views.py
+from django.db import IntegrityError
+from django.http import HttpResponse
+from django.urls import path
+from shop.models import Coupon
+
+def claim(request, code):
+    try:
+        Coupon.objects.create(code=code, owner=request.user.username)
+    except IntegrityError:
+        return HttpResponse(status=409)
+    return HttpResponse(status=201)
+
+urlpatterns = [path("claim/<code>", claim)]
+```
+"""
+
+import re
+
+from roadworthy.rules.api import (
+    Audience,
+    Confidence,
+    Entry,
+    EntryKind,
+    Exposure,
+    Finding,
+    Iterator,
+    Location,
+    Model,
+    RowCheck,
+    Rule,
+    Severity,
+    UniqueKey,
+    advise_database,
+    finding,
+    impact_weight,
+    say,
+)
+
+RULE = Rule(id="check-then-insert", anti_pattern="check-then-act", doc=__doc__)
+
+_LOG = re.compile(r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Event|Activity|Run)$")
+_REQUESTS = (EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE)
+_ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
+_BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Ask each pair of lookup and insert what keeps two runs apart; one finding for each table of a function."""
+    for function in model.functions:
+        causes: dict[tuple[str, bool], list[tuple[RowCheck, UniqueKey | None]]] = {}
+        for pair in model.checks.of(function):
+            if is_about_something_else(pair) or is_one_run_at_a_time(pair, model):
+                continue
+            key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access)
+            if key is None or not is_handled(pair, key, model):
+                causes.setdefault((pair.table.name, key is None), []).append((pair, key))
+        for pairs in causes.values():
+            yield _report(pairs[0][0], pairs[0][1], [pair for pair, _ in pairs[1:]], model)
+
+
+def is_about_something_else(pair: RowCheck) -> bool:
+    """A limit, a range of time, a surrogate id, columns that are none: not the identity of the row."""
+    if any(match.op == "other" for match in pair.read.access.lookup):
+        return True
+    known = [name for name in pair.keys if pair.table.column(name) is not None]
+    surrogate = set(known) & set(pair.table.primary) - pair.write.access.columns
+    return not known or bool(surrogate)
+
+
+def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
+    """A lock is held, or only a person or a start-up runs it."""
+    exposure = model.exposure(pair.function)
+    if (exposure.entries and not exposure.serves) or (model.is_script(pair.function.path) and not exposure.serves):
+        return True
+    return model.protection.lock_held(pair.write.site, pair.table)
+
+
+def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
+    """The violation is caught somewhere, a retry of the job finds the row, or the write converges on the primary key that it gives."""
+    converges = key.kind == "primary" and pair.write.access.method in {"save", "asave"}
+    entries = [reached.entry for reached in model.exposure(pair.function).entries if reached.entry.serves_others]
+    heals = bool(entries) and not pair.rejects and all(entry.retried for entry in entries)
+    return converges or heals or model.protection.conflict_handled(pair.function, pair.write)
+
+
+def is_log(pair: RowCheck) -> bool:
+    """Rows that tell what happened: one too many is a blemish."""
+    return bool(_LOG.search(pair.model_name))
+
+
+def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> Finding:
+    exposure = model.exposure(pair.function)
+    entry = exposure.worst
+    return finding(
+        RULE,
+        model.place(pair.write.site),
+        _severity(pair, key, exposure, model),
+        title=_title(pair, key),
+        issue=_issue(pair, key),
+        impact=_impact(pair, key, entry),
+        fix=_fix(pair, key, model),
+        related=_related(pair, key, more, model),
+        steps=model.steps(entry, pair.function, pair.write.site),
+        confidence=_confidence(pair, exposure, model),
+        subject=f"{pair.table.name}:{','.join(pair.keys)}",
+        audience=Audience.PEDANTIC if key is not None and pair.rejects else Audience.REGULAR,
+        weight=impact_weight(exposure, [pair.write.access.effect]),
+    )
+
+
+def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: Model) -> Severity:
+    if key is not None:
+        return Severity.LOW if pair.rejects else Severity.MEDIUM
+    at_once = any(
+        r.entry.repeats or r.entry.kind in _REQUESTS
+        for r in exposure.entries
+        if r.entry.kind not in (*_ALONE, *_BY_HAND)
+    )
+    return (
+        Severity.HIGH if at_once and not is_log(pair) and not model.is_script(pair.function.path) else Severity.MEDIUM
+    )
+
+
+def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
+    whole = Confidence.HIGH if pair.read.access.exact and pair.table.complete else Confidence.MEDIUM
+    near = Confidence.HIGH if pair.read.direct or pair.write.direct else Confidence.MEDIUM
+    links = (model.confidence_of(pair.write.access.effect, exposure), pair.read.access.effect.confidence)
+    return Confidence.weakest(whole, near, *links)
+
+
+def _names(pair: RowCheck) -> str:
+    attributes = [column.attribute for name in pair.keys if (column := pair.table.column(name)) is not None]
+    return f"`{attributes[0]}`" if len(attributes) == 1 else f"`({', '.join(attributes)})`"
+
+
+def _title(pair: RowCheck, key: UniqueKey | None) -> str:
+    if key is None:
+        return f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, with no unique key over them"
+    return f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, and nobody handles the conflict"
+
+
+def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
+    read, write = pair.read.site, pair.write.site
+    steps = f"line {read.line} looks for `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
+    if key is None:
+        dropped = pair.table.dropped_over(pair.keys)
+        gone = (
+            f" (the model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it)"
+            if dropped and dropped.dropped
+            else ""
+        )
+        return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same, and `{pair.table.name}` has no unique key over these columns{gone}."
+    columns = ", ".join(key.columns)
+    return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can insert it; the unique key ({columns}) then makes this one raise, and nothing catches that."
+
+
+def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
+    who = say.entry(entry)
+    twice = "two calls at once" if entry is None else say.twice(entry)
+    if key is None:
+        after = f"`{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup finds either of them or fails on two"
+        return f"When {who} gets {twice}, both find nothing and both insert. {after}."
+    outcome = (
+        "fails although the row that it wanted is there"
+        if not pair.rejects
+        else "fails with a database error instead of the answer meant for it"
+    )
+    return f"When {who} gets {twice}, both find nothing and both insert: the second {outcome}."
+
+
+def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
+    columns = tuple(name for name in pair.keys if pair.table.column(name) is not None)
+    insert = advise_database.insert_or_find(model, pair.table, key.columns if key else columns, pair.function)
+    if key is not None:
+        return insert
+    soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
+    return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"
+
+
+def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:
+    found = [model.place(pair.read.site, "looks for the row")]
+    others = {other.write.site: None for other in more if other.write.site is not pair.write.site}
+    found.extend(model.place(site, "inserts it as well") for site in others)
+    for half, note in ((pair.read, "reads it"), (pair.write, "inserts it")):
+        if not half.direct:
+            found.append(model.place(half.access.site, note))
+    if key is None:
+        found.extend(model.protection.places_of(pair.table, pair.keys))
+    return found

@@ -1,0 +1,247 @@
+"""Code relies on a key that the database does not keep unique.
+
+## Why it fails in production
+`get_or_create` and its kin look first and insert then. Only a unique key makes the database refuse the second of two inserts at once;
+without it both succeed, and from then on every call that expects one row finds two and fails, or takes either.
+
+## What is reported
+Columns by which the code finds or creates a row (`get_or_create`, `update_or_create`), or by which it expects exactly one
+(`get`, `one`, `one_or_none`) of rows that it also inserts, with no unique key over them or a part of them in models, migrations or SQL files.
+The finding stands at the table and lists the code that relies on the key.
+
+## What is not reported
+Keys that a constraint, a unique index (partial and functional ones included), a one-to-one relation or a primary key covers. Calls under a
+lock. Lookups that only commands and start-up make. Lookups with other conditions than equality. An existence check before an insert is the
+business of check-then-insert.
+
+## Bad
+```python
+# file: shop/models.py
+from django.db import models
+
+class Payment(models.Model):  # finding: missing-unique-constraint
+    provider_id = models.CharField(max_length=50)
+    state = models.CharField(max_length=10)
+
+# file: shop/hooks.py
+from django.http import HttpResponse
+from django.urls import path
+from shop.models import Payment
+
+def webhook(request):
+    Payment.objects.update_or_create(provider_id=request.POST["id"], defaults={"state": "paid"})
+    return HttpResponse()
+
+urlpatterns = [path("webhook", webhook)]
+```
+
+## Good
+```python
+# file: shop/models.py
+from django.db import models
+
+class Payment(models.Model):
+    provider_id = models.CharField(max_length=50, unique=True)
+    state = models.CharField(max_length=10)
+
+# file: shop/hooks.py
+from django.http import HttpResponse
+from django.urls import path
+from shop.models import Payment
+
+def webhook(request):
+    Payment.objects.update_or_create(provider_id=request.POST["id"], defaults={"state": "paid"})
+    return HttpResponse()
+
+urlpatterns = [path("webhook", webhook)]
+```
+"""
+
+import re
+
+from roadworthy.rules.api import (
+    INSERT,
+    READ,
+    UPSERT,
+    Access,
+    Confidence,
+    EntryKind,
+    Finding,
+    Iterator,
+    Match,
+    Model,
+    Rule,
+    Severity,
+    Table,
+    advise_database,
+    finding,
+    impact_weight,
+    say,
+)
+
+RULE = Rule(id="missing-unique-constraint", anti_pattern="missing-unique-constraint", doc=__doc__)
+
+_FINDS_OR_CREATES = re.compile(r"^a?(get|update)_or_create$")
+_EXPECTS_ONE = frozenset(
+    {"get", "aget", "get_object_or_404", "aget_object_or_404", "one", "one_or_none", "get_or_none", "one_or_404"}
+)
+_NATURAL = re.compile(
+    r"(^|_)(external|remote|provider|upstream|stripe|github|slack|sha\d*|checksum|fingerprint|slug|sku|email|username|token|code|uuid|guid|isbn|iban|"
+    r"reference|serial|hash|handle|login)(_id|_key)?$"
+)
+_WIDE = 5  # columns: nobody makes that a key
+_ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Collect what relies on each set of columns; one finding for each that nothing keeps unique."""
+    relied: dict[tuple[str, frozenset[str]], list[Access]] = {}
+    inserted = {access.table.name for access in model.accesses.all(INSERT, UPSERT) if access.table is not None}
+    for access in model.accesses.all(READ, UPSERT):
+        table = access.table
+        if (
+            table is None
+            or not model.is_reviewed(access.site.path)
+            or not (finds_or_creates(access) or expects_one(access, inserted))
+        ):
+            continue
+        if is_unprotected(access, table, model):
+            relied.setdefault((table.name, frozenset(access.keys)), []).append(access)
+    for accesses in relied.values():
+        if any(finds_or_creates(access) for access in accesses) or is_natural(accesses[0]):
+            yield _report(accesses, model)
+
+
+def finds_or_creates(access: Access) -> bool:
+    """`get_or_create(number=n)`: the lookup is a key by the very call."""
+    return access.kind == UPSERT and bool(_FINDS_OR_CREATES.match(access.method)) and access.looks_for_one
+
+
+def expects_one(access: Access, inserted: set[str]) -> bool:
+    """`get(number=n)` of rows that this code base inserts: two of them are an error."""
+    return (
+        access.kind == READ
+        and access.method in _EXPECTS_ONE
+        and access.looks_for_one
+        and access.table is not None
+        and access.table.name in inserted
+    )
+
+
+def is_natural(access: Access) -> bool:
+    """The columns are called like what names one thing in the world outside."""
+    return any(_NATURAL.search(name) for name in access.keys)
+
+
+def is_stable(match: Match, model: Model) -> bool:
+    """A lookup by the clock or by chance never finds anything: another fault than this one."""
+    origins = model.origin(match.value, match.scope, match.order) if match.value is not None else ()
+    return not any(origin.kind in {"random", "clock"} for origin in origins)
+
+
+def is_unprotected(access: Access, table: Table, model: Model) -> bool:
+    """No key, no lock, and more than one may run it."""
+    if (
+        not table.complete
+        or not table.managed
+        or any(table.column(name) is None for name in access.keys)
+        or not access.keys
+        or len(access.keys) > _WIDE
+        or not all(is_stable(match, model) for match in access.lookup)
+    ):
+        return False
+    if access.kind == READ and any(model.protection.is_made_up(table, name) for name in access.keys):
+        return False
+    if model.protection.guarding_key(table, access.keys, None) is not None or model.protection.gives_primary_key(
+        table, access
+    ):
+        return False
+    exposure = model.exposure(access.function)
+    if (exposure.entries and not exposure.serves) or (model.is_script(access.site.path) and not exposure.serves):
+        return False
+    return not model.protection.lock_held(access.site, table)
+
+
+def _report(accesses: list[Access], model: Model) -> Finding:
+    accesses = sorted(
+        accesses, key=lambda a: (not finds_or_creates(a), model.confidence_of(a.effect).rank, a.site.path, a.site.line)
+    )
+    first = accesses[0]
+    table = first.table
+    assert table is not None
+    names = tuple(column.attribute for name in first.keys if (column := table.column(name)) is not None)
+    exposures = [model.exposure(access.function) for access in accesses]
+    worst = min(exposures, key=lambda e: (not e.entries, _rank(e.worst)))
+    who = next(a for a, e in zip(accesses, exposures, strict=True) if e is worst)
+    key = f"`{names[0]}`" if len(names) == 1 else f"`({', '.join(names)})`"
+    owner = table.model.name if table.model is not None else table.name
+    return finding(
+        RULE,
+        model.protection.place_of_table(table),
+        _severity(accesses, model),
+        title=f"`{owner}` has no unique key over {key}, on which `{first.method}()` relies",
+        issue=_issue(owner, key, accesses, table, first.keys),
+        impact=_impact(owner, key, who, model),
+        fix=advise_database.unique_key(model, table, first.keys),
+        related=[
+            *model.protection.places_of(table, first.keys)[1:],
+            *(model.place(a.site, f"{a.method}() by these columns") for a in accesses[:12]),
+        ],
+        steps=model.steps(worst.worst, who.function, who.site),
+        confidence=_confidence(accesses, model),
+        subject=f"{table.name}:{','.join(sorted(first.keys))}",
+        weight=impact_weight(worst, [first.effect]),
+    )
+
+
+def _rank(entry: object) -> int:
+    return 0 if entry is not None else 1
+
+
+def _severity(accesses: list[Access], model: Model) -> Severity:
+    """HIGH where requests or deliveries come at once to code that creates by these columns."""
+    for access in accesses:
+        if finds_or_creates(access):
+            for reached in model.exposure(access.function).entries:
+                entry = reached.entry
+                if (
+                    entry.kind not in _ALONE
+                    and entry.serves_others
+                    and (entry.repeats or entry.kind is not EntryKind.JOB)
+                ):
+                    return Severity.HIGH
+    return Severity.MEDIUM
+
+
+def _confidence(accesses: list[Access], model: Model) -> Confidence:
+    creates = Confidence.HIGH if any(finds_or_creates(access) for access in accesses) else Confidence.MEDIUM
+    reached = (
+        Confidence.HIGH if any(model.exposure(access.function).entries for access in accesses) else Confidence.MEDIUM
+    )
+    return Confidence.weakest(creates, reached, *(access.effect.confidence for access in accesses[:1]))
+
+
+def _issue(owner: str, key: str, accesses: list[Access], table: Table, columns: tuple[str, ...]) -> str:
+    first = accesses[0]
+    dropped = table.dropped_over(columns)
+    gone = (
+        f" The model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it."
+        if dropped is not None and dropped.dropped is not None
+        else ""
+    )
+    places = say.joined(list(dict.fromkeys(f"{a.site.path}:{a.site.line}" for a in accesses)), 3)
+    if finds_or_creates(first):
+        return f"{places} finds or creates `{owner}` by {key}; neither the model nor the migrations keep these columns unique.{gone}"
+    return f"{places} expects one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
+
+
+def _impact(owner: str, key: str, who: Access, model: Model) -> str:
+    entry = model.exposure(who.function).worst
+    twice = say.twice(entry) if entry is not None else "two calls at once"
+    if finds_or_creates(who):
+        return (
+            f"When {say.entry(entry)} gets {twice}, both find no `{owner}` and both create one. From then on `{who.method}()` raises on the two "
+            f"rows for this {key}, each time it is called."
+        )
+    return f"Once two `{owner}` rows have the same {key}, `{who.method}()` raises each time it is asked for it, and {say.entry(entry)} fails until somebody repairs the data."

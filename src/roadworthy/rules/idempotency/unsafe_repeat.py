@@ -1,0 +1,193 @@
+"""A retry repeats a call that must happen at most once.
+
+## Why it fails in production
+A timeout or a 5xx does not say whether the other side did the work. A retry of a charge, a transfer or a creating request then does it a
+second time, unless the other side can recognise the repetition.
+
+## What is reported
+A call that moves money, sends a text message, raises a stored number or by its names creates something in another system, without a key,
+inside a retry that repeats after such failures: a decorator, a loop, a wrapper, the client itself, in the same function or several calls
+away. A mail or message that is repeated because something after it, inside the same retry, failed. A client that is told to repeat POST.
+
+## What is not reported
+Calls with an idempotency key or behind a check of earlier work; retries after errors that say that nothing was done (429, connection
+refused); requests that only read or compute; the retries of queues and engines, which have a rule of their own.
+
+## Bad
+```python
+import stripe, tenacity
+
+@tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_exponential())
+def refund(order):
+    stripe.Refund.create(charge=order.charge)  # finding: unsafe-repeat
+```
+
+## Good
+```python
+import stripe, tenacity
+
+@tenacity.retry(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_exponential())
+def refund(order):
+    stripe.Refund.create(charge=order.charge, idempotency_key=f"refund-{order.id}")
+```
+"""
+
+from dataclasses import dataclass
+
+from roadworthy.rules.api import (
+    Confidence,
+    Effect,
+    EffectAt,
+    Finding,
+    Function,
+    Iterator,
+    Model,
+    RetryOver,
+    Rule,
+    Severity,
+    advise_again,
+    finding,
+    goes_on_after,
+    impact_weight,
+    in_handler,
+    is_framework_retry,
+    is_guarded,
+    is_keyed,
+    leaves_doubt,
+    meant,
+    names_a_creation,
+    not_repeatable,
+    own_ids,
+    repeated_by,
+    retries_over,
+    say,
+    stable_ids,
+    write_retrying_clients,
+)
+
+RULE = Rule(id="unsafe-repeat", anti_pattern="unsafe-retry", doc=__doc__)
+
+_EFFECTS = (Effect.CHARGE, Effect.SMS, Effect.EMAIL, Effect.SQL_INCREMENT, Effect.HTTP_REQUEST, Effect.RPC)
+_REQUESTS = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """An unsafe effect, what it is by its names, and the retry that would do it again."""
+
+    effect: EffectAt
+    word: Effect
+    over: RetryOver
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Ask each unsafe call what repeats it; one finding for each retry, at the worst call that it repeats."""
+    found: dict[tuple[str, int, str, int], list[_Repeat]] = {}
+    for effect in model.effects_of(*_EFFECTS):
+        if not_repeatable(effect) and not is_keyed(model, effect):
+            repeat = unsafe_retry(effect, model)
+            if repeat is not None:
+                found.setdefault(repeat.over.key, []).append(repeat)
+    for repeats in found.values():
+        yield _report(
+            min(repeats, key=lambda r: (_EFFECTS.index(r.word), r.effect.site.path, r.effect.site.line)), model
+        )
+    yield from _clients(model)
+
+
+def unsafe_retry(effect: EffectAt, model: Model) -> _Repeat | None:
+    """The nearest retry that would do the effect again and nothing keeps from it."""
+    for over in retries_over(model, effect.site):
+        sites = [*(edge.site for edge in over.path), effect.site]
+        if is_framework_retry(model, over.guard) or not leaves_doubt(over.guard) or in_handler(model, sites):
+            continue
+        above: list[Function] = [edge.caller for edge in over.path][-2:]
+        word = meant(model, effect, above)
+        if matters(effect, word, over, model) and not any(is_guarded(model, site) for site in sites):
+            return _Repeat(effect, word, over)
+    return None
+
+
+def matters(effect: EffectAt, word: Effect, over: RetryOver, model: Model) -> bool:
+    """Money, texts and numbers always; requests that say that they create; mails when something after them may fail inside the retry."""
+    sites = [*(edge.site for edge in over.path), effect.site]
+    if word in _REQUESTS:
+        return names_a_creation(model, effect, [edge.caller for edge in over.path][-2:])
+    if word is Effect.EMAIL:
+        return goes_on_after(model, sites[1:] if over.guard.form != "decorator" and len(sites) > 1 else sites)
+    return True
+
+
+def _severity(repeat: _Repeat, model: Model) -> Severity:
+    """Money and messages to people."""
+    if model.is_script(repeat.effect.site.path):
+        return Severity.MEDIUM
+    return Severity.HIGH if repeat.word in {Effect.CHARGE, Effect.SMS, Effect.EMAIL} else Severity.MEDIUM
+
+
+def _report(repeat: _Repeat, model: Model) -> Finding:
+    effect, guard = repeat.effect, repeat.over.guard
+    call, does = f"`{say.call(effect.site, model)}`", repeat.word.word.meaning
+    exposure = model.exposure(effect.function)
+    times = f"up to {guard.attempts} times" if isinstance(guard.attempts, int) else "again"
+    short = ".".join(guard.name.split(".")[-2:])
+    who = say.entry(exposure.worst) if exposure.worst is not None else "its caller"
+    return finding(
+        RULE,
+        model.place(effect.site),
+        _severity(repeat, model),
+        title=say.fit(
+            f"{call} {does} and is repeated by `{short}` without a key",
+            f"{call} is repeated by `{short}` without a key",
+        ),
+        issue=(
+            f"`{guard.name}` ({guard.path}:{guard.line}) runs {call} {times} when it fails; {call} {does}, and neither a key nor a check of "
+            "what was done makes the repetition harmless."
+        ),
+        impact=_impact(repeat, call, who),
+        fix=advise_again.safe_retry(model, effect, own_ids(effect.site) or stable_ids(effect.site)),
+        related=[model.place_of_guard(guard, "repeats it")],
+        steps=(*model.chain(repeat.over.path), *model.steps(exposure.worst, effect.function, effect.site)[-1:]),
+        confidence=model.confidence_of(effect),
+        subject=effect.name,
+        weight=impact_weight(exposure, [effect]),
+    )
+
+
+def _impact(repeat: _Repeat, call: str, who: str) -> str:
+    harm = {
+        Effect.CHARGE: "money moves once per attempt",
+        Effect.EMAIL: "people get the mail once per attempt",
+        Effect.SMS: "people get the message once per attempt",
+        Effect.SQL_INCREMENT: "the number is raised once per attempt",
+    }.get(repeat.word, "the other side creates it once per attempt")
+    if repeat.word is Effect.EMAIL:
+        return f"{call} has sent the mail, then something after it inside the same retry fails; the retry sends it again for {who}, and {harm}."
+    return f"{call} succeeds on the other side, but its answer is lost to a timeout or a 5xx; the retry sends it again for {who}, and {harm}."
+
+
+def _clients(model: Model) -> Iterator[Finding]:
+    """Clients whose own retry is told to repeat writes."""
+    for site, methods in write_retrying_clients(model):
+        uses = repeated_by(model, site)
+        creating = [e for e in uses if not is_keyed(model, e) and names_a_creation(model, e)]
+        if uses and not creating:
+            continue
+        shown = " and ".join(methods)
+        yield finding(
+            RULE,
+            model.place(site),
+            Severity.MEDIUM,
+            title=f"`{say.call(site, model)}` repeats {shown} after failures that leave open whether it was done",
+            issue=f"The retry that `{say.call(site, model)}` sets up repeats {shown} too, and the requests carry no idempotency key.",
+            impact=(
+                "A request that was carried out and whose answer was lost (a read timeout, a 502 of the proxy) is sent again by the client, out "
+                "of sight of the code that called it: what it creates is created twice."
+            ),
+            fix=advise_again.methods(site),
+            related=[model.place(e.site, "is repeated") for e in creating[:6]],
+            confidence=Confidence.HIGH if creating else Confidence.MEDIUM,
+            subject="allowed methods",
+            weight=impact_weight(model.exposure(site.function), creating),
+        )

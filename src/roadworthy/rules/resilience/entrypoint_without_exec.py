@@ -1,0 +1,187 @@
+"""A shell stands between the stop signal and the server or worker.
+
+## Why it fails in production
+A deploy sends SIGTERM to the first process of the container. When that is a shell that started the server as its child, the shell does
+not pass the signal on: the server never hears of it, works on until the grace period is over, and is then killed with SIGKILL. Every
+request or job in hand is cut off, no shutdown hook runs, and each deploy waits out the whole grace period.
+
+## What is reported
+The shell form of `CMD` and `ENTRYPOINT`, entrypoint scripts that start their long-running command without `exec`, commands put into the
+background without a trap that passes the signal on, and servers that need an option to end on SIGTERM and do not have it.
+
+## What is not reported
+`exec`, the JSON form, init programs that signal the whole group, shells that become their last command, managers that signal every
+process, commands that end by themselves, and manifests for development.
+
+## Bad
+```dockerfile
+FROM python:3.12-slim
+CMD gunicorn app.wsgi --bind 0.0.0.0:8000  # finding: entrypoint-without-exec
+```
+
+## Good
+```dockerfile
+FROM python:3.12-slim
+CMD ["gunicorn", "app.wsgi", "--bind", "0.0.0.0:8000"]
+```
+"""
+
+import json
+
+from roadworthy.rules.api import (
+    Confidence,
+    Finding,
+    Iterator,
+    Lifetime,
+    Location,
+    Model,
+    Rule,
+    Severity,
+    SignalReach,
+    StartedProcess,
+    finding,
+    say,
+    unstoppable,
+)
+
+RULE = Rule(id="entrypoint-without-exec", anti_pattern="deploy-safety", doc=__doc__)
+
+Lost = tuple[StartedProcess, SignalReach]
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Ask each long-running process whether the stop signal arrives; one finding for each script or command line."""
+    causes: dict[tuple[str, ...], list[Lost]] = {}
+    for process, answer in unstoppable(model, Lifetime(model)):
+        if process.role == "dev" or is_help_script(process):
+            continue
+        causes.setdefault(_cause(process, answer), []).append((process, answer))
+    for lost in causes.values():
+        yield _report(sorted(lost, key=lambda pair: _rank(pair[0])))
+
+
+def is_help_script(process: StartedProcess) -> bool:
+    """A script that no manifest starts and that is not called like an entrypoint: somebody runs it by hand."""
+    name = process.path.rpartition("/")[2]
+    return process.host == "script" and not name.startswith(
+        ("entrypoint", "docker-entrypoint", "entry", "start", "run")
+    )
+
+
+def _cause(process: StartedProcess, answer: SignalReach) -> tuple[str, ...]:
+    """A script is one cause, however many commands it starts; so is a command that several manifests write down in the same way."""
+    if answer.at is not None and answer.at.what == "script":
+        return ("script", answer.at.path)
+    return ("command", process.host, process.name, process.target, answer.at.name if answer.at else "")
+
+
+def _rank(process: StartedProcess) -> tuple[bool, int, str, int, str]:
+    """What a reader should hear of first: what is known for certain, servers and workers before others."""
+    kinds = ("server", "worker", "scheduler", "manager")
+    kind = kinds.index(process.kind) if process.kind in kinds else len(kinds)
+    return not process.sure, kind, process.path, process.line, process.owner
+
+
+def _report(lost: list[Lost]) -> Finding:
+    process, answer = lost[0]
+    place = _place(process, answer)
+    name = _name(process)
+    others = {(p.path, p.line): p for p, _ in lost if (p.path, p.line) != (process.path, process.line)}
+    return finding(
+        RULE,
+        place,
+        _severity(lost),
+        title=_title(name, process, answer),
+        issue=f"{_issue(process, answer)}{_also(lost)}.",
+        impact=_impact(name, process),
+        fix=_fix(process, answer),
+        related=[
+            Location(p.path, p.line, p.end_line, note=f"{_name(p)} is started in the same way") for p in others.values()
+        ],
+        confidence=_confidence(lost),
+        subject=f"{process.name} {process.target}".strip(),
+    )
+
+
+def _place(process: StartedProcess, answer: SignalReach) -> Location:
+    at = answer.at
+    if at is not None:
+        return Location(at.path, at.line, at.end_line)
+    return Location(process.path, process.line, process.end_line)
+
+
+def _name(process: StartedProcess) -> str:
+    """`gunicorn`, `celery worker`, `python worker.py`: what a reader calls the process."""
+    words = [word for word in process.argv if not word.startswith(("-", "$")) and "=" not in word]
+    at = next((i for i, word in enumerate(words) if word.rpartition("/")[2] == process.name.rpartition("/")[2]), None)
+    base = process.name.rpartition("/")[2]
+    if at is None or process.name.endswith(".py"):
+        return base
+    follows = next((word for word in words[at + 1 :] if word in _VERBS or word.startswith(("run", "start"))), "")
+    return f"{base} {follows}".strip()
+
+
+_VERBS = frozenset({"worker", "beat", "server", "serve", "up", "flower", "qcluster", "scheduler", "consumer"})
+
+
+def _title(name: str, process: StartedProcess, answer: SignalReach) -> str:
+    if answer.at is None:
+        return f"`{name}` ignores SIGTERM without `{process.needs_option_to_stop[0]}`"[:110]
+    shell = "a script" if answer.at.what == "script" else f"`{answer.at.name}`"
+    return f"SIGTERM does not reach `{name}`: {shell} starts it and stays in front"[:110]
+
+
+def _issue(process: StartedProcess, answer: SignalReach) -> str:
+    command = " ".join(process.argv[:6]) + (" …" if len(process.argv) > 6 else "")
+    return f"`{command}` does not hear SIGTERM: {answer.reason}"
+
+
+def _also(lost: list[Lost]) -> str:
+    """The services that are started through this line."""
+    owners = sorted({p.owner for p, _ in lost if p.owner and p.host in {"compose", "kubernetes"}})
+    return f" (used by {say.joined([f'`{o}`' for o in owners])})" if owners else ""
+
+
+def _impact(name: str, process: StartedProcess) -> str:
+    grace = (
+        f"{say.seconds(process.grace_period)} later"
+        if process.grace_period is not None
+        else "at the end of the grace period"
+    )
+    work = {
+        "server": "requests in hand are cut off in the middle",
+        "worker": "jobs in hand are cut off half done and run again or are lost",
+    }.get(process.kind, "work in hand is cut off in the middle")
+    return f"At each deploy or scale-down `{name}` goes on as if nothing had happened, is killed with SIGKILL {grace}, {work}, and no shutdown hook runs."
+
+
+def _fix(process: StartedProcess, answer: SignalReach) -> str:
+    if answer.at is None:
+        return f"Add `{process.needs_option_to_stop[0]}` to the command line or its configuration file."
+    words = list(process.argv)
+    plain = not any("$" in word for word in words) and len(words) <= 12
+    if answer.at.what == "script":
+        if "background" in answer.reason:
+            return (
+                "Give each long-running process a container of its own; or keep its pid and pass the signal on in the script: "
+                "`trap 'kill -TERM $pid; wait $pid' TERM`."
+            )
+        return f"Let the script become the process:\n```sh\nexec {' '.join(words[:8])}{' …' if len(words) > 8 else ''}\n```"
+    form = json.dumps(words) if plain else ""
+    keyword = "CMD" if process.path.rpartition("/")[2].lower().find("dockerfile") >= 0 else "command:"
+    if form:
+        return f"Use the JSON form, which needs no shell:\n```\n{keyword} {form}\n```"
+    return f"Where the shell is needed for its variables, let it become the process: `exec {words[0]} …` as its last command."
+
+
+def _severity(lost: list[Lost]) -> Severity:
+    if any(p.kind in {"server", "worker"} and p.host != "script" for p, _ in lost):
+        return Severity.HIGH
+    return Severity.MEDIUM
+
+
+def _confidence(lost: list[Lost]) -> Confidence:
+    if all(p.host == "script" for p, _ in lost):
+        return Confidence.MEDIUM
+    return Confidence.HIGH if any(p.sure and a.certain for p, a in lost) else Confidence.MEDIUM

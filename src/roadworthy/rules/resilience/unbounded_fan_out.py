@@ -1,0 +1,89 @@
+"""As many calls go out at once as there are items.
+
+## Why it fails in production
+Ten items in the test, ten thousand in production: every one opens its connection at the same moment. The dependency throttles or falls
+over, the pool runs dry, sockets and memory run out, and the retries of all of them come together.
+
+## What is reported
+Tasks or background work started for every item of a collection of unknown size, each of which calls something outside, with no
+semaphore, pool limit or chunking on the way.
+
+## What is not reported
+Collections that are literal, small, sliced or chunked. Work behind a semaphore or limiter. Work that calls nothing outside.
+
+## Bad
+```python
+import asyncio
+import httpx
+
+async def fetch(client: httpx.AsyncClient, url: str) -> bytes:
+    return (await client.get(url)).content
+
+async def fetch_all(client: httpx.AsyncClient, urls: list[str]) -> list[bytes]:
+    return await asyncio.gather(*[fetch(client, url) for url in urls])  # finding: unbounded-fan-out
+```
+
+## Good
+```python
+import asyncio
+import httpx
+
+gate = asyncio.Semaphore(20)
+
+async def fetch(client: httpx.AsyncClient, url: str) -> bytes:
+    async with gate:
+        return (await client.get(url)).content
+
+async def fetch_all(client: httpx.AsyncClient, urls: list[str]) -> list[bytes]:
+    return await asyncio.gather(*[fetch(client, url) for url in urls])
+```
+"""
+
+from roadworthy.rules.api import (
+    EffectAt,
+    FanOut,
+    Finding,
+    Iterator,
+    Model,
+    Rule,
+    Severity,
+    advise,
+    fan_outs,
+    finding,
+    impact_weight,
+    say,
+    unbounded_effects,
+)
+
+RULE = Rule(id="unbounded-fan-out", anti_pattern="no-circuit-breaker", doc=__doc__)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Ask each fan-out what its pieces do to the outside."""
+    for fan_out in fan_outs(model):
+        effects = unbounded_effects(model, fan_out)
+        if effects:
+            yield _report(fan_out, effects, model)
+
+
+def _report(fan_out: FanOut, effects: list[EffectAt], model: Model) -> Finding:
+    effect = effects[0]
+    exposure = model.exposure(fan_out.site.function)
+    work = fan_out.work.qualname
+    return finding(
+        RULE,
+        model.place(fan_out.site),
+        Severity.LOW if exposure.only_commands or not exposure.entries else Severity.MEDIUM,
+        title=f"`{work}()` starts once for every item of `{fan_out.items}`, all at the same time",
+        issue=f"`{say.call(fan_out.site, model)}` runs `{work}()` for each item of `{fan_out.items}` at once; each reaches "
+        f"{say.effect(effect, model)}, and no semaphore, pool or chunk bounds how many run together.",
+        impact=f"When `{fan_out.items}` is long, all its calls hit the other side in the same moment: it throttles or times out, "
+        f"connections run out, and {say.entry(exposure.worst)} fails as a whole.",
+        fix=advise.bounded(model, fan_out.site),
+        related=[model.place(effect.site, "runs for every item")],
+        steps=model.steps(exposure.worst, fan_out.site.function, fan_out.site),
+        confidence=model.confidence_of(effect),
+        subject=work,
+        weight=impact_weight(exposure, effects),
+    )
