@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
+from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.handles import Fate, fate_of
 from roadworthy.project.values import Library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -48,8 +49,9 @@ class Spawned:
         """What runs, as a reader would call it: `Class.method`, or the bare method when several classes have it."""
         if not self.callees:
             return self.direct[0].short_name if self.direct else "the work"
-        names = {callee.qualname for callee in self.callees}
-        return self.callees[0].qualname if len(names) == 1 else self.callees[0].name
+        names = {callee.qualname.removesuffix(".__call__") for callee in self.callees}
+        first = self.callees[0]
+        return min(names) if len(names) == 1 or first.name == "__call__" else first.name
 
 
 def spawned_work(model: Model) -> Iterator[Spawned]:
@@ -64,8 +66,14 @@ def spawned_work(model: Model) -> Iterator[Spawned]:
                 if (site, kind) not in groups:
                     yield Spawned(site, kind, (), *fate_of(model, site), direct)
         for (site, kind), callees in groups.items():
-            real = [c for c in callees if not flow.is_stub(c.scope)] or list(callees)
-            yield Spawned(site, kind, tuple(real), *fate_of(model, site))
+            yield Spawned(site, kind, _who_works(model, callees), *fate_of(model, site))
+
+
+def _who_works(model: Model, callees: Iterable[Function]) -> tuple[Function, ...]:
+    """Without the wrappers of decorators and without what is only there to be overridden."""
+    wrappers = {wrapper for callee in callees for wrapper in wrappers_of(callee, model.evaluator)}
+    inner = [callee for callee in callees if callee not in wrappers] or list(callees)
+    return tuple([callee for callee in inner if not flow.is_stub(callee.scope)] or inner)
 
 
 def _library_work(model: Model, site: CallSite) -> Iterator[tuple[str, tuple[EffectAt, ...]]]:
@@ -104,6 +112,12 @@ def unresolved_tasks(model: Model) -> Iterator[Spawned]:
             if "task" in kinds:
                 fate, handle = fate_of(model, site)
                 yield Spawned(site, "task", (), fate, handle)
+
+
+def is_run_at_start(model: Model, function: Function) -> bool:
+    """Is the function only run when the process starts or stops, so that the next start runs it again?"""
+    kinds = {reached.entry.kind for reached in model.exposure(function).entries}
+    return bool(kinds) and kinds <= {EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN}
 
 
 def lives_on(model: Model, function: Function, depth: int = 2) -> bool:

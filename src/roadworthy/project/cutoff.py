@@ -31,6 +31,7 @@ _WEIGHT = {
 """What hurts most when it is lost. Effects that are not named here may be lost: reads, caches, telemetry, locks."""
 
 DATA = 6  # from this weight on, data, money or messages to people are lost
+_SPECIAL = 3  # a function with more callers is a helper, which says nothing about the work at hand
 _FAR = 9  # more calls away than this: we would not bet on it
 _TEMPORARY = re.compile(r"te?mp|cache|debug|trace|screenshot|buffer|thumbnail|preview|log(?!in|ic)", re.IGNORECASE)
 _BOOKKEEPING = re.compile(
@@ -136,6 +137,8 @@ def is_done_again(model: Model, functions: Iterable[Function]) -> bool:
         return True
     again = {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP, EntryKind.STARTUP}
     for function in functions:
+        if len({edge.caller for edge in model.edges_to(function)}) > _SPECIAL:
+            continue
         for reached in model.entries.reaching(function):
             if reached.inline and reached.entry.kind in again and len(model.entries.path(reached.entry, function)) <= 1:
                 return True

@@ -285,15 +285,14 @@ def _aliases(function: Function, names: set[str]) -> set[str]:
             if assign.value is not None and _is_or_unwraps(assign.value, known, scope):
                 known.update(bound_names(assign.target))
         for region in scope.regions:
-            if region.kind in {"for", "comprehension"} and region.test is not None and region.target is not None:
-                if _is_or_unwraps(region.test, known, scope):
-                    known.update(bound_names(region.target))
+            if region.kind in {"for", "comprehension"} and _is_or_unwraps(region.test, known, scope):
+                known.update(bound_names(region.target) if region.target is not None else ())
         if len(known) == before:
             break
     return known
 
 
-def _is_or_unwraps(expr: f.Expr, names: set[str], scope: f.Scope, depth: int = 0) -> bool:
+def _is_or_unwraps(expr: f.Expr | None, names: set[str], scope: f.Scope, depth: int = 0) -> bool:
     """The name itself, its items, or a copy of it."""
     if depth > 6:
         return False

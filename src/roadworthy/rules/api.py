@@ -28,7 +28,7 @@ from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKi
 from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
-from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
+from roadworthy.project.background import Spawned, is_run_at_start, lives_on, spawned_work, unresolved_tasks
 from roadworthy.project.batches import Batch, fragile_batches
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
@@ -254,6 +254,7 @@ __all__ = [
     "is_keyed",
     "is_lookup",
     "is_replayed",
+    "is_run_at_start",
     "key_uses",
     "key_value",
     "leaves_doubt",

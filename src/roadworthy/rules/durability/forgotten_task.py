@@ -53,8 +53,10 @@ async def create(order: dict, session: AsyncSession):
 """
 
 from roadworthy.rules.api import (
+    CallSite,
     EntryKind,
     Finding,
+    Function,
     Iterator,
     Loss,
     Model,
@@ -68,6 +70,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_bookkeeping,
     is_done_again,
+    is_run_at_start,
     lives_on,
     losses,
     say,
@@ -81,15 +84,18 @@ _SETTLED = ("waited", "returned", "cancelled")
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Ask each task that nobody waits for what is lost with it."""
+    """Ask each task that nobody waits for what is lost with it; the same work of one function is one finding."""
+    groups: dict[tuple[Function, str], list[tuple[Spawned, list[Loss]]]] = {}
     for work in spawned_work(model):
         if work.kind != "task" or work.fate in _SETTLED or is_kept_by_its_group(work, model):
             continue
-        if is_a_loop(work, model) or is_stopping(work, model):
+        if is_a_loop(work, model) or is_stopping(work, model) or is_run_at_start(model, work.site.function):
             continue
         lost = losses(model, work)
         if lost and not (hands_off(lost) and answered(model, work.site.function)):
-            yield _report(work, lost, model)
+            groups.setdefault((work.site.function, work.name), []).append((work, lost))
+    for found in groups.values():
+        yield _report(*found[0], [other.site for other, _ in found[1:]], model)
 
 
 def is_kept_by_its_group(work: Spawned, model: Model) -> bool:
@@ -124,7 +130,7 @@ def severity_of(work: Spawned, lost: list[Loss], model: Model) -> Severity:
     return Severity.HIGH if told else Severity.MEDIUM
 
 
-def _report(work: Spawned, lost: list[Loss], model: Model) -> Finding:
+def _report(work: Spawned, lost: list[Loss], others: list[CallSite], model: Model) -> Finding:
     worst = lost[0]
     exposure = model.exposure(work.site.function)
     name = work.name
@@ -144,7 +150,10 @@ def _report(work: Spawned, lost: list[Loss], model: Model) -> Finding:
         issue=_issue(work, lost, model),
         impact=_impact(work, worst, model),
         fix=advise.durable(model, work.site.function, f"{name}()"),
-        related=[model.place(worst.effect.site, f"lost: {does}")],
+        related=[
+            model.place(worst.effect.site, f"lost: {does}"),
+            *(model.place(site, "started here too") for site in others),
+        ],
         steps=steps,
         confidence=worst.confidence,
         subject=name,

@@ -58,8 +58,8 @@ from roadworthy.rules.api import (
     Confidence,
     Effect,
     Entry,
-    EntryKind,
     Finding,
+    Function,
     Iterator,
     Loss,
     Model,
@@ -74,6 +74,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_bookkeeping,
     is_done_again,
+    is_run_at_start,
     lives_on,
     losses,
     promise_of,
@@ -104,25 +105,26 @@ _ASKS = re.compile(r"_*(get|list|query|search|read|retrieve|fetch|find|show|view
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Ask each piece of work that is not waited for what is lost with it."""
+    """Ask each piece of work that is not waited for what is lost with it; what one function starts is one finding."""
+    by_function: dict[tuple[Function, str], list[tuple[Spawned, list[Loss]]]] = {}
     for work in spawned_work(model):
         if work.kind not in _WHERE or work.fate in {"waited", "returned"} or lives_as_long_as_the_process(work, model):
             continue
         lost = losses(model, work)
-        told = answered(model, work.site.function)
-        if not lost or not told or hands_off(lost) or is_of_no_consequence(work, model):
-            continue
-        yield _report(work, lost, told, model)
+        if (
+            lost
+            and answered(model, work.site.function)
+            and not hands_off(lost)
+            and not is_of_no_consequence(work, model)
+        ):
+            by_function.setdefault((work.site.function, work.kind), []).append((work, lost))
+    for found in by_function.values():
+        yield _report(found, model)
 
 
 def lives_as_long_as_the_process(work: Spawned, model: Model) -> bool:
     """Started when the process starts, or an endless loop."""
-    if any(lives_on(model, callee) for callee in work.callees):
-        return True
-    entries = model.exposure(work.site.function).entries
-    return bool(entries) and all(
-        reached.entry.kind in {EntryKind.STARTUP, EntryKind.IMPORT_TIME} for reached in entries
-    )
+    return is_run_at_start(model, work.site.function) or any(lives_on(model, callee) for callee in work.callees)
 
 
 def is_of_no_consequence(work: Spawned, model: Model) -> bool:
@@ -157,7 +159,10 @@ def severity_of(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model:
     return Severity.HIGH if is_the_purpose(work, told, model) else Severity.MEDIUM
 
 
-def _report(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Model) -> Finding:
+def _report(found: list[tuple[Spawned, list[Loss]]], model: Model) -> Finding:
+    told = answered(model, found[0][0].site.function)
+    ranked = sorted(found, key=lambda pair: severity_of(pair[0], pair[1], told, model).rank)
+    work, lost = ranked[0]
     worst = lost[0]
     function = work.site.function
     where = _WHERE[work.kind]
@@ -177,7 +182,10 @@ def _report(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Mod
             "never happens, and nothing runs it again."
         ),
         fix=advise.durable(model, function, f"{work.name}()"),
-        related=[model.place(worst.effect.site, f"lost: {does}")],
+        related=[
+            model.place(worst.effect.site, f"lost: {does}"),
+            *(model.place(other.site, f"so does {other.name}") for other, _ in ranked[1:]),
+        ],
         steps=(*model.steps(told[0], function, work.site, f"starts {work.name} {where}"), *model.chain(worst.path)),
         confidence=Confidence.weakest(worst.confidence, reliable),
         subject=work.name,
