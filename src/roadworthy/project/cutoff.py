@@ -40,6 +40,10 @@ _BOOKKEEPING = re.compile(
     r"report_error|sentry|cache|refresh_token|touch|progress|typing",
     re.IGNORECASE,
 )
+_TELEMETRY = re.compile(
+    r"telemetry|analytics|metrics?(_|$)|statsd|(^|_)traces?(_|$)|tracing|(^|_)log(_|$)|logging|sentry|posthog|heartbeat|usage",
+    re.IGNORECASE,
+)
 _SWEEPS = re.compile(
     r"_*(drain|sweep|reconcile|recover|resume|retry_(pending|failed)|catch_?up|refresh_all|sync_all)", re.IGNORECASE
 )
@@ -111,9 +115,9 @@ def is_bookkeeping(*names: str) -> bool:
     return any(_BOOKKEEPING.search(name) for name in names)
 
 
-def kinds_of(found: Iterable[Loss]) -> frozenset[Effect]:
-    """The kinds of effects among losses."""
-    return frozenset(loss.effect.effect for loss in found)
+def is_telemetry(*names: str) -> bool:
+    """Names of work that only watches: metrics, traces, analytics, logs."""
+    return any(_TELEMETRY.search(name) for name in names)
 
 
 HANDOFFS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})

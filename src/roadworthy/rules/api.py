@@ -50,6 +50,7 @@ from roadworthy.project.cutoff import (
     hands_off,
     is_bookkeeping,
     is_done_again,
+    is_telemetry,
     losses,
     must_complete,
 )
@@ -255,6 +256,7 @@ __all__ = [
     "is_lookup",
     "is_replayed",
     "is_run_at_start",
+    "is_telemetry",
     "key_uses",
     "key_value",
     "leaves_doubt",

@@ -71,6 +71,7 @@ from roadworthy.rules.api import (
     is_bookkeeping,
     is_done_again,
     is_run_at_start,
+    is_telemetry,
     lives_on,
     losses,
     say,
@@ -89,7 +90,12 @@ def check(model: Model) -> Iterator[Finding]:
     for work in spawned_work(model):
         if work.kind != "task" or work.fate in _SETTLED or is_kept_by_its_group(work, model):
             continue
-        if is_a_loop(work, model) or is_stopping(work, model) or is_run_at_start(model, work.site.function):
+        if (
+            is_telemetry(work.name)
+            or is_a_loop(work, model)
+            or is_stopping(work, model)
+            or is_run_at_start(model, work.site.function)
+        ):
             continue
         lost = losses(model, work)
         if lost and not (hands_off(lost) and answered(model, work.site.function)):

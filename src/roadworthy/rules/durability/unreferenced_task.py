@@ -50,6 +50,7 @@ from roadworthy.rules.api import (
     Spawned,
     advise,
     finding,
+    is_telemetry,
     lives_on,
     losses,
     say,
@@ -66,7 +67,7 @@ def check(model: Model) -> Iterator[Finding]:
     for work in (*spawned_work(model), *unresolved_tasks(model)):
         if work.kind != "task" or work.fate not in {"dropped", "unread"} or is_kept_elsewhere(work, model):
             continue
-        if losses(model, work) and not is_a_loop(work, model):
+        if losses(model, work) and not is_a_loop(work, model) and not is_telemetry(work.name):
             continue  # forgotten-task tells the larger harm
         yield _report(work, model)
 
