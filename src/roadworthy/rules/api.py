@@ -30,7 +30,14 @@ from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
-from roadworthy.project.background import Spawned, lives_on, must_complete, spawned_work, unresolved_tasks
+from roadworthy.project.background import (
+    Spawned,
+    is_run_at_start,
+    lives_on,
+    must_complete,
+    spawned_work,
+    unresolved_tasks,
+)
 from roadworthy.project.batches import Batch, fragile_batches
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
@@ -52,6 +59,7 @@ from roadworthy.project.cutoff import (
     hands_off,
     is_bookkeeping,
     is_done_again,
+    is_telemetry,
     losses,
     must_complete,
 )
@@ -275,6 +283,8 @@ __all__ = [
     "is_lookup",
     "is_remote",
     "is_replayed",
+    "is_run_at_start",
+    "is_telemetry",
     "key_uses",
     "key_value",
     "leaves_doubt",
