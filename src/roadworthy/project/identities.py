@@ -136,6 +136,8 @@ def _in_records(
             for key, value in expr.items:
                 if isinstance(key, f.Str) and key.value in _ID_NAMES:
                     yield Identity(value, function, order, f"{name}[].{key.value}")
+                elif isinstance(key, f.Str) and key.value in {"index", "create"} and isinstance(value, f.Dict):
+                    yield from _in_records(model, value, function, order, name, depth + 1)
         case f.CallRef():
             yield from _in_constructor(model, function.calls[expr.index], name, depth)
         case f.Name():

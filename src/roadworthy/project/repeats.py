@@ -38,7 +38,7 @@ _GENERIC = frozenset({
 })  # fmt: skip
 _NAMED = (
     (re.compile(r"charge|(?<![a-z])pay(?!load)|refund|payout|transfer_?(money|funds)|withdraw|place_?order|capture_payment", re.IGNORECASE), Effect.CHARGE),
-    (re.compile(r"send_?(sms|text|otp|call)|sms\S* \S*(send|call|dial|deliver)|phone_?call", re.IGNORECASE), Effect.SMS),
+    (re.compile(r"send_?(sms|otp)|sms\S* \S*(send|call|dial|deliver)|phone_?call", re.IGNORECASE), Effect.SMS),
     (re.compile(r"send_?(e?mail|reminder|receipt|invoice|newsletter)|mail\S* \S*(send|deliver)", re.IGNORECASE), Effect.EMAIL),
 )  # fmt: skip
 # Errors after which it is certain that nothing was done, or that the database undid it.
@@ -228,6 +228,42 @@ def changes_state_before(model: Model, site: CallSite) -> bool:
         and model.effects_through(other, *writes)
         for other in site.function.calls
     )
+
+
+def raised_in_place(model: Model, function: Function) -> Iterator[tuple[EffectAt, str]]:
+    """`wallet.balance += amount; wallet.save()`: the write of a row of which a number was raised in Python before, and the number's name."""
+    raised = [
+        (assign, assign.target.value.id, assign.target.name)
+        for assign in function.scope.assigns
+        if assign.op in {"+=", "-="} and isinstance(assign.target, f.Attr) and isinstance(assign.target.value, f.Name)
+    ]
+    for assign, owner, name in raised:
+        if not _loaded(model, owner, function, assign.order):
+            continue
+        writes = (
+            e
+            for site in function.calls
+            if site.fact.order > assign.order
+            for e in model.effects_at(site)
+            if e.effect in _SAVES
+        )
+        effect = next(writes, None)
+        if effect is not None:
+            yield effect, name
+
+
+_SAVES = frozenset({Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.COMMIT})
+
+
+def _loaded(model: Model, name: str, function: Function, order: int) -> bool:
+    """Does a name hold what a query found?"""
+    for assign in flow.reaching(function.scope, function.bindings.get(name, []), order)[0]:
+        for part in flow.walk(assign.value):
+            if isinstance(part, f.CallRef) and model.effects_through(
+                function.calls[part.index], Effect.SQL_READ, Effect.SQL
+            ):
+                return True
+    return False
 
 
 def brings_batches(function: Function) -> bool:

@@ -75,6 +75,7 @@ from roadworthy.rules.api import (
     in_loop,
     meant,
     not_repeatable,
+    raised_in_place,
     say,
     selects_by_state,
     stable_ids,
@@ -85,6 +86,7 @@ RULE = Rule(id="unguarded-redelivery", anti_pattern="unsafe-retry", doc=__doc__)
 
 _UNSAFE = (Effect.CHARGE, Effect.SMS, Effect.EMAIL, Effect.SQL_INCREMENT)
 _REQUESTS = (Effect.HTTP_REQUEST, Effect.RPC)
+_SAVES = (Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.COMMIT)
 _KINDS = frozenset({
     EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.LAMBDA_HANDLER,
 })  # fmt: skip
@@ -101,6 +103,7 @@ class Doubled:
     effect: EffectAt
     word: Effect
     sites: tuple[CallSite, ...]
+    number: str = ""  # the name of a number that is raised in Python
 
 
 Matters = Callable[[Model, Entry, Doubled], bool]
@@ -143,7 +146,17 @@ def worst(model: Model, entry: Entry, matters: Matters) -> Doubled | None:
             continue
         if dedup_before(model, entry, effect) is None:
             found.append(doubled)
+    if entry.kind in _REDELIVERED:
+        found += [d for d in raised_numbers(model, entry) if dedup_before(model, entry, d.effect) is None]
     return min(found, key=lambda d: (_UNSAFE.index(d.word), d.effect.site.path, d.effect.site.line), default=None)
+
+
+def raised_numbers(model: Model, entry: Entry) -> Iterator[Doubled]:
+    """Numbers of stored rows, of those that matter, that are raised in Python and written back."""
+    for reached in dict.fromkeys([entry.function, *(e.function for e in model.effects_under(entry.function, *_SAVES))]):
+        for effect, name in raised_in_place(model, reached):
+            if _VALUABLE.search(name):
+                yield Doubled(effect, Effect.SQL_INCREMENT, tuple(way(model, entry, effect)), name)
 
 
 def way(model: Model, entry: Entry, effect: EffectAt) -> list[CallSite]:
@@ -176,7 +189,11 @@ def fed_by_sweep(function: Function, model: Model) -> Edge | None:
 
 def _severity(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Severity:
     if doubled.word is Effect.SQL_INCREMENT:
-        return Severity.HIGH if _VALUABLE.search(" ".join(_words(doubled.effect, model))) else Severity.MEDIUM
+        return (
+            Severity.HIGH
+            if _VALUABLE.search(" ".join([doubled.number, *_words(doubled.effect, model)]))
+            else Severity.MEDIUM
+        )
     if doubled.word is Effect.CHARGE or fed is not None:
         return Severity.HIGH
     return Severity.HIGH if entry.kind in _REDELIVERED or entry.acks == "after" else Severity.MEDIUM
