@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.advice.patterns import nearest
 
 if TYPE_CHECKING:
+    from roadworthy.project.database.claims import Claim
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
     from roadworthy.project.model import Model
@@ -103,6 +104,30 @@ def in_one_statement(model: Model, mutation: Mutation) -> str:
         snippet = f'{wait}{cls}.objects.filter(pk={row}.pk).{call}({name}=F("{name}") + …)'
         other = "or read the row with `select_for_update()` in the transaction that saves it"
     return _with(f"Let the database compute `{name}` in the statement that writes it ({other}).", own, snippet)
+
+
+def claim(model: Model, found: Claim) -> str:
+    """Take rows in the statement that marks them."""
+    function = found.function
+    own = nearest(model, "claim", function)
+    wait = "await " if function.is_async else ""
+    cls = found.table.model.name if found.table.model is not None else found.table.name
+    name = found.column
+    if style_of(model, found.table) == "meta":
+        snippet = f"""
+        # {name}: the old state among the conditions, the new one as the value
+        if not {wait}{cls}.objects.filter(pk=row.pk, {name}=…).{"aupdate" if function.is_async else "update"}({name}=…):
+            continue  # somebody else has it
+        """
+    else:
+        snippet = f"""
+        rows = {wait}session.scalars(
+            select({cls}).where({cls}.{name} == …).limit(50).with_for_update(skip_locked=True)
+        )
+        # set `{name}` and commit before the work is done
+        """
+    text = f"Mark the row before the work, in one statement that names the old `{name}`, and go on only where it changed a row"
+    return _with(f"{text}; or read the rows with `FOR UPDATE SKIP LOCKED`.", own, snippet)
 
 
 def style_of(model: Model, table: Table) -> str:

@@ -6,6 +6,7 @@ there is one, and a short fenced snippet in the style of the code at hand (sync 
 
 from roadworthy.advice.durability import atomic_write, durable, keep_task, on_commit
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
+from roadworthy.advice.limits import timeout
 from roadworthy.advice.resilience import (
     backoff,
     bounded,
@@ -15,7 +16,6 @@ from roadworthy.advice.resilience import (
     off_loop,
     retry,
     shutdown,
-    timeout,
 )
 
 __all__ = [

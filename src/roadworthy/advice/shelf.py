@@ -19,7 +19,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COMMON = frozenset({"callee", "call", "args", "name", "signature", "await_", "logger"})
+_COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger"})
+_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args"})
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
@@ -32,11 +33,14 @@ TOPICS: dict[str, frozenset[str]] = {
     "durable": frozenset({"work", "work_call", "work_args", "work_signature", "decorator"}),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
-    "upsert": frozenset({"model", "table", "columns", "kwargs", "quoted", "values"}),
-    "dedup": frozenset({"key"}),
+    "upsert": frozenset({"model", "table", "columns", "quoted", "values", "kwargs", "find_or_create"}),
+    "dedup": frozenset({"key", "claim", "column"}),
     "deterministic-id": frozenset({"parts", "holes"}),
     "idempotency-key": frozenset({"parameter", "key"}),
-    "off-loop": frozenset({"moved"}),
+    "off-loop": frozenset({"moved", "partial"}),
+    "off-loop-instead": frozenset({"moved"}),
+    "async-twin": frozenset(),
+    "sync-handler": frozenset(),
     "log-and-raise": frozenset({"errors"}),
     "isolate": frozenset(),
     "atomic-write": frozenset({"target"}),
@@ -134,10 +138,10 @@ class Filled:
 def choose(topic: str, situation: Situation, filling: Mapping[str, str]) -> Filled | None:
     """The first recipe of a topic that fits the situation and whose holes are all filled."""
     for recipe in shelves()[topic]:
-        if fits(recipe, situation) and all(filling.get(hole) for hole in holes(recipe)):
+        if fits(recipe, situation) and all(filling.get(hole) or hole in _MAY_BE_EMPTY for hole in holes(recipe)):
             text = Template(recipe.text).substitute(filling)
             code = Template(recipe.code.strip("\n")).substitute(filling)
-            return Filled(recipe, text, code)
+            return Filled(recipe, text, code.replace(", )", ")"))
     return None
 
 

@@ -276,9 +276,16 @@ def raises_itself(site: CallSite) -> bool:
             for part in flow.walk(value):
                 if isinstance(part, f.CallRef):
                     call = scope.calls[part.index]
-                    if _last_name(call.func) == "F" and any(isinstance(a, f.Str) and a.value == keyword for a in call.args):
+                    if _last_name(call.func) == "F" and any(
+                        isinstance(a, f.Str) and a.value == keyword for a in call.args
+                    ):
                         return True
-                if isinstance(part, f.Attr) and part.name == keyword and isinstance(part.value, f.Name) and part.value.id[:1].isupper():
+                if (
+                    isinstance(part, f.Attr)
+                    and part.name == keyword
+                    and isinstance(part.value, f.Name)
+                    and part.value.id[:1].isupper()
+                ):
                     return True
     return False
 

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _CLAIMS = re.compile(r"process|seen|dup|dedup|idempot|once|claim|already|event|message|handled|delivery", re.IGNORECASE)
-_IDS = re.compile(r"(^|_)(id|ids|uuid|key|fingerprint|identifier)($|_)")
+_IDS = re.compile(r"(^|_)(id|uuid|key|fingerprint|identifier)$")
 _SECRETS = re.compile(
     r"token|password|secret|api_?key|cache|csrf|signature|email|etag|auth|otp|session|cookie|rate", re.IGNORECASE
 )
+_IN_PASSING = frozenset({"save", "merge", "dd", "set", "index", "bulk"})  # they converge, but are no example of how to
 _IN_PROCESS = frozenset({"threading", "asyncio", "anyio", "trio", "twisted", "multiprocessing", "contextlib"})
 
 
@@ -43,7 +44,7 @@ def on_commit(model: Model) -> Iterator[Seen]:
 def upserts(model: Model) -> Iterator[Seen]:
     """Writes that converge on a key."""
     for effect in model.effects_of(Effect.SQL_UPSERT):
-        if effect.function.kind == "function" and effect.name.rpartition(".")[2] not in {"save", "merge"}:
+        if effect.function.kind == "function" and effect.name.rpartition(".")[2].lstrip("a") not in _IN_PASSING:
             yield example_in("upsert", effect.site, family_of(model, effect.name))
 
 
@@ -67,9 +68,15 @@ def deterministic_ids(model: Model) -> Iterator[Seen]:
         function = effect.function
         small = function.scope.end_line - function.line < 25
         named = _IDS.search(function.name.lower()) and not _SECRETS.search(function.name)
-        if function.kind == "function" and function.scope.params and small and named and function not in told:
+        if function in told or not (function.kind == "function" and function.scope.params and small and named):
+            continue
+        if any(o.hashed for v in _returned(function) for o in model.origin(v.value, function, v.order)):
             told.add(function)
             yield from uses_of("deterministic-id", function, model)
+
+
+def _returned(function: Function) -> list[f.Leave]:
+    return [leave for leave in function.scope.leaves if leave.kind == "return" and leave.value is not None]
 
 
 def locks(model: Model) -> Iterator[Seen]:
