@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -56,6 +57,20 @@ def meant(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> Eff
     text = f"{effect.function.path} {_words(model, effect, above)}"
     word = next((word for pattern, word in _NAMED if pattern.search(text)), effect.effect)
     return word if word is not Effect.CHARGE or names_a_creation(model, effect, above) else effect.effect
+
+
+def asked_by(model: Model, effect: EffectAt) -> list[Function]:
+    """Who asks a general `request()` or `_post()` of the project to send something: their names tell what it is."""
+    function = effect.function
+    if function.name.strip("_") not in _GENERIC:
+        return []
+    edges = [edge for edge in model.edges_to(function) if edge.runs_here]
+    return [edge.caller for edge in edges if not _reads_by_method(edge.site)][:60]
+
+
+def _reads_by_method(site: CallSite) -> bool:
+    texts = [text.upper() for expr in site.fact.args[:2] for text in flow.strings_of(expr)]
+    return any(text in {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"} for text in texts)
 
 
 def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> bool:
@@ -230,26 +245,28 @@ def changes_state_before(model: Model, site: CallSite) -> bool:
     )
 
 
-def raised_in_place(model: Model, function: Function) -> Iterator[tuple[EffectAt, str]]:
-    """`wallet.balance += amount; wallet.save()`: the write of a row of which a number was raised in Python before, and the number's name."""
-    raised = [
-        (assign, assign.target.value.id, assign.target.name)
-        for assign in function.scope.assigns
-        if assign.op in {"+=", "-="} and isinstance(assign.target, f.Attr) and isinstance(assign.target.value, f.Name)
-    ]
-    for assign, owner, name in raised:
-        if not _loaded(model, owner, function, assign.order):
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A number of a loaded row that is raised in Python, and the write that stores it."""
+
+    name: str
+    function: Function
+    line: int
+    end_line: int
+    stored: EffectAt
+
+
+def raised_in_place(model: Model, function: Function) -> Iterator[Raised]:
+    """`wallet.balance += amount; wallet.save()`."""
+    for assign in function.scope.assigns:
+        target = assign.target
+        if assign.op not in {"+=", "-="} or not isinstance(target, f.Attr) or not isinstance(target.value, f.Name):
             continue
-        writes = (
-            e
-            for site in function.calls
-            if site.fact.order > assign.order
-            for e in model.effects_at(site)
-            if e.effect in _SAVES
-        )
-        effect = next(writes, None)
-        if effect is not None:
-            yield effect, name
+        if _loaded(model, target.value.id, function, assign.order):
+            later = (site for site in function.calls if site.fact.order > assign.order)
+            stored = next((e for site in later for e in model.effects_at(site) if e.effect in _SAVES), None)
+            if stored is not None:
+                yield Raised(target.name, function, assign.line, assign.end_line, stored)
 
 
 _SAVES = frozenset({Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.COMMIT})

@@ -73,13 +73,15 @@ def _result_called(site: CallSite) -> Iterator[CallSite]:
             yield other
 
 
-def _in_call(site: CallSite) -> Iterator[tuple[str, int]]:
-    """What the call itself is given."""
+def _in_call(site: CallSite, depth: int = 0) -> Iterator[tuple[str, int]]:
+    """What the call itself is given, also inside of records that are made for it (`Input(order_id=order.id)`)."""
     scope = site.function.scope
     for expr in (*site.fact.args, *(value for _, value in site.fact.kwargs)):
         for part in flow.walk(expr):
             if isinstance(part, f.Name | f.Attr):
-                yield flow.text_of(part, scope), 0
+                yield flow.text_of(part, scope), depth
+            elif isinstance(part, f.CallRef) and depth < 2:
+                yield from _in_call(site.function.calls[part.index], depth + 1)
 
 
 def _in_function(function: Function) -> Iterator[tuple[str, int]]:

@@ -37,6 +37,7 @@ from roadworthy.project.boundaries import (
     entries_again,
     entries_around,
     feeding_entries,
+    is_self_retry,
     retries_around,
     retries_over,
     runs_over_again,
@@ -82,6 +83,8 @@ from roadworthy.project.origins import Origin
 from roadworthy.project.phrases import says_probe
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.repeats import (
+    Raised,
+    asked_by,
     brings_batches,
     changes_state_before,
     goes_on_after,
@@ -186,6 +189,7 @@ __all__ = [
     "Poll",
     "Presence",
     "Promise",
+    "Raised",
     "Registration",
     "Repeat",
     "Replayed",
@@ -218,6 +222,7 @@ __all__ = [
     "answered",
     "argument",
     "arguments",
+    "asked_by",
     "blocked_coroutines",
     "brings_batches",
     "changes_state_before",
@@ -255,6 +260,7 @@ __all__ = [
     "is_keyed",
     "is_lookup",
     "is_replayed",
+    "is_self_retry",
     "key_uses",
     "key_value",
     "leaves_doubt",

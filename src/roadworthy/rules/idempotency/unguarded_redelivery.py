@@ -60,6 +60,7 @@ from roadworthy.rules.api import (
     Function,
     Iterator,
     Model,
+    Raised,
     Rule,
     Severity,
     advise_again,
@@ -73,6 +74,7 @@ from roadworthy.rules.api import (
     impact_weight,
     in_handler,
     in_loop,
+    is_self_retry,
     meant,
     not_repeatable,
     raised_in_place,
@@ -88,9 +90,11 @@ _UNSAFE = (Effect.CHARGE, Effect.SMS, Effect.EMAIL, Effect.SQL_INCREMENT)
 _REQUESTS = (Effect.HTTP_REQUEST, Effect.RPC)
 _SAVES = (Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.COMMIT)
 _KINDS = frozenset({
-    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.LAMBDA_HANDLER,
+    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.LAMBDA_HANDLER, EntryKind.WORKER_LOOP,
 })  # fmt: skip
-_REDELIVERED = frozenset({EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER})
+_REDELIVERED = frozenset({
+    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER, EntryKind.WORKER_LOOP,
+})  # fmt: skip
 _VALUABLE = re.compile(
     r"balance|credit|stock|quantity|inventor|point|wallet|amount|quota|seat|coin|token|paid|total", re.IGNORECASE
 )
@@ -103,7 +107,7 @@ class Doubled:
     effect: EffectAt
     word: Effect
     sites: tuple[CallSite, ...]
-    number: str = ""  # the name of a number that is raised in Python
+    raised: Raised | None = None  # a number that is raised in Python before it is stored
 
 
 Matters = Callable[[Model, Entry, Doubled], bool]
@@ -154,9 +158,9 @@ def worst(model: Model, entry: Entry, matters: Matters) -> Doubled | None:
 def raised_numbers(model: Model, entry: Entry) -> Iterator[Doubled]:
     """Numbers of stored rows, of those that matter, that are raised in Python and written back."""
     for reached in dict.fromkeys([entry.function, *(e.function for e in model.effects_under(entry.function, *_SAVES))]):
-        for effect, name in raised_in_place(model, reached):
-            if _VALUABLE.search(name):
-                yield Doubled(effect, Effect.SQL_INCREMENT, tuple(way(model, entry, effect)), name)
+        for raised in raised_in_place(model, reached):
+            if _VALUABLE.search(raised.name):
+                yield Doubled(raised.stored, Effect.SQL_INCREMENT, tuple(way(model, entry, raised.stored)), raised)
 
 
 def way(model: Model, entry: Entry, effect: EffectAt) -> list[CallSite]:
@@ -191,7 +195,7 @@ def _severity(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) ->
     if doubled.word is Effect.SQL_INCREMENT:
         return (
             Severity.HIGH
-            if _VALUABLE.search(" ".join([doubled.number, *_words(doubled.effect, model)]))
+            if doubled.raised is not None or _VALUABLE.search(" ".join(_words(doubled.effect, model)))
             else Severity.MEDIUM
         )
     if doubled.word is Effect.CHARGE or fed is not None:
@@ -210,19 +214,23 @@ def _words(effect: EffectAt, model: Model) -> list[str]:
 
 def _report(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Finding:
     effect, does = doubled.effect, doubled.word.word.meaning
-    call = f"`{say.call(effect.site, model)}`"
+    raised = doubled.raised
+    call = f"`{say.call(effect.site, model)}`" if raised is None else f"the line that raises `{raised.name}`"
     source = f"`{fed.caller.qualname}` enqueues it again" if fed is not None else _source(entry)
     ids = stable_ids(fed.site if fed is not None else effect.site) or stable_ids(effect.site)
     return finding(
         RULE,
-        model.place(effect.site),
+        model.place(effect.site)
+        if raised is None
+        else model.place_of_lines(raised.function, raised.line, raised.end_line),
         _severity(entry, doubled, fed, model),
-        title=say.fit(f"{call} {does} again when {source}, unguarded", f"{call} is done again when {source}"),
+        title=say.fit(f"{call} {does} again when {source}, unguarded", f"{call} runs again when {source}"),
         issue=_issue(say.entry(entry), f"{call}, which {does}", fed),
-        impact=_impact(entry, doubled.word, fed),
+        impact=_impact(entry, doubled.word, fed, model),
         fix=advise_again.claim_first(model, effect.function, ids),
         related=[
             model.place_of_function(entry.function, "comes more than once"),
+            *([model.place(effect.site, "stored here")] if raised is not None else []),
             *([model.place(fed.site, "enqueued here, marked later")] if fed is not None else []),
         ],
         steps=model.steps(entry, effect.function, effect.site),
@@ -252,7 +260,7 @@ def _issue(who: str, what: str, fed: Edge | None) -> str:
     )
 
 
-def _impact(entry: Entry, word: Effect, fed: Edge | None) -> str:
+def _impact(entry: Entry, word: Effect, fed: Edge | None, model: Model) -> str:
     harm = {
         Effect.CHARGE: "money moves twice for one order",
         Effect.EMAIL: "people get the same mail twice",
@@ -261,4 +269,18 @@ def _impact(entry: Entry, word: Effect, fed: Edge | None) -> str:
     }[word]
     if fed is not None:
         return f"When two rounds overlap, or a round dies after the enqueue and before the mark, the next one enqueues the same rows again: {harm}."
-    return f"{say.again(entry)}: {harm}."
+    return f"{_why(entry, model)}: {harm}."
+
+
+def _why(entry: Entry, model: Model) -> str:
+    """Why the same input comes again, in this code's terms."""
+    asks = next((site for site in entry.function.calls if is_self_retry(model, site)), None)
+    if asks is not None:
+        return f"After any failure `{say.call(asks, model)}` (line {asks.line}) runs the job again from its first line, also what had succeeded"
+    if entry.kind is EntryKind.WORKER_LOOP:
+        return "The broker delivers a message again when the worker dies or loses its lease before the acknowledgement"
+    if entry.kind is EntryKind.JOB and entry.acks == "after":
+        return "A job that is acknowledged after its work is delivered again when its worker is killed by a deploy or runs out of memory"
+    if entry.kind is EntryKind.JOB and entry.retried:
+        return "After a failure the queue runs the job again from its first line, also what had succeeded"
+    return say.again(entry)

@@ -46,6 +46,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     advise_again,
+    asked_by,
     finding,
     goes_on_after,
     impact_weight,
@@ -102,18 +103,25 @@ def unsafe_retry(effect: EffectAt, model: Model) -> _Repeat | None:
         sites = [*(edge.site for edge in over.path), effect.site]
         if is_framework_retry(model, over.guard) or not leaves_doubt(over.guard) or in_handler(model, sites):
             continue
-        above: list[Function] = [edge.caller for edge in over.path][-2:]
-        word = meant(model, effect, above)
-        if matters(effect, word, over, model) and not any(is_guarded(model, site) for site in sites):
-            return _Repeat(effect, word, over)
+        for word in said(effect, over, model):
+            if matters(effect, word, over, model) and not any(is_guarded(model, site) for site in sites):
+                return _Repeat(effect, word, over)
     return None
 
 
+def said(effect: EffectAt, over: RetryOver, model: Model) -> list[Effect]:
+    """What the effect is by the names around it, worst first; nothing for requests that do not say that they create."""
+    callers: list[list[Function]] = [[edge.caller for edge in over.path][-2:]]
+    callers += [[caller] for caller in asked_by(model, effect)]
+    words = {meant(model, effect, above) for above in callers}
+    if not any(names_a_creation(model, effect, above) for above in callers):
+        words -= _REQUESTS
+    return sorted(words, key=_EFFECTS.index)
+
+
 def matters(effect: EffectAt, word: Effect, over: RetryOver, model: Model) -> bool:
-    """Money, texts and numbers always; requests that say that they create; mails when something after them may fail inside the retry."""
+    """Everything but a mail, which is repeated only when something after it may fail inside the retry."""
     sites = [*(edge.site for edge in over.path), effect.site]
-    if word in _REQUESTS:
-        return names_a_creation(model, effect, [edge.caller for edge in over.path][-2:])
     if word is Effect.EMAIL:
         return goes_on_after(model, sites[1:] if over.guard.form != "decorator" and len(sites) > 1 else sites)
     return True
