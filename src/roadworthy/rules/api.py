@@ -72,7 +72,8 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.guard import Guard
-from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
+from roadworthy.project.hashcolumns import hash_columns
+from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
@@ -108,7 +109,7 @@ from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import Silence, acts, logger_near, silences
 from roadworthy.project.spins import Spin, spins, uncapped_pause
-from roadworthy.project.stable import given_ids, own_ids, stable_ids
+from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -215,6 +216,7 @@ __all__ = [
     "UnreadAnswer",
     "Wait",
     "Workload",
+    "Write",
     "acts",
     "advise",
     "advise_again",
@@ -227,6 +229,7 @@ __all__ = [
     "brings_batches",
     "changes_state_before",
     "comes_again",
+    "content_at_hand",
     "dedup_before",
     "default_ids",
     "early_syncs",
@@ -247,6 +250,7 @@ __all__ = [
     "hands_off",
     "has_spread",
     "hash_columns",
+    "identified_writes",
     "identities",
     "impact_weight",
     "in_handler",
@@ -258,7 +262,6 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
-    "is_lookup",
     "is_replayed",
     "is_self_retry",
     "key_uses",
@@ -288,6 +291,7 @@ __all__ = [
     "selects_by_state",
     "serves_in_turn",
     "silences",
+    "source_at_hand",
     "spawned_work",
     "spins",
     "stable_ids",
