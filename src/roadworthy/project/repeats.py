@@ -30,7 +30,7 @@ _READS = re.compile(
     r"search|query|graphql|token|(?<![a-z])auth|login|oauth|predict|embed|complet|chat|generat|infer|rank|classif|translat|valid|verif"
     r"|list|(?<![a-z])get|fetch|read|lookup|convert|render|extract|pars|index|health|ping|scrape|crawl|upload|download|scan|analy|session"
     r"|graph|metric|telemetry|track|log(?!i)|report|stat|sync|hook|notif|alert|messag|resolve|find|load|poll|sample|tokeniz|transcri|estimate"
-    r"|simulate|calculat|preview|quote|cancel|(?<![a-z])create_?(request|client|session|conn|http|url|header|socket|ssl|context|pool|collection|table"
+    r"|simulate|(?<![a-z])tax|calculat|preview|quote|cancel|(?<![a-z])create_?(request|client|session|conn|http|url|header|socket|ssl|context|pool|collection|table"
     r"|bucket|schema|namespace|database|topic|queue|user)",
     re.IGNORECASE,
 )
@@ -54,9 +54,17 @@ def meant(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> Eff
     """What an effect is by the names around it: a request in `send_sms()` sends a text message, whatever library carries it."""
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC} or effect.repeat is Repeat.SAFE:
         return effect.effect
-    text = f"{effect.function.path} {_words(model, effect, above)}"
-    word = next((word for pattern, word in _NAMED if pattern.search(text)), effect.effect)
+    name = _name(effect, above)
+    text = f"{effect.function.path} {name}"
+    word = next(
+        (word for pattern, word in _NAMED if pattern.search(name if word is Effect.CHARGE else text)), effect.effect
+    )
     return word if word is not Effect.CHARGE or names_a_creation(model, effect, above) else effect.effect
+
+
+def _name(effect: EffectAt, above: Sequence[Function]) -> str:
+    """The name of the nearest function that says something."""
+    return next((fn.name for fn in (effect.function, *reversed(above)) if fn.name.strip("_") not in _GENERIC), "")
 
 
 def asked_by(model: Model, effect: EffectAt) -> list[Function]:
@@ -82,8 +90,7 @@ def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] =
 def _words(model: Model, effect: EffectAt, above: Sequence[Function]) -> str:
     """The names of the functions, unless they say nothing, and what the URL says."""
     site = effect.site
-    named = [fn.name for fn in (site.function, *reversed(above)) if fn.name.strip("_") not in _GENERIC]
-    words = named[:1]
+    words = [_name(effect, above)]
     for expr in (
         *site.fact.args[:2],
         *(value for key, value in site.fact.kwargs if key in {"url", "path", "endpoint"}),

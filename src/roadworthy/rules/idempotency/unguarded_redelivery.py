@@ -115,22 +115,29 @@ Matters = Callable[[Model, Entry, Doubled], bool]
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Look at each entry to which the same input may come again; one finding for each."""
+    """Look at each entry to which the same input may come again; one finding for each, and one for each effect."""
+    found: dict[CallSite, list[tuple[Entry, Doubled, Edge | None]]] = {}
     done: set[Function] = set()
     for entry in model.entries.all:
         if entry.function in done or entry.kind not in _KINDS or not model.is_reviewed(entry.function.path):
             continue
+        fed: Edge | None = None
+        doubled: Doubled | None = None
         if comes_again(model, entry) and brings_messages(entry):
-            found = worst(model, entry, doubled_by_redelivery)
-            if found is not None:
-                done.add(entry.function)
-                yield _report(entry, found, None, model)
+            doubled = worst(model, entry, doubled_by_redelivery)
         elif entry.kind is EntryKind.JOB:
             fed = fed_by_sweep(entry.function, model)
-            found = worst(model, entry, lambda *_: True) if fed is not None else None
-            if found is not None and found.word in {Effect.CHARGE, Effect.EMAIL, Effect.SMS}:
-                done.add(entry.function)
-                yield _report(entry, found, fed, model)
+            doubled = worst(model, entry, acts_on_people) if fed is not None else None
+        if doubled is not None:
+            done.add(entry.function)
+            found.setdefault(doubled.effect.site, []).append((entry, doubled, fed))
+    for (entry, doubled, fed), *others in found.values():
+        yield _report(entry, doubled, fed, [other for other, _, _ in others], model)
+
+
+def acts_on_people(model: Model, entry: Entry, doubled: Doubled) -> bool:
+    """Money and messages."""
+    return doubled.word in {Effect.CHARGE, Effect.EMAIL, Effect.SMS}
 
 
 def brings_messages(entry: Entry) -> bool:
@@ -212,7 +219,7 @@ def _words(effect: EffectAt, model: Model) -> list[str]:
     ]
 
 
-def _report(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Finding:
+def _report(entry: Entry, doubled: Doubled, fed: Edge | None, others: list[Entry], model: Model) -> Finding:
     effect, does = doubled.effect, doubled.word.word.meaning
     raised = doubled.raised
     call = f"`{say.call(effect.site, model)}`" if raised is None else f"the line that raises `{raised.name}`"
@@ -229,7 +236,7 @@ def _report(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> F
         impact=_impact(entry, doubled.word, fed, model),
         fix=advise_again.claim_first(model, effect.function, ids),
         related=[
-            model.place_of_function(entry.function, "comes more than once"),
+            *(model.place_of_function(each.function, "comes more than once") for each in (entry, *others[:6])),
             *([model.place(effect.site, "stored here")] if raised is not None else []),
             *([model.place(fed.site, "enqueued here, marked later")] if fed is not None else []),
         ],
