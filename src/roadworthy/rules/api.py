@@ -46,6 +46,7 @@ from roadworthy.project.boundaries import (
     entries_again,
     entries_around,
     feeding_entries,
+    is_self_retry,
     retries_around,
     retries_over,
     runs_over_again,
@@ -83,7 +84,8 @@ from roadworthy.project.files import FileAccess, early_syncs, read_back, replace
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.guard import Guard
-from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
+from roadworthy.project.hashcolumns import hash_columns
+from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
@@ -95,6 +97,8 @@ from roadworthy.project.phrases import says_closing, says_probe, sounds_like_rep
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.purpose import acts, drives_program, is_aside
 from roadworthy.project.repeats import (
+    Raised,
+    asked_by,
     brings_batches,
     changes_state_before,
     goes_on_after,
@@ -106,6 +110,7 @@ from roadworthy.project.repeats import (
     names_a_creation,
     not_repeatable,
     polls,
+    raised_in_place,
     repeated_by,
     selects_by_state,
     sweeps,
@@ -117,7 +122,7 @@ from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
 from roadworthy.project.spins import Spin, spins, uncapped_pause
-from roadworthy.project.stable import given_ids, own_ids, stable_ids
+from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transients import Transients
@@ -206,6 +211,7 @@ __all__ = [
     "Poll",
     "Presence",
     "Promise",
+    "Raised",
     "Registration",
     "Repeat",
     "Replayed",
@@ -232,6 +238,7 @@ __all__ = [
     "UnreadAnswer",
     "Wait",
     "Workload",
+    "Write",
     "acts",
     "advise",
     "advise_again",
@@ -239,11 +246,13 @@ __all__ = [
     "answered",
     "argument",
     "arguments",
+    "asked_by",
     "blocked_coroutines",
     "brings_batches",
     "cannot_speak",
     "changes_state_before",
     "comes_again",
+    "content_at_hand",
     "covers",
     "dedup_before",
     "default_ids",
@@ -268,6 +277,7 @@ __all__ = [
     "has_spread",
     "hash_columns",
     "held_state",
+    "identified_writes",
     "identities",
     "impact_weight",
     "in_handler",
@@ -284,6 +294,7 @@ __all__ = [
     "is_remote",
     "is_replayed",
     "is_run_at_start",
+    "is_self_retry",
     "is_telemetry",
     "key_uses",
     "key_value",
@@ -300,6 +311,7 @@ __all__ = [
     "own_ids",
     "polls",
     "promise_of",
+    "raised_in_place",
     "read_back",
     "repeated_by",
     "replaces",
@@ -314,6 +326,7 @@ __all__ = [
     "serves_in_turn",
     "silences",
     "sounds_like_report",
+    "source_at_hand",
     "spawned_work",
     "spins",
     "stable_ids",
