@@ -53,6 +53,7 @@ from roadworthy.project.cutoff import (
     must_complete,
 )
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.arrivals import comes_with_the_event, is_natural_key, outside_ids
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim, UnreadAnswer
 from roadworthy.project.database.conditions import Match
@@ -204,6 +205,7 @@ __all__ = [
     "brings_batches",
     "changes_state_before",
     "comes_again",
+    "comes_with_the_event",
     "dedup_before",
     "default_ids",
     "early_syncs",
@@ -232,6 +234,7 @@ __all__ = [
     "is_index_write",
     "is_keyed",
     "is_lookup",
+    "is_natural_key",
     "is_replayed",
     "key_uses",
     "key_value",
@@ -243,6 +246,7 @@ __all__ = [
     "names_a_creation",
     "not_repeatable",
     "only_told",
+    "outside_ids",
     "own_ids",
     "polls",
     "promise_of",
