@@ -65,6 +65,7 @@ from roadworthy.project.cutoff import (
     must_complete,
 )
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.arrivals import comes_with_the_event, is_natural_key, outside_ids
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim, UnreadAnswer
 from roadworthy.project.database.conditions import Match
@@ -252,6 +253,7 @@ __all__ = [
     "cannot_speak",
     "changes_state_before",
     "comes_again",
+    "comes_with_the_event",
     "content_at_hand",
     "covers",
     "dedup_before",
@@ -291,6 +293,7 @@ __all__ = [
     "is_index_write",
     "is_keyed",
     "is_lookup",
+    "is_natural_key",
     "is_remote",
     "is_replayed",
     "is_run_at_start",
@@ -308,6 +311,7 @@ __all__ = [
     "names_a_creation",
     "not_repeatable",
     "only_told",
+    "outside_ids",
     "own_ids",
     "polls",
     "promise_of",
