@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import GAP, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import best, cite
+from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 
@@ -64,8 +64,9 @@ def insert_or_find(
     """One statement that inserts or finds, with the values of the insert at hand (`access`)."""
     attributes = [column.attribute if (column := table.column(name)) else name for name in columns]
     filled = _filled(table, access)
-    keys = [(name, filled.get(name, name)) for name in attributes]
-    rest = [(name, text) for name, text in filled.items() if name not in attributes]
+    names_of = {name: next((k for k in filled if table.column(k) is table.column(name)), name) for name in attributes}
+    keys = [(names_of[name], filled.get(names_of[name], name)) for name in attributes]
+    rest = [(name, text) for name, text in filled.items() if name not in names_of.values()]
     names = _mappers(table.model)
     given = _within(keys, "{}={}")
     others = _within(rest, "{}={}") if rest or access is not None else "**values"
@@ -81,19 +82,24 @@ def insert_or_find(
         "defaults": f", defaults={{{defaults}}}" if defaults else "",
     }
     family = next((name for base in names if (name := family_of(model, base))), "")
-    own = best(model, "upsert", function, family) if family else None
-    return recipe_fix(Place(model, function, None, names, extra), "insert-or-find", cite(own, function))
+    place = Place(model, function, None, names, extra)
+    recipe = place.pick("insert-or-find")
+    code = recipe.code if recipe is not None else ""
+    own = best(model, "upsert", function, family, lambda p: shows(p, code)) if family else None
+    return recipe_fix(place, "insert-or-find", cite(own, function))
 
 
 def _filled(table: Table, access: Access | None) -> dict[str, str]:
     """Attribute -> the value that the insert at hand gives it."""
     if access is None or not access.filled:
         return {}
+    written_as = {column: keyword for keyword, _ in access.site.fact.kwargs if (column := table.column(keyword))}
     found: dict[str, str] = {}
     for match in access.values:
         column = table.column(match.column)
         if match.value is not None:
-            found[column.attribute if column is not None else match.column] = _value(match)
+            name = column.attribute if column is not None else match.column
+            found[written_as.get(column, name) if column is not None else name] = _value(match)
     return found
 
 
@@ -134,12 +140,11 @@ def in_one_statement(model: Model, mutation: Mutation) -> str:
     filled = place.pick("increment")
     if filled is None:
         return cite(own, function)
-    locked = (
-        f"Where more than this number depends on the row, lock it instead: {cite(own, function)}"
-        if own is not None
-        else ""
-    )
-    return fix(filled.text, locked, filled.code, filled.recipe.language)
+    held = ""
+    if own is not None:
+        use = own.near(function)
+        held = f"Or read the row for update, as `{own.name}` (`{use.path}:{use.line}`) does."
+    return fix(filled.text, held, filled.code, filled.recipe.language)
 
 
 def _step(mutation: Mutation) -> str:
@@ -150,6 +155,9 @@ def _step(mutation: Mutation) -> str:
         return f"+ {GAP}"
     if assign.op in _STEPS:
         return f"{_STEPS[assign.op]} {written(assign.value, mutation.function)}"
-    if isinstance(assign.value, f.Bin) and assign.value.op in {"+", "-"}:
-        return f"{assign.value.op} {written(assign.value.right, mutation.function)}"
+    value: f.Expr | None = assign.value
+    if isinstance(value, f.Name) and len(found := mutation.function.bindings.get(value.id, [])) == 1:
+        value = found[0].value
+    if isinstance(value, f.Bin) and value.op in {"+", "-"}:
+        return f"{value.op} {written(value.right, mutation.function)}"
     return f"+ {GAP}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.advice.code import GAP, apply_text, call_text, callee_text, written
 from roadworthy.advice.database import unique_key
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import best, cite
+from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.knowledge.vocabulary import Effect
 
@@ -42,8 +42,10 @@ def upsert(model: Model, effect: EffectAt, key: str, columns: tuple[str, ...] = 
         "values": ", ".join(f"{name}={text}" for name, text in given.items()) or "…",
     }
     place = Place(model, effect.function, effect.site, (effect.name,), extra)
-    own = best(model, "upsert", effect.function, family_of(model, effect.name))
-    if place.pick("upsert") is None:
+    filled = place.pick("upsert")
+    code = filled.code if filled is not None else ""
+    own = best(model, "upsert", effect.function, family_of(model, effect.name), lambda p: not code or shows(p, code))
+    if filled is None:
         text = f"Insert by {key}, with a unique constraint on it, and let the repetition update or do nothing."
         return fix(text, cite(own, effect.function))
     return recipe_fix(place, "upsert", cite(own, effect.function))

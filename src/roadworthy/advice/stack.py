@@ -54,8 +54,15 @@ def _build(model: Model) -> Stack:
         by_path[module.path] = found
         if not model.is_script(module.path):
             counts.update(found)
-    required = (name for name, places in model.versions.known.items() if any(not place.locked for place in places))
-    return Stack(dict(sorted(counts.items())), by_path, _python(model), frozenset(required))
+    return Stack(dict(sorted(counts.items())), by_path, _python(model), frozenset(_required(model)))
+
+
+def _required(model: Model) -> Iterator[str]:
+    """What requirement files name. Of a lock, which names what others need too, only drivers of databases."""
+    for name, places in model.versions.known.items():
+        library = model.knowledge.library(name)
+        if any(not place.locked for place in places) or (library is not None and "sql-driver" in library.role):
+            yield name
 
 
 def _imported(model: Model, module: Module, names: dict[str, str]) -> Iterator[str]:
