@@ -193,3 +193,16 @@ def methods(site: CallSite) -> str:
         "Repeat only methods that are safe to repeat, and let calls that create pass an idempotency key before they are retried.",
         f'{keyword}=["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]',
     )
+
+
+def stable_digest(model: Model, site: CallSite) -> str:
+    """A digest that is the same in every process."""
+    argument = flow.text_of(site.fact.args[0], site.function.scope) if site.fact.args else "value"
+    shown = argument if "…" not in argument and len(argument) < 40 else "value"
+    return with_snippet(
+        "Use a digest that is the same in every process; where a number is needed, take the first bytes of it.",
+        f"""
+        hashlib.sha256(str({shown}).encode()).hexdigest()
+        int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8]) >> 1  # as a positive 63-bit number
+        """,
+    )

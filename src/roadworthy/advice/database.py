@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, written
+from roadworthy.advice.code import GAP, call_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
@@ -13,7 +13,9 @@ from roadworthy.facts import schema as f
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from roadworthy.advice.patterns import Pattern
     from roadworthy.project.database.access import Access
+    from roadworthy.project.database.claims import Claim
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
@@ -161,3 +163,35 @@ def _step(mutation: Mutation) -> str:
     if isinstance(value, f.Bin) and value.op in {"+", "-"}:
         return f"{value.op} {written(value.right, mutation.function)}"
     return f"+ {GAP}"
+
+
+def claim(model: Model, found: Claim) -> str:
+    """Take rows in the statement that marks them."""
+    function = found.function
+    names = _mappers(found.table.model)
+    old = found.read.access.value_of(found.column)
+    extra = {
+        "model": found.table.model.name if found.table.model is not None else "",
+        "table": found.table.name,
+        "column": found.column,
+        "old": _value(old) if old is not None and old.value is not None and old.op == "eq" else GAP,
+        "new": _new_state(found),
+        "update": "aupdate" if function.is_async else "update",
+    }
+    family = next((name for base in names if (name := family_of(model, base))), "")
+    own = best(model, "row-lock", function, family, _skips_locked) if family else None
+    return recipe_fix(Place(model, function, None, names, extra), "claim", cite(own, function))
+
+
+def _skips_locked(pattern: Pattern) -> bool:
+    """Only a lock that others step over is an example for a claim."""
+    return any(site is not None and "skip_locked" in call_text(site) for site in (use.site for use in pattern.uses))
+
+
+def _new_state(found: Claim) -> str:
+    scope = found.function.scope
+    assigned = (a.value for a in scope.assigns if a.line == found.line and isinstance(a.target, f.Attr))
+    given = (v for k, v in (found.write.fact.kwargs if found.write is not None else ()) if k == found.column)
+    value = next((v for v in (*assigned, *given) if v is not None), None)
+    text = written(value, found.function)
+    return text if 0 < len(text) <= 40 else GAP

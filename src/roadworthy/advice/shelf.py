@@ -51,6 +51,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "insert-or-find": frozenset(
         {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
+    "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update"}),
     "increment-cache": frozenset({"key", "amount"}),
     "bounded": frozenset({"work_call", "item", "items"}),

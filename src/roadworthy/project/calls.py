@@ -59,11 +59,12 @@ class Edge:
     kind: str
     spawner: CallSite | None = None  # the call that starts it, when it is not `site` itself
     waited: bool = False  # detached, but awaited or joined at once
+    by: Function | None = None  # who makes it run, when that is not where the call stands (a default of a parameter)
 
     @property
     def caller(self) -> Function:
-        """The function in which the call stands."""
-        return self.site.function
+        """The function that makes the callee run: as a rule the one in which the call stands."""
+        return self.by or self.site.function
 
     @property
     def runs_here(self) -> bool:
@@ -88,6 +89,8 @@ class CallGraph:
         self._param_runs = ParameterRuns(self, symbols, knowledge)
         for function in symbols.functions:
             self._link(function)
+        for function in symbols.functions:
+            self._link_dependencies(function)
 
     # --- resolution ---------------------------------------------------------------------------------------------------
 
@@ -178,6 +181,13 @@ class CallGraph:
                     self._add(Edge(site, wrapper, actual, spawner, waited))
         self._link_contexts(function)
 
+    def _link_dependencies(self, function: Function) -> None:
+        """`db=Depends(get_db)`: what a parameter is injected with runs before the function, each time."""
+        for site in self._evaluator.annotations.injections(function):
+            for edge in tuple(self.outgoing.get(site.function, ())):
+                if edge.site is site and edge.kind == "hook:request" and edge.callee is not function:
+                    self._add(Edge(site, edge.callee, "call", by=function))
+
     def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:
         """Parameters that a function runs: name -> (kind of edge, waited for)."""
         return self._param_runs.of(function)
@@ -257,7 +267,7 @@ class CallGraph:
         if isinstance(expr, f.CallRef):
             # partial(f, …), or a factory that returns a function
             for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-                yield from self._functions_in(value, called=False)
+                yield from self._functions_in(value, called=isinstance(value, Instance))  # `Depends(Limiter(5))`
             return
         for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
             yield from self._functions_in(value, called=True)

@@ -64,13 +64,18 @@ class Dedup:
     line: int
 
 
-def dedup_before(model: Model, entry: Entry, effect: EffectAt) -> Dedup | None:
-    """The first thing on the way from an entry to an effect that keeps a repetition from doing it again."""
+def dedup_before(model: Model, entry: Entry, effect: EffectAt, *, selection: bool = True) -> Dedup | None:
+    """The first thing on the way from an entry to an effect that keeps a repetition from doing it again.
+
+    `selection`: a loop over rows that were selected by their state counts, since what was done has left the state.
+    """
     if is_keyed(model, effect):
         return Dedup("key", effect.site.path, effect.site.line)
     sites = [edge.site for edge in model.entries.path(entry, effect.function)]
     for site in (*sites, effect.site):
         found = is_guarded(model, site)
+        if found is None and selection:
+            found = _selection_over(model, site)
         if found is not None:
             return found
     return None
@@ -126,7 +131,7 @@ def is_guarded(model: Model, site: CallSite) -> Dedup | None:
     region = _condition_over(model, site)
     if region is not None:
         return Dedup("condition", function.path, function.scope.regions[region].line)
-    return _conflict_before(model, site) or _selection_over(model, site)
+    return _conflict_before(model, site)
 
 
 def _decorator_names(model: Model, function: Function) -> Iterator[str]:

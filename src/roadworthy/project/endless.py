@@ -119,6 +119,10 @@ class Endless:
     def _runs_until_stopped(self, site: CallSite) -> bool:
         return any("runs" in self._nature(name) for name in self._model.library_names(site))
 
+    def is_loop_call(self, site: CallSite) -> bool:
+        """A library call that runs until it is told to stop, whether it handles signals or not."""
+        return any(self._nature(name) for name in self._model.library_names(site))
+
     def _nature(self, name: str) -> frozenset[str]:
         """What the files say of a library call: "runs" until it is stopped, "shields" the process from a rude stop."""
         known = self._natures.get(name)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.knowledge.schema import Argument
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
+from roadworthy.project.arguments import arguments
 from roadworthy.project.keys import key_value
 
 if TYPE_CHECKING:
@@ -52,6 +55,8 @@ _RECORDS = frozenset(
     }
 )
 _BY_RECORD = frozenset({Effect.VECTOR_UPSERT, Effect.VECTOR_INSERT, Effect.SQL_UPSERT})
+_HASH_COLUMN = re.compile(r"(^|_)(hash|checksum|digest|fingerprint|etag|signature)$")
+_CACHE_KEY = Argument(argument="key", position=0)
 _LOOKUPS = ("get_or_create", "update_or_create", "aget_or_create", "aupdate_or_create")
 _DEPTH = 7
 
@@ -81,6 +86,8 @@ def identities(model: Model, effect: EffectAt) -> list[Identity]:
             found.append(Identity(expr, site.function, site.fact.order, name))
     if is_lookup(effect):
         found.extend(_lookup(site))
+    elif effect.effect in {Effect.CACHE_READ, Effect.CACHE_WRITE} and not effect.row.identity:
+        found.extend(Identity(e, site.function, site.fact.order, "key") for e in arguments(site.fact, _CACHE_KEY))
     elif effect.effect in _BY_RECORD and not found:
         for name, expr in _named_arguments(site):
             found.extend(_in_records(model, expr, site.function, site.fact.order, name, 0))
@@ -163,3 +170,27 @@ def _in_named(model: Model, name: str, function: Function, order: int, shown: st
     for key, assign in flow.item_assigns(function.scope, name):
         if key in _ID_NAMES and assign.value is not None:
             yield Identity(assign.value, function, assign.order, f"{shown}[].{key}")
+
+
+def hash_columns(model: Model) -> Iterator[tuple[CallSite, str, f.Expr]]:
+    """(call, column, value) of everything that is stored in a column which is called a hash: of constructors of tables and of writes."""
+    for function in model.functions:
+        for site in function.calls:
+            named = [(key, value) for key, value in site.fact.kwargs if _HASH_COLUMN.search(key)]
+            if named and (_writes(model, site) or _makes_row(model, site)):
+                for key, value in named:
+                    yield site, key, value
+
+
+def _writes(model: Model, site: CallSite) -> bool:
+    return any(effect.effect.word.persists for effect in model.effects_at(site))
+
+
+def _makes_row(model: Model, site: CallSite) -> bool:
+    """A class of the project that is stored: it has a base of a library that maps or stores."""
+    for value in model.graph.resolutions[site].classes:
+        for base in value.cls.library_bases:
+            library = model.knowledge.library_of(base)
+            if library is not None and {"orm", "store", "vector", "search"} & set(library.role):
+                return True
+    return False

@@ -83,6 +83,15 @@ class Lifetime:
         )
         return Run(root, entry, loops, reached, (root,), self.spread.way_to(root, {loops[0].function}))
 
+    def starters(self) -> dict[Function, CallSite]:
+        """Functions that call a library's own loop: one that runs until it is told to stop."""
+        found: dict[Function, CallSite] = {}
+        for function in self._model.functions:
+            for site in function.calls:
+                if self.endless.is_loop_call(site):
+                    found.setdefault(function, site)
+        return found
+
     def _is_trial(self, body: Function) -> bool:
         """`if __name__ == "__main__"` of a module that others import, and that nothing starts: there to try it out."""
         return body.module in self._imported and not any(

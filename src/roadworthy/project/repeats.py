@@ -9,7 +9,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
 from roadworthy.project.dedup import selected_by_state
-from roadworthy.project.values import Container, Literal
+from roadworthy.project.values import Container, LibraryObject, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -146,6 +146,26 @@ def write_retrying_clients(model: Model) -> Iterator[tuple[CallSite, tuple[str, 
                     methods = _methods(model, expr, site)
                     if methods:
                         yield site, methods
+
+
+def repeated_by(model: Model, site: CallSite) -> list[EffectAt]:
+    """The requests of clients on which the retry made by this call is mounted, that are not safe to repeat."""
+    found = []
+    for effect in model.effects_of(Effect.HTTP_REQUEST, Effect.RPC):
+        place = model.client_retry(effect).site
+        if place is not None and not_repeatable(effect) and (place is site or _is_given(model, place, site)):
+            found.append(effect)
+    return found
+
+
+def _is_given(model: Model, place: CallSite, made: CallSite) -> bool:
+    """Is what `made` makes an argument of `place`?"""
+    exprs = (*place.fact.args, *(value for _, value in place.fact.kwargs))
+    return any(
+        isinstance(value, LibraryObject) and value.site is made
+        for expr in exprs
+        for value in model.values(expr, place.function, place.fact.order)
+    )
 
 
 def _is_retry(model: Model, site: CallSite) -> bool:

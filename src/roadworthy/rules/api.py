@@ -29,6 +29,7 @@ from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
+from roadworthy.project.batches import Batch, fragile_batches
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -54,6 +55,7 @@ from roadworthy.project.cutoff import (
 )
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
 from roadworthy.project.database.checks import Check as RowCheck
+from roadworthy.project.database.claims import Claim, UnreadAnswer
 from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
@@ -69,13 +71,15 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.guard import Guard
-from roadworthy.project.identities import Identity, identities, is_lookup
+from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
 from roadworthy.project.keys import KeyUse, key_uses, key_value
+from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.phrases import says_probe
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.repeats import (
     brings_batches,
@@ -89,13 +93,16 @@ from roadworthy.project.repeats import (
     names_a_creation,
     not_repeatable,
     polls,
+    repeated_by,
     selects_by_state,
     sweeps,
     write_retrying_clients,
 )
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
+from roadworthy.project.silence import Silence, acts, logger_near, silences
 from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import given_ids, own_ids, stable_ids
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -109,6 +116,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
+from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn
 from roadworthy.rules import wording as say
 
 __all__ = [
@@ -124,9 +132,11 @@ __all__ = [
     "UPSERT",
     "Access",
     "Audience",
+    "Batch",
     "Blocked",
     "CallSite",
     "Callable",
+    "Claim",
     "ClassInfo",
     "ClassValue",
     "Column",
@@ -145,18 +155,21 @@ __all__ = [
     "FanOut",
     "FileAccess",
     "Finding",
+    "Forgotten",
     "Function",
     "FunctionValue",
     "Guard",
     "GuardKind",
     "Handler",
     "Identity",
+    "InertStop",
     "Instance",
     "Iterable",
     "Iterator",
     "KeyUse",
     "Library",
     "LibraryObject",
+    "Lifecycles",
     "Lifetime",
     "Literal",
     "Location",
@@ -169,11 +182,13 @@ __all__ = [
     "Mutation",
     "Origin",
     "Pillar",
+    "Poll",
     "Presence",
     "Promise",
     "Registration",
     "Repeat",
     "Replayed",
+    "Resource",
     "Retried",
     "RetryOver",
     "RetryVerdict",
@@ -181,7 +196,9 @@ __all__ = [
     "Rule",
     "Run",
     "Severity",
+    "Shutdown",
     "SignalReach",
+    "Silence",
     "Spawned",
     "Spin",
     "StartedProcess",
@@ -190,7 +207,10 @@ __all__ = [
     "Through",
     "TimeoutVerdict",
     "UniqueKey",
+    "UnreadAnswer",
+    "Wait",
     "Workload",
+    "acts",
     "advise",
     "advise_again",
     "advise_database",
@@ -204,6 +224,8 @@ __all__ = [
     "dedup_before",
     "default_ids",
     "early_syncs",
+    "endless_polls",
+    "endless_waits",
     "entries_again",
     "entries_around",
     "expr",
@@ -213,10 +235,12 @@ __all__ = [
     "finding",
     "first_process",
     "flow",
+    "fragile_batches",
     "given_ids",
     "goes_on_after",
     "hands_off",
     "has_spread",
+    "hash_columns",
     "identities",
     "impact_weight",
     "in_handler",
@@ -234,6 +258,7 @@ __all__ = [
     "key_value",
     "leaves_doubt",
     "lives_on",
+    "logger_near",
     "losses",
     "meant",
     "must_complete",
@@ -244,13 +269,17 @@ __all__ = [
     "polls",
     "promise_of",
     "read_back",
+    "repeated_by",
     "replaces",
     "replayed_effects",
     "retries_around",
     "retries_over",
     "runs_over_again",
     "say",
+    "says_probe",
     "selects_by_state",
+    "serves_in_turn",
+    "silences",
     "spawned_work",
     "spins",
     "stable_ids",

@@ -215,7 +215,7 @@ class Accesses:
             if handed is None:
                 continue
             kind, chain = handed
-            effect = self._reached(site, kind)
+            effect = self._reached(site, kind, chain.model)
             if effect is not None:
                 table = self._schema.table_of(chain.model)
                 yield Access(
@@ -224,8 +224,8 @@ class Accesses:
                 )  # fmt: skip
                 return
 
-    def _reached(self, site: CallSite, kind: str) -> EffectAt | None:
-        """The effect inside the callees that does this kind of thing."""
+    def _reached(self, site: CallSite, kind: str, model: ClassInfo | None) -> EffectAt | None:
+        """The effect inside the callees that does this kind of thing to rows of the model, or of one that is not known there."""
         wanted = {e for e, k in _KINDS.items() if k == kind} | ({Effect.SQL} if kind == READ else set())
         queue: deque[tuple[Function, int]] = deque((callee, 0) for callee in self.callees(site))
         seen: set[Function] = set()
@@ -236,7 +236,10 @@ class Accesses:
             seen.add(here)
             for inner in here.calls:
                 for effect in self._effects.at.get(inner, ()):
-                    if effect.effect in wanted:
+                    about = (
+                        effect.model is None or model is None or effect.model in model.mro or model in effect.model.mro
+                    )
+                    if effect.effect in wanted and about:
                         return effect
                 if depth < _DEPTH:
                     queue.extend((callee, depth + 1) for callee in self.callees(inner))

@@ -58,6 +58,7 @@ from roadworthy.rules.api import (
     names_a_creation,
     not_repeatable,
     own_ids,
+    repeated_by,
     retries_over,
     say,
     stable_ids,
@@ -169,7 +170,7 @@ def _impact(repeat: _Repeat, call: str, who: str) -> str:
 def _clients(model: Model) -> Iterator[Finding]:
     """Clients whose own retry is told to repeat writes."""
     for site, methods in write_retrying_clients(model):
-        uses = [e for e in model.effects_of(*_REQUESTS) if model.client_retry(e).site is site and not_repeatable(e)]
+        uses = repeated_by(model, site)
         creating = [e for e in uses if not is_keyed(model, e) and names_a_creation(model, e)]
         if uses and not creating:
             continue
