@@ -36,7 +36,7 @@ def faults(text: str) -> list[str]:
         lines = code.split("\n")
         if len(lines) > 10:
             found.append(f"{len(lines)} lines of code")
-        found.extend(f"a long line: {line}" for line in lines if len(line) > 125)
+        found.extend(f"a long line: {line}" for line in lines if len(line) > 130)
         if re.search(r"\$[a-z{]", code.replace('"$natural"', "")):
             found.append("an open hole")
         if not code.replace(GAP, "").strip("(). \n"):

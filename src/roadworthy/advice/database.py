@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import ClassInfo, Function
 
-_LONGEST_NAME = 40
+_LONGEST_NAME = 32
 _STEPS = {"+=": "+", "-=": "-"}
 
 
@@ -72,7 +72,7 @@ def insert_or_find(
     names = _mappers(table.model)
     given = _within(keys, "{}={}")
     others = _within(rest, "{}={}") if rest or access is not None else "**values"
-    defaults = _within(rest, '"{}": {}') if rest else GAP if access is None else ""
+    defaults = _within(rest, '"{}": {}', 50, GAP) if rest else GAP if access is None else ""
     extra = {
         "model": table.model.name if table.model is not None else "",
         "table": table.name,
@@ -110,11 +110,11 @@ def _value(match: Match) -> str:
     return text if len(text) <= 30 else GAP
 
 
-def _within(pairs: list[tuple[str, str]], form: str, limit: int = 80) -> str:
-    """Pairs in a form; long values become gaps."""
+def _within(pairs: list[tuple[str, str]], form: str, limit: int = 80, instead: str = "") -> str:
+    """Pairs in a form; where that is too long `instead`, or gaps for the values."""
     text = ", ".join(form.format(name, value) for name, value in pairs)
-    if len(text) <= limit:
-        return text
+    if len(text) <= limit or instead:
+        return text if len(text) <= limit else instead
     return ", ".join(form.format(name, GAP) for name, _ in pairs)
 
 
