@@ -197,7 +197,7 @@ def _report(access: Access, ids: tuple[str, ...], entry: Entry, model: Model) ->
         title=f"`{owner}` is inserted again when its event comes again: nothing is unique over {key}",
         issue=f"{say.entry(entry)[:1].upper()}{say.entry(entry)[1:]} inserts a `{owner}` with the sender's {key}, and `{table.name}` has no unique key over it.",
         impact=f"{say.again(entry)}: then there are two `{owner}` rows for one {key}, and whatever counts or pays by them does so twice.",
-        fix=f"{fix}\n\n{advise_database.insert_or_find(model, table, ids[:1], access.function)}",
+        fix=f"{fix}\n\n{advise_database.insert_or_find(model, table, ids[:1], access.function, access)}",
         related=model.protection.places_of(table, ids),
         steps=model.steps(entry, access.function, access.site),
         confidence=Confidence.weakest(
