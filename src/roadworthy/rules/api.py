@@ -76,6 +76,17 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
+from roadworthy.project.permanent import (
+    BroadRetry,
+    Cause,
+    all_but_one,
+    broad_self_retries,
+    causes_in,
+    goes_on_after_success,
+    predicates_of,
+    repeats_everything,
+    whole_batches,
+)
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.repeats import (
     brings_batches,
@@ -126,8 +137,10 @@ __all__ = [
     "Access",
     "Audience",
     "Blocked",
+    "BroadRetry",
     "CallSite",
     "Callable",
+    "Cause",
     "ClassInfo",
     "ClassValue",
     "Column",
@@ -197,11 +210,14 @@ __all__ = [
     "advise",
     "advise_again",
     "advise_database",
+    "all_but_one",
     "answered",
     "argument",
     "arguments",
     "blocked_coroutines",
     "brings_batches",
+    "broad_self_retries",
+    "causes_in",
     "changes_state_before",
     "comes_again",
     "dedup_before",
@@ -220,6 +236,7 @@ __all__ = [
     "flow",
     "given_ids",
     "goes_on_after",
+    "goes_on_after_success",
     "hands_off",
     "has_spread",
     "identities",
@@ -247,8 +264,10 @@ __all__ = [
     "only_told",
     "own_ids",
     "polls",
+    "predicates_of",
     "promise_of",
     "read_back",
+    "repeats_everything",
     "replaces",
     "replayed_effects",
     "retries_around",
@@ -268,6 +287,7 @@ __all__ = [
     "uncapped_pause",
     "unresolved_tasks",
     "unstoppable",
+    "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip
 
