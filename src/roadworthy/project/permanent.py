@@ -85,7 +85,7 @@ def _looks_at(handler: Handler) -> bool:
     name = here.target.id if isinstance(here.target, f.Name) else ""
     for index, region in enumerate(scope.regions):
         if region.kind in {"if", "case"} and index != handler.region and flow.within(scope, index, handler.region):
-            text = flow.deep_text(region.test, scope)
+            text = flow.every_text(region.test, scope)
             if _TELLS.search(text) or (name and re.search(rf"\b{re.escape(name)}\b", text)):
                 return True
     return False
@@ -122,7 +122,8 @@ def _fails_for_good(model: Model, site: CallSite) -> str:
         checked = method in _CHECKED or any(
             k == "check" and isinstance(v, f.Const) and v.value is True for k, v in site.fact.kwargs
         )
-        returncode = any("returncode" in flow.deep_text(r.test, site.function.scope) for r in site.function.scope.regions if r.test)
+        scope = site.function.scope
+        returncode = any("returncode" in flow.every_text(r.test, scope) for r in scope.regions if r.test)
         if checked or returncode:
             return f"`{model.callee_text(site)}()` ends with the same exit status for wrong arguments each time"
     for effect in effects:
