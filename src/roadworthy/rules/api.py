@@ -75,6 +75,7 @@ from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
+from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.origins import Origin
 from roadworthy.project.permanent import (
     BroadRetry,
@@ -169,6 +170,7 @@ __all__ = [
     "Iterable",
     "Iterator",
     "KeyUse",
+    "Layer",
     "Library",
     "LibraryObject",
     "Lifetime",
@@ -181,6 +183,7 @@ __all__ = [
     "Minting",
     "Model",
     "Mutation",
+    "Nested",
     "Origin",
     "Pillar",
     "Poll",
@@ -260,6 +263,7 @@ __all__ = [
     "meant",
     "must_complete",
     "names_a_creation",
+    "nested_retries",
     "not_repeatable",
     "only_told",
     "own_ids",
