@@ -38,6 +38,7 @@ class Nested:
 
     effect: EffectAt
     layers: tuple[Layer, ...]
+    also: tuple[CallSite, ...] = ()  # other calls that the same layers repeat
 
     @property
     def product(self) -> int:
@@ -50,15 +51,21 @@ class Nested:
     @property
     def key(self) -> tuple[object, ...]:
         """The same layers around another call are the same finding."""
-        return tuple(
-            (layer.guard.path, layer.guard.line, layer.guard.name) if layer.guard else "client" if layer.entry is None else layer.entry.function.id
-            for layer in self.layers
-        )
+        client = ".".join(self.effect.name.split(".")[:2])
+        if self.layers[0].default and self.layers[-1].entry is not None:
+            return (client,)  # one client in all the jobs of a queue
+        return tuple(_key(layer, client) for layer in self.layers)
+
+
+def _key(layer: Layer, client: str) -> object:
+    if layer.guard is not None:
+        return (layer.guard.path, layer.guard.line, layer.guard.name)
+    return client if layer.entry is None else layer.entry.function.id
 
 
 def nested_retries(model: Model) -> Iterator[Nested]:
     """External calls of reviewed code that two or more retries repeat, once for each set of layers."""
-    seen: dict[tuple[object, ...], None] = {}
+    found: dict[tuple[object, ...], list[Nested]] = {}
     for effect in model.effects_of():
         if not effect.effect.word.external or effect.effect.word.telemetry or effect.row.lazy:
             continue
@@ -67,9 +74,11 @@ def nested_retries(model: Model) -> Iterator[Nested]:
         if len(layers) < 2:
             continue
         nested = Nested(effect, tuple(layers))
-        if nested.key not in seen:
-            seen[nested.key] = None
-            yield nested
+        found.setdefault(nested.key, []).append(nested)
+    for same in found.values():
+        first = max(same, key=lambda nested: nested.product)
+        others = dict.fromkeys(n.effect.site for n in same if n.effect.site is not first.effect.site)
+        yield Nested(first.effect, first.layers, tuple(others))
 
 
 def _client(model: Model, effect: EffectAt) -> list[Layer]:
@@ -99,10 +108,14 @@ def _counts(guard: Guard, effect: EffectAt, model: Model) -> bool:
     if guard.form == "loop" and not _tells_of_failure(guard):
         return False
     raises = effect.row.raises
-    return _is_broad(guard) or not raises or any(
-        model.exceptions.is_subclass(name, caught) or model.exceptions.is_subclass(caught, name)
-        for name in raises
-        for caught in guard.on
+    return (
+        _is_broad(guard)
+        or not raises
+        or any(
+            model.exceptions.is_subclass(name, caught) or model.exceptions.is_subclass(caught, name)
+            for name in raises
+            for caught in guard.on
+        )
     )
 
 
@@ -174,5 +187,7 @@ def _job(model: Model, effect: EffectAt, policies: list[Layer]) -> list[Layer]:
 def _caught(model: Model, effect: EffectAt) -> bool:
     """A handler around the call keeps its failure from the queue."""
     return any(
-        h.broad and not h.raises and not h.may_raise for handlers in model.handlers_around(effect.site) for h in handlers
+        h.broad and not h.raises and not h.may_raise
+        for handlers in model.handlers_around(effect.site)
+        for h in handlers
     )

@@ -24,10 +24,15 @@ if TYPE_CHECKING:
     from roadworthy.project.retries import Retried
     from roadworthy.project.symbols import CallSite, Function
 
-_ANYTHING = frozenset({"RuntimeError", "AssertionError", "EOFError", "SystemError", "MemoryError", "StopIteration", "Warning"})
+_ANYTHING = frozenset(
+    {"RuntimeError", "AssertionError", "EOFError", "SystemError", "MemoryError", "StopIteration", "Warning"}
+)
 """Built-in errors that people raise for transient failures, too."""
 _CHECKED = frozenset({"check_call", "check_output"})
-_TELLS = re.compile(r"status|code|isinstance|permanent|retryable|retriable|transient|is_retr|should_retry|\.errno", re.IGNORECASE)
+_TELLS = re.compile(
+    r"status|code|isinstance|permanent|retryable|retriable|transient|is_retr|should_retry|\.errno", re.IGNORECASE
+)
+_ADDRESSED = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
 _ATTEMPT = re.compile(r"^_?(attempt|retry|retries|tries|try|trial|n_?try|i_?try)", re.IGNORECASE)
 
 
@@ -55,8 +60,8 @@ def repeats_everything(model: Model, retried: Retried) -> bool:
     guard = retried.guard
     if not any(name in BROAD for name in guard.on) or guard.attempts == 1:
         return False
-    if guard.form == "loop":
-        return guard.region is not None and not _loop_narrows(model, retried)
+    if guard.row is None and guard.region is not None and guard.function is not None:
+        return _loop_is_broad(model, guard.function, guard.region)
     if guard.row is None or guard.site is None:
         return True
     if guard.row.gives_up is not None and argument(guard.site.fact, guard.row.gives_up) is not None:
@@ -66,16 +71,20 @@ def repeats_everything(model: Model, retried: Retried) -> bool:
     return not re.search(r"not_exception|unless|if_exception\(|_message|retry_if_result|lambda|predicate|&", text)
 
 
-def _loop_narrows(model: Model, retried: Retried) -> bool:
-    """A handler of a narrower type leaves the loop, or the broad one looks at what the error is."""
-    function, region = retried.function, retried.guard.region or 0
+def _loop_is_broad(model: Model, function: Function, region: int) -> bool:
+    """A loop over attempts with a handler for everything, that does not sort out: no narrower handler leaves, none looks at the error."""
     loop = model.guards.loop(function, region)
-    handlers = [
-        model.exceptions.handler(function, h) for t in loop.tries for h in flow.handlers_of(function.scope, t)
-    ]
-    return any(not h.broad and h.exits in {"raise", "return", "break"} for h in handlers) or any(
-        h.broad and _looks_at(h) for h in handlers
-    )
+    handlers = [model.exceptions.handler(function, h) for t in loop.tries for h in flow.handlers_of(function.scope, t)]
+    if not loop.bounded or not any(_says_everything(h) for h in handlers):
+        return False
+    return not any(_looks_at(h) if h.broad else h.exits in {"raise", "return", "break"} for h in handlers)
+
+
+def _says_everything(handler: Handler) -> bool:
+    """`except Exception` as written; a parameter for the exceptions may be anything."""
+    scope = handler.function.scope
+    types = scope.regions[handler.region].types
+    return not types or any(flow.text_of(expr, scope).rpartition(".")[2] in BROAD for expr in types)
 
 
 def _looks_at(handler: Handler) -> bool:
@@ -127,7 +136,7 @@ def _fails_for_good(model: Model, site: CallSite) -> str:
         if checked or returncode:
             return f"`{model.callee_text(site)}()` ends with the same exit status for wrong arguments each time"
     for effect in effects:
-        for name in effect.row.raises:
+        for name in effect.row.raises if effect.effect in _ADDRESSED else ():
             if model.exceptions.nature(name) == "permanent" and "." in name:
                 return f"`{model.callee_text(site)}()` raises `{name.rpartition('.')[2]}`, which stays"
     return ""
@@ -156,13 +165,18 @@ def broad_self_retries(model: Model) -> Iterator[BroadRetry]:
     for function in model.functions:
         scope = function.scope
         for site in function.calls:
-            caught = next((r for r in flow.ancestors(scope, site.fact.region) if scope.regions[r].kind == "except"), None)
+            caught = next(
+                (r for r in flow.ancestors(scope, site.fact.region) if scope.regions[r].kind == "except"), None
+            )
             if caught is None or not is_self_retry(model, site):
                 continue
             handler = model.exceptions.handler(function, caught)
             if not handler.broad or _looks_at(handler) or site.fact.region != caught:
                 continue
-            tried = next((i for i, r in enumerate(scope.regions) if r.kind == "try" and caught in flow.handlers_of(scope, i)), None)
+            tried = next(
+                (i for i, r in enumerate(scope.regions) if r.kind == "try" and caught in flow.handlers_of(scope, i)),
+                None,
+            )
             if tried is None or len(flow.handlers_of(scope, tried)) > 1:
                 continue
             effects = [e for c in flow.calls_in(scope, tried) for e in model.effects_through(function.site(c))]
@@ -224,7 +238,7 @@ def _shrinks(function: Function, name: str, site: CallSite) -> bool:
         return True
     for call in scope.calls:
         if call.order > site.fact.order:
-            names = [e for e in (*call.args, *(v for _, v in call.kwargs))]
+            names = (*call.args, *(v for _, v in call.kwargs))
             if any(isinstance(p, f.Name) and p.id == name for e in names for p in flow.walk(e)):
                 return True
             if isinstance(call.func, f.Attr) and flow.text_of(call.func.value, scope) == name:

@@ -93,7 +93,9 @@ def _what(model: Model, effect: EffectAt) -> str:
     if _QUEUE.search(name):
         return _queue(site)
     if _PROGRAM.search(name) and not name.startswith("multiprocessing."):
-        return "" if _killed_before(site) or flow.loop_of(site.function.scope, site.fact.region) is not None else "program"
+        return (
+            "" if _killed_before(site) or flow.loop_of(site.function.scope, site.fact.region) is not None else "program"
+        )
     receiver = _receiver(site)
     if _SIGNAL.search(name):
         in_loop = flow.loop_of(site.function.scope, site.fact.region) is not None
@@ -145,16 +147,29 @@ def _of_a_loop(model: Model, effect: EffectAt) -> bool:
 def _is_known_done(site: CallSite) -> bool:
     """The result of a future that is handed in by a callback, comes out of a loop over finished ones, or was asked before."""
     scope, receiver = site.function.scope, _receiver(site)
-    if receiver in site.function.parameters and site.function.name.startswith(("_on_", "on_", "_done", "callback", "_callback")):
+    if receiver in site.function.parameters and site.function.name.startswith(
+        ("_on_", "on_", "_done", "callback", "_callback")
+    ):
         return True
     for call in scope.calls:
         if call.order < site.fact.order and isinstance(call.func, f.Attr):
             about = flow.text_of(call.func.value, scope) == receiver
-            if about and call.func.name in {"done", "ready", "successful", "failed", "is_finished", "add_done_callback"}:
+            if about and call.func.name in {
+                "done",
+                "ready",
+                "successful",
+                "failed",
+                "is_finished",
+                "add_done_callback",
+            }:
                 return True
     for loop in flow.loops_of(scope, site.fact.region):
         here = scope.regions[loop]
-        if here.kind == "for" and flow.text_of(here.target, scope) == receiver and "as_completed" in flow.text_of(here.test, scope):
+        if (
+            here.kind == "for"
+            and flow.text_of(here.target, scope) == receiver
+            and "as_completed" in flow.text_of(here.test, scope)
+        ):
             return True
     return False
 
@@ -214,7 +229,9 @@ def _only_looks(model: Model, function: Function, index: int) -> bool:
         return False  # a clock or a count, whatever it is called
     texts = [flow.every_text(expr, scope) for expr in (*tests, *(a.value for a in assigns))]
     texts.extend(f"{flow.text_of(call.func, scope)}(" for call in calls if call.region >= 0)
-    if any(_BOUND.search(text) for text in texts) or _STOPS_LOOP.search(flow.every_text(scope.regions[index].test, scope)):
+    if any(_BOUND.search(text) for text in texts) or _STOPS_LOOP.search(
+        flow.every_text(scope.regions[index].test, scope)
+    ):
         return False
     if isinstance(scope.regions[index].test, f.Const) and not any(
         leave.kind in {"break", "return"} for leave in flow.leaves_in(scope, index)
@@ -227,4 +244,6 @@ def _only_looks(model: Model, function: Function, index: int) -> bool:
     )
 
 
-_STOPS_LOOP = re.compile(r"stop|shut|exit|cancel|terminat|quit|running|active|alive|range|next|page|cursor", re.IGNORECASE)
+_STOPS_LOOP = re.compile(
+    r"stop|shut|exit|cancel|terminat|quit|running|active|alive|range|next|page|cursor", re.IGNORECASE
+)

@@ -73,7 +73,8 @@ def is_serious(nested: Nested) -> bool:
     """Many attempts that this code asks for, or an inner retry that goes on for minutes under one that starts it again."""
     asked = [layer for layer in nested.layers if not layer.default]
     goes_on = nested.layers[0].default and nested.layers[0].attempts is None
-    return (len(asked) > 1 and nested.product >= _MANY) or (goes_on and nested.product >= 3)
+    many = [layer for layer in asked if (layer.attempts or 0) >= 3]
+    return (len(many) > 1 and nested.product >= _MANY) or (goes_on and nested.product >= 3)
 
 
 def _report(nested: Nested, model: Model) -> Finding:
@@ -82,25 +83,37 @@ def _report(nested: Nested, model: Model) -> Finding:
     call = say.call(effect.site, model)
     serious = is_serious(nested)
     numbers = " x ".join(_number(layer) for layer in nested.layers)
-    many = f"{numbers} = {nested.product} attempts" if all(layer.attempts for layer in nested.layers) else f"{numbers} attempts"
+    many = (
+        f"{numbers} = {nested.product} attempts"
+        if all(layer.attempts for layer in nested.layers)
+        else f"{numbers} attempts"
+    )
     return finding(
         RULE,
         _place(nested, model),
         Severity.MEDIUM if serious else Severity.LOW,
-        title=say.fit(f"`{call}` in `{function.qualname}` is retried inside a retry: {many}", f"retries in retries: {many}"),
+        title=say.fit(
+            f"`{call}` in `{function.qualname}` is retried inside a retry: {many}", f"retries in retries: {many}"
+        ),
         issue=f"`{call}` is repeated by {say.joined([_named(layer, model) for layer in nested.layers])}, each inside the next.",
         impact=f"While the other side is overloaded, one run of {say.entry(exposure.worst, function)} sends it {many}, "
         "and is held for the pauses of all layers.",
         fix=_fix(nested, model),
-        related=[
-            model.place_of_guard(layer.guard, "repeats it, too") for layer in nested.layers[1:] if layer.guard is not None
-        ],
+        related=_related(nested, model),
         steps=model.steps(exposure.worst, function, effect.site),
         confidence=model.confidence_of(effect),
         subject=call,
         audience=Audience.REGULAR if serious else Audience.PEDANTIC,
         weight=impact_weight(exposure, [effect]),
     )
+
+
+def _related(nested: Nested, model: Model) -> list[Location]:
+    guards = [layer.guard for layer in nested.layers[1:] if layer.guard is not None]
+    return [
+        *(model.place_of_guard(guard, "repeats it, too") for guard in guards),
+        *(model.place(site, "is repeated likewise") for site in nested.also[:12]),
+    ]
 
 
 def _number(layer: Layer) -> str:

@@ -78,7 +78,9 @@ def check(model: Model) -> Iterator[Finding]:
         for effect in whole_batches(model, retried):
             yield _report_batch(effect, retried, model)
         if repeats_everything(model, retried) and not model.is_script(retried.function.path):
-            causes = [cause for function, regions in _work(retried, model) for cause in causes_in(model, function, regions)]
+            causes = [
+                cause for function, regions in _work(retried, model) for cause in causes_in(model, function, regions)
+            ]
             if causes:
                 yield _report(retried, causes, model)
     for broad in broad_self_retries(model):
@@ -124,7 +126,10 @@ def _report(retried: Retried, causes: list[Cause], model: Model) -> Finding:
         impact=f"Such a failure is tried {times} with the same outcome: {say.entry(exposure.worst, function)} is held for all pauses, "
         "and the real error shows only at the end.",
         fix=_narrow(retried),
-        related=[model.place_of_lines_in(c.function.path, c.line, c.line, c.function.qualname, "fails for good") for c in causes[:3]],
+        related=[
+            model.place_of_lines_in(c.function.path, c.line, c.line, c.function.qualname, "fails for good")
+            for c in causes[:3]
+        ],
         steps=model.steps(exposure.worst, function),
         subject=guard.name,
         weight=impact_weight(exposure),
@@ -154,7 +159,9 @@ def _report_job(broad: BroadRetry, model: Model) -> Finding:
         RULE,
         model.place_of_region(function, broad.handler.region),
         Severity.MEDIUM if broad.causes else Severity.LOW,
-        title=say.fit(f"`{call}` runs `{function.qualname}` again on every exception", f"`{call}` is called on every exception"),
+        title=say.fit(
+            f"`{call}` runs `{function.qualname}` again on every exception", f"`{call}` is called on every exception"
+        ),
         issue=f"The handler catches every exception and calls `{call}`; {why}, and is retried as if it could pass.",
         impact=f"An input that can never succeed takes a worker of {say.entry(exposure.worst, function)} for every attempt and its error "
         "is reported only after the last one.",
@@ -177,7 +184,9 @@ def _report_predicate(predicate: Function, retried: Retried, model: Model) -> Fi
         RULE,
         model.place_of_lines(predicate, line, line),
         Severity.MEDIUM,
-        title=say.fit(f"`{predicate.qualname}` has every error code but one repeated", "every error code but one is repeated"),
+        title=say.fit(
+            f"`{predicate.qualname}` has every error code but one repeated", "every error code but one is repeated"
+        ),
         issue=f"`{predicate.qualname}()` decides what `{function.qualname}()` repeats, and it excludes a single code here; not found, "
         "not allowed and invalid are repeated.",
         impact=f"{say.subject(exposure.worst, function)} spends all attempts, their pauses and the rate limit on requests that can never succeed.",
@@ -198,7 +207,9 @@ def _report_batch(effect: EffectAt, retried: Retried, model: Model) -> Finding:
         RULE,
         model.place(effect.site),
         Severity.MEDIUM,
-        title=say.fit(f"`{call}` sends the whole batch again after a part of it was taken", "the whole batch is sent again"),
+        title=say.fit(
+            f"`{call}` sends the whole batch again after a part of it was taken", "the whole batch is sent again"
+        ),
         issue=f"`{say.last(retried.guard.name)}` repeats `{function.qualname}()` with the same batch, and `{call}` may take one part of it "
         "and refuse another.",
         impact="Each attempt delivers the entries again that were already taken, so whoever reads them gets duplicates.",
@@ -218,7 +229,10 @@ def _report_loop(function: Function, region: int, effect: EffectAt, model: Model
         RULE,
         model.place_of_region(function, region),
         Severity.MEDIUM,
-        title=say.fit(f"the attempts in `{function.qualname}` go on after `{call}` has succeeded", "the attempts go on after success"),
+        title=say.fit(
+            f"the attempts in `{function.qualname}` go on after `{call}` has succeeded",
+            "the attempts go on after success",
+        ),
         issue=f"The loop of `{function.qualname}()` counts attempts, but nothing leaves it when `{call}` works.",
         impact=f"{say.effect(effect, model)[0].upper()}{say.effect(effect, model)[1:]} in every round, also when the first one did it.",
         fix="Leave the loop as soon as the work is done: `break` (or `return`) as the last statement of the `try`.",

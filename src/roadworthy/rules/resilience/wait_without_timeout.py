@@ -119,7 +119,11 @@ def _report(wait: Wait, model: Model) -> Finding:
     call = say.call(effect.site, model)
     own = wait.verdict.seconds
     limit = "without a limit" if own is None else f"for up to {say.seconds(own)}"
-    none = "neither it nor anything around it has a time limit" if own is None else f"the library gives up after {say.seconds(own)} only"
+    none = (
+        "neither it nor anything around it has a time limit"
+        if own is None
+        else f"the library gives up after {say.seconds(own)} only"
+    )
     return finding(
         RULE,
         model.place(effect.site),
@@ -144,7 +148,8 @@ def _report_poll(poll: Poll, model: Model) -> Finding:
         model.place_of_region(function, poll.region),
         Severity.MEDIUM,
         title=say.fit(
-            f"`{head}` in `{function.qualname}` polls without a deadline", f"`{function.qualname}` polls without a deadline"
+            f"`{head}` in `{function.qualname}` polls without a deadline",
+            f"`{function.qualname}` polls without a deadline",
         ),
         issue=f"`{function.qualname}()` sleeps and looks again until its condition holds; it looks neither at a clock nor at a count.",
         impact=f"When the state it waits for never comes, {say.hangs(exposure.worst, function)}.",
