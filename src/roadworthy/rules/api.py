@@ -77,6 +77,7 @@ from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.origins import Origin
+from roadworthy.project.partial import Partial, list_of, partial_handlers, partial_retries
 from roadworthy.project.permanent import (
     BroadRetry,
     Cause,
@@ -185,6 +186,7 @@ __all__ = [
     "Mutation",
     "Nested",
     "Origin",
+    "Partial",
     "Pillar",
     "Poll",
     "Presence",
@@ -258,6 +260,7 @@ __all__ = [
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "list_of",
     "lives_on",
     "losses",
     "meant",
@@ -267,6 +270,8 @@ __all__ = [
     "not_repeatable",
     "only_told",
     "own_ids",
+    "partial_handlers",
+    "partial_retries",
     "polls",
     "predicates_of",
     "promise_of",
