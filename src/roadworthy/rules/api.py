@@ -34,7 +34,6 @@ from roadworthy.project.background import (
     Spawned,
     is_run_at_start,
     lives_on,
-    must_complete,
     spawned_work,
     unresolved_tasks,
 )
@@ -93,7 +92,20 @@ from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
+from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.origins import Origin
+from roadworthy.project.partial import Partial, list_of, partial_handlers, partial_retries
+from roadworthy.project.permanent import (
+    BroadRetry,
+    Cause,
+    all_but_one,
+    broad_self_retries,
+    causes_in,
+    goes_on_after_success,
+    predicates_of,
+    repeats_everything,
+    whole_batches,
+)
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.purpose import acts, drives_program, is_aside
@@ -156,8 +168,10 @@ __all__ = [
     "Audience",
     "Batch",
     "Blocked",
+    "BroadRetry",
     "CallSite",
     "Callable",
+    "Cause",
     "Claim",
     "ClassInfo",
     "ClassValue",
@@ -192,6 +206,7 @@ __all__ = [
     "Iterable",
     "Iterator",
     "KeyUse",
+    "Layer",
     "Library",
     "LibraryObject",
     "Lifecycles",
@@ -206,8 +221,10 @@ __all__ = [
     "Minting",
     "Model",
     "Mutation",
+    "Nested",
     "Origin",
     "Outcome",
+    "Partial",
     "Pillar",
     "Poll",
     "Presence",
@@ -244,13 +261,16 @@ __all__ = [
     "advise",
     "advise_again",
     "advise_database",
+    "all_but_one",
     "answered",
     "argument",
     "arguments",
     "asked_by",
     "blocked_coroutines",
     "brings_batches",
+    "broad_self_retries",
     "cannot_speak",
+    "causes_in",
     "changes_state_before",
     "comes_again",
     "comes_with_the_event",
@@ -275,6 +295,7 @@ __all__ = [
     "given_ids",
     "given_up",
     "goes_on_after",
+    "goes_on_after_success",
     "hands_off",
     "has_spread",
     "hash_columns",
@@ -302,6 +323,7 @@ __all__ = [
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "list_of",
     "lives_on",
     "logger_near",
     "lone_connections",
@@ -309,15 +331,20 @@ __all__ = [
     "meant",
     "must_complete",
     "names_a_creation",
+    "nested_retries",
     "not_repeatable",
     "only_told",
     "outside_ids",
     "own_ids",
+    "partial_handlers",
+    "partial_retries",
     "polls",
+    "predicates_of",
     "promise_of",
     "raised_in_place",
     "read_back",
     "repeated_by",
+    "repeats_everything",
     "replaces",
     "replayed_effects",
     "retries_around",
@@ -343,6 +370,7 @@ __all__ = [
     "uncapped_pause",
     "unresolved_tasks",
     "unstoppable",
+    "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip
 
