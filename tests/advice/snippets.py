@@ -30,14 +30,14 @@ def faults(text: str) -> list[str]:
         found.append("doubled blanks or full stops")
     if text.count("```") % 2:
         found.append("an open fence")
-    if len(words) > 420:
+    if len(words) > (420 if len(snippets(text)) < 2 else 560):
         found.append(f"{len(words)} characters of prose")
     for language, code in snippets(text):
         lines = code.split("\n")
         if len(lines) > 10:
             found.append(f"{len(lines)} lines of code")
-        found.extend(f"a long line: {line}" for line in lines if len(line) > 120)
-        if "$" in code:
+        found.extend(f"a long line: {line}" for line in lines if len(line) > 130)
+        if re.search(r"\$[a-z{]", code.replace('"$natural"', "")):
             found.append("an open hole")
         if not code.replace(GAP, "").strip("(). \n"):
             found.append("says nothing")

@@ -185,8 +185,8 @@ def _deferred(site: CallSite) -> str:
     if not args:
         return callee_text(site)
     if flow.loop_of(site.function.scope, site.fact.region) is not None:
-        return apply_text("partial", [callee_text(site), *args])
-    return f"lambda: {call_text(site)}"
+        return apply_text("partial", [callee_text(site), *args], width=80)
+    return f"lambda: {call_text(site, width=80)}"
 
 
 def atomic_write(model: Model, function: Function, target: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import argument_texts, call_text, callee_text, signature_text
+from roadworthy.advice.code import apply_text, argument_texts, call_text, callee_text, signature_text
 from roadworthy.advice.shelf import Filled, Situation, choose
 from roadworthy.advice.stack import family_of, logger_of, stack_of
 
@@ -34,7 +34,7 @@ class Place:
         names = tuple(dict.fromkeys((*self.names, *of_site)))
         families = tuple(dict.fromkeys(f for f in (family_of(model, name) for name in names) if f))
         stack = stack_of(model)
-        return Situation(families, names, frozenset(stack.uses), self.function.is_async, stack.python)
+        return Situation(families, names, frozenset(stack.uses) | stack.required, self.function.is_async, stack.python)
 
     @cached_property
     def filling(self) -> dict[str, str]:
@@ -52,7 +52,7 @@ class Place:
                 "what": _plain(callee_text(self.site)),
                 "bare": call_text(self.site),
                 "call": awaits + call_text(self.site),
-                "args": ", ".join(argument_texts(self.site)),
+                "args": apply_text("", argument_texts(self.site), width=70)[1:-1],
             }
         return found | self.extra
 

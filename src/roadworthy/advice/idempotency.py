@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import GAP, apply_text, call_text, callee_text, written
+from roadworthy.advice.database import unique_key
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import best, cite
-from roadworthy.advice.stack import family_of, stack_of
+from roadworthy.advice.patterns import best, cite, shows
+from roadworthy.advice.stack import family_of
 from roadworthy.knowledge.vocabulary import Effect
 
 if TYPE_CHECKING:
-    from roadworthy.project.database.tables import Table
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
@@ -42,8 +42,10 @@ def upsert(model: Model, effect: EffectAt, key: str, columns: tuple[str, ...] = 
         "values": ", ".join(f"{name}={text}" for name, text in given.items()) or "…",
     }
     place = Place(model, effect.function, effect.site, (effect.name,), extra)
-    own = best(model, "upsert", effect.function, family_of(model, effect.name))
-    if place.pick("upsert") is None:
+    filled = place.pick("upsert")
+    code = filled.code if filled is not None else ""
+    own = best(model, "upsert", effect.function, family_of(model, effect.name), lambda p: not code or shows(p, code))
+    if filled is None:
         text = f"Insert by {key}, with a unique constraint on it, and let the repetition update or do nothing."
         return fix(text, cite(own, effect.function))
     return recipe_fix(place, "upsert", cite(own, effect.function))
@@ -165,33 +167,6 @@ def lock(model: Model, function: Function, effect: EffectAt | None = None) -> st
 def unique(model: Model, table: str, columns: tuple[str, ...]) -> str:
     """Add a unique constraint in the form that is safe on a live database."""
     found = model.schema.table(table)
-    constraint = f"uq_{table}_{'_'.join(columns)}".replace(".", "_")[:_LONGEST_NAME]
-    extra = {
-        "table": table,
-        "columns": ", ".join(columns),
-        "quoted": ", ".join(f'"{column}"' for column in columns),
-        "constraint": constraint,
-    }
-    function = found.model.body if found is not None and found.model is not None else model.functions[0]
-    names = found.model.library_bases if found is not None and found.model is not None else ()
-    place = Place(model, function, None, (*names, *_migration_tool(model, found)), extra)
-    return recipe_fix(
-        place,
-        "unique",
-        cite(
-            best(
-                model, "unique-migration", None, accept=lambda p: "create" in p.name.lower() or "add" in p.name.lower()
-            ),
-            None,
-        ),
-    )
-
-
-def _migration_tool(model: Model, table: Table | None) -> tuple[str, ...]:
-    uses = {
-        family
-        for module in model.symbols.modules
-        for family in ("alembic",)
-        if model.roles.get(module.path) == "migration"
-    }
-    return ("alembic.op",) if uses and "alembic" in stack_of(model).uses else ()
+    if found is not None:
+        return unique_key(model, found, columns)
+    return f"Remove the duplicates from `{table}`, then make ({', '.join(columns)}) unique in the model and in a migration."

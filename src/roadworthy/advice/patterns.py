@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from roadworthy.advice.code import call_text
+from roadworthy.advice.code import GAP, call_text, callee_text
 from roadworthy.advice.mining import MINERS
 
 if TYPE_CHECKING:
@@ -191,8 +191,16 @@ def cite(pattern: Pattern | None, function: Function | None) -> str:
     if pattern.example:
         return f"`{pattern.name}` ({place}) does it so."
     often = f", one of {count} places" if count > 1 else ""
-    shown = use.shape if use.shape and len(use.shape) <= 90 and "`" not in use.shape else pattern.name
+    plain = use.shape and len(use.shape) <= 90 and "`" not in use.shape and f"{GAP}." not in use.shape
+    shown = use.shape if plain else pattern.name
     return f"As in this code base: `{shown}` ({place}{often})."
+
+
+def shows(pattern: Pattern, code: str) -> bool:
+    """Does a pattern use the method that a snippet uses, or its sister (`update_or_create` for `get_or_create`)?"""
+    site = pattern.uses[0].site
+    method = callee_text(site).rpartition(".")[2] if site is not None else ""
+    return bool(method) and f"{'_'.join(method.split('_')[-2:])}(" in code
 
 
 def nearest(model: Model, kind: str, function: Function | None, family: str = "") -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger"})
-_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args"})
+_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "defaults"})
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
@@ -46,7 +46,14 @@ TOPICS: dict[str, frozenset[str]] = {
     "atomic-write": frozenset({"target"}),
     "shutdown": frozenset(),
     "lock": frozenset({"model", "table", "lookup", "column"}),
-    "unique": frozenset({"model", "table", "columns", "quoted", "constraint", "app"}),
+    "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner"}),
+    "unique-partial": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition"}),
+    "insert-or-find": frozenset(
+        {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
+    ),
+    "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
+    "increment": frozenset({"model", "row", "column", "step", "update"}),
+    "increment-cache": frozenset({"key", "amount"}),
     "bounded": frozenset({"work_call", "item", "items"}),
 }
 """Every topic and the holes that it can fill beside the common ones."""
@@ -57,7 +64,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     topic: str
     library: tuple[str, ...] = ()  # distributions of the call, transaction or entry at hand; none: any
-    uses: tuple[str, ...] = ()  # the project uses one of these; none: no matter
+    uses: tuple[str, ...] = ()  # the project imports or requires one of these; none: no matter
     names: tuple[str, ...] = ()  # library names at hand, fnmatch patterns; none: any
     is_async: bool | None = msgspec.field(name="async", default=None)  # of the function at hand
     python: str = ""  # the lowest version of Python

@@ -17,8 +17,8 @@ from roadworthy.project.arguments import argument
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
-from roadworthy.project.implicit import receivers_of, takers_of
 from roadworthy.project.entryshapes import EntryShapes
+from roadworthy.project.implicit import receivers_of, takers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +180,9 @@ class Entries:
                 http = self._found[function][0]
                 self._add_row(function, row, name, http.site)
         else:
-            for function in takers_of(site, self._knowledge.canonical(name), self._symbols, self._graph, self._evaluator):
+            for function in takers_of(
+                site, self._knowledge.canonical(name), self._symbols, self._graph, self._evaluator
+            ):
                 self._add_row(function, row, name, site)
 
     def _by_defaults(self) -> None:

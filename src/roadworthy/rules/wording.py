@@ -166,33 +166,25 @@ def told(found: Entry | None) -> str:
     """What its caller believes by then, as a sentence: "The client of `POST /orders` has its answer"."""
     if found is None:
         return "Its caller has gone on"
-    name = f"`{found.label if '/' in found.label else found.function.qualname}`"
+    called = f"`{name(found)}`"
     match found.kind:
         case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
-            return f"The client of {name} has its answer"
+            return f"The client of {called} has its answer"
         case EntryKind.WEBHOOK_HANDLER:
-            return f"{name} has told the sender that the event is taken, so it is not sent again"
+            return f"{called} has told the sender that the event is taken, so it is not sent again"
         case EntryKind.QUEUE_CONSUMER:
-            return f"The message that {name} was given counts as handled"
+            return f"The message that {called} was given counts as handled"
         case EntryKind.JOB:
-            return f"The job {name} counts as done, and the queue does not run it again"
+            return f"The job {called} counts as done, and the queue does not run it again"
         case EntryKind.LAMBDA_HANDLER:
-            return f"The platform takes the event of {name} as handled and freezes the process at once"
+            return f"The platform takes the event of {called} as handled and freezes the process at once"
         case EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
-            return f"The engine has recorded {name} as done"
+            return f"The engine has recorded {called} as done"
         case EntryKind.SCHEDULED | EntryKind.WORKER_LOOP:
-            return f"{entry(found)[0].upper()}{entry(found)[1:]} has gone on to its next round"
+            return f"{subject(found)} has gone on to its next round"
         case EntryKind.SIGNAL_RECEIVER:
-            return f"Whoever made {name} run has gone on"
-    return f"{entry(found)[0].upper()}{entry(found)[1:]} has gone on"
-
-
-def title(text: str, shorter: str = "") -> str:
-    """A title of at most 110 characters: the shorter one where the first is too long, cut where both are."""
-    if len(text) <= 110:
-        return text
-    shorter = shorter or text
-    return shorter if len(shorter) <= 110 else f"{shorter[:108].rstrip(' `')}…"
+            return f"Whoever made {called} run has gone on"
+    return f"{subject(found)} has gone on"
 
 
 def last(name: str) -> str:

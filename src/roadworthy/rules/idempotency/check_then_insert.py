@@ -221,7 +221,13 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     columns = tuple(name for name in pair.keys if pair.table.column(name) is not None)
-    insert = advise_database.insert_or_find(model, pair.table, key.columns if key else columns, pair.function)
+    insert = advise_database.insert_or_find(
+        model,
+        pair.table,
+        key.columns if key else columns,
+        pair.function,
+        pair.write.access if pair.write.direct else None,
+    )
     if key is not None:
         return insert
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
