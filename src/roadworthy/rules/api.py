@@ -71,10 +71,11 @@ from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
-from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed, tells_of_before
+from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
+from roadworthy.project.doubling import Doubled, raises_value, unguarded_effects
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
@@ -90,6 +91,7 @@ from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
+from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
@@ -108,25 +110,23 @@ from roadworthy.project.permanent import (
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
-from roadworthy.project.purpose import acts, drives_program, is_aside
-from roadworthy.project.repeats import (
-    Raised,
-    asked_by,
+from roadworthy.project.producers import (
     brings_batches,
     changes_state_before,
-    goes_on_after,
-    in_handler,
+    fed_by_sweep,
     in_loop,
-    is_framework_retry,
-    leaves_doubt,
-    meant,
-    names_a_creation,
-    not_repeatable,
     polls,
-    raised_in_place,
-    repeated_by,
     selects_by_state,
     sweeps,
+)
+from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.repeats import (
+    goes_on_after,
+    in_handler,
+    is_framework_retry,
+    leaves_doubt,
+    not_repeatable,
+    repeated_by,
     write_retrying_clients,
 )
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
@@ -182,6 +182,7 @@ __all__ = [
     "Dedup",
     "DefaultId",
     "Delivery",
+    "Doubled",
     "Dropped",
     "Edge",
     "Effect",
@@ -229,7 +230,6 @@ __all__ = [
     "Poll",
     "Presence",
     "Promise",
-    "Raised",
     "Registration",
     "Repeat",
     "Replayed",
@@ -286,6 +286,7 @@ __all__ = [
     "entries_around",
     "expr",
     "fan_outs",
+    "fed_by_sweep",
     "feeding_entries",
     "file_accesses",
     "finding",
@@ -313,7 +314,6 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
-    "is_lookup",
     "is_natural_key",
     "is_remote",
     "is_replayed",
@@ -341,7 +341,7 @@ __all__ = [
     "polls",
     "predicates_of",
     "promise_of",
-    "raised_in_place",
+    "raises_value",
     "read_back",
     "repeated_by",
     "repeats_everything",
@@ -365,9 +365,9 @@ __all__ = [
     "stopping",
     "sweeps",
     "tells_of_another",
-    "tells_of_before",
     "unbounded_effects",
     "uncapped_pause",
+    "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
     "whole_batches",
