@@ -95,10 +95,10 @@ def stable_lookup(name: str) -> str:
     )
 
 
-def derived_id(model: Model, site: CallSite, ids: list[str], effect: EffectAt) -> str:
+def derived_id(model: Model, site: CallSite, ids: list[str], kind: str) -> str:
     """A name-based id in place of a random one."""
     maker = flow.text_of(site.fact.func, site.function.scope)
-    if effect.effect is Effect.OBJECT_WRITE and ids:
+    if kind == "object" and ids:
         return f"Name the object after what it holds: put `{ids[0]}` into the key in place of `{maker}()`, so that a repetition overwrites it."
     if ids:
         seed = f'f"{{{ids[0]}}}:…"' if len(ids) == 1 else f'f"{{{ids[0]}}}:{{{ids[1]}}}"'

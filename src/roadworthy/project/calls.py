@@ -188,6 +188,11 @@ class CallGraph:
                 if edge.site is site and edge.kind == "hook:request" and edge.callee is not function:
                     self._add(Edge(site, edge.callee, "call", by=function))
 
+    def is_ambiguous(self, edge: Edge) -> bool:
+        """Does the callee depend on who called: a parameter that is called, and that is given several functions?"""
+        resolution = self.resolutions.get(edge.site)
+        return resolution is not None and resolution.how == "parameter" and len(resolution.functions) > 1
+
     def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:
         """Parameters that a function runs: name -> (kind of edge, waited for)."""
         return self._param_runs.of(function)
@@ -225,12 +230,16 @@ class CallGraph:
     def _start(
         self, site: CallSite, kind: str, expr: f.Expr, waits: bool, started: dict[int, tuple[str, CallSite, bool]]
     ) -> None:
-        waited = waits and (site.fact.awaited or not self._is_awaitable(site))
+        waited = waits and self.ends_with(site)
         for inner in self._coroutines(expr, site.function, site.fact.order):
             if kind != "callback" or self._is_coroutine(site.function.calls[inner]):
                 started[inner] = (kind, site, waited)
         for value in self._callables(expr, site):
             self._add(Edge(site, value, kind, None, waited))
+
+    def ends_with(self, site: CallSite) -> bool:
+        """Is what a starting call runs done when the call is: is the call awaited, or no coroutine at all?"""
+        return site.fact.awaited or not self._is_awaitable(site)
 
     def _is_coroutine(self, site: CallSite) -> bool:
         """Does the call only make a coroutine? A value that was computed before and is passed on is none."""

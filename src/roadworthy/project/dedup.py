@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
-from roadworthy.project.keys import key_value
+from roadworthy.project.arguments import has_spread
+from roadworthy.project.keys import is_key_name, key_value, names_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,14 +85,24 @@ def dedup_before(model: Model, entry: Entry, effect: EffectAt, *, selection: boo
 def is_keyed(model: Model, effect: EffectAt) -> bool:
     """The call passes a key by which the other side recognises a repetition."""
     where = effect.row.key
+    if names_key(effect.site):
+        return True
     if where is None:
         return False
-    if any(keyword == "**" for keyword, _ in effect.site.fact.kwargs):
+    if has_spread(effect.site.fact) and _speaks_of_key(model, effect.function):
         return True
     expr = key_value(model, effect.site, where)
     if expr is not None:
         return not (isinstance(expr, f.Const) and expr.kind == "none")
     return where.contains is not None and _may_contain(model, effect.site, where.argument, where.contains)
+
+
+def _speaks_of_key(model: Model, function: Function) -> bool:
+    """Does the function, its class or one that calls it name a key, which may then be among `**kwargs`?"""
+    scopes = [function, *(edge.caller for edge in model.edges_to(function)[:80])]
+    if function.cls is not None:
+        scopes += list(function.cls.methods.values())
+    return any(is_key_name(text) for scope in scopes for text in _texts(scope))
 
 
 def _may_contain(model: Model, site: CallSite, argument: str | None, key: str) -> bool:
@@ -149,9 +160,39 @@ def _condition_over(model: Model, site: CallSite) -> int | None:
             continue
         inside = bool(set(flow.siblings(scope, index)) & around)
         leaves_first = region.parent in around and region.end <= site.fact.order and _has_way_out(scope, index)
-        if (inside or leaves_first) and tells_of_before(model, region.test, site.function, region.start):
+        if not (inside or leaves_first) or not tells_of_before(model, region.test, site.function, region.start):
+            continue
+        if not _needs_it(model, region.test, site.function, region.start, leaves=not inside):
             return index
     return None
+
+
+def _needs_it(model: Model, test: f.Expr, function: Function, order: int, *, leaves: bool) -> bool:
+    """Does the condition only make sure that the thing to work on is there (`if not user: return`, `if user: …`)?
+
+    A record of earlier work is the other way round: its presence keeps the effect from happening.
+    """
+    items = test.items if isinstance(test, f.BoolOp) else (test,)
+    for item in items:
+        absent = isinstance(item, f.Unary) and item.op == "not"
+        inner = item.value if isinstance(item, f.Unary) and item.op == "not" else item
+        if isinstance(inner, f.Compare) and isinstance(inner.rights[0], f.Const) and inner.rights[0].kind == "none":
+            absent = inner.ops[0] in {"is", "=="}
+            inner = inner.left
+        inner = inner.value if isinstance(inner, f.Await) else inner
+        if not isinstance(inner, f.Name | f.Attr) or _says_more(inner):
+            if not tells_of_before(model, item, function, order):
+                continue  # says nothing of earlier work at all
+            return False
+        if absent is not leaves:
+            return False
+    return True
+
+
+def _says_more(expr: f.Name | f.Attr) -> bool:
+    """The name speaks of a state or of earlier work, not only of a thing."""
+    name = expr.id if isinstance(expr, f.Name) else expr.name
+    return bool(_SAYS_BEFORE.search(name) or _STATE.search(name))
 
 
 def _has_way_out(scope: f.Scope, region: int) -> bool:

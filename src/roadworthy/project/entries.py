@@ -18,6 +18,7 @@ from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
 from roadworthy.project.entryshapes import EntryShapes
+from roadworthy.project.implicit import receivers_of, takers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +154,9 @@ class Entries:
                         self._registered(site, row, library.name)
 
     def _registered(self, site: CallSite, row: EntryRow, name: str) -> None:
+        if row.callable is None:
+            self._implied(site, row, name)
+            return
         expr = argument(site.fact, row.callable)
         if expr is None:
             return
@@ -168,6 +172,18 @@ class Entries:
                             method = value.cls.find_method(pattern)
                             if method is not None:
                                 self._add_row(method, row, name, site)
+
+    def _implied(self, site: CallSite, row: EntryRow, name: str) -> None:
+        """No callable is handed over: the code that verifies the event, or takes messages from the consumer, is the entry."""
+        if row.kind == EntryKind.WEBHOOK_HANDLER.value:
+            for function in receivers_of(site, self._graph, lambda fn: fn in self._found):
+                http = self._found[function][0]
+                self._add_row(function, row, name, http.site)
+        else:
+            for function in takers_of(
+                site, self._knowledge.canonical(name), self._symbols, self._graph, self._evaluator
+            ):
+                self._add_row(function, row, name, site)
 
     def _by_defaults(self) -> None:
         """A parameter whose default is an object of the framework: `every: Perpetual = Perpetual(…)`."""

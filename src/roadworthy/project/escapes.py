@@ -33,7 +33,7 @@ class Escapes:
         """Effects whose failure comes out of a call, before any handler around the call."""
         found = {id(effect): effect for effect in self._model.effects_at(site)}
         for edge in self._model.edges_at(site):
-            if edge.runs_here and edge.kind != "callback" and not self._shielded(edge.callee):
+            if self._is_followed(edge) and not self._shielded(edge.callee):
                 below = self._model.reach.effects(self._bits.get(edge.callee, 0))
                 found.update((id(effect), effect) for effect in below)
         return list(found.values())
@@ -79,10 +79,13 @@ class Escapes:
         )
 
     def _passes_up(self, edge: Edge) -> bool:
-        if not edge.runs_here or edge.kind == "callback":
+        if not self._is_followed(edge):
             return False
         guards = (*self._model.guards.on_edge(edge), *self._model.guards.on_function(edge.caller))
         return not self.stopped(guards)
+
+    def _is_followed(self, edge: Edge) -> bool:
+        return edge.runs_here and edge.kind != "callback" and not self._model.graph.is_ambiguous(edge)
 
     def _shielded(self, callee: Function) -> bool:
         return self.stopped(self._model.guards.on_function(callee))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -27,6 +28,10 @@ _NARROW = frozenset({
     "ArithmeticError", "ZeroDivisionError", "OverflowError", "RecursionError", "SyntaxError", "KeyboardInterrupt", "SystemExit",
     "GeneratorExit", "StopAsyncIteration", "UnboundLocalError", "PermissionError", "json.JSONDecodeError", "json.decoder.JSONDecodeError",
 })  # fmt: skip
+_EXPECTED = re.compile(
+    r"(DoesNotExist|\w*NotFound\w*|NoResultFound|\w*AlreadyExists\w*|\w*Duplicate\w*|NoSuch\w+|\w*Validation\w*|Integrity\w*|Empty|Full"
+    r"|\w*Permission\w*|\w*Forbidden\w*|MultipleObjectsReturned|MultipleResultsFound|\w*Conflict\w*|\w*DecodeError|\w*Stop\w*|EOFError)"
+)
 _CANCELLATION = "asyncio.CancelledError"
 
 
@@ -111,9 +116,14 @@ class Exceptions:
 
     def foresees(self, types: tuple[str, ...]) -> bool:
         """Is one of these types meant for failures of the outside, not for a narrow expected case such as KeyError?"""
-        return not types or any(
-            self.plain(name) not in _NARROW and self.nature(name) not in {"permanent", "conflict"} for name in types
-        )
+        return not types or any(not self.is_expected(name) for name in types)
+
+    def is_expected(self, name: str) -> bool:
+        """An error that says something about the data, not about the outside: not found, exists already, not valid."""
+        plain = self.plain(name)
+        if plain in _NARROW or _EXPECTED.fullmatch(plain.rpartition(".")[2]):
+            return True
+        return self.nature(plain) in {"permanent", "conflict"}
 
     def is_of_family(self, raised: str, caught: str) -> bool | None:
         """May `except caught` catch what a library row calls `raised`: the class itself, a base of it, or one of its kinds?"""

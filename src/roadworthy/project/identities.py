@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.findings.finding import Confidence
 from roadworthy.knowledge.schema import Argument
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments
+from roadworthy.project.documents import is_index_write
 from roadworthy.project.keys import key_value
 
 if TYPE_CHECKING:
@@ -18,44 +19,15 @@ if TYPE_CHECKING:
 
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
-_ID_NAMES = frozenset(
-    {
-        "id",
-        "_id",
-        "id_",
-        "pk",
-        "uuid",
-        "uid",
-        "doc_id",
-        "document_id",
-        "point_id",
-        "node_id",
-        "chunk_id",
-        "objectID",
-        "key",
-    }
-)
-_RECORDS = frozenset(
-    {
-        "points",
-        "vectors",
-        "documents",
-        "docs",
-        "nodes",
-        "records",
-        "items",
-        "Item",
-        "actions",
-        "body",
-        "objects",
-        "data",
-        "entities",
-    }
-)
+_ID_NAMES = frozenset({
+    "id", "_id", "id_", "pk", "uuid", "uid", "doc_id", "document_id", "point_id", "node_id", "chunk_id", "objectID", "key", "ids",
+})  # fmt: skip
+_RECORDS = frozenset({
+    "points", "vectors", "documents", "docs", "nodes", "records", "items", "Item", "actions", "body", "objects", "data", "entities",
+})  # fmt: skip
 _BY_RECORD = frozenset({Effect.VECTOR_UPSERT, Effect.VECTOR_INSERT, Effect.SQL_UPSERT})
-_HASH_COLUMN = re.compile(r"(^|_)(hash|checksum|digest|fingerprint|etag|signature)$")
 _CACHE_KEY = Argument(argument="key", position=0)
 _LOOKUPS = ("get_or_create", "update_or_create", "aget_or_create", "aupdate_or_create")
 _DEPTH = 7
@@ -69,6 +41,55 @@ class Identity:
     function: Function
     order: int
     name: str  # as the write calls it: `Key`, `id`, `ids`, `points[].id`
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write of something that has an identity, or the making of a record for an index."""
+
+    kind: str  # "upsert" (by id, into an index), "insert" (of vectors), "lookup" (get_or_create), "object"
+    site: CallSite
+    name: str  # the library name
+    identities: tuple[Identity, ...]
+    about: ClassInfo | None = None  # the project class of the row
+    confidence: Confidence = Confidence.HIGH
+
+
+def identified_writes(model: Model) -> Iterator[Write]:
+    """Writes to indexes, object stores and by lookups; records of index libraries last, for clients that could not be followed."""
+    for effect in model.effects_of(Effect.VECTOR_UPSERT, Effect.VECTOR_INSERT, Effect.SQL_UPSERT, Effect.OBJECT_WRITE):
+        found = tuple(identities(model, effect))
+        kind = _kind(model, effect)
+        if found and kind:
+            yield Write(kind, effect.site, effect.name, found, effect.model, effect.confidence)
+    for function in model.functions:
+        for site in function.calls:
+            name = next((name for name in model.library_names(site) if _is_record(model, name)), "")
+            found = tuple(_in_constructor(model, site, name.rpartition(".")[2], 0)) if name else ()
+            if found:
+                yield Write("upsert", site, name, found)
+
+
+def _kind(model: Model, effect: EffectAt) -> str:
+    if is_lookup(effect):
+        return "lookup"
+    if effect.effect is Effect.OBJECT_WRITE:
+        return "object"
+    if not is_index_write(model, effect):
+        return ""
+    return "insert" if effect.effect is Effect.VECTOR_INSERT else "upsert"
+
+
+def _is_record(model: Model, name: str) -> bool:
+    """A class of a vector store's library that stands for one record: `PointStruct`, `DataObject`, `TextNode`."""
+    last = name.rpartition(".")[2]
+    library = model.knowledge.library_of(name)
+    return (
+        last[:1].isupper()
+        and last.endswith(("Struct", "Object", "Node", "Document", "Record", "Vector", "Point", "Batch"))
+        and library is not None
+        and bool({"vector", "search", "llm"} & set(library.role))
+    )
 
 
 def identities(model: Model, effect: EffectAt) -> list[Identity]:
@@ -136,6 +157,8 @@ def _in_records(
             for key, value in expr.items:
                 if isinstance(key, f.Str) and key.value in _ID_NAMES:
                     yield Identity(value, function, order, f"{name}[].{key.value}")
+                elif isinstance(key, f.Str) and key.value in {"index", "create"} and isinstance(value, f.Dict):
+                    yield from _in_records(model, value, function, order, name, depth + 1)
         case f.CallRef():
             yield from _in_constructor(model, function.calls[expr.index], name, depth)
         case f.Name():
@@ -170,27 +193,3 @@ def _in_named(model: Model, name: str, function: Function, order: int, shown: st
     for key, assign in flow.item_assigns(function.scope, name):
         if key in _ID_NAMES and assign.value is not None:
             yield Identity(assign.value, function, assign.order, f"{shown}[].{key}")
-
-
-def hash_columns(model: Model) -> Iterator[tuple[CallSite, str, f.Expr]]:
-    """(call, column, value) of everything that is stored in a column which is called a hash: of constructors of tables and of writes."""
-    for function in model.functions:
-        for site in function.calls:
-            named = [(key, value) for key, value in site.fact.kwargs if _HASH_COLUMN.search(key)]
-            if named and (_writes(model, site) or _makes_row(model, site)):
-                for key, value in named:
-                    yield site, key, value
-
-
-def _writes(model: Model, site: CallSite) -> bool:
-    return any(effect.effect.word.persists for effect in model.effects_at(site))
-
-
-def _makes_row(model: Model, site: CallSite) -> bool:
-    """A class of the project that is stored: it has a base of a library that maps or stores."""
-    for value in model.graph.resolutions[site].classes:
-        for base in value.cls.library_bases:
-            library = model.knowledge.library_of(base)
-            if library is not None and {"orm", "store", "vector", "search"} & set(library.role):
-                return True
-    return False

@@ -25,7 +25,7 @@ _RANK = {name: index for index, name in enumerate(_LOUDNESS)}
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _REPORTS_ANYWHERE = re.compile(
-    r"(log|logs|logger|logging|report\w*|captur\w*|alert\w*|warn\w*|sentry|error|errors|err|exception\w*|fail|fails|failed|failure|failures"
+    r"(log|logs|logger|logging|exc|report\w*|captur\w*|alert\w*|warn\w*|sentry|error|errors|err|exception\w*|fail|fails|failed|failure|failures"
     r"|abort\w*|print|pprint|echo|secho|excepthook|traceback|stderr|notif\w*|audit|complain)"
 )
 _REPORTS_FIRST = re.compile(
@@ -41,9 +41,13 @@ _FAILED = re.compile(
     r"(error|errors|err|fail|fails|failed|failure|bad|invalid|unavailable|abort\w*|problem|forbidden|unauthorized|denied|unhealthy|down"
     r"|unknown|unable|exception|reject\w*|broken|degraded|offline|not|cannot|could|sorry|timeout|timed|oops|wrong|redirect)"
 )
-_PROBE = re.compile(
-    r"(is|has|can|check\w*|ping|health\w*|alive|ready|readiness|liveness|exists?|valid\w*|verif\w*|test|probe|available|supports?|detect"
-    r"|status|reachable|connected|try|wait)"
+_ASKS = re.compile(
+    r"(is|has|can|could|should|check\w*|ping|probe|test|valid\w*|verif\w*|exists?|supports?|detect\w*|try|wait|needs|looks|are|was)"
+)
+_STATE = re.compile(r"(health\w*|alive|ready|readiness|liveness|reachable|connected|exists|ping)")
+_CLOSES = re.compile(
+    r"(close\w*|stop\w*|shut\w*|clean\w*|exit|aexit|disconnect\w*|teardown|tear|dispose\w*|terminate\w*|kill\w*|cancel\w*|release\w*|free"
+    r"|destroy\w*|finali[sz]e\w*|abort\w*|logout|quit|detach|unsubscribe|drop|del|purge|prune)"
 )
 _FAILING_KEYWORDS = frozenset({"error", "errors", "error_message", "err", "reason", "exception", "detail"})
 _STATUS_KEYWORDS = frozenset({"status", "status_code", "code", "http_status", "returncode", "exit_code"})
@@ -84,7 +88,13 @@ def sounds_like_fallback(func: f.Expr, scope: f.Scope) -> bool:
 
 def says_probe(name: str) -> bool:
     """Does a function ask whether something is so: `is_alive`, `check_connection`, `_ping`?"""
-    return any(_PROBE.fullmatch(word) for word in words_of(name))
+    words = words_of(name)
+    return bool(words) and (_ASKS.fullmatch(words[0]) is not None or any(_STATE.fullmatch(word) for word in words))
+
+
+def says_closing(name: str) -> bool:
+    """Does a function end the life of something: `close`, `__aexit__`, `_cleanup_session`?"""
+    return any(_CLOSES.fullmatch(word) for word in words_of(name))
 
 
 def says_failed(name: str) -> bool:

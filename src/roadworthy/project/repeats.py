@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -29,7 +30,7 @@ _READS = re.compile(
     r"search|query|graphql|token|(?<![a-z])auth|login|oauth|predict|embed|complet|chat|generat|infer|rank|classif|translat|valid|verif"
     r"|list|(?<![a-z])get|fetch|read|lookup|convert|render|extract|pars|index|health|ping|scrape|crawl|upload|download|scan|analy|session"
     r"|graph|metric|telemetry|track|log(?!i)|report|stat|sync|hook|notif|alert|messag|resolve|find|load|poll|sample|tokeniz|transcri|estimate"
-    r"|simulate|calculat|preview|quote|cancel|(?<![a-z])create_?(request|client|session|conn|http|url|header|socket|ssl|context|pool|collection|table"
+    r"|simulate|(?<![a-z])tax|calculat|preview|quote|cancel|(?<![a-z])create_?(request|client|session|conn|http|url|header|socket|ssl|context|pool|collection|table"
     r"|bucket|schema|namespace|database|topic|queue|user)",
     re.IGNORECASE,
 )
@@ -38,7 +39,7 @@ _GENERIC = frozenset({
 })  # fmt: skip
 _NAMED = (
     (re.compile(r"charge|(?<![a-z])pay(?!load)|refund|payout|transfer_?(money|funds)|withdraw|place_?order|capture_payment", re.IGNORECASE), Effect.CHARGE),
-    (re.compile(r"send_?(sms|text|otp|call)|sms\S* \S*(send|call|dial|deliver)|phone_?call", re.IGNORECASE), Effect.SMS),
+    (re.compile(r"send_?(sms|otp)|sms\S* \S*(send|call|dial|deliver)|phone_?call", re.IGNORECASE), Effect.SMS),
     (re.compile(r"send_?(e?mail|reminder|receipt|invoice|newsletter)|mail\S* \S*(send|deliver)", re.IGNORECASE), Effect.EMAIL),
 )  # fmt: skip
 # Errors after which it is certain that nothing was done, or that the database undid it.
@@ -53,9 +54,31 @@ def meant(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> Eff
     """What an effect is by the names around it: a request in `send_sms()` sends a text message, whatever library carries it."""
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC} or effect.repeat is Repeat.SAFE:
         return effect.effect
-    text = f"{effect.function.path} {_words(model, effect, above)}"
-    word = next((word for pattern, word in _NAMED if pattern.search(text)), effect.effect)
+    name = _name(effect, above)
+    text = f"{effect.function.path} {name}"
+    word = next(
+        (word for pattern, word in _NAMED if pattern.search(name if word is Effect.CHARGE else text)), effect.effect
+    )
     return word if word is not Effect.CHARGE or names_a_creation(model, effect, above) else effect.effect
+
+
+def _name(effect: EffectAt, above: Sequence[Function]) -> str:
+    """The name of the nearest function that says something."""
+    return next((fn.name for fn in (effect.function, *reversed(above)) if fn.name.strip("_") not in _GENERIC), "")
+
+
+def asked_by(model: Model, effect: EffectAt) -> list[Function]:
+    """Who asks a general `request()` or `_post()` of the project to send something: their names tell what it is."""
+    function = effect.function
+    if function.name.strip("_") not in _GENERIC:
+        return []
+    edges = [edge for edge in model.edges_to(function) if edge.runs_here]
+    return [edge.caller for edge in edges if not _reads_by_method(edge.site)][:60]
+
+
+def _reads_by_method(site: CallSite) -> bool:
+    texts = [text.upper() for expr in site.fact.args[:2] for text in flow.strings_of(expr)]
+    return any(text in {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"} for text in texts)
 
 
 def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> bool:
@@ -67,8 +90,7 @@ def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] =
 def _words(model: Model, effect: EffectAt, above: Sequence[Function]) -> str:
     """The names of the functions, unless they say nothing, and what the URL says."""
     site = effect.site
-    named = [fn.name for fn in (site.function, *reversed(above)) if fn.name.strip("_") not in _GENERIC]
-    words = named[:1]
+    words = [_name(effect, above)]
     for expr in (
         *site.fact.args[:2],
         *(value for key, value in site.fact.kwargs if key in {"url", "path", "endpoint"}),
@@ -228,6 +250,44 @@ def changes_state_before(model: Model, site: CallSite) -> bool:
         and model.effects_through(other, *writes)
         for other in site.function.calls
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A number of a loaded row that is raised in Python, and the write that stores it."""
+
+    name: str
+    function: Function
+    line: int
+    end_line: int
+    stored: EffectAt
+
+
+def raised_in_place(model: Model, function: Function) -> Iterator[Raised]:
+    """`wallet.balance += amount; wallet.save()`."""
+    for assign in function.scope.assigns:
+        target = assign.target
+        if assign.op not in {"+=", "-="} or not isinstance(target, f.Attr) or not isinstance(target.value, f.Name):
+            continue
+        if _loaded(model, target.value.id, function, assign.order):
+            later = (site for site in function.calls if site.fact.order > assign.order)
+            stored = next((e for site in later for e in model.effects_at(site) if e.effect in _SAVES), None)
+            if stored is not None:
+                yield Raised(target.name, function, assign.line, assign.end_line, stored)
+
+
+_SAVES = frozenset({Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.COMMIT})
+
+
+def _loaded(model: Model, name: str, function: Function, order: int) -> bool:
+    """Does a name hold what a query found?"""
+    for assign in flow.reaching(function.scope, function.bindings.get(name, []), order)[0]:
+        for part in flow.walk(assign.value):
+            if isinstance(part, f.CallRef) and model.effects_through(
+                function.calls[part.index], Effect.SQL_READ, Effect.SQL
+            ):
+                return True
+    return False
 
 
 def brings_batches(function: Function) -> bool:

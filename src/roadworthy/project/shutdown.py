@@ -136,7 +136,7 @@ class Shutdown:
         if resource.holder == "context" or self.closings(resource):
             return True
         last = resource.name.rpartition(".")[2].strip("_")
-        return bool(last) and last in self._closed_names
+        return bool(last) and bool({(last, ""), (last, resource.type)} & self._closed_names)
 
     @cached_property
     def _closed_by_site(self) -> dict[CallSite, list[CallSite]]:
@@ -163,15 +163,18 @@ class Shutdown:
                 yield value.site
 
     @cached_property
-    def _closed_names(self) -> frozenset[str]:
-        """Last names of what is closed somewhere although nobody knows what it is."""
-        found: set[str] = set()
+    def _closed_names(self) -> frozenset[tuple[str, str]]:
+        """(last name, type or "") of what is closed somewhere although nobody knows where it was made."""
+        found: set[tuple[str, str]] = set()
         for function in self._model.functions:
             for site in function.calls:
                 func = site.fact.func
-                if isinstance(func, f.Attr) and func.name in CLOSERS and not self._model.targets(site):
-                    text = flow.text_of(func.value, function.scope)
-                    found.add(text.rpartition(".")[2].strip("_"))
+                if isinstance(func, f.Attr) and func.name in CLOSERS:
+                    last = flow.text_of(func.value, function.scope).rpartition(".")[2].strip("_")
+                    values = self._model.values(func.value, function, site.fact.order)
+                    if not values:
+                        found.add((last, ""))
+                    found.update((last, v.type) for v in values if isinstance(v, LibraryObject) and v.site is None)
         return frozenset(found)
 
     def escapes(self, resource: Resource) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, GuardKind, Repeat
+from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 
 if TYPE_CHECKING:
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
-Outcome = Literal["goes on", "next item", "success", "default", "nothing"]
-"""goes on: the code after the try runs. next item: the loop takes the next one. success: returns what success returns.
-default: returns a value that stands for "not found" or "failed". nothing: returns None from a function that returns values."""
+Outcome = Literal["goes on", "next item", "skipped", "success", "default", "nothing", "stand-in"]
+"""goes on: the code after the try runs. next item: the loop takes the next one; skipped: the same, and what
+the loop does after a success is left out. success: returns True.
+default: returns a constant that stands for "not found" or "failed". nothing: returns None from a function that returns values.
+stand-in: returns a value that was computed for the purpose."""
 
 _NOT_HIDDEN = frozenset({
     Effect.CLOSE, Effect.ROLLBACK, Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR, Effect.SLEEP, Effect.WAIT, Effect.LOCK, Effect.BLOCK,
@@ -49,6 +51,15 @@ class Silence:
     def line(self) -> int:
         """Where it stands."""
         return self.function.scope.regions[self.region].line
+
+    @property
+    def head(self) -> str:
+        """The clause as written, without the colon: `except (A, B)`, `suppress(A)`."""
+        scope = self.function.scope
+        if self.handler is None:
+            return f"suppress({', '.join(name.rpartition('.')[2] for name in self.types)})"
+        names = [flow.text_of(expr, scope) for expr in scope.regions[self.region].types]
+        return f"except ({', '.join(names)})" if len(names) > 1 else f"except {names[0]}" if names else "except"
 
     @property
     def end_line(self) -> int:
@@ -103,6 +114,20 @@ def _failures(model: Model, function: Function, region: int) -> Iterator[tuple[C
             yield site, effect
 
 
+def cannot_speak(function: Function) -> bool:
+    """In a finaliser or in a logging handler there is nobody to tell."""
+    bases = function.cls.library_bases if function.cls is not None else ()
+    return function.name == "__del__" or any(base.startswith("logging.") for base in bases)
+
+
+def tells_of_another(silence: Silence, model: Model) -> bool:
+    """It stands in a handler that tells of its own error: this one only comes on top."""
+    scope = silence.function.scope
+    parent = scope.regions[silence.region].parent
+    outer = [r for r in flow.ancestors(scope, parent) if scope.regions[r].kind == "except"]
+    return any(not model.exceptions.handler(silence.function, region).silent for region in outer)
+
+
 def catches(model: Model, types: tuple[str, ...], effect: EffectAt) -> bool:
     """Would these exception types catch a failure of this effect in operation (not just a wrong use of it)?"""
     if not types or any(name in {"Exception", "BaseException"} for name in types):
@@ -118,9 +143,15 @@ def catches(model: Model, types: tuple[str, ...], effect: EffectAt) -> bool:
     return False
 
 
+def covers(model: Model, types: tuple[str, ...], effect: EffectAt) -> bool:
+    """Would these types catch every failure that the library has for this effect?"""
+    raised = effect.row.raises
+    return bool(raised) and all(any(model.exceptions.is_subclass(r, name) for name in types) for r in raised)
+
+
 def _outcome(function: Function, handler: Handler) -> Outcome:
     if handler.exits == "continue":
-        return "next item"
+        return "skipped" if _leaves_out(function, handler.region) else "next item"
     if handler.exits in {"", "break", "mixed"} and handler.default is None:
         return "goes on"
     match handler.default:
@@ -128,7 +159,17 @@ def _outcome(function: Function, handler: Handler) -> Outcome:
             return "success"
         case None | f.Const(kind="none"):
             return "nothing" if returns_values(function) else "goes on"
+        case f.Name() | f.Attr() | f.Sub() | f.CallRef() | f.Await():
+            return "stand-in"
     return "default"
+
+
+def _leaves_out(function: Function, region: int) -> bool:
+    """Does the loop do something after the try that `continue` in the handler skips?"""
+    scope = function.scope
+    after = max(scope.regions[r].end for r in flow.siblings(scope, region) if scope.regions[r].kind != "except")
+    parent = scope.regions[region].parent
+    return any(call.order >= after and flow.within(scope, call.region, parent) for call in scope.calls)
 
 
 def returns_values(function: Function) -> bool:
@@ -139,22 +180,6 @@ def returns_values(function: Function) -> bool:
         and not (isinstance(leave.value, f.Const) and leave.value.kind == "none")
         for leave in function.scope.leaves
     )
-
-
-def acts(effect: EffectAt) -> bool:
-    """Does the effect change the world as a purpose of its own: rows, messages, mails, money, a request that is not safe to repeat?"""
-    if effect.secondary or effect.effect.word.telemetry:
-        return False
-    if effect.effect in {Effect.HTTP_REQUEST, Effect.RPC}:
-        return effect.repeat is not Repeat.SAFE and not _only_reads(effect)
-    return effect.effect.word.persists
-
-
-def _only_reads(effect: EffectAt) -> bool:
-    """`client.request("GET", …)`, `stream("GET", …)`."""
-    fact = effect.site.fact
-    methods = [*fact.args[:1], *(value for keyword, value in fact.kwargs if keyword == "method")]
-    return any(isinstance(m, f.Str) and m.value.upper() in {"GET", "HEAD", "OPTIONS"} for m in methods)
 
 
 def logger_near(model: Model, function: Function) -> str:

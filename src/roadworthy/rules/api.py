@@ -28,7 +28,15 @@ from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKi
 from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
-from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
+from roadworthy.project.attempts import Attempts, is_remote, lone_connections
+from roadworthy.project.attempts import Loss as Dropped
+from roadworthy.project.background import (
+    Spawned,
+    is_run_at_start,
+    lives_on,
+    spawned_work,
+    unresolved_tasks,
+)
 from roadworthy.project.batches import Batch, fragile_batches
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
@@ -37,6 +45,7 @@ from roadworthy.project.boundaries import (
     entries_again,
     entries_around,
     feeding_entries,
+    is_self_retry,
     retries_around,
     retries_over,
     runs_over_again,
@@ -50,10 +59,12 @@ from roadworthy.project.cutoff import (
     hands_off,
     is_bookkeeping,
     is_done_again,
+    is_telemetry,
     losses,
     must_complete,
 )
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.arrivals import comes_with_the_event, is_natural_key, outside_ids
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim, UnreadAnswer
 from roadworthy.project.database.conditions import Match
@@ -67,21 +78,40 @@ from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
+from roadworthy.project.failures import Outcome
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
+from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.guard import Guard
-from roadworthy.project.identities import Identity, hash_columns, identities, is_lookup
+from roadworthy.project.hashcolumns import hash_columns
+from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
+from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.origins import Origin
-from roadworthy.project.phrases import says_probe
+from roadworthy.project.partial import Partial, list_of, partial_handlers, partial_retries
+from roadworthy.project.permanent import (
+    BroadRetry,
+    Cause,
+    all_but_one,
+    broad_self_retries,
+    causes_in,
+    goes_on_after_success,
+    predicates_of,
+    repeats_everything,
+    whole_batches,
+)
+from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
+from roadworthy.project.purpose import acts, drives_program, is_aside
 from roadworthy.project.repeats import (
+    Raised,
+    asked_by,
     brings_batches,
     changes_state_before,
     goes_on_after,
@@ -93,6 +123,7 @@ from roadworthy.project.repeats import (
     names_a_creation,
     not_repeatable,
     polls,
+    raised_in_place,
     repeated_by,
     selects_by_state,
     sweeps,
@@ -102,10 +133,12 @@ from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, rep
 from roadworthy.project.retries import Retried
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
-from roadworthy.project.silence import Silence, acts, logger_near, silences
+from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
 from roadworthy.project.spins import Spin, spins, uncapped_pause
-from roadworthy.project.stable import given_ids, own_ids, stable_ids
+from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
+from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.transients import Transients
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -131,11 +164,14 @@ __all__ = [
     "UPDATE",
     "UPSERT",
     "Access",
+    "Attempts",
     "Audience",
     "Batch",
     "Blocked",
+    "BroadRetry",
     "CallSite",
     "Callable",
+    "Cause",
     "Claim",
     "ClassInfo",
     "ClassValue",
@@ -146,6 +182,7 @@ __all__ = [
     "Dedup",
     "DefaultId",
     "Delivery",
+    "Dropped",
     "Edge",
     "Effect",
     "EffectAt",
@@ -158,19 +195,23 @@ __all__ = [
     "Forgotten",
     "Function",
     "FunctionValue",
+    "GiveUp",
     "Guard",
     "GuardKind",
     "Handler",
+    "Held",
     "Identity",
     "InertStop",
     "Instance",
     "Iterable",
     "Iterator",
     "KeyUse",
+    "Layer",
     "Library",
     "LibraryObject",
     "Lifecycles",
     "Lifetime",
+    "Lifetimes",
     "Literal",
     "Location",
     "Loop",
@@ -180,11 +221,15 @@ __all__ = [
     "Minting",
     "Model",
     "Mutation",
+    "Nested",
     "Origin",
+    "Outcome",
+    "Partial",
     "Pillar",
     "Poll",
     "Presence",
     "Promise",
+    "Raised",
     "Registration",
     "Repeat",
     "Replayed",
@@ -206,23 +251,34 @@ __all__ = [
     "Table",
     "Through",
     "TimeoutVerdict",
+    "Transients",
     "UniqueKey",
     "UnreadAnswer",
     "Wait",
     "Workload",
+    "Write",
     "acts",
     "advise",
     "advise_again",
     "advise_database",
+    "all_but_one",
     "answered",
     "argument",
     "arguments",
+    "asked_by",
     "blocked_coroutines",
     "brings_batches",
+    "broad_self_retries",
+    "cannot_speak",
+    "causes_in",
     "changes_state_before",
     "comes_again",
+    "comes_with_the_event",
+    "content_at_hand",
+    "covers",
     "dedup_before",
     "default_ids",
+    "drives_program",
     "early_syncs",
     "endless_polls",
     "endless_waits",
@@ -237,14 +293,19 @@ __all__ = [
     "flow",
     "fragile_batches",
     "given_ids",
+    "given_up",
     "goes_on_after",
+    "goes_on_after_success",
     "hands_off",
     "has_spread",
     "hash_columns",
+    "held_state",
+    "identified_writes",
     "identities",
     "impact_weight",
     "in_handler",
     "in_loop",
+    "is_aside",
     "is_bookkeeping",
     "is_done_again",
     "is_engine_call",
@@ -253,44 +314,63 @@ __all__ = [
     "is_index_write",
     "is_keyed",
     "is_lookup",
+    "is_natural_key",
+    "is_remote",
     "is_replayed",
+    "is_run_at_start",
+    "is_self_retry",
+    "is_telemetry",
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "list_of",
     "lives_on",
     "logger_near",
+    "lone_connections",
     "losses",
     "meant",
     "must_complete",
     "names_a_creation",
+    "nested_retries",
     "not_repeatable",
     "only_told",
+    "outside_ids",
     "own_ids",
+    "partial_handlers",
+    "partial_retries",
     "polls",
+    "predicates_of",
     "promise_of",
+    "raised_in_place",
     "read_back",
     "repeated_by",
+    "repeats_everything",
     "replaces",
     "replayed_effects",
     "retries_around",
     "retries_over",
     "runs_over_again",
     "say",
+    "says_closing",
     "says_probe",
     "selects_by_state",
     "serves_in_turn",
     "silences",
+    "sounds_like_report",
+    "source_at_hand",
     "spawned_work",
     "spins",
     "stable_ids",
     "steers",
     "stopping",
     "sweeps",
+    "tells_of_another",
     "tells_of_before",
     "unbounded_effects",
     "uncapped_pause",
     "unresolved_tasks",
     "unstoppable",
+    "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip
 

@@ -205,33 +205,25 @@ def told(found: Entry | None) -> str:
     """What its caller believes by then, as a sentence: "The client of `POST /orders` has its answer"."""
     if found is None:
         return "Its caller has gone on"
-    known = f"`{name(found)}`"
+    called = f"`{name(found)}`"
     match found.kind:
         case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
-            return f"The client of {known} has its answer"
+            return f"The client of {called} has its answer"
         case EntryKind.WEBHOOK_HANDLER:
-            return f"{known} has told the sender that the event is taken, so it is not sent again"
+            return f"{called} has told the sender that the event is taken, so it is not sent again"
         case EntryKind.QUEUE_CONSUMER:
-            return f"The message that {known} was given counts as handled"
+            return f"The message that {called} was given counts as handled"
         case EntryKind.JOB:
-            return f"The job {known} counts as done, and the queue does not run it again"
+            return f"The job {called} counts as done, and the queue does not run it again"
         case EntryKind.LAMBDA_HANDLER:
-            return f"The platform takes the event of {known} as handled and freezes the process at once"
+            return f"The platform takes the event of {called} as handled and freezes the process at once"
         case EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
-            return f"The engine has recorded {known} as done"
+            return f"The engine has recorded {called} as done"
         case EntryKind.SCHEDULED | EntryKind.WORKER_LOOP:
             return f"{subject(found)} has gone on to its next round"
         case EntryKind.SIGNAL_RECEIVER:
-            return f"Whoever made {known} run has gone on"
+            return f"Whoever made {called} run has gone on"
     return f"{subject(found)} has gone on"
-
-
-def title(text: str, shorter: str = "") -> str:
-    """A title of at most 110 characters: the shorter one where the first is too long, cut where both are."""
-    if len(text) <= 110:
-        return text
-    shorter = shorter or text
-    return shorter if len(shorter) <= 110 else f"{shorter[:108].rstrip(' `')}…"
 
 
 def last(name: str) -> str:

@@ -74,31 +74,25 @@ from roadworthy.rules.api import (
     Finding,
     Function,
     GuardKind,
-    Instance,
     Iterator,
-    Match,
     Model,
     Origin,
     Rule,
     Severity,
     advise_database,
     argument,
+    comes_with_the_event,
     entries_again,
-    expr,
     finding,
     flow,
     impact_weight,
+    outside_ids,
     runs_over_again,
     say,
 )
 
 RULE = Rule(id="insert-in-repeated-path", anti_pattern="insert-not-upsert", doc=__doc__)
 
-_OUTSIDE = re.compile(
-    r"(^|_)(external|ext|remote|provider|processor|vendor|upstream|source|event|message|msg|delivery|transaction|txn|payment|charge|invoice|refund|"
-    r"stripe|paypal|github|gitlab|slack|twilio|ses|sns|shopify|webhook|request|idempotency|feedback|tracking|notification|order|booking|call|sms)"
-    r"_(id|ref|reference|key|number|uuid|sid|hash)$|^(reference|sku|isbn|checksum|sha\d*|fingerprint|idempotency_key|guid|tx_hash|block_hash)$"
-)
 _LOG = re.compile(
     r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Activity|Attempt|Metric|Snapshot|Stat|Stats)$"
 )
@@ -125,10 +119,10 @@ def check(model: Model) -> Iterator[Finding]:
             or converges(access, model)
         ):
             continue
-        ids = outside_ids(access, model)
+        ids = outside_ids(model, access)
         entries = [entry for entry in entries_again(model, access.function) if entry.kind in _REPEATED] if ids else []
         open_entries = [
-            e for e in entries if comes_with_the_event(e, access, ids[0], model) and not is_gated(e, access, model)
+            e for e in entries if comes_with_the_event(model, e, access, ids[0]) and not is_gated(e, access, model)
         ]
         if open_entries:
             yield _report(access, ids, open_entries[0], model)
@@ -164,71 +158,6 @@ def converges(access: Access, model: Model) -> bool:
 
 def _stable(access: Access, columns: tuple[str, ...], model: Model) -> bool:
     return all(model.protection.is_stable(access, name) for name in columns)
-
-
-def outside_ids(access: Access, model: Model) -> tuple[str, ...]:
-    """Filled columns that are called like the sender's own id, are no foreign keys, and come from outside."""
-    found = []
-    for match in access.values:
-        column = access.table.column(match.column) if access.table is not None else None
-        if (
-            column is None
-            or column.target
-            or column.primary
-            or match.value is None
-            or not _OUTSIDE.search(column.attribute)
-        ):
-            continue
-        kinds = {origin.kind for origin in model.origin(match.value, match.scope, match.order)}
-        if (
-            kinds & {"argument", "field", "call"}
-            and kinds <= {"argument", "field", "call", "literal"}
-            and not is_our_own(match, model)
-        ):
-            found.append(column.name)
-    return tuple(dict.fromkeys(found))
-
-
-def is_our_own(match: Match, model: Model) -> bool:
-    """The key of a row of ours: `notification.id`."""
-    value = match.value
-    if not isinstance(value, expr.Attr):
-        return False
-    return any(
-        isinstance(v, Instance) and model.schema.is_model(v.cls)
-        for v in model.values(value.value, match.scope, match.order)
-    )
-
-
-def comes_with_the_event(entry: Entry, access: Access, column: str, model: Model) -> bool:
-    """Is the id part of what the entry is given, not of an answer that the work itself asked for?"""
-    match = access.value_of(column)
-    here = access.function
-    root = flow.root_name(match.value, here.scope) if match is not None else None
-    for edge in reversed(model.entries.path(entry, here)):
-        if root is None or is_answer(root, here, model):
-            break
-        passed = model.argument_passed(edge, root)
-        here, root = edge.caller, flow.root_name(passed, edge.caller.scope)
-    return root is None or not is_answer(root, here, model)
-
-
-def is_answer(name: str, function: Function, model: Model) -> bool:
-    """A variable that holds what another system answered."""
-    for assign in function.bindings.get(name, ()):
-        for part in flow.walk(assign.value):
-            if isinstance(part, expr.CallRef):
-                effects = model.effects_through(
-                    function.calls[part.index],
-                    Effect.HTTP_REQUEST,
-                    Effect.RPC,
-                    Effect.NOTIFY,
-                    Effect.SMS,
-                    Effect.CHARGE,
-                )
-                if effects:
-                    return True
-    return False
 
 
 def is_gated(entry: Entry, access: Access, model: Model) -> bool:

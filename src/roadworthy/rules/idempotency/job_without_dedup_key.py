@@ -52,6 +52,7 @@ from roadworthy.rules.api import (
     Finding,
     Function,
     Iterator,
+    Minting,
     Model,
     Rule,
     Severity,
@@ -90,11 +91,15 @@ def check(model: Model) -> Iterator[Finding]:
 
 
 def lacks_key(effect: EffectAt, model: Model) -> bool:
-    """The queue has a key for this, and the call does not pass it."""
+    """The queue has a key for this, and the call does not pass it, or passes another one each time."""
     where = effect.row.key
     if where is None or where.contains is not None or has_spread(effect.site.fact):
         return False
-    return key_value(model, effect.site, where) is None
+    value = key_value(model, effect.site, where)
+    if value is None:
+        return True
+    made = Minting(model).of(value, effect.function, effect.site.fact.order)
+    return any(minted.kind == "random" and not minted.optional for minted in made)
 
 
 def comes_round(effect: EffectAt, model: Model) -> Entry | None:

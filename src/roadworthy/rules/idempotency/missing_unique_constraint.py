@@ -76,6 +76,7 @@ from roadworthy.rules.api import (
     advise_database,
     finding,
     impact_weight,
+    is_natural_key,
     say,
 )
 
@@ -84,10 +85,6 @@ RULE = Rule(id="missing-unique-constraint", anti_pattern="missing-unique-constra
 _FINDS_OR_CREATES = re.compile(r"^a?(get|update)_or_create$")
 _EXPECTS_ONE = frozenset(
     {"get", "aget", "get_object_or_404", "aget_object_or_404", "one", "one_or_none", "get_or_none", "one_or_404"}
-)
-_NATURAL = re.compile(
-    r"(^|_)(external|remote|provider|upstream|stripe|github|slack|sha\d*|checksum|fingerprint|slug|sku|email|username|token|code|uuid|guid|isbn|iban|"
-    r"reference|serial|hash|handle|login)(_id|_key)?$"
 )
 _WIDE = 5  # columns: nobody makes that a key
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
@@ -131,7 +128,7 @@ def expects_one(access: Access, inserted: set[str]) -> bool:
 
 def is_natural(access: Access) -> bool:
     """The columns are called like what names one thing in the world outside."""
-    return any(_NATURAL.search(name) for name in access.keys)
+    return any(is_natural_key(name) for name in access.keys)
 
 
 def is_stable(match: Match, model: Model) -> bool:

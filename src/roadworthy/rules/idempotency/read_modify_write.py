@@ -184,7 +184,7 @@ def _issue(mutations: list[Mutation]) -> str:
         and first.write is not None
         and not any(keyword == "update_fields" for keyword, _ in first.write.fact.kwargs)
     )
-    rest = " together with every other column as it was when the row was loaded" if whole and _saves(first) else ""
+    rest = " along with every other column as it was when the row was loaded" if whole and _saves(first) else ""
     return f"Line {first.line} computes {how} from the value that was loaded, and {where}{rest}."
 
 

@@ -60,6 +60,7 @@ from roadworthy.rules.api import (
     Function,
     Iterator,
     Model,
+    Raised,
     Rule,
     Severity,
     advise_again,
@@ -73,8 +74,10 @@ from roadworthy.rules.api import (
     impact_weight,
     in_handler,
     in_loop,
+    is_self_retry,
     meant,
     not_repeatable,
+    raised_in_place,
     say,
     selects_by_state,
     stable_ids,
@@ -85,10 +88,13 @@ RULE = Rule(id="unguarded-redelivery", anti_pattern="unsafe-retry", doc=__doc__)
 
 _UNSAFE = (Effect.CHARGE, Effect.SMS, Effect.EMAIL, Effect.SQL_INCREMENT)
 _REQUESTS = (Effect.HTTP_REQUEST, Effect.RPC)
+_SAVES = (Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.COMMIT)
 _KINDS = frozenset({
-    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.LAMBDA_HANDLER,
+    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.LAMBDA_HANDLER, EntryKind.WORKER_LOOP,
 })  # fmt: skip
-_REDELIVERED = frozenset({EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER})
+_REDELIVERED = frozenset({
+    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER, EntryKind.WORKER_LOOP,
+})  # fmt: skip
 _VALUABLE = re.compile(
     r"balance|credit|stock|quantity|inventor|point|wallet|amount|quota|seat|coin|token|paid|total", re.IGNORECASE
 )
@@ -101,6 +107,7 @@ class Doubled:
     effect: EffectAt
     word: Effect
     sites: tuple[CallSite, ...]
+    raised: Raised | None = None  # a number that is raised in Python before it is stored
 
 
 Matters = Callable[[Model, Entry, Doubled], bool]
@@ -108,22 +115,29 @@ Matters = Callable[[Model, Entry, Doubled], bool]
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Look at each entry to which the same input may come again; one finding for each."""
+    """Look at each entry to which the same input may come again; one finding for each, and one for each effect."""
+    found: dict[CallSite, list[tuple[Entry, Doubled, Edge | None]]] = {}
     done: set[Function] = set()
     for entry in model.entries.all:
         if entry.function in done or entry.kind not in _KINDS or not model.is_reviewed(entry.function.path):
             continue
+        fed: Edge | None = None
+        doubled: Doubled | None = None
         if comes_again(model, entry) and brings_messages(entry):
-            found = worst(model, entry, doubled_by_redelivery)
-            if found is not None:
-                done.add(entry.function)
-                yield _report(entry, found, None, model)
+            doubled = worst(model, entry, doubled_by_redelivery)
         elif entry.kind is EntryKind.JOB:
             fed = fed_by_sweep(entry.function, model)
-            found = worst(model, entry, lambda *_: True) if fed is not None else None
-            if found is not None and found.word in {Effect.CHARGE, Effect.EMAIL, Effect.SMS}:
-                done.add(entry.function)
-                yield _report(entry, found, fed, model)
+            doubled = worst(model, entry, acts_on_people) if fed is not None else None
+        if doubled is not None:
+            done.add(entry.function)
+            found.setdefault(doubled.effect.site, []).append((entry, doubled, fed))
+    for (entry, doubled, fed), *others in found.values():
+        yield _report(entry, doubled, fed, [other for other, _, _ in others], model)
+
+
+def acts_on_people(model: Model, entry: Entry, doubled: Doubled) -> bool:
+    """Money and messages."""
+    return doubled.word in {Effect.CHARGE, Effect.EMAIL, Effect.SMS}
 
 
 def brings_messages(entry: Entry) -> bool:
@@ -143,7 +157,17 @@ def worst(model: Model, entry: Entry, matters: Matters) -> Doubled | None:
             continue
         if dedup_before(model, entry, effect) is None:
             found.append(doubled)
+    if entry.kind in _REDELIVERED:
+        found += [d for d in raised_numbers(model, entry) if dedup_before(model, entry, d.effect) is None]
     return min(found, key=lambda d: (_UNSAFE.index(d.word), d.effect.site.path, d.effect.site.line), default=None)
+
+
+def raised_numbers(model: Model, entry: Entry) -> Iterator[Doubled]:
+    """Numbers of stored rows, of those that matter, that are raised in Python and written back."""
+    for reached in dict.fromkeys([entry.function, *(e.function for e in model.effects_under(entry.function, *_SAVES))]):
+        for raised in raised_in_place(model, reached):
+            if _VALUABLE.search(raised.name):
+                yield Doubled(raised.stored, Effect.SQL_INCREMENT, tuple(way(model, entry, raised.stored)), raised)
 
 
 def way(model: Model, entry: Entry, effect: EffectAt) -> list[CallSite]:
@@ -176,7 +200,11 @@ def fed_by_sweep(function: Function, model: Model) -> Edge | None:
 
 def _severity(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Severity:
     if doubled.word is Effect.SQL_INCREMENT:
-        return Severity.HIGH if _VALUABLE.search(" ".join(_words(doubled.effect, model))) else Severity.MEDIUM
+        return (
+            Severity.HIGH
+            if doubled.raised is not None or _VALUABLE.search(" ".join(_words(doubled.effect, model)))
+            else Severity.MEDIUM
+        )
     if doubled.word is Effect.CHARGE or fed is not None:
         return Severity.HIGH
     return Severity.HIGH if entry.kind in _REDELIVERED or entry.acks == "after" else Severity.MEDIUM
@@ -191,21 +219,25 @@ def _words(effect: EffectAt, model: Model) -> list[str]:
     ]
 
 
-def _report(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Finding:
+def _report(entry: Entry, doubled: Doubled, fed: Edge | None, others: list[Entry], model: Model) -> Finding:
     effect, does = doubled.effect, doubled.word.word.meaning
-    call = f"`{say.call(effect.site, model)}`"
+    raised = doubled.raised
+    call = f"`{say.call(effect.site, model)}`" if raised is None else f"the line that raises `{raised.name}`"
     source = f"`{fed.caller.qualname}` enqueues it again" if fed is not None else _source(entry)
     ids = stable_ids(fed.site if fed is not None else effect.site) or stable_ids(effect.site)
     return finding(
         RULE,
-        model.place(effect.site),
+        model.place(effect.site)
+        if raised is None
+        else model.place_of_lines(raised.function, raised.line, raised.end_line),
         _severity(entry, doubled, fed, model),
-        title=say.fit(f"{call} {does} again when {source}, unguarded", f"{call} is done again when {source}"),
+        title=say.fit(f"{call} {does} again when {source}, unguarded", f"{call} runs again when {source}"),
         issue=_issue(say.entry(entry), f"{call}, which {does}", fed),
-        impact=_impact(entry, doubled.word, fed),
+        impact=_impact(entry, doubled.word, fed, model),
         fix=advise_again.claim_first(model, effect.function, ids),
         related=[
-            model.place_of_function(entry.function, "comes more than once"),
+            *(model.place_of_function(each.function, "comes more than once") for each in (entry, *others[:6])),
+            *([model.place(effect.site, "stored here")] if raised is not None else []),
             *([model.place(fed.site, "enqueued here, marked later")] if fed is not None else []),
         ],
         steps=model.steps(entry, effect.function, effect.site),
@@ -235,7 +267,7 @@ def _issue(who: str, what: str, fed: Edge | None) -> str:
     )
 
 
-def _impact(entry: Entry, word: Effect, fed: Edge | None) -> str:
+def _impact(entry: Entry, word: Effect, fed: Edge | None, model: Model) -> str:
     harm = {
         Effect.CHARGE: "money moves twice for one order",
         Effect.EMAIL: "people get the same mail twice",
@@ -244,4 +276,18 @@ def _impact(entry: Entry, word: Effect, fed: Edge | None) -> str:
     }[word]
     if fed is not None:
         return f"When two rounds overlap, or a round dies after the enqueue and before the mark, the next one enqueues the same rows again: {harm}."
-    return f"{say.again(entry)}: {harm}."
+    return f"{_why(entry, model)}: {harm}."
+
+
+def _why(entry: Entry, model: Model) -> str:
+    """Why the same input comes again, in this code's terms."""
+    asks = next((site for site in entry.function.calls if is_self_retry(model, site)), None)
+    if asks is not None:
+        return f"After any failure `{say.call(asks, model)}` (line {asks.line}) runs the job again from its first line, also what had succeeded"
+    if entry.kind is EntryKind.WORKER_LOOP:
+        return "The broker delivers a message again when the worker dies or loses its lease before the acknowledgement"
+    if entry.kind is EntryKind.JOB and entry.acks == "after":
+        return "A job that is acknowledged after its work is delivered again when its worker is killed by a deploy or runs out of memory"
+    if entry.kind is EntryKind.JOB and entry.retried:
+        return "After a failure the queue runs the job again from its first line, also what had succeeded"
+    return say.again(entry)

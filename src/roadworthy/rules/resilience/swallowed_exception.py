@@ -47,24 +47,34 @@ from roadworthy.rules.api import (
     Effect,
     EffectAt,
     Finding,
-    Function,
     Iterator,
     Model,
     Rule,
     Severity,
     Silence,
     acts,
+    cannot_speak,
+    covers,
+    drives_program,
     finding,
     impact_weight,
+    is_aside,
     logger_near,
     say,
+    says_closing,
     says_probe,
     silences,
+    sounds_like_report,
+    tells_of_another,
 )
 
 RULE = Rule(id="swallowed-exception", anti_pattern="swallowed-exception", doc=__doc__)
 
 _MINOR = frozenset({Effect.FILE_WRITE, Effect.FILE_REPLACE, Effect.SPAWN_PROCESS, Effect.CONNECT, Effect.CONSUME})
+_DATA = frozenset({
+    Effect.COMMIT, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.OBJECT_WRITE, Effect.ENQUEUE,
+    Effect.EMAIL, Effect.CHARGE, Effect.START_DURABLE,
+})  # fmt: skip
 _AS_IF_DONE = frozenset({"goes on", "next item", "success"})
 Failure = tuple[CallSite, EffectAt]
 
@@ -73,19 +83,16 @@ Failure = tuple[CallSite, EffectAt]
 def check(model: Model) -> Iterator[Finding]:
     """Judge every silent handler by what its body does."""
     for silence in silences(model):
-        if cannot_speak(silence.function) or failure_is_the_answer(silence):
+        if cannot_speak(silence.function) or failure_is_the_answer(silence) or tells_of_another(silence, model):
             continue
-        hidden = sorted(silence.hidden, key=lambda pair: (_rank(pair[1]), pair[0].line, pair[1].site.line))
-        if hidden:
-            yield _report(silence, hidden, model)
+        ranked = sorted(
+            ((_rank(failure, silence, model), failure) for failure in silence.hidden),
+            key=lambda pair: (pair[0], pair[1][0].line, pair[1][1].site.path, pair[1][1].site.line),
+        )
+        if ranked:
+            yield _report(silence, ranked[0][0], [failure for _, failure in ranked], model)
         elif silence.broad and silence.handler is not None:
             yield _small(silence, model)
-
-
-def cannot_speak(function: Function) -> bool:
-    """In a finaliser or in a logging handler there is nobody to tell."""
-    bases = function.cls.library_bases if function.cls is not None else ()
-    return function.name == "__del__" or any(base.startswith("logging.") for base in bases)
 
 
 def failure_is_the_answer(silence: Silence) -> bool:
@@ -98,27 +105,45 @@ def is_explained(silence: Silence, model: Model) -> bool:
     return model.explains(silence.function.path, silence.line, silence.end_line)
 
 
-def _rank(effect: EffectAt) -> int:
-    if acts(effect) and effect.effect not in _MINOR:
-        return 0
-    return 2 if effect.secondary or effect.effect in _MINOR else 1
+def matters_little(failure: Failure, silence: Silence, model: Model) -> bool:
+    """Bookkeeping, a report about another error, a program told what to do, the last words of something that is closed."""
+    site, effect = failure
+    name = silence.function.name
+    return (
+        effect.effect in _MINOR
+        or is_aside(model, effect, name, model.callee_text(site))
+        or sounds_like_report(site.fact.func, silence.function.scope)
+        or drives_program(model, effect)
+        or (says_closing(name) and effect.effect not in _DATA)
+    )
 
 
-def _judge(silence: Silence, effect: EffectAt, model: Model) -> tuple[Severity, Audience]:
-    rank = _rank(effect)
+def _rank(failure: Failure, silence: Silence, model: Model) -> int:
+    """0: data or an act is lost. 1: an outage is hidden. 2: hardly worth a word."""
+    if matters_little(failure, silence, model):
+        return 2
+    callee = model.callee_text(failure[0]).rpartition(".")[2]
+    return 0 if acts(failure[1], silence.function.name, callee) else 1
+
+
+def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple[Severity, Audience]:
     whispers = silence.handler is not None and silence.handler.whispers
-    if rank == 2 or (rank == 1 and (whispers or not silence.broad or is_explained(silence, model))):
+    explained = is_explained(silence, model)
+    degrades = whispers or explained or silence.outcome == "stand-in"
+    wide = silence.broad or covers(model, silence.types, effect)
+    if rank == 2 or (rank == 1 and (degrades or not wide)) or (explained and not silence.broad):
         return Severity.LOW, Audience.PEDANTIC
-    high = rank == 0 and silence.outcome in _AS_IF_DONE and not whispers
-    severity = Severity.HIGH if high else Severity.MEDIUM
+    high = rank == 0 and silence.broad and silence.outcome in _AS_IF_DONE and not (whispers or explained)
+    low = rank == 1 and not silence.broad
+    severity = Severity.HIGH if high else Severity.LOW if low else Severity.MEDIUM
     watched = model.exposure(silence.function).only_commands or model.is_script(silence.function.path)
     return (severity.lowered() if watched else severity), Audience.REGULAR
 
 
-def _report(silence: Silence, hidden: list[Failure], model: Model) -> Finding:
+def _report(silence: Silence, rank: int, hidden: list[Failure], model: Model) -> Finding:
     site, effect = hidden[0]
     function = silence.function
-    severity, audience = _judge(silence, effect, model)
+    severity, audience = _judge(silence, rank, effect, model)
     exposure = model.exposure(function)
     path = model.reach.path_down(function, effect) if effect.site is not site else []
     return finding(
@@ -127,7 +152,7 @@ def _report(silence: Silence, hidden: list[Failure], model: Model) -> Finding:
         severity,
         title=f"`{function.qualname}` drops every failure of `{say.call(site, model)}` without a trace",
         issue=_issue(silence, site, effect, model),
-        impact=_impact(silence, effect, model),
+        impact=_impact(silence, rank, effect, model),
         fix=_fix(silence, site, model),
         related=[model.place(effect.site, effect.effect.word.meaning)],
         steps=(*model.steps(exposure.worst, function, site), *model.chain(e for e in path if e.site is not site)),
@@ -138,16 +163,11 @@ def _report(silence: Silence, hidden: list[Failure], model: Model) -> Finding:
     )
 
 
-def _caught(silence: Silence) -> str:
-    names = ", ".join(name.rpartition(".")[2] for name in silence.types)
-    return f"suppress({names})" if silence.handler is None else f"except {names}".rstrip() if names else "except:"
-
-
 def _then(silence: Silence, model: Model) -> str:
     match silence.outcome:
         case "goes on":
             return "goes on as if nothing had happened"
-        case "next item":
+        case "next item" | "skipped":
             return "goes on with the next item"
         case "nothing":
             return "returns `None`"
@@ -156,23 +176,19 @@ def _then(silence: Silence, model: Model) -> str:
 
 def _issue(silence: Silence, site: CallSite, effect: EffectAt, model: Model) -> str:
     call = say.call(site, model)
-    through = (
-        ""
-        if effect.site is site
-        else f", through `{effect.function.qualname}()` ({effect.site.path}:{effect.site.line}),"
-    )
-    told = (
-        "logs below the level that production shows" if silence.handler and silence.handler.whispers else "tells nobody"
-    )
-    return f"`{_caught(silence)}` around `{call}`, which{through} {effect.effect.word.meaning}, {told} and {_then(silence, model)}."
+    place = f"{effect.site.path}:{effect.site.line}"
+    through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
+    whispers = silence.handler is not None and silence.handler.whispers
+    told = "logs below the level that production shows" if whispers else "tells nobody"
+    return f"`{silence.head}` around `{call}`, which{through} {effect.effect.word.meaning}, {told} and {_then(silence, model)}."
 
 
-def _impact(silence: Silence, effect: EffectAt, model: Model) -> str:
+def _impact(silence: Silence, rank: int, effect: EffectAt, model: Model) -> str:
     who = say.entry(model.exposure(silence.function).worst)
     what = f"`{say.call(effect.site, model)}`"
-    if acts(effect) and silence.outcome in _AS_IF_DONE:
+    if rank == 0 and silence.outcome in _AS_IF_DONE:
         return f"When {what} fails, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
-    if acts(effect):
+    if rank == 0:
         return f"When {what} fails, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
     return (
         f"When {what} fails, {who} cannot tell an outage from an empty answer, and no log line says that there is one."
@@ -182,12 +198,11 @@ def _impact(silence: Silence, effect: EffectAt, model: Model) -> str:
 def _fix(silence: Silence, site: CallSite, model: Model) -> str:
     function = silence.function
     log = logger_near(model, function)
-    names = [name.rpartition(".")[2] for name in silence.types] or ["Exception"]
-    head = f"except {names[0]}:" if len(names) == 1 else f"except ({', '.join(names)}):"
+    head = silence.head if silence.handler is not None and silence.types else "except Exception"
     call = say.call(site, model)
     return (
         f"Log it with its traceback, and re-raise unless the rest of `{function.name}` is right without `{call}`.\n"
-        f'```python\n{head}\n    {log}.exception("{call} failed")\n    raise\n```'
+        f'```python\n{head}:\n    {log}.exception("{call} failed")\n    raise\n```'
     )
 
 
@@ -199,7 +214,7 @@ def _small(silence: Silence, model: Model) -> Finding:
         model.place_of_lines(function, silence.line, min(silence.end_line, silence.line + 12)),
         Severity.LOW,
         title=f"`{function.qualname}` catches everything and tells nobody",
-        issue=f"`{_caught(silence)}` takes every error, a wrong name in the code above it as well, and {_then(silence, model)}.",
+        issue=f"`{silence.head}` takes every error, a wrong name in the code above it as well, and {_then(silence, model)}.",
         impact=f"A defect in the block above it looks like an ordinary outcome to {say.entry(model.exposure(function).worst)}.",
         fix=f"Catch what is expected by name, or log the rest: `{logger_near(model, function)}.exception(…)`.",
         confidence=Confidence.MEDIUM,
