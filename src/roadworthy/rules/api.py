@@ -41,6 +41,7 @@ from roadworthy.project.boundaries import (
     runs_over_again,
 )
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
+from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.cutoff import (
     HANDOFFS,
@@ -128,6 +129,7 @@ __all__ = [
     "Blocked",
     "CallSite",
     "Callable",
+    "Caught",
     "ClassInfo",
     "ClassValue",
     "Column",
@@ -202,12 +204,14 @@ __all__ = [
     "blocked_coroutines",
     "brings_batches",
     "cannot_speak",
+    "caught_cancellations",
     "changes_state_before",
     "comes_again",
     "covers",
     "dedup_before",
     "default_ids",
     "drives_program",
+    "dropped_outcomes",
     "entries_again",
     "entries_around",
     "expr",
@@ -264,6 +268,7 @@ __all__ = [
     "steers",
     "stopping",
     "sweeps",
+    "tells_anyway",
     "tells_of_another",
     "tells_of_before",
     "unbounded_effects",
