@@ -55,6 +55,7 @@ from roadworthy.rules.api import (
     Model,
     Rule,
     Severity,
+    cannot_speak,
     caught_cancellations,
     dropped_outcomes,
     finding,
@@ -81,12 +82,16 @@ _HARM = {
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Handlers first, callbacks then."""
+    """Handlers first, one finding for those of one function that end alike; callbacks then."""
+    groups: dict[tuple[Function, str], list[Caught]] = {}
     for caught in caught_cancellations(model):
         if not (caught.bare and (caught.after == "ends" or tells_anyway(model, caught))):
-            yield _report(caught, model)
+            groups.setdefault((caught.function, caught.after), []).append(caught)
+    for found in groups.values():
+        yield _report(found[0], found[1:], model)
     for site, callback in dropped_outcomes(model):
-        if not model.explains(callback.path, callback.line, callback.scope.end_line):
+        explained = model.explains(callback.path, callback.line, callback.scope.end_line)
+        if not explained and not cannot_speak(site.function):
             yield _report_callback(site, callback, model)
 
 
@@ -108,7 +113,7 @@ def is_made_for_framework(function: Function, model: Model) -> bool:
     )
 
 
-def _report(caught: Caught, model: Model) -> Finding:
+def _report(caught: Caught, others: list[Caught], model: Model) -> Finding:
     function = caught.function
     region = function.scope.regions[caught.region]
     exposure = model.exposure(function)
@@ -133,6 +138,7 @@ def _report(caught: Caught, model: Model) -> Finding:
         impact=f"{subject} {_HARM[caught.after]}. It is reached from {who}.",
         fix="Let the cancellation pass: do what must be done in `finally`, or re-raise at the end of the handler.\n"
         "```python\nexcept asyncio.CancelledError:\n    …  # clean up\n    raise\n```",
+        related=[model.place_of_region(function, other.region, "and here") for other in others],
         steps=model.steps(exposure.worst, function),
         confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
         subject=f"{caught.after} {len(region.types)}",
