@@ -51,6 +51,7 @@ from roadworthy.project.boundaries import (
     runs_over_again,
 )
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
+from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.cutoff import (
     HANDOFFS,
@@ -171,6 +172,7 @@ __all__ = [
     "BroadRetry",
     "CallSite",
     "Callable",
+    "Caught",
     "Cause",
     "Claim",
     "ClassInfo",
@@ -270,6 +272,7 @@ __all__ = [
     "brings_batches",
     "broad_self_retries",
     "cannot_speak",
+    "caught_cancellations",
     "causes_in",
     "changes_state_before",
     "comes_again",
@@ -279,6 +282,7 @@ __all__ = [
     "dedup_before",
     "default_ids",
     "drives_program",
+    "dropped_outcomes",
     "early_syncs",
     "endless_polls",
     "endless_waits",
@@ -364,6 +368,7 @@ __all__ = [
     "steers",
     "stopping",
     "sweeps",
+    "tells_anyway",
     "tells_of_another",
     "unbounded_effects",
     "uncapped_pause",
