@@ -97,6 +97,7 @@ from roadworthy.project.origins import Origin
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.reach import unwind
 from roadworthy.project.repeats import (
     Raised,
     asked_by,
@@ -126,6 +127,8 @@ from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.transactions import Open as OpenTransaction
+from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -206,6 +209,7 @@ __all__ = [
     "Minting",
     "Model",
     "Mutation",
+    "OpenTransaction",
     "Origin",
     "Outcome",
     "Pillar",
@@ -233,6 +237,7 @@ __all__ = [
     "Step",
     "Table",
     "Through",
+    "Transactions",
     "TimeoutVerdict",
     "Transients",
     "UniqueKey",
@@ -342,6 +347,7 @@ __all__ = [
     "unbounded_effects",
     "uncapped_pause",
     "unresolved_tasks",
+    "unwind",
     "unstoppable",
     "write_retrying_clients",
 ]  # fmt: skip
