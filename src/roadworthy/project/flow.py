@@ -251,6 +251,13 @@ def deep_text(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
     return text
 
 
+def every_text(expr: f.Expr | None, scope: f.Scope) -> str:
+    """The text of an expression and of all its parts, comparisons and the arguments of calls included: to search words in."""
+    return (
+        " ".join(f"{text_of(part, scope)} {deep_text(part, scope)}" for part in walk(expr)) if expr is not None else ""
+    )
+
+
 def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
     """The expression as a reader would write it, short."""
     if expr is None:

@@ -35,6 +35,7 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 _LONG = 300.0
+_ORDER = frozenset({"<", ">", "<=", ">="})
 _IN_TURN = frozenset({
     EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY,
     EntryKind.LAMBDA_HANDLER, EntryKind.MIDDLEWARE, EntryKind.SCHEDULED, EntryKind.SIGNAL_RECEIVER,
@@ -199,6 +200,9 @@ def endless_polls(model: Model) -> Iterator[Poll]:
 def _written(test: f.Expr | None, function: Function) -> str:
     if isinstance(test, f.Unary):
         return f"{test.op} {flow.text_of(test.value, function.scope)}"
+    if isinstance(test, f.Compare) and len(test.rights) == 1:
+        left, right = (flow.text_of(side, function.scope) for side in (test.left, test.rights[0]))
+        return f"{left} {test.ops[0]} {right}"
     return flow.text_of(test, function.scope)
 
 
@@ -221,10 +225,12 @@ def _only_looks(model: Model, function: Function, index: int) -> bool:
         return False
     calls = list(flow.calls_in(scope, index))
     tests = [r.test for i, r in enumerate(scope.regions) if r.test is not None and flow.within(scope, i, index)]
-    texts = [flow.deep_text(expr, scope) for expr in (*tests, *(a.value for a in assigns))]
+    if any(isinstance(part, f.Compare) and set(part.ops) & _ORDER for expr in tests for part in flow.walk(expr)):
+        return False  # a clock or a count, whatever it is called
+    texts = [flow.every_text(expr, scope) for expr in (*tests, *(a.value for a in assigns))]
     texts.extend(f"{flow.text_of(call.func, scope)}(" for call in calls if call.region >= 0)
     if any(_BOUND.search(text) for text in texts) or _STOPS_LOOP.search(
-        flow.deep_text(scope.regions[index].test, scope)
+        flow.every_text(scope.regions[index].test, scope)
     ):
         return False
     if isinstance(scope.regions[index].test, f.Const) and not any(
