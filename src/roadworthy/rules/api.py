@@ -112,6 +112,11 @@ from roadworthy.project.permanent import (
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.producers import (
+from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.reach import unwind
+from roadworthy.project.repeats import (
+    Raised,
+    asked_by,
     brings_batches,
     changes_state_before,
     fed_by_sweep,
@@ -139,6 +144,8 @@ from roadworthy.project.spins import Spin, spins, uncapped_pause
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.transactions import Open as OpenTransaction
+from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -155,15 +162,6 @@ from roadworthy.rules import wording as say
 
 __all__ = [
     "ANSWERS",
-    "DELETE",
-    "DELIVERED",
-    "DETACHED",
-    "HANDOFFS",
-    "INLINE",
-    "INSERT",
-    "READ",
-    "UPDATE",
-    "UPSERT",
     "Access",
     "Attempts",
     "Audience",
@@ -181,6 +179,9 @@ __all__ = [
     "Confidence",
     "Container",
     "Coverage",
+    "DELETE",
+    "DELIVERED",
+    "DETACHED",
     "Dedup",
     "DefaultId",
     "Delivery",
@@ -201,8 +202,11 @@ __all__ = [
     "GiveUp",
     "Guard",
     "GuardKind",
+    "HANDOFFS",
     "Handler",
     "Held",
+    "INLINE",
+    "INSERT",
     "Identity",
     "InertStop",
     "Instance",
@@ -225,6 +229,7 @@ __all__ = [
     "Model",
     "Mutation",
     "Nested",
+    "OpenTransaction",
     "Origin",
     "Outcome",
     "Partial",
@@ -232,6 +237,7 @@ __all__ = [
     "Poll",
     "Presence",
     "Promise",
+    "READ",
     "Registration",
     "Repeat",
     "Replayed",
@@ -253,7 +259,10 @@ __all__ = [
     "Table",
     "Through",
     "TimeoutVerdict",
+    "Transactions",
     "Transients",
+    "UPDATE",
+    "UPSERT",
     "UniqueKey",
     "UnreadAnswer",
     "Wait",
@@ -375,6 +384,7 @@ __all__ = [
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "unwind",
     "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip
