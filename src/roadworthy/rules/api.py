@@ -112,11 +112,6 @@ from roadworthy.project.permanent import (
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.producers import (
-from roadworthy.project.purpose import acts, drives_program, is_aside
-from roadworthy.project.reach import unwind
-from roadworthy.project.repeats import (
-    Raised,
-    asked_by,
     brings_batches,
     changes_state_before,
     fed_by_sweep,
@@ -126,6 +121,7 @@ from roadworthy.project.repeats import (
     sweeps,
 )
 from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.reach import unwind
 from roadworthy.project.repeats import (
     goes_on_after,
     in_handler,
@@ -162,6 +158,15 @@ from roadworthy.rules import wording as say
 
 __all__ = [
     "ANSWERS",
+    "DELETE",
+    "DELIVERED",
+    "DETACHED",
+    "HANDOFFS",
+    "INLINE",
+    "INSERT",
+    "READ",
+    "UPDATE",
+    "UPSERT",
     "Access",
     "Attempts",
     "Audience",
@@ -179,9 +184,6 @@ __all__ = [
     "Confidence",
     "Container",
     "Coverage",
-    "DELETE",
-    "DELIVERED",
-    "DETACHED",
     "Dedup",
     "DefaultId",
     "Delivery",
@@ -202,11 +204,8 @@ __all__ = [
     "GiveUp",
     "Guard",
     "GuardKind",
-    "HANDOFFS",
     "Handler",
     "Held",
-    "INLINE",
-    "INSERT",
     "Identity",
     "InertStop",
     "Instance",
@@ -237,7 +236,6 @@ __all__ = [
     "Poll",
     "Presence",
     "Promise",
-    "READ",
     "Registration",
     "Repeat",
     "Replayed",
@@ -261,8 +259,6 @@ __all__ = [
     "TimeoutVerdict",
     "Transactions",
     "Transients",
-    "UPDATE",
-    "UPSERT",
     "UniqueKey",
     "UnreadAnswer",
     "Wait",
