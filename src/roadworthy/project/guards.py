@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.exceptions import Exceptions
     from roadworthy.project.symbols import CallSite, Function
+_PAUSES = re.compile(r"sleep|backoff|back_off|pause|throttle|cool_?down|(^|_)delay$|wait_(for_)?(retry|before|next|and)", re.IGNORECASE)
 
 
 class Guards:
@@ -182,7 +184,10 @@ class Guards:
         return ("exponential" if grows else "fixed"), jitter
 
     def _pauses(self, site: CallSite) -> bool:
-        if any(e.effect is Effect.SLEEP for e in self._effects.at.get(site, ())):
+        """Sleeps, itself or through calls, or is called as if it did; `stop.wait(5)` is a pause that can be woken."""
+        words = {e.effect for e in self._effects.at.get(site, ())}
+        name = last_name(site.fact.func)
+        if Effect.SLEEP in words or _PAUSES.search(name) or (name == "wait" and Effect.WAIT in words and site.fact.args):
             return True
         reach = self._exceptions.reach
         return reach is not None and reach.site_reaches(site, {Effect.SLEEP})
@@ -343,6 +348,13 @@ class Guards:
                     guard = self._reader.from_row(row, name, site, "decorator", None)
                     yield _moved(guard, "house", decorator, site, None, line=line, path=function.path)
         self._busy.discard(decorator)
+
+
+def last_name(expr: f.Expr) -> str:
+    """`c` of `a.b.c`; empty for anything that is no name."""
+    if isinstance(expr, f.Name):
+        return expr.id
+    return expr.name if isinstance(expr, f.Attr) else ""
 
 
 def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:

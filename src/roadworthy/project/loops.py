@@ -123,7 +123,10 @@ def _surviving_tries(scope: f.Scope, loop: int) -> list[int]:
 
 def _goes_on(scope: f.Scope, handler: int) -> bool:
     """May the loop go round again after this handler?"""
-    return scope.regions[handler].exits in {"", "continue", "mixed"}
+    exits = scope.regions[handler].exits
+    if exits == "mixed":
+        return any(leave.kind == "continue" for leave in flow.leaves_in(scope, handler))
+    return exits in {"", "continue"}
 
 
 def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
@@ -137,7 +140,7 @@ def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> boo
             scope.regions[r].kind == "except" and flow.within(scope, r, loop)
             for r in flow.ancestors(scope, leave.region)
         ):
-            if _only_a_stop(scope, leave, loop, tries):
+            if _only_a_stop(scope, leave, loop, tries) or _is_sentinel(scope, leave):
                 continue
             return True
     return _sets_condition(scope, loop, tries)
@@ -147,6 +150,16 @@ def _only_a_stop(scope: f.Scope, leave: f.Leave, loop: int, tries: tuple[int, ..
     """`if stop: break` before the work is a way to stop, not a success."""
     region = scope.regions[leave.region]
     return region.kind == "if" and region.parent == loop and all(region.start < scope.regions[t].start for t in tries)
+
+
+def _is_sentinel(scope: f.Scope, leave: f.Leave) -> bool:
+    """`if item is None: break`: the producer says that nothing more comes."""
+    region = scope.regions[leave.region]
+    test = region.test
+    if region.kind != "if" or not isinstance(test, f.Compare) or leave.value is not None:
+        return False
+    last = test.rights[-1]
+    return test.ops[-1] in {"is", "=="} and ((isinstance(last, f.Const) and last.kind == "none") or "sentinel" in flow.text_of(last, scope).lower())
 
 
 def _ends_by_itself(scope: f.Scope, loop: int) -> bool:

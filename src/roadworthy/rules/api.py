@@ -38,6 +38,7 @@ from roadworthy.project.loops import Loop
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
 from roadworthy.project.retries import Retried
+from roadworthy.project.spins import Spin, spins
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transients import Transients
 from roadworthy.project.values import (
@@ -97,6 +98,7 @@ __all__ = [
     "Rule",
     "Severity",
     "Spawned",
+    "Spin",
     "Step",
     "TimeoutVerdict",
     "Transients",
@@ -114,6 +116,7 @@ __all__ = [
     "must_complete",
     "say",
     "spawned_work",
+    "spins",
     "unresolved_tasks",
 ]  # fmt: skip
 
