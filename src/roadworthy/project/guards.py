@@ -82,6 +82,17 @@ class Guards:
             self._regions[key] = known
         return known
 
+    def number(self, expr: f.Expr, function: Function) -> int | None:
+        """The whole number that an expression is worth; of a parameter, its default."""
+        value = self._reader.integer(expr, function)
+        scope: Function | None = function
+        while value is None and isinstance(expr, f.Name) and scope is not None:
+            if expr.id in scope.parameters:
+                default = scope.scope.params[scope.parameters[expr.id]].default
+                return self._reader.integer(default, scope) if default is not None else None
+            scope = scope.parent
+        return value
+
     def loop(self, function: Function, region: int) -> Loop:
         """What a loop of a function is for."""
         key = (function, region)
@@ -158,14 +169,25 @@ class Guards:
         )  # fmt: skip
 
     def _counts(self, function: Function, loop: Loop) -> bool:
-        """An endless `while` that still gives up: a handler raises, returns or breaks on some condition."""
+        """An endless `while` that still gives up: a handler leaves, or a count or clock is compared before it leaves."""
         scope = function.scope
         for tried in loop.tries:
             for handler in flow.handlers_of(scope, tried):
                 if any(leave.kind in {"raise", "return", "break"} for leave in flow.leaves_in(scope, handler)):
                     return True
-        inside = flow.leaves_in(scope, loop.region)
-        return any(leave.kind == "raise" for leave in inside)
+        return any(
+            leave.kind == "raise" or (leave.kind in {"return", "break"} and self._by_count(scope, leave.region, loop.region))
+            for leave in flow.leaves_in(scope, loop.region)
+        )
+
+    def _by_count(self, scope: f.Scope, region: int, loop: int) -> bool:
+        for index in flow.ancestors(scope, region):
+            if index == loop:
+                return False
+            test = scope.regions[index].test
+            if scope.regions[index].kind == "if" and isinstance(test, f.Compare) and test.ops[0] in {"<", ">", "<=", ">="}:
+                return True
+        return False
 
     def loop_delay(self, function: Function, region: int) -> tuple[str, bool]:
         """("none" | "fixed" | "exponential", jitter) of the pauses in a loop, calls of the project included."""
@@ -173,7 +195,7 @@ class Guards:
         jitter = False
         for call in flow.calls_in(function.scope, region):
             site = function.site(call)
-            if self._pauses(site):
+            if self.pauses(site):
                 pauses.append(call)
                 jitter = jitter or any(
                     self._mentions_random(a, function) for a in (*call.args, *(v for _, v in call.kwargs))
@@ -183,7 +205,7 @@ class Guards:
         grows = any(self._grows(arg, function, region) for call in pauses for arg in call.args[:1])
         return ("exponential" if grows else "fixed"), jitter
 
-    def _pauses(self, site: CallSite) -> bool:
+    def pauses(self, site: CallSite) -> bool:
         """Sleeps, itself or through calls, or is called as if it did; `stop.wait(5)` is a pause that can be woken."""
         words = {e.effect for e in self._effects.at.get(site, ())}
         name = last_name(site.fact.func)

@@ -149,7 +149,7 @@ def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> boo
 def _only_a_stop(scope: f.Scope, leave: f.Leave, loop: int, tries: tuple[int, ...]) -> bool:
     """`if stop: break` before the work is a way to stop, not a success."""
     region = scope.regions[leave.region]
-    return region.kind == "if" and region.parent == loop and all(region.start < scope.regions[t].start for t in tries)
+    return region.kind == "if" and all(leave.order < scope.regions[t].start for t in tries)
 
 
 def _is_sentinel(scope: f.Scope, leave: f.Leave) -> bool:

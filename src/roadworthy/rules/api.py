@@ -34,6 +34,7 @@ from roadworthy.project.exceptions import Handler
 from roadworthy.project.failures import Outcome
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.guard import Guard
+from roadworthy.project.growth import Growth
 from roadworthy.project.loops import Loop
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.origins import Origin
@@ -76,6 +77,7 @@ __all__ = [
     "Function",
     "FunctionValue",
     "GiveUp",
+    "Growth",
     "Guard",
     "GuardKind",
     "Handler",
