@@ -85,6 +85,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
+from roadworthy.project.growth import Growth
 from roadworthy.project.guard import Guard
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
@@ -136,7 +137,7 @@ from roadworthy.project.retries import Retried
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
-from roadworthy.project.spins import Spin, spins, uncapped_pause
+from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -202,6 +203,7 @@ __all__ = [
     "Function",
     "FunctionValue",
     "GiveUp",
+    "Growth",
     "Guard",
     "GuardKind",
     "Handler",
@@ -376,7 +378,6 @@ __all__ = [
     "tells_anyway",
     "tells_of_another",
     "unbounded_effects",
-    "uncapped_pause",
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
