@@ -82,6 +82,7 @@ def check(model: Model) -> Iterator[Finding]:
         for minted in minting.of(use.value, use.site.function, use.site.fact.order):
             if (
                 minted.kind == "process-hash"
+                and not minted.optional
                 and is_salted(minted.site, model)
                 and not is_token(minted.site, use, model)
             ):
