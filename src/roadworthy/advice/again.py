@@ -95,10 +95,10 @@ def stable_lookup(name: str) -> str:
     )
 
 
-def derived_id(model: Model, site: CallSite, ids: list[str], effect: EffectAt) -> str:
+def derived_id(model: Model, site: CallSite, ids: list[str], kind: str) -> str:
     """A name-based id in place of a random one."""
     maker = flow.text_of(site.fact.func, site.function.scope)
-    if effect.effect is Effect.OBJECT_WRITE and ids:
+    if kind == "object" and ids:
         return f"Name the object after what it holds: put `{ids[0]}` into the key in place of `{maker}()`, so that a repetition overwrites it."
     if ids:
         seed = f'f"{{{ids[0]}}}:…"' if len(ids) == 1 else f'f"{{{ids[0]}}}:{{{ids[1]}}}"'
@@ -192,4 +192,17 @@ def methods(site: CallSite) -> str:
     return with_snippet(
         "Repeat only methods that are safe to repeat, and let calls that create pass an idempotency key before they are retried.",
         f'{keyword}=["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]',
+    )
+
+
+def stable_digest(model: Model, site: CallSite) -> str:
+    """A digest that is the same in every process."""
+    argument = flow.text_of(site.fact.args[0], site.function.scope) if site.fact.args else "value"
+    shown = argument if "…" not in argument and len(argument) < 40 else "value"
+    return with_snippet(
+        "Use a digest that is the same in every process; where a number is needed, take the first bytes of it.",
+        f"""
+        hashlib.sha256(str({shown}).encode()).hexdigest()
+        int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8]) >> 1  # as a positive 63-bit number
+        """,
     )

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from roadworthy.advice.listing import FORMATS, listing
+from roadworthy.advice.patterns import mine
 from roadworthy.config import UsageError
-from roadworthy.engine import STAGES, project_settings, survey
+from roadworthy.engine import STAGES, Project, project_settings, survey
 from roadworthy.faces.guard import INCOMPLETE
 from roadworthy.faces.progress import ProgressBar
 from roadworthy.findings.finding import RuleInfo
@@ -20,18 +22,36 @@ from roadworthy.text.places import CACHE_VARIABLE
 
 def model_text(function: str, path: Path | None, *, jobs: int = 0, no_cache: bool = False) -> tuple[str, int]:
     """Describe a function; with the exit status."""
+    project = _surveyed(path, jobs=jobs, no_cache=no_cache)
+    if project.model is None:
+        return _failed(project), INCOMPLETE
+    try:
+        return describe(project.model, function), 0
+    except LookupError as error:
+        raise UsageError(_said(error) or f"{function}: no such function") from error
+
+
+def patterns_text(path: Path | None, form: str, *, jobs: int = 0, no_cache: bool = False) -> tuple[str, int]:
+    """List what the code base does right; with the exit status."""
+    if form not in FORMATS:
+        raise UsageError(f"unknown format {form!r}: choose from {', '.join(FORMATS)}")
+    project = _surveyed(path, jobs=jobs, no_cache=no_cache)
+    if project.model is None:
+        return _failed(project), INCOMPLETE
+    return listing(mine(project.model), form), 0
+
+
+def _surveyed(path: Path | None, *, jobs: int, no_cache: bool) -> Project:
     paths = (path,) if path is not None else ()
     if no_cache:
         os.environ[CACHE_VARIABLE] = ""
     settings = replace(project_settings(paths), jobs=jobs, cache=not no_cache)
     with ProgressBar() as bar:
-        project = survey(paths, settings, progress=bar)
-    if project.model is None:
-        return "".join(f"{problem.message}\n" for problem in project.problems if problem.path == "."), INCOMPLETE
-    try:
-        return describe(project.model, function), 0
-    except LookupError as error:
-        raise UsageError(_said(error) or f"{function}: no such function") from error
+        return survey(paths, settings, progress=bar)
+
+
+def _failed(project: Project) -> str:
+    return "".join(f"{problem.message}\n" for problem in project.problems if problem.path == ".")
 
 
 def rules_text() -> str:

@@ -186,6 +186,13 @@ class Evaluator:
                 return (FunctionValue(scope.module.functions[expr.scope]),)
             case f.Bin() if expr.op == "+":
                 return self._concatenation(expr, scope, order)
+            case f.Bin() if expr.op == "/":
+                # a path below a path; numbers are not followed
+                return tuple(
+                    value
+                    for value in self.evaluate(expr.left, scope, order)
+                    if isinstance(value, LibraryObject) and not value.type.startswith("builtins.")
+                )
             case f.FStr():
                 return self._formatted(expr, scope, order)
         return UNKNOWN

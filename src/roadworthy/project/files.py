@@ -23,7 +23,7 @@ _PASSING = re.compile(
     r"tmp|temp|scratch|/dev/|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archive",
     re.IGNORECASE,
 )
-_SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env|json)$", re.IGNORECASE)
+_SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def accesses(model: Model, word: Effect) -> Iterator[FileAccess]:
         if effect.row.safe_to_repeat == "no" or _mode(effect, model).startswith("x"):
             continue
         target = _target(effect, model)
-        if target is not None:
+        if target is not None and not _in_memory(target, effect, model):
             site = effect.site
             yield FileAccess(
                 site, effect, target, flow.text_of(target, site.function.scope), tuple(_keys(target, site.function, 0))
@@ -87,6 +87,12 @@ def _target(effect: EffectAt, model: Model) -> f.Expr | None:
     return func.value
 
 
+def _in_memory(target: f.Expr, effect: EffectAt, model: Model) -> bool:
+    """A buffer that looks like a file."""
+    values = model.values(target, effect.function, effect.site.fact.order)
+    return any(isinstance(v, LibraryObject) and v.type.endswith(("IO", "Buffer")) for v in values)
+
+
 def _is_handle(value: LibraryObject, model: Model) -> bool:
     """An open file, not a path."""
     made = model.effects_at(value.site) if value.site is not None else ()
@@ -106,7 +112,7 @@ def _keys(expr: f.Expr, function: Function, depth: int) -> Iterator[str]:
                 for assign in local[-2:]:
                     if assign.value is not None:
                         yield from _keys(assign.value, function, depth + 1)
-            elif expr.id not in function.parameters:
+            elif expr.id not in function.parameters and (function.kind == "module" or expr.id not in function.bindings):
                 yield expr.id
         case f.CallRef():
             call = function.scope.calls[expr.index]
@@ -153,21 +159,21 @@ def replaces(model: Model, function: Function) -> list[CallSite]:
 
 def early_syncs(model: Model) -> Iterator[tuple[CallSite, str]]:
     """(fsync, handle) where the handle's own buffer was not flushed before: what it holds is written after the sync."""
-    for effect in model.effects_of(Effect.FILE_SYNC):
-        scope = effect.function.scope
-        handle = _synced_handle(effect.site)
-        if handle is None:
+    for site in model.sites():
+        handle = _synced_handle(site)
+        if handle is None or not model.reach.site_reaches(site, {Effect.FILE_SYNC}):
             continue
+        scope = site.function.scope
         text = flow.text_of(handle, scope)
         flushed = any(
-            call.order < effect.site.fact.order
+            call.order < site.fact.order
             and isinstance(call.func, f.Attr)
             and call.func.name in {"flush", "close"}
             and flow.text_of(call.func.value, scope) == text
             for call in scope.calls
         )
         if not flushed:
-            yield effect.site, text
+            yield site, text
 
 
 def _synced_handle(site: CallSite) -> f.Expr | None:

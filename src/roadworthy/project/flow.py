@@ -292,3 +292,17 @@ def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
         case f.Other():
             return expr.text
     return "…"
+
+
+def root_name(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str | None:
+    """The name that a path begins with: `event` of `event["data"].get("id")`; None where it begins with none."""
+    match expr:
+        case f.Name():
+            return expr.id
+        case f.Attr() | f.Sub() | f.Await() | f.Star() if depth < 12:
+            return root_name(expr.value, scope, depth + 1)
+        case f.CallRef() if depth < 12:
+            call = scope.calls[expr.index]
+            inner = call.func.value if isinstance(call.func, f.Attr) else call.args[0] if call.args else None
+            return root_name(inner, scope, depth + 1)
+    return None

@@ -88,6 +88,10 @@ class Guards:
             self._loops[key] = loop_at(function.scope, region, lambda expr: self._reader.integer(expr, function))
         return self._loops[key]
 
+    def tells_first(self, site: CallSite) -> bool:
+        """Does the call answer whether it was the first (`SET NX`, `add`), so that the answer must be read?"""
+        return any(row.kind == GuardKind.DEDUP.value for row, _ in self._reader.rows(site, "condition"))
+
     def never_ends(self, guard: Guard) -> bool:
         """A timeout guard whose limit is None: no guard at all."""
         return self._reader.never_ends(guard)

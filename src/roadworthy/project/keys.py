@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # Names that several protocols give such a key; a library row may name further ones.
 _KEY_NAME = re.compile(
-    r"idempoten|^paypal-request-id$|^client_?request_?token$|^message_?deduplication_?id$|^nats-msg-id$|^de_?dup(lication)?_?(id|key)$",
+    r"idempoten|^paypal-request-id$|^client_?(request_?)?token$|^message_?deduplication_?id$|^nats-msg-id$|^de_?dup(lication)?_?(id|key)$",
     re.IGNORECASE,
 )
 _ACTS = (
@@ -145,6 +145,19 @@ def _named_items(expr: f.Expr) -> Iterator[tuple[str, f.Expr]]:
             for key, value in part.items:
                 if isinstance(key, f.Str) and _KEY_NAME.search(key.value):
                     yield key.value, value
+
+
+def is_key_name(text: str) -> bool:
+    """Is this what one of the known protocols calls such a key?"""
+    return len(text) < 60 and bool(_KEY_NAME.search(text))
+
+
+def names_key(site: CallSite) -> bool:
+    """Does the call itself pass something under the name of such a key?"""
+    if any(_KEY_NAME.search(keyword) for keyword, _ in site.fact.kwargs):
+        return True
+    exprs = (*site.fact.args, *(value for _, value in site.fact.kwargs))
+    return any(True for expr in exprs for _ in _named_items(expr))
 
 
 def _sent_by(model: Model, site: CallSite) -> tuple[CallSite | None, EffectAt | None]:

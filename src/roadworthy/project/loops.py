@@ -89,9 +89,13 @@ def _endless(test: f.Expr | None, scope: f.Scope) -> bool:
     match test:
         case f.Const(value=value):
             return bool(value)
-        case f.Unary(op="not") | f.Attr() | f.Name() | f.CallRef():
-            text = flow.text_of(test.value if isinstance(test, f.Unary) else test, scope).lower()
+        case f.Unary(op="not"):
+            text = flow.text_of(test.value, scope).lower()
             return any(word in text for word in (*_STOP_WORDS, *_LIFE_WORDS))
+        case f.Attr() | f.Name() | f.CallRef():
+            text = flow.text_of(test, scope).lower()
+            own = not isinstance(test, f.CallRef) or text.startswith(("self.", "cls."))
+            return own and any(word in text for word in (*_STOP_WORDS, *_LIFE_WORDS))
     return False
 
 
@@ -168,6 +172,8 @@ def keeps_running(test: f.Expr | None, scope: f.Scope) -> bool:
     if not isinstance(inner, f.Name | f.Attr | f.CallRef):
         return False
     text = flow.text_of(inner, scope).lower()
+    if isinstance(inner, f.CallRef) and not negated and (scope.calls[inner.index].args or not text.startswith("self.")):
+        return False  # `while is_running(pid)`, `while thread.is_alive()` wait for another
     return any(
         word in text for word in ((*_STOP_FLAGS, "exit", "clos", "cancel", "interrupt") if negated else _GO_FLAGS)
     )

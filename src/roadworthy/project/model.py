@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Confidence, Location, Step
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.access import Accesses
 from roadworthy.project.database.checks import Checks
+from roadworthy.project.database.claims import Claims
 from roadworthy.project.database.mutations import Mutations
 from roadworthy.project.database.protection import Protection
 from roadworthy.project.database.tables import Schema
+from roadworthy.project.escapes import Escapes
 from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
 from roadworthy.project.retries import Retries
@@ -45,6 +49,7 @@ _RANK = (
     EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.DURABLE_WORKFLOW, EntryKind.SIGNAL_RECEIVER, EntryKind.SCHEDULED,
     EntryKind.WORKER_LOOP, EntryKind.STARTUP, EntryKind.SHUTDOWN, EntryKind.COMMAND, EntryKind.IMPORT_TIME,
 )  # fmt: skip
+_DIRECTIVE = re.compile(r"\W*(noqa|pragma|type:|pylint|nosec|pyright|mypy|ruff|todo|fixme|xxx|hack)", re.IGNORECASE)
 RANK = {kind: index for index, kind in enumerate(_RANK)}
 
 
@@ -188,12 +193,17 @@ class Model:
     @cached_property
     def accesses(self) -> Accesses:
         """Reads and writes of tables, by columns."""
-        return Accesses(self.graph, self.effects, self.evaluator, self.schema)
+        return Accesses(self.graph, self.effects, self.reach, self.evaluator, self.schema)
 
     @cached_property
     def checks(self) -> Checks:
         """Places that look for a row and insert one when there is none."""
         return Checks(self.accesses, self.evaluator)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """Places that choose rows by a state and set it without a condition."""
+        return Claims(self)
 
     @cached_property
     def mutations(self) -> Mutations:
@@ -219,6 +229,13 @@ class Model:
         """Where a value comes from."""
         return self.origins.of(expr, function, order)
 
+    def argument_passed(self, edge: Edge, parameter: str) -> Expr | None:
+        """What a call passes for a parameter of its callee, where it is written there."""
+        resolution = self.graph.resolutions.get(edge.site)
+        if resolution is None or parameter not in edge.callee.parameters:
+            return None
+        return argument_for(edge.callee, parameter, edge.site, resolution.implicit)
+
     def text(self, expr: Expr | None, function: Function) -> str:
         """An expression as a reader would write it."""
         return flow.text_of(expr, function.scope)
@@ -232,7 +249,19 @@ class Model:
         module = self.symbols.by_path.get(path)
         return " ".join(c.text for c in module.facts.comments if first <= c.line <= last) if module else ""
 
+    def explains(self, path: str, first: int, last: int) -> bool:
+        """Does a comment on these lines say something to a reader, not only to a linter?"""
+        module = self.symbols.by_path.get(path)
+        return module is not None and any(
+            first <= c.line <= last and not _DIRECTIVE.match(c.text) for c in module.facts.comments
+        )
+
     # --- guards -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def escapes(self) -> Escapes:
+        """Which failures of the outside come out of calls and functions."""
+        return Escapes(self)
 
     def guards_on(self, site: CallSite) -> tuple[Guard, ...]:
         """Guards around a call inside its function and by its decorators, innermost first."""

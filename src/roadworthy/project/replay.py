@@ -121,6 +121,7 @@ def _in_conditional(model: Model, site: CallSite) -> bool:
     """`workflow.uuid4() if in_workflow() else uuid4()`."""
     scope = site.function.scope
     exprs = [a.value for a in scope.assigns] + [leave.value for leave in scope.leaves]
+    exprs += [e for call in scope.calls for e in (*call.args, *(value for _, value in call.kwargs))]
     for expr in exprs:
         for part in flow.walk(expr):
             if isinstance(part, f.IfExp) and _names_engine(model, part.test, site.function):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.database.conditions import ConditionReader, Match
-from roadworthy.project.values import ClassValue, Container, Instance, LibraryObject
+from roadworthy.project.database.objects import Chain, ObjectReader
+from roadworthy.project.values import ClassValue, Instance, LibraryObject
 
 if TYPE_CHECKING:
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.database.tables import Schema
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite, ClassInfo, Function
+    from roadworthy.project.symbols import CallSite, Function
 
 __all__ = ["Chain", "ChainReader", "Match"]
 
@@ -44,26 +44,6 @@ _DEFAULTS = frozenset({"defaults", "create_defaults"})
 _STATEMENTS = {"Select": "read", "Query": "read", "Insert": "insert", "Update": "update", "Delete": "delete"}
 
 
-@dataclass
-class Chain:
-    """What a chain says, while it is read."""
-
-    model: ClassInfo | None = None
-    kind: str = ""  # overrides the kind of the effect
-    lookup: tuple[Match, ...] = ()
-    values: tuple[Match, ...] = ()
-    exact: bool = True
-    filled: bool = False
-    method: str = ""
-    links: tuple[str, ...] = ()
-    locked: bool = False
-    target: tuple[str, ...] | None = None
-    fresh: bool | None = None
-    object: f.Expr | None = None
-    listed: tuple[str, ...] = ()
-    found: list[CallSite] = field(default_factory=list)
-
-
 class ChainReader:
     """Reads the call that runs a query, a statement or a write, back to where it begins."""
 
@@ -73,6 +53,7 @@ class ChainReader:
         self._evaluator = evaluator
         self._schema = schema
         self._conditions = ConditionReader(evaluator, schema)
+        self._objects = ObjectReader(graph, evaluator, schema, self._conditions)
 
     def is_inner(self, site: CallSite) -> bool:
         """Does a later link of the same chain run this one (`filter(…)` of `filter(…).first()`), or a call that is handed it?"""
@@ -130,13 +111,13 @@ class ChainReader:
         chain = Chain(method=_method(site), target=self._unique_fields(site))
         payload = self._payload(site, kind)
         if payload is not None and kind in {"insert", "upsert", "update", "delete"} and self._is_object(payload, site):
-            self._object(payload, site, chain, kind)
+            self._objects.read(payload, site, chain, kind)
         elif payload is not None:
             self._walk(payload, site.function, site.fact.order, chain, 0)
         else:
             self._walk_from(site, chain, 0)
             if chain.method in {"save", "asave"} and isinstance(site.fact.func, f.Attr):
-                self._object(site.fact.func.value, site, chain, kind)
+                self._objects.read(site.fact.func.value, site, chain, kind)
         for link in reversed(chain.found):
             self._link(link, chain, kind)
         chain.links = tuple(_method(link) for link in reversed(chain.found))
@@ -157,10 +138,10 @@ class ChainReader:
                     chain.links = tuple(_method(link) for link in reversed(chain.found))
                     return (chain.kind or kind), chain
                 case Instance(cls=cls, site=made) if (
-                    made is not None and self._schema.is_model(cls) and self._constructs(made, cls)
+                    made is not None and self._schema.is_model(cls) and self._objects.constructs(made, cls)
                 ):
                     chain = Chain(model=cls, method=_method(site), fresh=True)
-                    self._object(expr, site, chain, "insert")
+                    self._objects.read(expr, site, chain, "insert")
                     return "insert", chain
         return None
 
@@ -353,61 +334,6 @@ class ChainReader:
             return None if "constraint" in given else ()
         names = self._conditions.names(expr, site.function)
         return tuple(names) if names else None
-
-    # --- objects ------------------------------------------------------------------------------------------------------
-
-    def _object(self, expr: f.Expr, site: CallSite, chain: Chain, kind: str) -> None:
-        """What an object that is written holds: the constructor's keywords and what is assigned to it afterwards."""
-        chain.object = expr
-        listed = expr.items if isinstance(expr, f.Seq) else (expr,)
-        for item in listed[:3]:
-            for value in self._evaluator.evaluate(item, site.function, site.fact.order):
-                self._written(value, item, site, chain)
-                if chain.model is not None:
-                    break
-        if chain.method in {"save", "asave"} and chain.fresh:
-            chain.kind = "insert"
-        elif chain.method in {"save", "asave"} or (kind == "insert" and chain.fresh is False):
-            chain.kind = "update"
-
-    def _written(self, value: object, item: f.Expr, site: CallSite, chain: Chain) -> None:
-        match value:
-            case Container(items=items):
-                for inner in items:
-                    self._written(inner, item, site, chain)
-            case Instance(cls=cls, site=made) if self._schema.is_model(cls):
-                chain.model = chain.model or cls
-                if made is None or not self._constructs(made, cls):
-                    loaded = made is not None or (isinstance(item, f.Name) and item.id in site.function.bindings)
-                    chain.fresh = False if loaded else chain.fresh
-                    return
-                chain.fresh = True
-                chain.filled = not made.fact.args and not any(keyword == "**" for keyword, _ in made.fact.kwargs)
-                chain.values = (
-                    *chain.values,
-                    *self._conditions.keywords(made.fact.kwargs, made.function, made.fact.order),
-                )
-                chain.values = (*chain.values, *self._assigned(item, site, made))
-
-    def _constructs(self, made: CallSite, cls: ClassInfo) -> bool:
-        """Does this call construct the object, or does it load or find it?"""
-        resolution = self._graph.resolutions.get(made)
-        return resolution is not None and any(
-            value.cls is cls or cls in value.cls.descendants for value in resolution.classes
-        )
-
-    def _assigned(self, item: f.Expr, site: CallSite, made: CallSite) -> tuple[Match, ...]:
-        """`order.number = …` between the construction and the write."""
-        if not isinstance(item, f.Name) or made.function is not site.function:
-            return ()
-        return tuple(
-            Match(a.target.name, a.value, site.function, "eq", a.order)
-            for a in site.function.scope.assigns
-            if isinstance(a.target, f.Attr)
-            and isinstance(a.target.value, f.Name)
-            and a.target.value.id == item.id
-            and a.order > made.fact.order
-        )
 
 
 def _method(site: CallSite) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 
+_NESTED = 30  # functions that are looked into at once
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Check:
     """A row is looked for by some columns, and inserted when it is not there."""
@@ -53,7 +56,7 @@ class Checks:
         """The pairs of which both halves begin in this function."""
         known = self._known.get(function)
         if known is None:
-            if function in self._busy:
+            if function in self._busy or len(self._busy) > _NESTED:
                 return ()
             self._busy.add(function)
             known = self._known[function] = tuple(self._find(function))
@@ -61,6 +64,8 @@ class Checks:
         return known
 
     def _find(self, function: Function) -> Iterator[Check]:
+        if function not in self._accesses.inserting:
+            return
         writes = [w for site in function.calls for w in self._accesses.through(site) if self._is_insert(w)]
         if not writes:
             return

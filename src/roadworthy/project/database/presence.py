@@ -40,6 +40,11 @@ class Presence:
                 elif sign and isinstance(assign.target, f.Seq) and isinstance(assign.value, f.CallRef | f.Await):
                     self._names.update({item.id: sign for item in assign.target.items[:1] if isinstance(item, f.Name)})
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that hold the result."""
+        return tuple(self._names)
+
     # --- values -------------------------------------------------------------------------------------------------------
 
     def sign(self, expr: f.Expr | None, depth: int = 0) -> int:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.database.presence import Presence
 from roadworthy.project.origins import Origin
-from roadworthy.project.values import FunctionValue, Library
+from roadworthy.project.values import FunctionValue, Instance, Library
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -188,6 +189,63 @@ class Protection:
             if through.access.locked and (table is None or through.access.table is not table):
                 return True
         return bool(_LOCK_NAME.search(_last(site.fact.func)))
+
+    # --- gates --------------------------------------------------------------------------------------------------------
+
+    def gated(self, site: CallSite) -> bool:
+        """Does a branch on what is stored decide whether a call runs: an early return, an enclosing `if`, a state of a row?"""
+        function = site.function
+        scope = function.scope
+        asked = [other for other in function.calls if other.fact.order < site.fact.order and self._asks(other)]
+        presences = [Presence(function, other) for other in asked]
+        for index, region in enumerate(scope.regions):
+            if region.kind not in {"if", "while"} or region.test is None or region.start > site.fact.order:
+                continue
+            encloses = flow.within(scope, site.fact.region, index) or any(
+                flow.within(scope, site.fact.region, r)
+                for r in flow.siblings(scope, index)
+                if scope.regions[r].kind == "else"
+            )
+            leaves = region.exits in {"return", "raise", "continue", "break", "mixed"} and flow.within(
+                scope, site.fact.region, region.parent
+            )
+            if not (encloses or leaves):
+                continue
+            if any(presence.depends(region.test) for presence in presences) or self._is_state(region.test, function):
+                return True
+        return self._claimed_by_error(site, asked)
+
+    def _asks(self, site: CallSite) -> bool:
+        """Does a call read, claim or change something stored?"""
+        if self._model.accesses.through(site):
+            return True
+        words = (
+            Effect.CACHE_READ,
+            Effect.CACHE_WRITE,
+            Effect.SQL_READ,
+            Effect.SQL_UPSERT,
+            Effect.SQL_UPDATE,
+            Effect.OBJECT_READ,
+        )
+        return bool(self._model.effects_through(site, *words))
+
+    def _is_state(self, test: f.Expr, function: Function) -> bool:
+        """`if order.status == "paid"`: the state of a row."""
+        for part in flow.walk(test):
+            if isinstance(part, f.Attr):
+                values = self._model.values(part.value, function)
+                if any(isinstance(v, Instance) and self._model.schema.is_model(v.cls) for v in values):
+                    return True
+        return False
+
+    def _claimed_by_error(self, site: CallSite, asked: list[CallSite]) -> bool:
+        """`try: Seen.objects.create(…) except IntegrityError: return` before the call."""
+        scope = site.function.scope
+        for other in asked:
+            for _, handlers in flow.try_regions(scope, other.fact.region):
+                if any(scope.regions[h].exits in {"return", "raise", "continue"} for h in handlers):
+                    return True
+        return False
 
     # --- places -------------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,7 @@ from roadworthy.rules.api import (
     advise_database,
     finding,
     impact_weight,
+    is_natural_key,
     say,
 )
 
@@ -84,10 +85,6 @@ RULE = Rule(id="missing-unique-constraint", anti_pattern="missing-unique-constra
 _FINDS_OR_CREATES = re.compile(r"^a?(get|update)_or_create$")
 _EXPECTS_ONE = frozenset(
     {"get", "aget", "get_object_or_404", "aget_object_or_404", "one", "one_or_none", "get_or_none", "one_or_404"}
-)
-_NATURAL = re.compile(
-    r"(^|_)(external|remote|provider|upstream|stripe|github|slack|sha\d*|checksum|fingerprint|slug|sku|email|username|token|code|uuid|guid|isbn|iban|"
-    r"reference|serial|hash|handle|login)(_id|_key)?$"
 )
 _WIDE = 5  # columns: nobody makes that a key
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
@@ -131,7 +128,7 @@ def expects_one(access: Access, inserted: set[str]) -> bool:
 
 def is_natural(access: Access) -> bool:
     """The columns are called like what names one thing in the world outside."""
-    return any(_NATURAL.search(name) for name in access.keys)
+    return any(is_natural_key(name) for name in access.keys)
 
 
 def is_stable(match: Match, model: Model) -> bool:
@@ -230,18 +227,18 @@ def _issue(owner: str, key: str, accesses: list[Access], table: Table, columns: 
         if dropped is not None and dropped.dropped is not None
         else ""
     )
-    places = say.joined(list(dict.fromkeys(f"{a.site.path}:{a.site.line}" for a in accesses)), 3)
+    places = list(dict.fromkeys(f"`{a.site.path}:{a.site.line}`" for a in accesses))
+    where, many = say.joined(places, 3), len(places) > 1
     if finds_or_creates(first):
-        return f"{places} finds or creates `{owner}` by {key}; neither the model nor the migrations keep these columns unique.{gone}"
-    return f"{places} expects one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
+        return f"{where} {'find or create' if many else 'finds or creates'} `{owner}` by {key}; neither the model nor the migrations keep these columns unique.{gone}"
+    return f"{where} {'expect' if many else 'expects'} one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
 
 
 def _impact(owner: str, key: str, who: Access, model: Model) -> str:
     entry = model.exposure(who.function).worst
-    twice = say.twice(entry) if entry is not None else "two calls at once"
     if finds_or_creates(who):
         return (
-            f"When {say.entry(entry)} gets {twice}, both find no `{owner}` and both create one. From then on `{who.method}()` raises on the two "
+            f"When {say.at_once(entry, who.function)}, both find no `{owner}` and both create one. From then on `{who.method}()` raises on the two "
             f"rows for this {key}, each time it is called."
         )
-    return f"Once two `{owner}` rows have the same {key}, `{who.method}()` raises each time it is asked for it, and {say.entry(entry)} fails until somebody repairs the data."
+    return f"Once two `{owner}` rows have the same {key}, `{who.method}()` raises each time, and {say.entry(entry, who.function)} fails until somebody repairs the data."

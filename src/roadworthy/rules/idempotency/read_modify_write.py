@@ -184,7 +184,7 @@ def _issue(mutations: list[Mutation]) -> str:
         and first.write is not None
         and not any(keyword == "update_fields" for keyword, _ in first.write.fact.kwargs)
     )
-    rest = " together with every other column as it was when the row was loaded" if whole and _saves(first) else ""
+    rest = " along with every other column as it was when the row was loaded" if whole and _saves(first) else ""
     return f"Line {first.line} computes {how} from the value that was loaded, and {where}{rest}."
 
 
@@ -197,11 +197,8 @@ def _saves(mutation: Mutation) -> bool:
 def _impact(mutations: list[Mutation], exposure: Exposure) -> str:
     entry = exposure.worst
     first = mutations[0]
-    twice = (
-        say.twice(entry) if entry is not None and entry.kind is not EntryKind.SIGNAL_RECEIVER else "two calls at once"
-    )
-    what = "the cache entry" if first.kind == "cache" else f"one `{_row(first)}`"
-    return f"When {say.entry(entry)} gets {twice} for {what}, both start from the same {_names(mutations)} and the later write hides the earlier one."
+    what = "one cache entry" if first.kind == "cache" else f"one `{_row(first)}`"
+    return f"When {say.at_once(entry, first.function, f'for {what}')}, both start from the same {_names(mutations)} and the later write hides the earlier one."
 
 
 def _related(mutations: list[Mutation], model: Model) -> list[Location]:

@@ -90,16 +90,16 @@ def _report_policy(retried: Retried, model: Model) -> Finding:
     guard, function = retried.guard, retried.function
     effects = [e for e in model.retries.effects(retried) if e.effect.word.external]
     exposure = model.exposure(function)
-    name = guard.name.rpartition(".")[2]
+    name = "the retry loop" if guard.form == "loop" else f"`{guard.name.rpartition('.')[2]}`"
     return finding(
         RULE,
         model.place_of_lines(function, guard.line, guard.line),
         Severity.HIGH if not guard.capped else Severity.MEDIUM,
-        title=f"the retry of `{function.qualname}` by `{name}` has no wait between attempts",
-        issue=f"`{name}` repeats `{function.qualname}()` at once after a failure; it reaches {say.effect(effects[0], model)}.",
+        title=f"the retry of `{function.qualname}` by {name} has no wait between attempts",
+        issue=f"{name[:1].upper()}{name[1:]} repeats `{function.qualname}()` at once after a failure; it runs {say.which(effects[0], model)}.",
         impact="All attempts are spent within milliseconds, long before a restart or a throttle of the other side is over"
         + ("." if guard.capped else ", and without a limit they go on at full speed for as long as it is down."),
-        fix=advise.retry(model, function),
+        fix=advise.space_retry(model, guard, function),
         related=[model.place(effects[0].site, "is repeated at once")],
         steps=model.steps(exposure.worst, function),
         confidence=model.confidence_of(effects[0]),
@@ -118,14 +118,14 @@ def _report_loop(spin: Spin, model: Model) -> Finding:
         model.place_of_region(function, spin.handler.region),
         Severity.HIGH if endless else Severity.MEDIUM,
         title=f"the loop in `{function.qualname}` goes round at once when `{call}` fails",
-        issue=f"The handler lets the loop of `{function.qualname}()` go on, and nothing on that path waits before {say.effect(effect, model)} again.",
+        issue=f"The handler lets the loop of `{function.qualname}()` go on, and nothing on that path waits before it runs {say.which(effect, model)}, again.",
         impact=f"While the other side of `{call}` is down, the loop spins: "
         + (
             "one core at full load and a log line each round, until somebody stops it."
             if endless
             else "all its attempts are gone in milliseconds."
         ),
-        fix=advise.backoff(model, function),
+        fix=advise.backoff(model, function, spin.handler),
         related=[model.place(effect.site, "fails and is repeated at once")],
         steps=model.steps(exposure.worst, function, effect.site),
         confidence=model.confidence_of(effect),

@@ -110,7 +110,7 @@ def _report(retried: Retried, pause: CallSite, call: str, model: Model) -> Findi
         title=f"the retry of `{call}` waits exactly `{delay}`, so all clients come back together",
         issue=f"`{function.qualname}()` backs off by `{delay}` with no random part.",
         impact=f"After an outage of the other side of `{call}`, every process that failed with this one returns in the same moments and overloads it again.",
-        fix=advise.jitter(model, function, delay),
+        fix=advise.jitter(model, function, delay, pause),
         audience=Audience.REGULAR,
         subject=call,
     )

@@ -119,7 +119,7 @@ def _report_delay(retried: Retried, pause: CallSite, model: Model) -> Finding:
         title=f"the back-off `{delay}` in `{function.qualname}` doubles without a cap",
         issue=f"`{function.qualname}()` waits `{delay}`, which doubles with every attempt, and the number of attempts is not fixed here.",
         impact=f"After a longer outage the next attempt is hours away: {say.entry(exposure.worst)} stays down long after the other side is back.",
-        fix=advise.jitter(model, function, delay),
+        fix=advise.jitter(model, function, delay, pause),
         steps=model.steps(exposure.worst, function, pause),
         subject=delay,
     )
@@ -140,10 +140,10 @@ def _report(retried: Retried, model: Model) -> Finding:
         model.place_of_lines(function, guard.line, guard.line),
         Severity.MEDIUM,
         title=f"{what} retries `{call}` without an end",
-        issue=f"{what[0].upper()}{what[1:]} repeats {say.effect(effects[0], model)} with a limit neither on attempts nor on time.",
+        issue=f"{what[0].upper()}{what[1:]} repeats {say.which(effects[0], model)}, with a limit neither on attempts nor on time.",
         impact=f"An input that can never succeed, or a dependency that stays away, holds {say.entry(exposure.worst)} for ever; "
         "what waits behind it stands still, and no failure is ever reported.",
-        fix=advise.retry(model, function),
+        fix=advise.end_retry(model, guard, function),
         related=[model.place(effects[0].site, "is repeated without an end")],
         steps=model.steps(exposure.worst, function),
         confidence=model.confidence_of(effects[0]),

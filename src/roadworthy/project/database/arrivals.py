@@ -1,0 +1,85 @@
+"""Ids that come from outside: which columns hold them, and whether they came with the event or with an answer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project import flow
+from roadworthy.project.values import Instance
+
+if TYPE_CHECKING:
+    from roadworthy.project.database.access import Access
+    from roadworthy.project.database.conditions import Match
+    from roadworthy.project.entry import Entry
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import Function
+
+_OUTSIDE = re.compile(
+    r"(^|_)(external|ext|remote|provider|processor|vendor|upstream|source|event|message|msg|delivery|transaction|txn|payment|charge|invoice|refund|"
+    r"stripe|paypal|github|gitlab|slack|twilio|ses|sns|shopify|webhook|request|idempotency|feedback|tracking|notification|order|booking|call|sms)"
+    r"_(id|ref|reference|key|number|uuid|sid|hash)$|^(reference|sku|isbn|checksum|sha\d*|fingerprint|idempotency_key|guid|tx_hash|block_hash)$"
+)
+_NATURAL = re.compile(
+    r"(^|_)(external|remote|provider|upstream|stripe|github|slack|sha\d*|checksum|fingerprint|slug|sku|email|username|token|code|uuid|guid|isbn|iban|"
+    r"reference|serial|hash|handle|login)(_id|_key)?$"
+)
+_ANSWERS = (Effect.HTTP_REQUEST, Effect.RPC, Effect.NOTIFY, Effect.SMS, Effect.CHARGE)
+_GIVEN = frozenset({"argument", "field", "call"})
+
+
+def is_natural_key(name: str) -> bool:
+    """Is a column called like what names one thing in the world outside: `email`, `slug`, `external_id`?"""
+    return bool(_NATURAL.search(name))
+
+
+def outside_ids(model: Model, access: Access) -> tuple[str, ...]:
+    """Filled columns that are called like the sender's own id, are no foreign keys, and come from outside."""
+    found = []
+    for match in access.values:
+        column = access.table.column(match.column) if access.table is not None else None
+        if (
+            column is None
+            or column.target
+            or column.primary
+            or match.value is None
+            or not _OUTSIDE.search(column.attribute)
+        ):
+            continue
+        kinds = {origin.kind for origin in model.origin(match.value, match.scope, match.order)}
+        if kinds & _GIVEN and kinds <= _GIVEN | {"literal"} and not _is_our_own(model, match):
+            found.append(column.name)
+    return tuple(dict.fromkeys(found))
+
+
+def comes_with_the_event(model: Model, entry: Entry, access: Access, column: str) -> bool:
+    """Is the id part of what the entry is given, not of an answer that the work itself asked for?"""
+    match = access.value_of(column)
+    here = access.function
+    root = flow.root_name(match.value, here.scope) if match is not None else None
+    for edge in reversed(model.entries.path(entry, here)):
+        if root is None or _is_answer(model, root, here):
+            break
+        passed = model.argument_passed(edge, root)
+        here, root = edge.caller, flow.root_name(passed, edge.caller.scope)
+    return root is None or not _is_answer(model, root, here)
+
+
+def _is_our_own(model: Model, match: Match) -> bool:
+    """The key of a row of ours: `notification.id`."""
+    value = match.value
+    if not isinstance(value, f.Attr):
+        return False
+    owners = model.values(value.value, match.scope, match.order)
+    return any(isinstance(owner, Instance) and model.schema.is_model(owner.cls) for owner in owners)
+
+
+def _is_answer(model: Model, name: str, function: Function) -> bool:
+    """A variable that holds what another system answered."""
+    for assign in function.bindings.get(name, ()):
+        for part in flow.walk(assign.value):
+            if isinstance(part, f.CallRef) and model.effects_through(function.calls[part.index], *_ANSWERS):
+                return True
+    return False

@@ -1,0 +1,310 @@
+"""Finds work that is picked by a state and marked afterwards, without a condition on that state; and guards whose answer nobody reads."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project import flow
+from roadworthy.project.database.access import READ, UPDATE
+from roadworthy.project.database.expressions import last_name
+from roadworthy.project.database.presence import Presence
+from roadworthy.project.values import Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.database.access import Access, Through
+    from roadworthy.project.database.conditions import Match
+    from roadworthy.project.database.tables import Table
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_STATE = re.compile(
+    r"(^|_)(status|state|stage|phase|processed|processing|sent|send|done|claimed|locked|picked|started|running|taken|finished|completed|handled|"
+    r"delivered|notified|published|queued|scheduled|executed|redeemed|consumed|used|accepted|paid|charged|refunded|emailed|exported|synced|is_active)(_|$)"
+)
+_ACTS = (
+    Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE, Effect.PUBLISH, Effect.ENQUEUE, Effect.START_DURABLE,
+    Effect.LLM,
+)  # fmt: skip
+
+
+_COLLECTS = frozenset({"sadd", "pfadd"})  # adding once more to a set is no claim by itself
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """Rows are chosen by a state, something is done for each, and the state is set without asking whether it still held."""
+
+    function: Function
+    read: Through
+    table: Table
+    column: str  # attribute
+    line: int  # where the state is set
+    end_line: int
+    acts: EffectAt  # what is done for each row
+    write: CallSite | None
+    first: bool  # set before the work (a claim), not after it (a mark)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnreadAnswer:
+    """A call that claims a key and tells whether it was the first; nobody reads that, and another call asks beforehand."""
+
+    claim: CallSite
+    asks: CallSite
+    callers: tuple[CallSite, ...]  # of the function that claims
+    askers: tuple[CallSite, ...]  # of the function that asks
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where the state of a row is set."""
+
+    order: int
+    line: int
+    end_line: int
+    write: CallSite | None
+    conditional: bool = False
+
+
+class Claims:
+    """All such places of the project."""
+
+    def __init__(self, model: Model) -> None:
+        """Accesses and effects are asked of the model."""
+        self._model = model
+
+    @cached_property
+    def _acting(self) -> frozenset[Function]:
+        """Functions that do something outside, themselves or through calls."""
+        return self._model.reach.functions_with(_ACTS)
+
+    def of(self, function: Function) -> Iterator[Claim]:
+        """One for each lookup of rows by a state that this function then sets."""
+        if function.kind not in {"function", "module"} or function not in self._acting:
+            return
+        for site in function.calls:
+            for read in self._model.accesses.through(site):
+                if read.access.kind == READ and read.access.table is not None and not read.access.locked:
+                    yield from self._of_read(function, read)
+                    break
+
+    def _of_read(self, function: Function, read: Through) -> Iterator[Claim]:
+        states = [match for match in read.access.lookup if self._is_state(match, read.access)]
+        if not states:
+            return
+        presence = Presence(function, read.site)
+        rows = self._rows(function, presence)
+        for match in states:
+            for found in (
+                self._set_on_row(function, read, match, rows),
+                self._set_below(function, read, match, rows),
+                self._set_by_key(function, read, match),
+            ):
+                claim = self._claim(function, read, match, rows, found) if found is not None else None
+                if claim is not None:
+                    yield claim
+                    break
+
+    def _claim(self, function: Function, read: Through, match: Match, rows: set[str], found: Mark) -> Claim | None:
+        acts = self._acts(function, read, found.order, rows)
+        table = read.access.table
+        if acts is None or table is None:
+            return None
+        first = found.order < self._place(function, acts)
+        if first and found.conditional:
+            return None
+        column = table.column(match.column)
+        name = column.attribute if column is not None else match.column
+        return Claim(function, read, table, name, found.line, found.end_line, acts, found.write, first)
+
+    def _is_state(self, match: Match, access: Access) -> bool:
+        """`status="new"`, `sent=False`, `processed_at=None`."""
+        table = access.table
+        column = table.column(match.column) if table is not None else None
+        if column is None or column.target or not _STATE.search(column.attribute):
+            return False
+        if match.op == "null":
+            return True
+        return match.op in {"eq", "in"} and match.value is not None and self._is_constant(match)
+
+    def _is_constant(self, match: Match) -> bool:
+        value = match.value
+        if isinstance(value, f.Const | f.Str):
+            return True
+        if isinstance(value, f.Attr):  # Status.NEW, self.Status.NEW
+            return value.name.isupper() or any(
+                isinstance(v, Literal) for v in self._model.values(value, match.scope, match.order)
+            )
+        if isinstance(value, f.Seq):
+            return bool(value.items) and all(
+                isinstance(i, f.Str | f.Const) or (isinstance(i, f.Attr) and i.name.isupper()) for i in value.items
+            )
+        return isinstance(value, f.Name) and value.id.isupper()
+
+    # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def _rows(self, function: Function, presence: Presence) -> set[str]:
+        """Names that hold one of the rows: `for row in rows`, `row = query.first()`."""
+        names = set(presence.names)
+        for assign in function.scope.assigns:
+            if assign.op == "for" and isinstance(assign.target, f.Name) and presence.depends(assign.value):
+                names.add(assign.target.id)
+        return names
+
+    def _set_on_row(self, function: Function, read: Through, match: Match, rows: set[str]) -> Mark | None:
+        """`row.status = "running"` and the call that stores it."""
+        column = read.access.table.column(match.column) if read.access.table is not None else None
+        for assign in function.scope.assigns:
+            target = assign.target
+            if not isinstance(target, f.Attr) or not isinstance(target.value, f.Name) or target.value.id not in rows:
+                continue
+            if (
+                column is None
+                or target.name not in {column.attribute, column.name}
+                or assign.order < read.site.fact.order
+            ):
+                continue
+            write = self._stored(function, target.value.id, assign.order)
+            return Mark(assign.order, assign.line, assign.end_line, write)
+        return None
+
+    def _set_below(self, function: Function, read: Through, match: Match, rows: set[str]) -> Mark | None:
+        """`row.mark_running()`, `process(row)`: a function that is given the row sets its state."""
+        column = read.access.table.column(match.column) if read.access.table is not None else None
+        for site in function.calls:
+            if column is None or site.fact.order <= read.site.fact.order or not _mentions(site, rows):
+                continue
+            for callee in self._model.accesses.callees(site):
+                if any(self._sets(callee, assign, column.attribute) for assign in callee.scope.assigns):
+                    return Mark(site.fact.order, site.line, site.fact.end_line, site)
+        return None
+
+    def _sets(self, callee: Function, assign: f.Assign, attribute: str) -> bool:
+        """`self.status = …` in a method of the row, `row.status = …` of a parameter, and the row is stored there."""
+        target = assign.target
+        if not isinstance(target, f.Attr) or target.name != attribute or not isinstance(target.value, f.Name):
+            return False
+        name = target.value.id
+        return name in callee.parameters and self._stored(callee, name, assign.order) is not None
+
+    def _stored(self, function: Function, name: str, order: int) -> CallSite | None:
+        for site in function.calls:
+            func = site.fact.func
+            if (
+                site.fact.order > order
+                and isinstance(func, f.Attr)
+                and func.name in {"save", "asave", "commit", "flush", "add"}
+            ):
+                on_row = func.name not in {"save", "asave"} or flow.text_of(func.value, function.scope) == name
+                if on_row:
+                    return site
+        return None
+
+    def _set_by_key(self, function: Function, read: Through, match: Match) -> Mark | None:
+        """`Order.objects.filter(pk=row.pk).update(status="running")`; with the old state among its conditions it is a claim."""
+        for site in function.calls:
+            if site.fact.order < read.site.fact.order:
+                continue
+            for write in self._model.accesses.through(site):
+                access = write.access
+                if access.kind != UPDATE or access.table is not read.access.table or match.column not in access.columns:
+                    continue
+                if access.method in {"save", "asave"} or not access.lookup:
+                    continue
+                asks = any(other.column == match.column for other in access.lookup) or not access.exact
+                return Mark(site.fact.order, site.line, site.fact.end_line, site, asks)
+        return None
+
+    # --- what is done -------------------------------------------------------------------------------------------------
+
+    def _acts(self, function: Function, read: Through, order: int, rows: set[str]) -> EffectAt | None:
+        """Something outside that is done for a row, after the lookup, on one path with the mark."""
+        scope = function.scope
+        region = flow.region_at(scope, order)
+        for site in function.calls:
+            if (
+                site.fact.order < read.site.fact.order
+                or site is read.site
+                or not flow.on_one_path(scope, site.fact.region, region)
+            ):
+                continue
+            if not _mentions(site, rows):
+                continue
+            for effect in self._model.effects_through(site, *_ACTS):
+                if not effect.secondary and not effect.effect.word.telemetry:
+                    return effect
+        return None
+
+    def _place(self, function: Function, acts: EffectAt) -> int:
+        """The order of the call in this function that leads to the effect."""
+        for site in function.calls:
+            if any(effect is acts for effect in self._model.effects_through(site, acts.effect)):
+                return site.fact.order
+        return 0
+
+    # --- answers that nobody reads ------------------------------------------------------------------------------------
+
+    def unread(self) -> Iterator[UnreadAnswer]:
+        """`store.set(key, 1, nx=True)` as a statement, where `store.exists(key)` decides."""
+        for site in self._model.sites():
+            if site.fact.use != "discarded" or not site.fact.args or last_name(site.fact.func) in _COLLECTS:
+                continue
+            if not self._model.guards.tells_first(site):
+                continue
+            asks = next((other for other in self._neighbours(site) if self._asks_same(other, site)), None)
+            if asks is not None:
+                yield UnreadAnswer(site, asks, self._callers(site.function), self._callers(asks.function))
+
+    def _neighbours(self, site: CallSite) -> Iterator[CallSite]:
+        """Calls of the same function, class or module."""
+        yield from (other for other in site.function.calls if other.fact.order < site.fact.order)
+        for function in site.function.module.functions:
+            if function is not site.function and (site.function.cls is None or function.cls is site.function.cls):
+                yield from function.calls
+
+    def _asks_same(self, other: CallSite, site: CallSite) -> bool:
+        """A read of the same key, whose answer is used."""
+        args = other.fact.args
+        if not args or other.fact.use == "discarded" or len(args) > len(site.fact.args):
+            return False
+        reads = any(effect.effect is Effect.CACHE_READ for effect in self._model.effects_at(other))
+        same = all(_same_text(a, b) for a, b in zip(args, site.fact.args, strict=False))
+        return reads and same and not isinstance(args[0], f.Str | f.Const)
+
+    def _callers(self, function: Function) -> tuple[CallSite, ...]:
+        return tuple(edge.site for edge in self._model.edges_to(function) if edge.runs_here)
+
+
+def _same_text(first: f.Expr, second: f.Expr) -> bool:
+    return first == second and not isinstance(first, f.CallRef)
+
+
+def _mentions(site: CallSite, names: set[str]) -> bool:
+    """Is one of the names given to a call, or its receiver?"""
+    scope = site.function.scope
+    for expr in (site.fact.func, *site.fact.args, *(value for _, value in site.fact.kwargs)):
+        if any(_occurs(expr, name, scope, 0) for name in names):
+            return True
+    return False
+
+
+def _occurs(expr: f.Expr, name: str, scope: f.Scope, depth: int) -> bool:
+    for part in flow.walk(expr):
+        if isinstance(part, f.Name) and part.id == name:
+            return True
+        if isinstance(part, f.CallRef) and depth < 3:
+            call = scope.calls[part.index]
+            if any(
+                _occurs(inner, name, scope, depth + 1)
+                for inner in (call.func, *call.args, *(v for _, v in call.kwargs))
+            ):
+                return True
+    return False

@@ -1,0 +1,101 @@
+"""Reads written objects (`Order(…)` and what is assigned to it afterwards), and holds what a chain of calls says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project.database.conditions import Match
+from roadworthy.project.values import Container, Instance
+
+if TYPE_CHECKING:
+    from roadworthy.project.calls import CallGraph
+    from roadworthy.project.database.conditions import ConditionReader
+    from roadworthy.project.database.tables import Schema
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, ClassInfo
+
+
+@dataclass
+class Chain:
+    """What a chain says, while it is read."""
+
+    model: ClassInfo | None = None
+    kind: str = ""  # overrides the kind of the effect
+    lookup: tuple[Match, ...] = ()
+    values: tuple[Match, ...] = ()
+    exact: bool = True
+    filled: bool = False
+    method: str = ""
+    links: tuple[str, ...] = ()
+    locked: bool = False
+    target: tuple[str, ...] | None = None
+    fresh: bool | None = None
+    object: f.Expr | None = None
+    listed: tuple[str, ...] = ()
+    found: list[CallSite] = field(default_factory=list)
+
+
+class ObjectReader:
+    """Reads the objects that a call writes."""
+
+    def __init__(self, graph: CallGraph, evaluator: Evaluator, schema: Schema, conditions: ConditionReader) -> None:
+        """`conditions` reads the keywords of constructors."""
+        self._graph = graph
+        self._evaluator = evaluator
+        self._schema = schema
+        self._conditions = conditions
+
+    def read(self, expr: f.Expr, site: CallSite, chain: Chain, kind: str) -> None:
+        """What an object that is written holds: the constructor's keywords and what is assigned to it afterwards."""
+        chain.object = expr
+        listed = expr.items if isinstance(expr, f.Seq) else (expr,)
+        for item in listed[:3]:
+            for value in self._evaluator.evaluate(item, site.function, site.fact.order):
+                self._written(value, item, site, chain)
+                if chain.model is not None:
+                    break
+        if chain.method in {"save", "asave"} and chain.fresh:
+            chain.kind = "insert"
+        elif chain.method in {"save", "asave"} or (kind == "insert" and chain.fresh is False):
+            chain.kind = "update"
+
+    def _written(self, value: object, item: f.Expr, site: CallSite, chain: Chain) -> None:
+        match value:
+            case Container(items=items):
+                for inner in items:
+                    self._written(inner, item, site, chain)
+            case Instance(cls=cls, site=made) if self._schema.is_model(cls):
+                chain.model = chain.model or cls
+                if made is None or not self.constructs(made, cls):
+                    loaded = made is not None or (isinstance(item, f.Name) and item.id in site.function.bindings)
+                    chain.fresh = False if loaded else chain.fresh
+                    return
+                chain.fresh = True
+                chain.filled = not made.fact.args and not any(keyword == "**" for keyword, _ in made.fact.kwargs)
+                chain.values = (
+                    *chain.values,
+                    *self._conditions.keywords(made.fact.kwargs, made.function, made.fact.order),
+                )
+                chain.values = (*chain.values, *self._assigned(item, site, made))
+
+    def constructs(self, made: CallSite, cls: ClassInfo) -> bool:
+        """Does this call construct the object, or does it load or find it?"""
+        resolution = self._graph.resolutions.get(made)
+        return resolution is not None and any(
+            value.cls is cls or cls in value.cls.descendants for value in resolution.classes
+        )
+
+    def _assigned(self, item: f.Expr, site: CallSite, made: CallSite) -> tuple[Match, ...]:
+        """`order.number = …` between the construction and the write."""
+        if not isinstance(item, f.Name) or made.function is not site.function:
+            return ()
+        return tuple(
+            Match(a.target.name, a.value, site.function, "eq", a.order)
+            for a in site.function.scope.assigns
+            if isinstance(a.target, f.Attr)
+            and isinstance(a.target.value, f.Name)
+            and a.target.value.id == item.id
+            and a.order > made.fact.order
+        )

@@ -1,0 +1,168 @@
+"""Work is picked by its state and marked as taken without a condition on that state.
+
+## Why it fails in production
+Two workers, or two runs that overlap after a deploy, read the same open rows before either has marked them: the e-mail goes out twice, the job
+runs twice, the token is used twice. A mark that is set after the work also leaves the work to be done again when the process dies in between.
+
+## What is reported
+Rows that are looked up by a state (`status="new"`, `sent=False`, `processed_at IS NULL`), something outside that is done for each, and the
+state set on the row or by its key only. A claim whose answer nobody reads (`store.set(key, 1, nx=True)` as a statement) while an earlier
+`exists(key)` decides.
+
+## What is not reported
+Rows read with `FOR UPDATE` (`SKIP LOCKED`), updates that name the old state and come before the work, work under a lock. Rows that are only
+changed, with nothing done outside.
+
+## Bad
+```python
+# file: shop/models.py
+from django.db import models
+
+class Reminder(models.Model):
+    address = models.EmailField()
+    sent = models.BooleanField(default=False)
+
+# file: shop/tasks.py
+from celery import shared_task
+from django.core.mail import send_mail
+from shop.models import Reminder
+
+@shared_task
+def send_reminders():
+    for reminder in Reminder.objects.filter(sent=False):
+        send_mail("Your basket", "…", None, [reminder.address])
+        reminder.sent = True  # finding: unconditional-claim
+        reminder.save()
+```
+
+## Good
+```python
+# file: shop/models.py
+from django.db import models
+
+class Reminder(models.Model):
+    address = models.EmailField()
+    sent = models.BooleanField(default=False)
+
+# file: shop/tasks.py
+from celery import shared_task
+from django.core.mail import send_mail
+from shop.models import Reminder
+
+@shared_task
+def send_reminders():
+    for reminder in Reminder.objects.filter(sent=False):
+        if not Reminder.objects.filter(pk=reminder.pk, sent=False).update(sent=True):
+            continue
+        send_mail("Your basket", "…", None, [reminder.address])
+```
+"""
+
+from roadworthy.rules.api import (
+    Claim,
+    Confidence,
+    EntryKind,
+    Exposure,
+    Finding,
+    Iterator,
+    Location,
+    Model,
+    Rule,
+    Severity,
+    UnreadAnswer,
+    advise_database,
+    finding,
+    impact_weight,
+    say,
+)
+
+RULE = Rule(id="unconditional-claim", anti_pattern="check-then-act", doc=__doc__)
+
+_ALONE = (EntryKind.SCHEDULED, EntryKind.COMMAND, EntryKind.STARTUP)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Rows by their state, and answers that nobody reads."""
+    for function in model.functions:
+        for claim in model.claims.of(function):
+            if not is_one_at_a_time(claim, model):
+                yield _report(claim, model)
+    for unread in model.claims.unread():
+        yield _report_unread(unread, model)
+
+
+def is_one_at_a_time(claim: Claim, model: Model) -> bool:
+    """A lock is held, or it is a script that a person runs."""
+    exposure = model.exposure(claim.function)
+    if model.is_script(claim.function.path) and not exposure.serves:
+        return True
+    return model.protection.lock_held(claim.read.site, None)
+
+
+def _severity(exposure: Exposure) -> Severity:
+    entries = [reached.entry for reached in exposure.entries]
+    if not entries:
+        return Severity.MEDIUM
+    if all(entry.kind in _ALONE for entry in entries):
+        return Severity.MEDIUM if any(entry.serves_others for entry in entries) else Severity.LOW
+    return Severity.HIGH
+
+
+def _report(claim: Claim, model: Model) -> Finding:
+    exposure = model.exposure(claim.function)
+    entry = exposure.worst
+    owner = claim.table.model.name if claim.table.model is not None else claim.table.name
+    does = say.effect(claim.acts, model)
+    when = "before" if claim.first else "after"
+    crash = (
+        "" if claim.first else " When the process dies between the two, it is done again for the row at the next run."
+    )
+    return finding(
+        RULE,
+        model.place_of_lines(claim.function, claim.line, claim.end_line),
+        _severity(exposure),
+        title=f"`{owner}` rows are picked by `{claim.column}` and marked without a condition on it",
+        issue=(
+            f"Line {claim.read.site.line} reads `{owner}` rows by `{claim.column}`, and line {claim.line} sets it {when} {does}; nothing asks whether "
+            f"the row was still open."
+        ),
+        impact=f"When {say.at_once(entry, claim.function)}, both read the same rows, and {does} twice for each.{crash}",
+        fix=advise_database.claim(model, claim),
+        related=[model.place(claim.read.site, "picks the rows"), model.place(claim.acts.site, "is done for each")],
+        steps=model.steps(entry, claim.function, claim.read.site),
+        confidence=Confidence.weakest(
+            claim.acts.confidence,
+            claim.read.access.effect.confidence,
+            Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
+        ),
+        subject=f"{claim.table.name}.{claim.column}",
+        weight=impact_weight(exposure, [claim.acts]),
+    )
+
+
+def _report_unread(unread: UnreadAnswer, model: Model) -> Finding:
+    claim, asks = unread.claim, unread.asks
+    exposure = model.exposure(claim.function)
+    entry = exposure.worst
+    call = say.call(claim, model)
+    related: list[Location] = [model.place(asks, "asks whether the key is there")]
+    related += [model.place(site, "claims it here") for site in unread.callers[:4]]
+    related += [model.place(site, "asks here") for site in unread.askers[:4]]
+    return finding(
+        RULE,
+        model.place(claim),
+        Severity.HIGH if exposure.serves else Severity.MEDIUM,
+        title=f"`{call}` tells whether it was the first, and nobody reads the answer",
+        issue=(
+            f"`{say.call(asks, model)}` at line {asks.line} decides whether the key was used, and `{call}` claims it later without looking at what it "
+            f"answers: the two are not one step."
+        ),
+        impact=f"When {say.at_once(entry, claim.function, 'with one key')}, both find it unused, both go on, and both claim it.",
+        fix=f"Claim first and decide by the answer: `if not {call.removesuffix('()')}(…): …` (refuse), and drop the question before it.",
+        related=related,
+        steps=model.steps(entry, claim.function, claim),
+        confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
+        subject=model.callee_text(claim),
+        weight=impact_weight(exposure) + 10,
+    )
