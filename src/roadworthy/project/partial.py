@@ -30,9 +30,9 @@ _PREDICATE = re.compile(r"not_exception|unless|if_exception\(|_message|if_result
 _LATER = re.compile(r"FAIL|fail|RETRY|retry|again|PENDING")
 _ROWS = frozenset({
     Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE,
-    Effect.COMMIT, Effect.ROLLBACK, Effect.FLUSH, Effect.SPAWN_PROCESS,
+    Effect.COMMIT, Effect.ROLLBACK, Effect.FLUSH, Effect.SPAWN_PROCESS, Effect.CACHE_READ, Effect.CACHE_WRITE,
 })  # fmt: skip
-"""Retries around a database are about deadlocks and conflicts."""
+"""Retries around a database are about deadlocks and conflicts; a cache is rarely what a retry is for."""
 _FED = frozenset({EntryKind.JOB, EntryKind.QUEUE_CONSUMER, EntryKind.DURABLE_ACTIVITY, EntryKind.SCHEDULED})
 
 
@@ -99,11 +99,12 @@ def _missing(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> tuple[s
     if not any(exceptions.is_subclass(c, r) or exceptions.is_subclass(r, c) for c in transient for r in raises):
         return ()
     found: dict[str, None] = {}
+    endless = model.timeout(effect).bound == "forever"  # then it never says that it took too long
     for name in raises:
         for ordinary in _ordinary_kinds(model, name, caught):
             answers = [exceptions.is_subclass(ordinary, c) for c in caught]
             late = bool(_TOO_LATE.search(ordinary.rpartition(".")[2])) and not _may_come_twice(effect)
-            if not any(answers) and None not in answers and not late:
+            if not any(answers) and None not in answers and not late and not (endless and "imeout" in ordinary):
                 found[ordinary] = None
     return tuple(found)
 
