@@ -15,6 +15,7 @@ from roadworthy.knowledge.vocabulary import EntryKind
 if TYPE_CHECKING:
     from roadworthy.advice.patterns import Pattern, Use
     from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
     from roadworthy.project.exceptions import Handler
     from roadworthy.project.guard import Guard
     from roadworthy.project.model import Model
@@ -33,14 +34,14 @@ def retry(
     """Repeat transient failures with backoff, jitter and an end: in the client, the job, or around the function."""
     site = site or (effect.site if effect is not None else None)
     raised = exceptions or (_transient(model, effect) if effect is not None else ())
-    extra = {"errors": _errors(function, raised), "attempts": "4"}
+    errors = _errors(function, raised)
+    extra = {"errors": errors, "caught": f"({errors})" if ", " in errors else errors, "attempts": "4"}
     job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
     if job is not None:
         place = Place(model, function, site, (job.source,), extra)
         own = best(model, "job-retry", function)
         if own is not None:
-            text = "Let the queue repeat it with a pause and an end."
-            return _decorated(model, own, function, raised, text, whole=not raised)
+            return _queued(own, function, job, extra["errors"] if raised else "")
         if place.pick("retry-job") is not None:
             return recipe_fix(place, "retry-job")
     own = best(model, "retry", function, accept=lambda p: p.definition is not None and _fits(model, p, raised))
@@ -51,8 +52,26 @@ def retry(
     if names and place.pick("retry-client") is not None:
         family = family_of(model, names[0])
         return recipe_fix(place, "retry-client", cite(best(model, "retry-client", function, family), function))
-    own = best(model, "retry", function, accept=lambda p: p.definition is None and p.family in place.situation.uses)
+    filled = place.pick("retry")
+    used = filled.recipe.uses if filled is not None else ()
+    own = best(model, "retry", function, accept=lambda p: p.definition is None and p.family in used) if used else None
     return recipe_fix(place, "retry", cite(own, function))
+
+
+def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
+    """The decorator of the other jobs that are repeated, for the errors that are raised here."""
+    use = own.near(function)
+    text = "Let the queue repeat it with a pause and an end."
+    policy = job.row.retry_arguments if job.row is not None else ()
+    shape = use.shape
+    if use.site is not None and errors:
+        args = []
+        for arg in argument_texts(use.site):
+            keyword, _, value = arg.partition("=")
+            lists = keyword in policy and value.startswith(("(", "["))
+            args.append(f"{keyword}=({errors},)" if lists else arg)
+        shape = f"@{apply_text(callee_text(use.site), [arg for arg in args if not arg.startswith('name=')])}"
+    return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
 
 
 def _transient(model: Model, effect: EffectAt) -> tuple[str, ...]:
@@ -73,13 +92,11 @@ def _covers(model: Model, use: Use, raised: tuple[str, ...]) -> bool:
     return any(model.exceptions.is_subclass(name, caught) for name in raised for caught in use.on)
 
 
-def _decorated(
-    model: Model, own: Pattern, function: Function, raised: tuple[str, ...], text: str, *, whole: bool = False
-) -> str:
+def _decorated(model: Model, own: Pattern, function: Function, raised: tuple[str, ...], text: str) -> str:
     """The helper on this function, with the arguments of a use that is for the same errors, else without them."""
     use = own.near(function, lambda use: _covers(model, use, raised))
     shape = use.shape
-    if not whole and not _covers(model, use, raised) and "(" in shape:
+    if not _covers(model, use, raised) and "(" in shape:
         shape = f"{own.name}({GAP})"
     return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
 
