@@ -105,6 +105,7 @@ def _reset_by_test(expr: f.Expr, function: Function, loop: int) -> bool:
     names = {part.id for part in flow.walk(expr) if isinstance(part, f.Name)}
     return any(
         region.kind == "if" and flow.within(function.scope, index, loop) and isinstance(region.test, f.Compare)
+        and region.exits not in {"break", "return", "raise"}  # ends the loop, not the growth
         and any(isinstance(p, f.Name) and p.id in names for p in flow.walk(region.test))
         for index, region in enumerate(function.scope.regions)
     )  # fmt: skip
