@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _is_word(expr: f.Expr, word: str) -> bool:
-    return isinstance(expr, f.Const) and isinstance(expr.value, str) and expr.value.lower() == word
+    return isinstance(expr, f.Str) and expr.value.lower() == word
 
 
 def mentions(cls: ClassInfo, word: str) -> bool:
@@ -26,7 +26,9 @@ def mentions(cls: ClassInfo, word: str) -> bool:
                 return True
             if any(word in keyword.lower() for call in scope.calls for keyword, _ in call.kwargs):
                 return True
-            if any(_is_word(arg, word) for call in scope.calls for arg in call.args):  # `kwargs.setdefault("timeout", 10)`
+            if any(
+                _is_word(arg, word) for call in scope.calls for arg in call.args
+            ):  # `kwargs.setdefault("timeout", 10)`
                 return True
             if any(word in name.lower() for name in scope.last_read):
                 return True
