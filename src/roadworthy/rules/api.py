@@ -29,6 +29,7 @@ from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
+from roadworthy.project.batches import Fragile, fragile_loops
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -147,6 +148,7 @@ __all__ = [
     "Exposure",
     "FanOut",
     "Finding",
+    "Fragile",
     "Function",
     "FunctionValue",
     "Guard",
@@ -220,6 +222,7 @@ __all__ = [
     "finding",
     "first_process",
     "flow",
+    "fragile_loops",
     "given_ids",
     "goes_on_after",
     "hands_off",
