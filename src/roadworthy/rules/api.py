@@ -37,7 +37,7 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
-from roadworthy.project.batches import Batch, fragile_batches
+from roadworthy.project.batches import Fragile, fragile_loops
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -171,7 +171,6 @@ __all__ = [
     "Access",
     "Attempts",
     "Audience",
-    "Batch",
     "Blocked",
     "BroadRetry",
     "CallSite",
@@ -200,6 +199,7 @@ __all__ = [
     "FileAccess",
     "Finding",
     "Forgotten",
+    "Fragile",
     "Function",
     "FunctionValue",
     "GiveUp",
@@ -303,7 +303,7 @@ __all__ = [
     "finding",
     "first_process",
     "flow",
-    "fragile_batches",
+    "fragile_loops",
     "given_ids",
     "given_up",
     "goes_on_after",
