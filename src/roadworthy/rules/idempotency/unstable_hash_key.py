@@ -163,5 +163,5 @@ def _impact(use: _Use, where: str) -> str:
         return f"After a restart, and in every other worker, {where} looks under another name: what was kept is never found, and piles up unused."
     return (
         f"After a deploy, and in every other worker, the same thing has another `{use.name}` and does not meet what was written before, so it is "
-        " stored twice, or counts as changed and is worked through again."
+        "stored twice, or counts as changed and is worked through again."
     )
