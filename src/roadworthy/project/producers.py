@@ -76,12 +76,16 @@ class Fed:
 
 
 def fed_again(model: Model, function: Function) -> Fed | None:
-    """What enqueues a job again, if anything: a sweep that marks its rows only afterwards, an event that nothing recognises."""
+    """What enqueues a job again, if anything: a sweep that marks its rows only afterwards, an event that nothing recognises.
+
+    A job that enqueues others in a loop and is run again enqueues the first ones again.
+    """
     for edge, entry in feeding_entries(model, function):
         marks_late = in_loop(edge.site) and not changes_state_before(model, edge.site)
         if sweeps(entry) and marks_late and selects_by_state(model, edge.caller):
             return Fed(edge, entry, sweep=True)
-        if entry.kind in _EVENTS and comes_again(model, entry) and not _recognised(model, entry, edge):
+        half_way = entry.kind is EntryKind.JOB and in_loop(edge.site)
+        if (entry.kind in _EVENTS or half_way) and comes_again(model, entry) and not _recognised(model, entry, edge):
             return Fed(edge, entry, sweep=False)
     return None
 

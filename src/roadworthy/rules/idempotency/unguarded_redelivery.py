@@ -178,7 +178,7 @@ def _issue(who: str, what: str, fed: Fed | None) -> str:
         why = (
             "for every row in a state and takes the rows out of this state only afterwards"
             if fed.sweep
-            else "for each delivery of an event and does not ask whether it came before"
+            else "each time it runs and does not ask whether it did so before"
         )
         return f"{where} enqueues {who} {why}, and {who} reaches {what}, without a claim of its own."
     return (
@@ -197,7 +197,7 @@ def _impact(entry: Entry, word: Effect, fed: Fed | None, model: Model) -> str:
     if fed is not None and fed.sweep:
         return f"When two rounds overlap, or a round dies after the enqueue and before the mark, the next one enqueues the same rows again: {harm}."
     if fed is not None:
-        return f"{say.again(fed.entry)}, and each delivery enqueues one more job: {harm}."
+        return f"{say.again(fed.entry)}, and each run enqueues one more job: {harm}."
     return f"{_why(entry, model)}: {harm}."
 
 
