@@ -113,9 +113,10 @@ from roadworthy.project.permanent import (
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.producers import (
+    Fed,
     brings_batches,
     changes_state_before,
-    fed_by_sweep,
+    fed_again,
     in_loop,
     polls,
     selects_by_state,
@@ -196,6 +197,7 @@ __all__ = [
     "EntryKind",
     "Exposure",
     "FanOut",
+    "Fed",
     "FileAccess",
     "Finding",
     "Forgotten",
@@ -297,7 +299,7 @@ __all__ = [
     "entries_around",
     "expr",
     "fan_outs",
-    "fed_by_sweep",
+    "fed_again",
     "feeding_entries",
     "file_accesses",
     "finding",

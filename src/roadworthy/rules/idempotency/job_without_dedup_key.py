@@ -14,13 +14,6 @@ that are enqueued once per run.
 
 ## Bad
 ```python
-from arq import cron
-from app import due_invoices
-
-async def remind(ctx):
-    for invoice in await due_invoices():
-        await ctx["redis"].enqueue_job("send_reminder", invoice.id)
-
 # file: app/poll.py
 from datetime import timedelta
 from docket import Docket, Perpetual
@@ -106,7 +99,10 @@ def comes_round(effect: EffectAt, model: Model) -> Entry | None:
     """The entry that enqueues the same again: a sweep over things, a polled request, an event that is repeated."""
     for reached in model.exposure(effect.function).entries:
         entry = reached.entry
-        if sweeps(entry) and in_loop(effect.site) and not changes_state_before(model, effect.site):
+        sites = (
+            [*(edge.site for edge in model.entries.path(entry, effect.function)), effect.site] if sweeps(entry) else []
+        )
+        if any(map(in_loop, sites)) and not any(changes_state_before(model, site) for site in sites):
             return entry
         if polls(entry) and entry.function is effect.function:
             return entry
