@@ -161,7 +161,7 @@ class Attempts:
                 continue
             above = [outcome.entry.function] if outcome.entry is not None else []
             above += [e.caller for e in outcome.path[: position + 1]]
-            family: set[object] = {cls, *cls.mro, *cls.descendants} - set(
+            family: set[object] = set() | {cls, *cls.mro, *cls.descendants} - set(
                 (edge.caller.cls or cls).mro if edge.caller.cls else ()
             )
             if not any(self._makes(function, family) for function in above):

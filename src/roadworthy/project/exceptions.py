@@ -62,7 +62,7 @@ class Exceptions:
         names: dict[str, None] = {}
         for expr in exprs:
             values = self._evaluator.evaluate(expr, function)
-            if not values and isinstance(expr, f.Name | f.Attr):
+            if not values:
                 names[flow.text_of(expr, function.scope)] = None
             for value in values:
                 self._collect(value, names)

@@ -77,3 +77,12 @@ def _polls(other: CallSite, site: CallSite, name: str, graph: CallGraph) -> bool
         library.receiver is not None and _is_it(library.receiver, site, name)
         for library in graph.resolutions[other].libraries
     )
+
+
+def default_calls(symbols: Symbols) -> Iterator[tuple[Function, CallSite]]:
+    """(function, call) of every parameter that has a call as its default."""
+    for function in symbols.functions:
+        outer = function.parent
+        for param in function.scope.params if function.kind == "function" else ():
+            if outer is not None and isinstance(param.default, f.CallRef):
+                yield function, outer.calls[param.default.index]

@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.uses import tells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +103,8 @@ def _in_mapping(expr: f.Expr, key: str, function: Function, depth: int = 0) -> I
 def _of_names(model: Model, function: Function) -> Iterator[KeyUse]:
     scope = function.scope
     for site in function.calls:
+        if tells(model, site):
+            continue  # a log line that names the key sends nothing
         for keyword, value in site.fact.kwargs:
             if _KEY_NAME.search(keyword):
                 yield KeyUse(keyword, value, function, site.fact.order, site.line, *_sent_by(model, site))

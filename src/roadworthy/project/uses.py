@@ -46,7 +46,7 @@ def only_told(model: Model, site: CallSite) -> bool:
         for index, call in enumerate(scope.calls):
             if index in carriers or not any(_carries(e, carriers, names) for e in _inputs(call)):
                 continue
-            if _tells(model, site.function.calls[index]):
+            if tells(model, site.function.calls[index]):
                 continue
             carriers.add(index)
         if before == (len(carriers), len(names)):
@@ -68,7 +68,8 @@ def _carries(expr: f.Expr, carriers: set[int], names: set[str]) -> bool:
     )
 
 
-def _tells(model: Model, site: CallSite) -> bool:
+def tells(model: Model, site: CallSite) -> bool:
+    """Does a call only write a log line, count something or report an error?"""
     if any(effect.effect in _TELLS for effect in model.effects_at(site)):
         return True
     return model.exceptions.looks_like_logging(site.fact, site.function)

@@ -51,6 +51,7 @@ from roadworthy.project.boundaries import (
     runs_over_again,
 )
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
+from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.cutoff import (
     HANDOFFS,
@@ -71,10 +72,11 @@ from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
-from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed, tells_of_before
+from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
+from roadworthy.project.doubling import Doubled, raises_value, unguarded_effects
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
@@ -83,6 +85,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
+from roadworthy.project.growth import Growth
 from roadworthy.project.guard import Guard
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
@@ -90,6 +93,7 @@ from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
+from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
@@ -108,25 +112,24 @@ from roadworthy.project.permanent import (
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
-from roadworthy.project.purpose import acts, drives_program, is_aside
-from roadworthy.project.repeats import (
-    Raised,
-    asked_by,
+from roadworthy.project.producers import (
     brings_batches,
     changes_state_before,
-    goes_on_after,
-    in_handler,
+    fed_by_sweep,
     in_loop,
-    is_framework_retry,
-    leaves_doubt,
-    meant,
-    names_a_creation,
-    not_repeatable,
     polls,
-    raised_in_place,
-    repeated_by,
     selects_by_state,
     sweeps,
+)
+from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.reach import unwind
+from roadworthy.project.repeats import (
+    goes_on_after,
+    in_handler,
+    is_framework_retry,
+    leaves_doubt,
+    not_repeatable,
+    repeated_by,
     write_retrying_clients,
 )
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
@@ -134,10 +137,12 @@ from roadworthy.project.retries import Retried
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
-from roadworthy.project.spins import Spin, spins, uncapped_pause
+from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.transactions import Open as OpenTransaction
+from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -171,6 +176,7 @@ __all__ = [
     "BroadRetry",
     "CallSite",
     "Callable",
+    "Caught",
     "Cause",
     "Claim",
     "ClassInfo",
@@ -182,6 +188,7 @@ __all__ = [
     "Dedup",
     "DefaultId",
     "Delivery",
+    "Doubled",
     "Dropped",
     "Edge",
     "Effect",
@@ -196,6 +203,7 @@ __all__ = [
     "Function",
     "FunctionValue",
     "GiveUp",
+    "Growth",
     "Guard",
     "GuardKind",
     "Handler",
@@ -222,6 +230,7 @@ __all__ = [
     "Model",
     "Mutation",
     "Nested",
+    "OpenTransaction",
     "Origin",
     "Outcome",
     "Partial",
@@ -229,7 +238,6 @@ __all__ = [
     "Poll",
     "Presence",
     "Promise",
-    "Raised",
     "Registration",
     "Repeat",
     "Replayed",
@@ -251,6 +259,7 @@ __all__ = [
     "Table",
     "Through",
     "TimeoutVerdict",
+    "Transactions",
     "Transients",
     "UniqueKey",
     "UnreadAnswer",
@@ -270,6 +279,7 @@ __all__ = [
     "brings_batches",
     "broad_self_retries",
     "cannot_speak",
+    "caught_cancellations",
     "causes_in",
     "changes_state_before",
     "comes_again",
@@ -279,6 +289,7 @@ __all__ = [
     "dedup_before",
     "default_ids",
     "drives_program",
+    "dropped_outcomes",
     "early_syncs",
     "endless_polls",
     "endless_waits",
@@ -286,6 +297,7 @@ __all__ = [
     "entries_around",
     "expr",
     "fan_outs",
+    "fed_by_sweep",
     "feeding_entries",
     "file_accesses",
     "finding",
@@ -313,7 +325,6 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
-    "is_lookup",
     "is_natural_key",
     "is_remote",
     "is_replayed",
@@ -341,7 +352,7 @@ __all__ = [
     "polls",
     "predicates_of",
     "promise_of",
-    "raised_in_place",
+    "raises_value",
     "read_back",
     "repeated_by",
     "repeats_everything",
@@ -364,12 +375,13 @@ __all__ = [
     "steers",
     "stopping",
     "sweeps",
+    "tells_anyway",
     "tells_of_another",
-    "tells_of_before",
     "unbounded_effects",
-    "uncapped_pause",
+    "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "unwind",
     "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip

@@ -45,72 +45,40 @@ def order_webhook():
 ```
 """
 
-import re
-from dataclasses import dataclass
-
 from roadworthy.rules.api import (
-    Callable,
     CallSite,
+    Doubled,
     Edge,
     Effect,
-    EffectAt,
     Entry,
     EntryKind,
     Finding,
     Function,
     Iterator,
     Model,
-    Raised,
     Rule,
     Severity,
     advise_again,
     brings_batches,
-    changes_state_before,
     comes_again,
-    dedup_before,
-    feeding_entries,
+    fed_by_sweep,
     finding,
     goes_on_after,
     impact_weight,
-    in_handler,
-    in_loop,
     is_self_retry,
-    meant,
-    not_repeatable,
-    raised_in_place,
+    raises_value,
     say,
-    selects_by_state,
     stable_ids,
-    sweeps,
+    unguarded_effects,
 )
 
 RULE = Rule(id="unguarded-redelivery", anti_pattern="unsafe-retry", doc=__doc__)
 
-_UNSAFE = (Effect.CHARGE, Effect.SMS, Effect.EMAIL, Effect.SQL_INCREMENT)
-_REQUESTS = (Effect.HTTP_REQUEST, Effect.RPC)
-_SAVES = (Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.COMMIT)
 _KINDS = frozenset({
-    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.LAMBDA_HANDLER, EntryKind.WORKER_LOOP,
+    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.LAMBDA_HANDLER,
+    EntryKind.WORKER_LOOP,
 })  # fmt: skip
-_REDELIVERED = frozenset({
-    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER, EntryKind.WORKER_LOOP,
-})  # fmt: skip
-_VALUABLE = re.compile(
-    r"balance|credit|stock|quantity|inventor|point|wallet|amount|quota|seat|coin|token|paid|total", re.IGNORECASE
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Doubled:
-    """An unsafe effect, what it is by its names, and the nested calls that lead to it."""
-
-    effect: EffectAt
-    word: Effect
-    sites: tuple[CallSite, ...]
-    raised: Raised | None = None  # a number that is raised in Python before it is stored
-
-
-Matters = Callable[[Model, Entry, Doubled], bool]
+_REDELIVERED = _KINDS - {EntryKind.JOB, EntryKind.DURABLE_ACTIVITY}
 
 
 @RULE.check
@@ -121,13 +89,7 @@ def check(model: Model) -> Iterator[Finding]:
     for entry in model.entries.all:
         if entry.function in done or entry.kind not in _KINDS or not model.is_reviewed(entry.function.path):
             continue
-        fed: Edge | None = None
-        doubled: Doubled | None = None
-        if comes_again(model, entry) and brings_messages(entry):
-            doubled = worst(model, entry, doubled_by_redelivery)
-        elif entry.kind is EntryKind.JOB:
-            fed = fed_by_sweep(entry.function, model)
-            doubled = worst(model, entry, acts_on_people) if fed is not None else None
+        doubled, fed = _worst(entry, model)
         if doubled is not None:
             done.add(entry.function)
             found.setdefault(doubled.effect.site, []).append((entry, doubled, fed))
@@ -135,9 +97,16 @@ def check(model: Model) -> Iterator[Finding]:
         yield _report(entry, doubled, fed, [other for other, _, _ in others], model)
 
 
-def acts_on_people(model: Model, entry: Entry, doubled: Doubled) -> bool:
-    """Money and messages."""
-    return doubled.word in {Effect.CHARGE, Effect.EMAIL, Effect.SMS}
+def _worst(entry: Entry, model: Model) -> tuple[Doubled | None, Edge | None]:
+    """The worst effect that is doubled when the input comes again, or when a sweep enqueues the job again."""
+    if comes_again(model, entry) and brings_messages(entry):
+        found = unguarded_effects(model, entry, in_place=entry.kind in _REDELIVERED)
+        return next((d for d in found if doubled_by_redelivery(d, entry, model)), None), None
+    fed = fed_by_sweep(model, entry.function) if entry.kind is EntryKind.JOB else None
+    if fed is not None:
+        found = unguarded_effects(model, entry, in_place=False)
+        return next((d for d in found if d.word is not Effect.SQL_INCREMENT), None), fed
+    return None, None
 
 
 def brings_messages(entry: Entry) -> bool:
@@ -145,78 +114,17 @@ def brings_messages(entry: Entry) -> bool:
     return entry.kind is not EntryKind.LAMBDA_HANDLER or brings_batches(entry.function)
 
 
-def worst(model: Model, entry: Entry, matters: Matters) -> Doubled | None:
-    """The worst unsafe effect of the entry that nothing guards."""
-    found: list[Doubled] = []
-    for effect in model.effects_under(entry.function, *_UNSAFE, *_REQUESTS):
-        if not model.is_reviewed(effect.site.path) or not not_repeatable(effect):
-            continue
-        sites = way(model, entry, effect)
-        doubled = Doubled(effect, meant(model, effect, [site.function for site in sites[-2:-1]]), tuple(sites))
-        if doubled.word not in _UNSAFE or is_about_failure(model, doubled) or not matters(model, entry, doubled):
-            continue
-        if dedup_before(model, entry, effect) is None:
-            found.append(doubled)
-    if entry.kind in _REDELIVERED:
-        found += [d for d in raised_numbers(model, entry) if dedup_before(model, entry, d.effect) is None]
-    return min(found, key=lambda d: (_UNSAFE.index(d.word), d.effect.site.path, d.effect.site.line), default=None)
-
-
-def raised_numbers(model: Model, entry: Entry) -> Iterator[Doubled]:
-    """Numbers of stored rows, of those that matter, that are raised in Python and written back."""
-    for reached in dict.fromkeys([entry.function, *(e.function for e in model.effects_under(entry.function, *_SAVES))]):
-        for raised in raised_in_place(model, reached):
-            if _VALUABLE.search(raised.name):
-                yield Doubled(raised.stored, Effect.SQL_INCREMENT, tuple(way(model, entry, raised.stored)), raised)
-
-
-def way(model: Model, entry: Entry, effect: EffectAt) -> list[CallSite]:
-    """The nested calls from the entry down to the effect."""
-    return [*(edge.site for edge in model.entries.path(entry, effect.function)), effect.site]
-
-
-def is_about_failure(model: Model, doubled: Doubled) -> bool:
-    """Mails to administrators and from error handlers."""
-    return in_handler(model, doubled.sites) or doubled.effect.name.endswith(("mail_admins", "mail_managers"))
-
-
-def doubled_by_redelivery(model: Model, entry: Entry, doubled: Doubled) -> bool:
+def doubled_by_redelivery(doubled: Doubled, entry: Entry, model: Model) -> bool:
     """Money always; what else only where redelivery is ordinary, or where the run can fail after it and start over."""
     return doubled.word is Effect.CHARGE or entry.kind in _REDELIVERED or goes_on_after(model, doubled.sites)
 
 
-def fed_by_sweep(function: Function, model: Model) -> Edge | None:
-    """The enqueueing call of a sweep that selects rows by state and marks them only afterwards, if at all."""
-    for edge, entry in feeding_entries(model, function):
-        if (
-            sweeps(entry)
-            and in_loop(edge.site)
-            and selects_by_state(model, edge.caller)
-            and not changes_state_before(model, edge.site)
-        ):
-            return edge
-    return None
-
-
 def _severity(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Severity:
     if doubled.word is Effect.SQL_INCREMENT:
-        return (
-            Severity.HIGH
-            if doubled.raised is not None or _VALUABLE.search(" ".join(_words(doubled.effect, model)))
-            else Severity.MEDIUM
-        )
+        return Severity.HIGH if raises_value(model, doubled) else Severity.MEDIUM
     if doubled.word is Effect.CHARGE or fed is not None:
         return Severity.HIGH
     return Severity.HIGH if entry.kind in _REDELIVERED or entry.acks == "after" else Severity.MEDIUM
-
-
-def _words(effect: EffectAt, model: Model) -> list[str]:
-    fact = effect.site.fact
-    return [
-        effect.sql,
-        *(keyword for keyword, _ in fact.kwargs),
-        *(model.text(arg, effect.function) for arg in fact.args),
-    ]
 
 
 def _report(entry: Entry, doubled: Doubled, fed: Edge | None, others: list[Entry], model: Model) -> Finding:

@@ -116,7 +116,7 @@ def said(effect: EffectAt, over: RetryOver, model: Model) -> list[tuple[Effect, 
     for asker in (None, *asked_by(model, effect)):
         above = [edge.caller for edge in over.path][-2:] if asker is None else [asker]
         word = meant(model, effect, above)
-        if word not in _REQUESTS or names_a_creation(model, effect, above):
+        if word not in _REQUESTS or (asker is None and names_a_creation(model, effect, above)):
             found.setdefault(word, asker)
     return sorted(found.items(), key=lambda pair: _EFFECTS.index(pair[0]))
 

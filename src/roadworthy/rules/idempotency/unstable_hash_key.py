@@ -80,7 +80,12 @@ def check(model: Model) -> Iterator[Finding]:
     found: dict[CallSite, list[_Use]] = {}
     for use in _uses(model):
         for minted in minting.of(use.value, use.site.function, use.site.fact.order):
-            if minted.kind == "process-hash" and is_salted(minted.site, model):
+            if (
+                minted.kind == "process-hash"
+                and not minted.optional
+                and is_salted(minted.site, model)
+                and not is_token(minted.site, use, model)
+            ):
                 found.setdefault(minted.site, []).append(use)
     for site, uses in found.items():
         yield _report(site, min(uses, key=lambda use: (_severity(use).rank, use.site.path, use.site.line)), model)
@@ -114,6 +119,11 @@ def is_salted(site: CallSite, model: Model) -> bool:
         annotation = site.function.scope.params[site.function.parameters[argument.id]].annotation
         return not (isinstance(annotation, expr.Name) and annotation.id in {"int", "float", "bool", "datetime", "UUID"})
     return not isinstance(model.literal(argument, site.function), int | float)
+
+
+def is_token(site: CallSite, use: _Use, model: Model) -> bool:
+    """`id()` in the key of a cache tells this process's thing from others on purpose; nobody looks for it elsewhere."""
+    return use.effect in _LIGHT and any(name.endswith(".id") for name in model.library_names(site))
 
 
 def _severity(use: _Use) -> Severity:
