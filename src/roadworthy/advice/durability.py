@@ -209,6 +209,8 @@ def on_commit(model: Model, site: CallSite, call: str) -> str:
     names: tuple[str, ...] = (guard.name,) if guard is not None else ()
     if guard is not None and guard.form == "framework":
         names = tuple(entry.source for entry in model.entries.at(site.function))
+    if guard is None:
+        names = tuple(dict.fromkeys(effect.name for effect in model.effects_under(site.function, *_WRITES)))[:3]
     if site.fact.use == "raised":
         return f"Leave the transaction first: raise `{call}` behind the block that opens it."
     inner = _sender(model, site)
