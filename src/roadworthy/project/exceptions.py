@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.handler import Handler
 from roadworthy.project.handling import HandlerReader
 from roadworthy.project.values import ClassValue, Container, Instance, Library, LibraryObject
 
 if TYPE_CHECKING:
+    from roadworthy.facts import schema as f
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.effects import Effects
     from roadworthy.project.evaluate import Evaluator

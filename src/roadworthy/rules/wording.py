@@ -249,3 +249,8 @@ def fit(*texts: str) -> str:
     if cut.count("`") % 2:
         cut = cut.rpartition("`")[0].rstrip()
     return f"{cut}…"
+
+
+def sleep(function: Function, seconds: str) -> str:
+    """The statement that pauses in a function, on the event loop or on a thread."""
+    return f"await asyncio.sleep({seconds})" if function.is_async else f"time.sleep({seconds})"

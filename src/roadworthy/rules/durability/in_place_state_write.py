@@ -133,7 +133,7 @@ def _report_sync(site: CallSite, handle: str, model: Model) -> Finding:
         title=f"`{say.call(site, model)}` syncs `{handle}` before its buffer is flushed",
         issue=f"What `{handle}` still holds in its own buffer is not in the file yet when `{say.call(site, model)}` runs; it is written later, unsynced.",
         impact="After a power loss the renamed file can be shorter than what was written, although the code waited for the disk.",
-        fix=f"Flush first:\n```python\n{handle}.flush()\nos.fsync({handle}.fileno())\n```",
+        fix=f"Flush first: `{handle}.flush()`, then `fsync` on `{handle}.fileno()`.",
         steps=model.steps(exposure.worst, site.function, site),
         subject=handle,
     )

@@ -79,18 +79,19 @@ def check(model: Model) -> Iterator[Finding]:
         if retried.guard.delay != "none" or (retried.function, retried.guard.region) in spinning:
             continue
         effect = _repeated(retried, model)
-        if effect is not None and not is_one_more_attempt(retried) and not is_about_something_else(retried, model):
-            if not model.is_script(retried.function.path) and not waits_outside(retried, model):
-                yield _retry(retried, effect, model)
+        aside = is_one_more_attempt(retried) or is_about_something_else(retried, model)
+        if effect is None or aside or model.is_script(retried.function.path) or waits_outside(retried, model):
+            continue
+        yield _retry(retried, effect, model)
 
 
 def _repeated(retried: Retried, model: Model) -> EffectAt | None:
     """A remote call among what is repeated whose client does not wait by itself."""
     for effect in model.retries.effects(retried):
         near = len(model.reach.path_down(retried.function, effect)) <= 3
-        if near and is_remote(model, effect) and effect.effect is not Effect.LLM and not effect.secondary:
-            if not model.client_retry(effect).repeats:
-                return effect
+        primary = effect.effect is not Effect.LLM and not effect.secondary
+        if near and primary and is_remote(model, effect) and not model.client_retry(effect).repeats:
+            return effect
     return None
 
 
@@ -137,8 +138,7 @@ def _spin(spin: Spin, model: Model) -> Finding:
 
 
 def _pause(spin: Spin) -> str:
-    sleep = "await asyncio.sleep(delay)" if spin.function.is_async else "time.sleep(delay)"
-    return f"{sleep}\ndelay = min(2 * delay, 30)"
+    return f"{say.sleep(spin.function, 'delay')}\ndelay = min(2 * delay, 30)"
 
 
 def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
@@ -161,7 +161,7 @@ def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
         issue=f"`{guard.name}` tries {call} {many} and waits for nothing in between.",
         impact="An outage lasts seconds, these attempts take milliseconds: all of them fail together, and each client multiplies the load on the failing side.",
         fix="Wait between attempts, exponentially and with jitter: "
-        + ("`wait=…` with a random exponential wait." if guard.form != "loop" else f"`{'await asyncio.' if retried.function.is_async else 'time.'}sleep(min(30, 2 ** attempt) * random.random())` in the handler."),
+        + ("`wait=…` with a random exponential wait." if guard.form != "loop" else f"`{say.sleep(retried.function, 'min(30, 2 ** attempt) * random.random()')}` in the handler."),
         related=[model.place(effect.site, "repeated at once")],
         confidence=Confidence.weakest(model.confidence_of(effect), Confidence.MEDIUM if guard.form == "loop" else Confidence.HIGH),
         subject=f"{guard.name}:{effect.name}",

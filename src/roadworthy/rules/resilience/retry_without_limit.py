@@ -78,9 +78,9 @@ def check(model: Model) -> Iterator[Finding]:
             if effect is not None and holds_others(retried.function, model):
                 yield _retry(retried, effect, model)
     for entry in model.entries.all:
-        if entry.kind is EntryKind.JOB and model.is_reviewed(entry.function.path):
-            if model.retries.entry_attempts(entry) == "forever":
-                yield _job(entry, model)
+        job = entry.kind is EntryKind.JOB and model.is_reviewed(entry.function.path)
+        if job and model.retries.entry_attempts(entry) == "forever":
+            yield _job(entry, model)
     for growth in model.retries.growths:
         if not model.is_script(growth.function.path):
             yield _growth(growth, model)
