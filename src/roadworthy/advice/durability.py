@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _LIVE = frozenset({
     "session", "db", "db_session", "request", "conn", "connection", "client", "cursor", "redis", "websocket", "response",
-    "background_tasks", "self", "loop", "executor",
+    "background_tasks", "self", "loop", "executor", "ctx",
 })  # fmt: skip
 
 
@@ -104,7 +104,12 @@ def _arguments(model: Model, function: Function, callee: Function | None) -> lis
     args = argument_texts(edge.site)
     if callee.name not in callee_text(edge.site).split("."):
         args = _passed_on(edge.site, callee.name, args)
-    return [text for text in args if text.partition("=")[2] not in _LIVE and text not in _LIVE]
+    params = [param.name for param in callee.scope.params if param.name not in {"self", "cls"}]
+    named = [
+        (text.partition("=")[0] if "=" in text else params[i] if i < len(params) else "", text)
+        for i, text in enumerate(args)
+    ]
+    return [text for param, text in named if param not in _LIVE and not {text, text.partition("=")[2]} & _LIVE]
 
 
 def _passed_on(site: CallSite, name: str, args: list[str]) -> list[str]:
@@ -204,6 +209,8 @@ def on_commit(model: Model, site: CallSite, call: str) -> str:
     names: tuple[str, ...] = (guard.name,) if guard is not None else ()
     if guard is not None and guard.form == "framework":
         names = tuple(entry.source for entry in model.entries.at(site.function))
+    if guard is None:
+        names = tuple(dict.fromkeys(effect.name for effect in model.effects_under(site.function, *_WRITES)))[:3]
     if site.fact.use == "raised":
         return f"Leave the transaction first: raise `{call}` behind the block that opens it."
     inner = _sender(model, site)
@@ -219,8 +226,8 @@ def on_commit(model: Model, site: CallSite, call: str) -> str:
     filled = place.pick("on-commit")
     if not where or filled is None:
         return recipe_fix(place, "on-commit", cite(example, sends.function))
-    text = f"`{callee_text(site)}()` also writes, so defer only what {where} sends. {filled.text}"
-    return fix(text.removesuffix(":") + (":" if example is None else "."), cite(example, sends.function), filled.code)
+    text = f"`{callee_text(site)}()` also writes: defer only what {where} sends{':' if example is None else '.'}"
+    return fix(text, cite(example, sends.function), filled.code)
 
 
 def _sender(model: Model, site: CallSite) -> CallSite | None:

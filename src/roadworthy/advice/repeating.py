@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.advice.code import GAP, apply_text, argument_texts, callee_text, signature_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.mining.clients import decorator_at
+from roadworthy.advice.mining.work import decorator_of
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
 from roadworthy.knowledge.vocabulary import EntryKind
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
+_POLICY = ("retr", "backoff", "jitter", "interval", "delay", "attempt")
 _BROAD = frozenset({"Exception", "BaseException"})
 
 
@@ -63,14 +65,18 @@ def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
     use = own.near(function)
     text = "Let the queue repeat it with a pause and an end."
     policy = job.row.retry_arguments if job.row is not None else ()
-    shape = use.shape
-    if use.site is not None and errors:
-        args = []
-        for arg in argument_texts(use.site):
-            keyword, _, value = arg.partition("=")
-            lists = keyword in policy and value.startswith(("(", "["))
-            args.append(f"{keyword}=({errors},)" if lists else arg)
-        shape = f"@{apply_text(callee_text(use.site), [arg for arg in args if not arg.startswith('name=')])}"
+    shape, site = decorator_of(job)
+    if use.site is None or not shape:
+        return fix(text, cite(own, function), f"{use.shape}\n{signature_text(function)} ...")
+    args = argument_texts(site) if site is not None else []
+    known = {arg.partition("=")[0] for arg in args}
+    for arg in argument_texts(use.site):
+        keyword, _, value = arg.partition("=")
+        if keyword in known or not (keyword in policy or any(word in keyword for word in _POLICY)):
+            continue
+        lists = keyword in policy and value.startswith(("(", "["))
+        args.append(f"{keyword}=({errors},)" if lists and errors else arg)
+    shape = f"@{apply_text(shape[1:].partition('(')[0], args, width=130)}"
     return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
 
 

@@ -106,5 +106,17 @@ def shutdown(model: Model, function: Function) -> str:
 
 def bounded(model: Model, site: CallSite) -> str:
     """Limit a fan-out."""
-    own = best(model, "bulkhead", site.function)
-    return recipe_fix(Place(model, site.function, site), "bounded", cite(own, site.function))
+    function = site.function
+    own = best(model, "bulkhead", function)
+    parts = (part for arg in site.fact.args for part in flow.walk(arg))
+    found = next((part for part in parts if isinstance(part, f.Comp)), None)
+    extra = {}
+    if found is not None:
+        region = function.scope.regions[found.region]
+        extra = {
+            "work_call": written(found.element, function),
+            "item": written(region.target, function),
+            "items": written(region.test, function),
+            "gather": callee_text(site),
+        }
+    return recipe_fix(Place(model, function, site, extra=extra), "bounded", cite(own, function))

@@ -57,7 +57,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update"}),
     "increment-cache": frozenset({"key", "amount"}),
-    "bounded": frozenset({"work_call", "item", "items"}),
+    "bounded": frozenset({"work_call", "item", "items", "gather"}),
 }
 """Every topic and the holes that it can fill beside the common ones."""
 

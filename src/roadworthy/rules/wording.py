@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roadworthy.advice.code import written
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind
 
 if TYPE_CHECKING:
+    from roadworthy.facts.schema import Expr
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
@@ -37,6 +39,8 @@ def entry(found: Entry | None, function: Function | None = None) -> str:
         return (
             f"whatever calls `{function.qualname}()`"
             if function is not None and function.kind == "function"
+            else f"the run of `{function.path}`"
+            if function is not None and function.kind == "module"
             else "its caller"
         )
     if found.function.kind == "module":
@@ -75,7 +79,7 @@ def hangs(found: Entry | None, function: Function | None = None, *, on_loop: boo
     """What a call without an end does to an entry, as a sentence without a full stop."""
     who = entry(found, function)
     if found is None:
-        return f"{who} hangs with it"
+        return f"{who} hangs with it" if who.startswith(("whatever", "its")) else f"{who} hangs"
     if on_loop:
         return f"{who} holds the event loop, and every other request of the process waits"
     match found.kind:
@@ -171,6 +175,11 @@ def at_once(found: Entry | None, function: Function, thing: str = "") -> str:
 def call(site: CallSite, model: Model) -> str:
     """The callee as written, with brackets: `requests.post()`."""
     return f"{model.callee_text(site)}()"
+
+
+def code(value: Expr | None, function: Function) -> str:
+    """An expression as its author wrote it, with its arguments: `min(2**attempt, 30)`."""
+    return written(value, function)
 
 
 def effect(found: EffectAt, model: Model) -> str:

@@ -102,7 +102,7 @@ def pause_of(retried: Retried, model: Model) -> CallSite | None:
 
 def _report(retried: Retried, pause: CallSite, call: str, model: Model) -> Finding:
     function = retried.function
-    delay = model.text(pause.fact.args[0], function) if pause.fact.args else "the delay"
+    delay = say.code(pause.fact.args[0], function) if pause.fact.args else "the delay"
     return finding(
         RULE,
         model.place(pause),
