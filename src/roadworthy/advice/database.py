@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import ClassInfo, Function
 
-_LONGEST_NAME = 32
+_LONGEST_NAME = 36
 _STEPS = {"+=": "+", "-=": "-"}
 
 
@@ -37,7 +37,7 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
         "columns": ", ".join(names),
         "quoted": _quoted(names),
         "fields": _quoted(attributes),
-        "constraint": f"uq_{owner}_{'_'.join(attributes)}"[:_LONGEST_NAME].rstrip("_"),
+        "constraint": _constraint(owner, attributes),
         "model": table.model.name if table.model is not None else "",
         "owner": owner,
         "condition": condition,
@@ -45,6 +45,14 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
     place = Place(model, _scope_of(model, table), None, _mappers(table.model), extra)
     own = best(model, "unique-migration", None, accept=lambda p: any(w in p.name.lower() for w in ("create", "add")))
     return recipe_fix(place, "unique-partial" if condition else "unique", cite(own, None))
+
+
+def _constraint(owner: str, attributes: list[str]) -> str:
+    """`uq_order_number`; where that is too long, without the table, or with as many columns as go."""
+    name = f"uq_{owner}_{'_'.join(attributes)}"
+    if len(name) > _LONGEST_NAME:
+        name = f"uq_{'_'.join(attributes)}"
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME].rpartition("_")[0]
 
 
 def _scope_of(model: Model, table: Table) -> Function:

@@ -9,7 +9,7 @@ from roadworthy.advice.code import GAP, apply_text, argument_texts, call_text, c
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 
 if TYPE_CHECKING:
@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 
 _LIVE = frozenset({
     "session", "db", "db_session", "request", "conn", "connection", "client", "cursor", "redis", "websocket", "response",
-    "background_tasks", "self", "loop", "executor",
+    "background_tasks", "self", "loop", "executor", "ctx",
 })  # fmt: skip
+
+
+_SENDS = (
+    Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.OBJECT_DELETE,
+)  # fmt: skip
+_WRITES = (Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_INCREMENT, Effect.SQL_DELETE)
+_RUNS_JOBS = frozenset({"job-queue", "durable"})
 
 
 def durable(model: Model, function: Function, work: str, callee: Function | None = None) -> str:
@@ -30,7 +37,7 @@ def durable(model: Model, function: Function, work: str, callee: Function | None
     args = _arguments(model, function, callee)
     bare = name.rpartition(".")[2]
     job = best(model, "job", function)
-    launcher = best(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
+    launcher = _launcher(model, function)
     if callee is not None and any(e.kind is EntryKind.JOB for e in model.entries.at(callee)):
         started = _launch(launcher, function, bare, args) if launcher is not None else _start(model, job, bare, args)
         return fix(
@@ -46,9 +53,26 @@ def durable(model: Model, function: Function, work: str, callee: Function | None
     return recipe_fix(_work_place(model, function, callee, name, args), "durable")
 
 
+def _launcher(model: Model, function: Function) -> Pattern | None:
+    """The project's own helper that starts work, else a call of the job library that is given what to start."""
+    own = best(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
+    return own or best(model, "durable", function, accept=lambda p: p.definition is None and _takes_work(model, p))
+
+
+def _takes_work(model: Model, pattern: Pattern) -> bool:
+    """`queue.enqueue(work, …)`, `pool.enqueue_job("work", …)` of a library whose business it is."""
+    library = model.knowledge.library(pattern.family)
+    site = pattern.uses[0].site
+    if library is None or not _RUNS_JOBS & set(library.role) or site is None or not site.fact.args:
+        return False
+    rows = [row for name in model.library_names(site) for row in model.knowledge.spawners(name)]
+    return bool(rows) and not any(row.receiver for row in rows) and not isinstance(site.fact.args[0], f.Seq)
+
+
 def _work_place(model: Model, function: Function, callee: Function | None, name: str, args: list[str]) -> Place:
     bare = name.rpartition(".")[2]
     sources = (e.source for e in model.entries.all if e.kind in {EntryKind.JOB, EntryKind.DURABLE_WORKFLOW})
+    bare = bare if callee is not None else _written_work(function, bare)
     extra = {
         "work": bare,
         "work_args": ", ".join(args),
@@ -56,6 +80,15 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
         "work_signature": signature_text(callee, without=_LIVE) if callee is not None else f"def {bare}(…):",
     }
     return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
+
+
+def _written_work(function: Function, name: str) -> str:
+    """The work as it is handed over here: `requests.post` for `post`."""
+    for site in function.calls:
+        for text in argument_texts(site):
+            if text.rpartition(".")[2] == name:
+                return text.rpartition("=")[2]
+    return name
 
 
 def _callee(model: Model, function: Function, name: str) -> Function | None:
@@ -71,7 +104,12 @@ def _arguments(model: Model, function: Function, callee: Function | None) -> lis
     args = argument_texts(edge.site)
     if callee.name not in callee_text(edge.site).split("."):
         args = _passed_on(edge.site, callee.name, args)
-    return [text for text in args if text.partition("=")[2] not in _LIVE and text not in _LIVE]
+    params = [param.name for param in callee.scope.params if param.name not in {"self", "cls"}]
+    named = [
+        (text.partition("=")[0] if "=" in text else params[i] if i < len(params) else "", text)
+        for i, text in enumerate(args)
+    ]
+    return [text for param, text in named if param not in _LIVE and not {text, text.partition("=")[2]} & _LIVE]
 
 
 def _passed_on(site: CallSite, name: str, args: list[str]) -> list[str]:
@@ -89,6 +127,8 @@ def _launch(launcher: Pattern, function: Function, work: str, args: list[str]) -
     """The launcher applied to this work, as it is called nearest by."""
     use = launcher.near(function)
     name = launcher.name[:-2].rpartition(".")[2]
+    if launcher.definition is None:
+        name = launcher.name[:-2].lstrip(".")
     first: f.Expr | None = None
     keywords: set[str] = set()
     if use.site is not None:
@@ -164,19 +204,40 @@ def keep_task(model: Model, site: CallSite) -> str:
 
 
 def on_commit(model: Model, site: CallSite, call: str) -> str:
-    """Send after the transaction has committed."""
+    """Send after the transaction has committed; where the call also writes, at the place in it that sends."""
     guard = model.transaction_over(site)
     names: tuple[str, ...] = (guard.name,) if guard is not None else ()
     if guard is not None and guard.form == "framework":
         names = tuple(entry.source for entry in model.entries.at(site.function))
-    deferred = _deferred(site)
-    place = Place(model, site.function, site, names, {"deferred": deferred})
-    own = best(model, "on-commit", site.function, accept=lambda p: p.definition is not None)
+    if guard is None:
+        names = tuple(dict.fromkeys(effect.name for effect in model.effects_under(site.function, *_WRITES)))[:3]
+    if site.fact.use == "raised":
+        return f"Leave the transaction first: raise `{call}` behind the block that opens it."
+    inner = _sender(model, site)
+    sends = inner or site
+    place = Place(model, sends.function, sends, names, {"deferred": _deferred(sends)})
+    own = best(model, "on-commit", sends.function, accept=lambda p: p.definition is not None)
+    where = f"`{sends.function.qualname}()` (`{sends.path}:{sends.line}`)" if inner is not None else ""
     if own is not None:
-        return fix(f"Send `{call}` after the commit.", cite(own, site.function), f"{own.name[:-2]}({deferred})")
+        text = f"Send `{call}` after the commit." if not where else f"Send after the commit, in {where}."
+        return fix(text, cite(own, sends.function), f"{own.name[:-2]}({_deferred(sends)})")
     families = place.situation.libraries
-    example = best(model, "on-commit", site.function, accept=lambda p: p.family in families)
-    return recipe_fix(place, "on-commit", cite(example, site.function))
+    example = best(model, "on-commit", sends.function, accept=lambda p: p.family in families)
+    filled = place.pick("on-commit")
+    if not where or filled is None:
+        return recipe_fix(place, "on-commit", cite(example, sends.function))
+    text = f"`{callee_text(site)}()` also writes: defer only what {where} sends{':' if example is None else '.'}"
+    return fix(text, cite(example, sends.function), filled.code)
+
+
+def _sender(model: Model, site: CallSite) -> CallSite | None:
+    """The call further in that sends, where the call at hand does not send itself and writes rows too."""
+    if any(effect.effect in _SENDS for effect in model.effects_at(site)):
+        return None
+    sent = model.effects_through(site, *_SENDS)
+    if not sent or not model.effects_through(site, *_WRITES):
+        return None
+    return min(sent, key=lambda effect: (_SENDS.index(effect.effect), effect.site.path, effect.site.line)).site
 
 
 def _deferred(site: CallSite) -> str:

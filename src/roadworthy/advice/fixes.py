@@ -70,7 +70,9 @@ def fix(text: str, cited: str = "", code: str = "", language: str = "python") ->
     """The sentence, the place to copy from, the snippet."""
     prose = " ".join(part for part in (text, cited) if part)
     body = code.strip("\n")
-    return f"{prose}\n```{language}\n{body}\n```" if body else prose
+    if not body:
+        return f"{prose[:-1]}." if prose.endswith(":") else prose
+    return f"{prose}\n```{language}\n{body}\n```"
 
 
 def recipe_fix(place: Place, topic: str, cited: str = "") -> str:

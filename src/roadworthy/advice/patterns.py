@@ -28,6 +28,7 @@ class Use:
     text: str  # the code there, where it is not the call
     in_async: bool
     tool: bool  # a script for developers or operators: a poor example
+    on: tuple[str, ...] = ()  # exceptions it is for there
 
     @property
     def shape(self) -> str:
@@ -46,7 +47,6 @@ class Pattern:
     family: str  # what it fits; "" anything
     definition: Function | None  # the project's own helper
     uses: tuple[Use, ...]  # by place
-    on: tuple[str, ...] = ()
     example: bool = False  # named after the function in which it stands
 
     @property
@@ -64,15 +64,15 @@ class Pattern:
         """Is it used by scripts only?"""
         return all(use.tool for use in self.uses)
 
-    def near(self, function: Function | None) -> Use:
-        """The use nearest to a function, outside of itself where there is one."""
+    def near(self, function: Function | None, wanted: Callable[[Use], bool] | None = None) -> Use:
+        """The use nearest to a function, outside of itself where there is one, and one that is wanted before others."""
         if function is None:
             return self.uses[0]
         here = function.path.split("/")
         return min(
             self.uses,
             key=lambda use: (
-                use.tool, decorates(use, function), -_shared(here, use.path.split("/")), use.path, use.line,
+                wanted is not None and not wanted(use), use.tool, decorates(use, function), -_shared(here, use.path.split("/")), use.path, use.line,
             ),
         )  # fmt: skip
 
@@ -105,11 +105,10 @@ class Patterns:
         for (kind, name, family, _), found in groups.items():
             places = {(s.path, s.line): s for s in found}
             uses = tuple(
-                Use(p, n, places[p, n].site, places[p, n].shape, places[p, n].in_async, is_tool(p))
-                for p, n in sorted(places)
+                Use(p, n, s.site, s.shape, s.in_async, is_tool(p), s.on)
+                for (p, n), s in sorted(places.items(), key=lambda item: item[0])
             )
-            on = tuple(dict.fromkeys(name for s in found for name in s.on))
-            self.by_kind[kind].append(Pattern(kind, name, family, found[0].definition, uses, on, found[0].example))
+            self.by_kind[kind].append(Pattern(kind, name, family, found[0].definition, uses, found[0].example))
         for patterns in self.by_kind.values():
             patterns.sort(key=lambda p: (p.tool, -len(p.uses), p.path, p.line))
 

@@ -5,103 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import argument_texts, callee_text, inside, signature_text
+from roadworthy.advice.code import argument_texts, callee_text, inside, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
-from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 
 if TYPE_CHECKING:
-    from roadworthy.advice.patterns import Pattern
     from roadworthy.advice.shelf import Filled
-    from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
-
-# --- retries ---------------------------------------------------------------------------------------------------------
-
-
-def retry(
-    model: Model,
-    function: Function,
-    exceptions: tuple[str, ...] = (),
-    site: CallSite | None = None,
-    effect: EffectAt | None = None,
-) -> str:
-    """Repeat transient failures with backoff, jitter and an end: in the client, the job, or around the function."""
-    if effect is not None and site is None:
-        site = effect.site
-    raised = exceptions or (_transient(model, effect) if effect is not None else ())
-    names = (effect.name,) if effect is not None else ()
-    extra = {"errors": _errors(model, function, raised), "attempts": "4"}
-    job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
-    if job is not None:
-        place = Place(model, function, site, (job.source,), extra)
-        own = best(model, "job-retry", function)
-        if own is not None:
-            return _decorated(own, function, "Let the queue repeat it with a pause and an end.")
-        if place.pick("retry-job") is not None:
-            return recipe_fix(place, "retry-job")
-    own = best(model, "retry", function, accept=lambda p: p.definition is not None and _covers(model, p, raised))
-    if own is not None:
-        return _decorated(own, function, "Repeat the transient errors.")
-    place = Place(model, function, site, names, extra)
-    if names and place.pick("retry-client") is not None:
-        family = family_of(model, names[0])
-        return recipe_fix(place, "retry-client", cite(best(model, "retry-client", function, family), function))
-    return recipe_fix(
-        place, "retry", cite(best(model, "retry", function, accept=lambda p: p.definition is None), function)
-    )
-
-
-def _transient(model: Model, effect: EffectAt) -> tuple[str, ...]:
-    """What the call raises and a repetition may cure."""
-    rows = [(name, model.knowledge.exception(name)) for name in effect.row.raises]
-    return tuple(name for name, row in rows if row is None or row.nature in {"transient", "mixed"})
-
-
-def _covers(model: Model, pattern: Pattern, raised: tuple[str, ...]) -> bool:
-    """Does the helper repeat what is raised here?"""
-    if not pattern.on or not raised:
-        return True
-    exceptions = model.exceptions
-    return any(exceptions.is_subclass(name, caught) for name in raised for caught in pattern.on)
-
-
-def _decorated(own: Pattern, function: Function, text: str) -> str:
-    use = own.near(function)
-    return fix(text, cite(own, function), f"{use.shape}\n{signature_text(function)} ...")
-
-
-def _errors(model: Model, function: Function, names: tuple[str, ...]) -> str:
-    """Exceptions as this module would write them."""
-    shown = [_as_imported(function, name) for name in names[:2]]
-    return ", ".join(dict.fromkeys(shown)) or "ConnectionError, TimeoutError"
-
-
-def _as_imported(function: Function, name: str) -> str:
-    """A dotted name by the import that the module has, else whole."""
-    body = function.module.body
-    module, _, last = name.rpartition(".")
-    if module in {"", "builtins"} or last in body.imports:
-        return last
-    root = name.partition(".")[0]
-    return f"{root}.{last}" if name.count(".") > 2 else name
-
-
-def backoff(model: Model, function: Function) -> str:
-    """Pause a loop after a failure, longer each time, up to a cap."""
-    return recipe_fix(Place(model, function), "backoff")
-
-
-def jitter(model: Model, function: Function, delay: str) -> str:
-    """Add a random part to a delay."""
-    return recipe_fix(Place(model, function, extra={"delay": delay}), "jitter")
-
-
-# --- the rest --------------------------------------------------------------------------------------------------------
 
 
 def off_loop(model: Model, site: CallSite) -> str:
@@ -161,6 +75,25 @@ def log_and_raise(model: Model, function: Function, site: CallSite | None = None
     return recipe_fix(Place(model, function, site), "log-and-raise")
 
 
+def read_results(model: Model, site: CallSite) -> str:
+    """Look at what came back instead of an exception."""
+    name = next(
+        (
+            written(assign.target, site.function)
+            for assign in site.function.scope.assigns
+            if assign.value is not None and _is_result(assign.value, site)
+        ),
+        "",
+    )
+    place = Place(model, site.function, site, extra={"results": name or "results"})
+    return recipe_fix(place, "read-results")
+
+
+def _is_result(value: f.Expr, site: CallSite) -> bool:
+    value = value.value if isinstance(value, f.Await) else value
+    return isinstance(value, f.CallRef) and value.index == site.index
+
+
 def isolate(model: Model, site: CallSite) -> str:
     """Keep a secondary effect from failing the primary one."""
     return recipe_fix(Place(model, site.function, site), "isolate")
@@ -173,5 +106,17 @@ def shutdown(model: Model, function: Function) -> str:
 
 def bounded(model: Model, site: CallSite) -> str:
     """Limit a fan-out."""
-    own = best(model, "bulkhead", site.function)
-    return recipe_fix(Place(model, site.function, site), "bounded", cite(own, site.function))
+    function = site.function
+    own = best(model, "bulkhead", function)
+    parts = (part for arg in site.fact.args for part in flow.walk(arg))
+    found = next((part for part in parts if isinstance(part, f.Comp)), None)
+    extra = {}
+    if found is not None:
+        region = function.scope.regions[found.region]
+        extra = {
+            "work_call": written(found.element, function),
+            "item": written(region.target, function),
+            "items": written(region.test, function),
+            "gather": callee_text(site),
+        }
+    return recipe_fix(Place(model, function, site, extra=extra), "bounded", cite(own, function))

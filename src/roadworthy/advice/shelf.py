@@ -25,10 +25,13 @@ TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
     "timeout-outside": frozenset({"seconds"}),
-    "retry": frozenset({"errors", "attempts"}),
-    "retry-client": frozenset({"attempts"}),
-    "retry-job": frozenset({"errors", "attempts", "decorator"}),
-    "backoff": frozenset(),
+    "retry": frozenset({"errors", "caught", "attempts"}),
+    "retry-client": frozenset({"errors", "caught", "attempts"}),
+    "retry-job": frozenset({"errors", "caught", "attempts"}),
+    "retry-end": frozenset(),
+    "retry-wait": frozenset(),
+    "read-results": frozenset({"results"}),
+    "backoff": frozenset({"caught"}),
     "jitter": frozenset({"delay"}),
     "durable": frozenset({"work", "work_call", "work_args", "work_signature", "decorator"}),
     "keep-task": frozenset({"task", "work_call"}),
@@ -54,7 +57,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update"}),
     "increment-cache": frozenset({"key", "amount"}),
-    "bounded": frozenset({"work_call", "item", "items"}),
+    "bounded": frozenset({"work_call", "item", "items", "gather"}),
 }
 """Every topic and the holes that it can fill beside the common ones."""
 

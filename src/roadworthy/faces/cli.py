@@ -157,12 +157,24 @@ def rules() -> None:
 
 @app.command()
 @guarded
-def explain(rule: Annotated[str, typer.Argument(metavar="RULE")]) -> None:
-    """Print the documentation of a rule."""
-    from roadworthy.faces.asking import explanation
+def explain(
+    name: Annotated[str, typer.Argument(metavar="RULE|FINGERPRINT")],
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project of a finding.", show_default=False)
+    ] = None,
+    jobs: Jobs = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """Print the documentation of a rule, or everything known about one finding (by its fingerprint)."""
+    from roadworthy.faces.asking import FINGERPRINT, explanation, finding_text
     from roadworthy.faces.output import print_text
 
-    print_text(explanation(rule))
+    if not FINGERPRINT.fullmatch(name):
+        print_text(explanation(name))
+        return
+    text, status = finding_text(name, path, jobs=jobs, no_cache=no_cache)
+    print_text(text)
+    raise Finished(status)
 
 
 @app.command()

@@ -126,6 +126,7 @@ class Attempts:
     # --- entries ------------------------------------------------------------------------------------------------------
 
     def is_lost_job(self, entry: Entry) -> bool:
+        """A job of a queue that is neither scheduled nor retried, and whose declaration does not say that once is enough."""
         if entry.kind is not EntryKind.JOB or entry.row is None or entry.function in self._scheduled:
             return False
         if self.model.retries.entry_attempts(entry, declared=True) == 1:

@@ -91,7 +91,10 @@ class Clients:
         if any(self._is_set(name) for name in rule.environment):
             return TimeoutVerdict("bounded", reason="environment", timeout=rule)
         if rule.via == "call":
-            return self._at(effect.site, rule, effect.site, at_construction=False)
+            verdict = self._at(effect.site, rule, effect.site, at_construction=False)
+            if verdict.reason == "absent" and any(self._sets_timeout(r) for r in self.receivers(effect)):
+                return TimeoutVerdict("bounded", reason="passed", timeout=rule)
+            return verdict
         if rule.via == "either":
             own = self._given(effect.site, rule, constructor=False)
             if own is not None:
@@ -284,6 +287,12 @@ class Clients:
             case values.Instance(cls=cls):
                 return self._of_subclass(cls, receiver.site, rule)
         return UNKNOWN
+
+    def _sets_timeout(self, receiver: values.Value) -> bool:
+        """A subclass of the project that deals with timeouts, or an adapter on the object that does: each call has one."""
+        if isinstance(receiver, values.Instance):
+            return mentions(receiver.cls, "timeout")
+        return isinstance(receiver, values.LibraryObject) and receiver.site is not None and self._patched(receiver.site)
 
     def _is_project_class(self, site: CallSite) -> bool:
         return bool(self._graph.resolutions[site].classes)

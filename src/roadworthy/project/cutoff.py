@@ -81,12 +81,12 @@ def losses(model: Model, work: Spawned, limit: int = 400) -> list[Loss]:
     for start in work.callees:
         tree = model.reach.tree_from(start)
         for effect in model.effects_under(start, *_WEIGHT)[:limit]:
-            if id(effect) in seen or effect.function not in tree or not must_complete(effect):
+            path = unwind(tree, effect.function)
+            if id(effect) in seen or path is None or not must_complete(effect):
                 continue
             seen.add(id(effect))
-            path = tuple(unwind(tree, effect.function))
             if len(path) <= _FAR and not _is_aside(effect, path):
-                found.append(Loss(effect, path, start))
+                found.append(Loss(effect, tuple(path), start))
     found.sort(key=lambda loss: (-loss.weight, len(loss.path), loss.effect.site.path, loss.effect.site.line))
     return found
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.handler import Handler
 from roadworthy.project.handling import HandlerReader
 from roadworthy.project.values import ClassValue, Container, Instance, Library, LibraryObject
 
 if TYPE_CHECKING:
+    from roadworthy.facts import schema as f
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.effects import Effects
     from roadworthy.project.evaluate import Evaluator
@@ -62,7 +62,7 @@ class Exceptions:
         names: dict[str, None] = {}
         for expr in exprs:
             values = self._evaluator.evaluate(expr, function)
-            if not values and isinstance(expr, f.Name | f.Attr):
+            if not values:
                 names[flow.text_of(expr, function.scope)] = None
             for value in values:
                 self._collect(value, names)
@@ -117,6 +117,10 @@ class Exceptions:
     def foresees(self, types: tuple[str, ...]) -> bool:
         """Is one of these types meant for failures of the outside, not for a narrow expected case such as KeyError?"""
         return not types or any(not self.is_expected(name) for name in types)
+
+    def is_own(self, name: str) -> bool:
+        """Is it an exception class of the project?"""
+        return name in self._classes
 
     def is_expected(self, name: str) -> bool:
         """An error that says something about the data, not about the outside: not found, exists already, not valid."""

@@ -193,7 +193,7 @@ class Model:
     @cached_property
     def accesses(self) -> Accesses:
         """Reads and writes of tables, by columns."""
-        return Accesses(self.graph, self.effects, self.evaluator, self.schema)
+        return Accesses(self.graph, self.effects, self.reach, self.evaluator, self.schema)
 
     @cached_property
     def checks(self) -> Checks:

@@ -92,13 +92,24 @@ def _client(model: Model, effect: EffectAt) -> list[Layer]:
 
 def _policies(model: Model, effect: EffectAt) -> list[Layer]:
     """The policies on the path on which they make most attempts, innermost first; only those with a known number."""
+    jobs = _job_decorators(model)
     known = [over for over in retries_over(model, effect.site) if _counts(over.guard, effect, model)]
     best: list[RetryOver] = []
     for outer in known:
-        chain = [over for over in known if _is_on(over, outer)]
+        chain = [o for o in known if _is_on(o, outer) and (o is outer or (o.guard.path, o.guard.line) not in jobs)]
         if _product(chain) > _product(best):
             best = chain
     return [Layer(int(over.guard.attempts or 1), over.guard) for over in _that_meet(best, model)]
+
+
+def _job_decorators(model: Model) -> set[tuple[str, int]]:
+    """Where jobs are declared: the retry of such a decorator works only when the queue runs the job, not when it is called."""
+    return {
+        (entry.function.path, line)
+        for entry in model.entries.all
+        if entry.kind is EntryKind.JOB
+        for line in entry.function.scope.decorator_lines
+    }
 
 
 def _counts(guard: Guard, effect: EffectAt, model: Model) -> bool:
@@ -171,12 +182,14 @@ def _wraps_failure(guard: Guard) -> bool:
 
 def _job(model: Model, effect: EffectAt, policies: list[Layer]) -> list[Layer]:
     """The queue that runs the job again; one that a policy stands for already is not counted twice."""
-    covered = {layer.guard.line for layer in policies if layer.guard is not None and layer.guard.form == "decorator"}
+    jobs = _job_decorators(model)
+    if any(layer.guard is not None and (layer.guard.path, layer.guard.line) in jobs for layer in policies):
+        return []
     for reached in model.exposure(effect.function).entries:
         entry = reached.entry
         if not reached.inline or entry.kind not in {EntryKind.JOB, EntryKind.DURABLE_ACTIVITY}:
             continue
-        if any(g.line in covered for g in model.guards.on_function(entry.function)) or _caught(model, effect):
+        if _caught(model, effect):
             continue
         attempts = model.retries.entry_attempts(entry)
         if isinstance(attempts, int) and attempts > 1:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, EntryKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments
-from roadworthy.project.boundaries import retries_over
 from roadworthy.project.exceptions import BROAD
 
 if TYPE_CHECKING:
@@ -25,13 +24,15 @@ if TYPE_CHECKING:
 
 _PLAIN = frozenset({"RuntimeError", "OSError", "ConnectionError", "TimeoutError", "EOFError"})
 _ORDINARY = re.compile(r"Connect|Timeout|TimedOut|HTTPClient|Transport|Network|Unavailable|RequestError|ServerError")
+_TOO_LATE = re.compile(r"Timeout|TimedOut|Read|Write|Request|Network|Transport")
+"""Failures after which the work may have been done."""
 _PREDICATE = re.compile(r"not_exception|unless|if_exception\(|_message|if_result|lambda|predicate|&")
 _LATER = re.compile(r"FAIL|fail|RETRY|retry|again|PENDING")
 _ROWS = frozenset({
     Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE,
-    Effect.COMMIT, Effect.ROLLBACK, Effect.SPAWN_PROCESS,
+    Effect.COMMIT, Effect.ROLLBACK, Effect.FLUSH, Effect.SPAWN_PROCESS, Effect.CACHE_READ, Effect.CACHE_WRITE,
 })  # fmt: skip
-"""Retries around a database are about deadlocks and conflicts."""
+"""Retries around a database are about deadlocks and conflicts; a cache is rarely what a retry is for."""
 _FED = frozenset({EntryKind.JOB, EntryKind.QUEUE_CONSUMER, EntryKind.DURABLE_ACTIVITY, EntryKind.SCHEDULED})
 
 
@@ -94,31 +95,42 @@ def _missing(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> tuple[s
     """Ordinary failures of the call that are not among what is caught; nothing when the two have nothing in common."""
     exceptions = model.exceptions
     raises = effect.row.raises
-    if not any(exceptions.is_subclass(c, r) or exceptions.is_subclass(r, c) for c in caught for r in raises):
+    transient = [c for c in caught if exceptions.nature(c) not in {"permanent", "conflict"}]
+    if not any(exceptions.is_subclass(c, r) or exceptions.is_subclass(r, c) for c in transient for r in raises):
         return ()
     found: dict[str, None] = {}
+    endless = model.timeout(effect).bound == "forever"  # then it never says that it took too long
     for name in raises:
-        for ordinary in _ordinary_kinds(model, name):
+        for ordinary in _ordinary_kinds(model, name, caught):
             answers = [exceptions.is_subclass(ordinary, c) for c in caught]
-            late = "imeout" in ordinary and effect.repeat.value != "yes"
-            if not any(answers) and None not in answers and not late:
+            late = bool(_TOO_LATE.search(ordinary.rpartition(".")[2])) and not _may_come_twice(effect)
+            if not any(answers) and None not in answers and not late and not (endless and "imeout" in ordinary):
                 found[ordinary] = None
     return tuple(found)
 
 
-def _ordinary_kinds(model: Model, name: str) -> list[str]:
-    """The exception itself where it means a fault that passes, else the kinds of it that do."""
+def _may_come_twice(effect: EffectAt) -> bool:
+    """Messages are delivered at least once anyway: one that is lost is worse than one that comes twice."""
+    return effect.repeat.value == "yes" or effect.effect in {Effect.PUBLISH, Effect.ENQUEUE}
+
+
+def _ordinary_kinds(model: Model, name: str, caught: tuple[str, ...]) -> list[str]:
+    """The exception itself where it means a fault that passes and none of its kinds is caught, else its kinds that do."""
     plain = model.exceptions.plain(name)
     if plain in _PLAIN:
         return [plain]
-    if model.exceptions.nature(plain) in {"permanent", "conflict"}:
+    nature = model.exceptions.nature(plain)
+    if nature in {"permanent", "conflict"}:
         return []
-    if model.exceptions.nature(plain) == "transient":
+    partly = any(c != plain and model.exceptions.is_subclass(c, plain) for c in caught)
+    if nature == "transient" and not partly:
         return [plain] if _ORDINARY.search(plain.rpartition(".")[2]) else []
     tables = model.knowledge.tables
     kinds = [
         k for k, above in tables.ancestors.items() if plain in above and k in tables.exceptions and _passes(model, k)
     ]
+    if partly:
+        kinds = [k for k in kinds if not any(c != k and model.exceptions.is_subclass(c, k) for c in caught)]
     return sorted(k for k in kinds if not any(other in tables.ancestors.get(k, ()) for other in kinds))
 
 
@@ -142,16 +154,17 @@ def _held_inside(model: Model, effect: EffectAt, retried: Retried, name: str) ->
 
 
 def _covered_elsewhere(model: Model, effect: EffectAt, guard: Guard, missing: tuple[str, ...]) -> bool:
-    """Another retry on the path repeats what this one leaves out, or may do so."""
-    for over in retries_over(model, effect.site):
-        other = over.guard
-        if (other.path, other.line, other.name) == (guard.path, guard.line, guard.name):
-            continue
-        if not other.on or any(
+    """On every path another retry repeats what this one leaves out, or may do so."""
+    own = (guard.path, guard.line, guard.name)
+
+    def repeats_it(other: Guard) -> bool:
+        if other.kind is not GuardKind.RETRY or (other.path, other.line, other.name) == own:
+            return False
+        return not other.on or any(
             c in BROAD or model.exceptions.is_subclass(name, c) is not False for c in other.on for name in missing
-        ):
-            return True
-    return False
+        )
+
+    return model.coverage(effect.site, repeats_it).everywhere
 
 
 # --- handlers --------------------------------------------------------------------------------------------------------

@@ -111,8 +111,10 @@ def causes_in(model: Model, function: Function, regions: tuple[int, ...] = (0,))
         what = _fails_for_good(model, site)
         if what:
             yield Cause(function, site.line, what)
+    outside = [s.fact.order for s in sites if any(e.effect.word.external for e in model.effects_through(s))]
+    first = min(outside, default=-1)  # after it, an error says that the answer is wrong, and the next one may be right
     for leave in scope.leaves:
-        if leave.kind == "raise" and any(flow.within(scope, leave.region, r) for r in regions):
+        if leave.kind == "raise" and leave.order < first and any(flow.within(scope, leave.region, r) for r in regions):
             name = _raised(model, leave, function)
             if name and not _in_handler(scope, leave.region):
                 yield Cause(function, leave.line, f"`{name}` is raised here for input that stays wrong")

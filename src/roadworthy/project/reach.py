@@ -86,6 +86,11 @@ class Reach:
         """Does the function have such an effect, itself or through calls?"""
         return bool(self._firm.get(function, 0) & self.mask(words))
 
+    def functions_with(self, words: Iterable[Effect]) -> frozenset[Function]:
+        """All functions that have such an effect, themselves or through calls."""
+        wanted = self.mask(words)
+        return frozenset(function for function, bits in self._firm.items() if bits & wanted)
+
     def site_bits(self, site: CallSite, words: Iterable[Effect] | None = None) -> int:
         """Effects of one call: its own and those of what it calls."""
         bits = 0
@@ -156,8 +161,10 @@ class Reach:
         return came
 
 
-def unwind(came: dict[Function, Edge | None], goal: Function) -> list[Edge]:
-    """The chain of edges that leads to `goal` in a tree of `tree_from`."""
+def unwind(came: dict[Function, Edge | None], goal: Function) -> list[Edge] | None:
+    """The chain of edges that leads to `goal` in a tree of `tree_from`; None when it is not in it."""
+    if goal not in came:
+        return None
     path: list[Edge] = []
     edge = came[goal]
     while edge is not None:

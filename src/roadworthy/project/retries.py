@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.growth import Growth, few_rounds, growths
 from roadworthy.project.values import ClassValue, Literal
 
 if TYPE_CHECKING:
@@ -84,6 +85,18 @@ class Retries:
             return self._model.effects_under(retried.function)
         found = [e for site in retried.sites for e in self._model.effects_through(site)]
         return list({id(effect): effect for effect in found}.values())
+
+    @cached_property
+    def growths(self) -> tuple[Growth, ...]:
+        """Pauses of hand-written retries that grow without a ceiling, unless few rounds end them."""
+        guards = self._model.guards
+        return tuple(
+            growth
+            for retried in self.all
+            if retried.guard.form == "loop" and retried.guard.region is not None and not retried.whole
+            if not few_rounds(retried.function, retried.guard.region, guards)
+            for growth in growths(retried.function, retried.guard.region, guards)
+        )
 
     # --- what repeats an entry ----------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
-from roadworthy.project.batches import Batch, fragile_batches
+from roadworthy.project.batches import Fragile, fragile_loops
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -51,6 +51,7 @@ from roadworthy.project.boundaries import (
     runs_over_again,
 )
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
+from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.cutoff import (
     HANDOFFS,
@@ -84,6 +85,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
+from roadworthy.project.growth import Growth
 from roadworthy.project.guard import Guard
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
@@ -121,6 +123,7 @@ from roadworthy.project.producers import (
     sweeps,
 )
 from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.reach import unwind
 from roadworthy.project.repeats import (
     goes_on_after,
     in_handler,
@@ -135,10 +138,12 @@ from roadworthy.project.retries import Retried
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
-from roadworthy.project.spins import Spin, spins, uncapped_pause
+from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.transactions import Open as OpenTransaction
+from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -167,11 +172,11 @@ __all__ = [
     "Access",
     "Attempts",
     "Audience",
-    "Batch",
     "Blocked",
     "BroadRetry",
     "CallSite",
     "Callable",
+    "Caught",
     "Cause",
     "Claim",
     "ClassInfo",
@@ -196,9 +201,11 @@ __all__ = [
     "FileAccess",
     "Finding",
     "Forgotten",
+    "Fragile",
     "Function",
     "FunctionValue",
     "GiveUp",
+    "Growth",
     "Guard",
     "GuardKind",
     "Handler",
@@ -225,6 +232,7 @@ __all__ = [
     "Model",
     "Mutation",
     "Nested",
+    "OpenTransaction",
     "Origin",
     "Outcome",
     "Partial",
@@ -253,6 +261,7 @@ __all__ = [
     "Table",
     "Through",
     "TimeoutVerdict",
+    "Transactions",
     "Transients",
     "UniqueKey",
     "UnreadAnswer",
@@ -272,6 +281,7 @@ __all__ = [
     "brings_batches",
     "broad_self_retries",
     "cannot_speak",
+    "caught_cancellations",
     "causes_in",
     "changes_state_before",
     "comes_again",
@@ -281,6 +291,7 @@ __all__ = [
     "dedup_before",
     "default_ids",
     "drives_program",
+    "dropped_outcomes",
     "early_syncs",
     "endless_polls",
     "endless_waits",
@@ -294,7 +305,7 @@ __all__ = [
     "finding",
     "first_process",
     "flow",
-    "fragile_batches",
+    "fragile_loops",
     "given_ids",
     "given_up",
     "goes_on_after",
@@ -366,12 +377,13 @@ __all__ = [
     "steers",
     "stopping",
     "sweeps",
+    "tells_anyway",
     "tells_of_another",
     "unbounded_effects",
-    "uncapped_pause",
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "unwind",
     "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip

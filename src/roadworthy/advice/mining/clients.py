@@ -123,8 +123,18 @@ def _decorated(kind: str, guard: Guard, function: Function, model: Model) -> See
     name = shape.partition("(")[0] or f"@{guard.name.rpartition('.')[2]}"
     family = "" if guard.through is not None else family_of(model, guard.name)
     return Seen(
-        kind, name, guard.path, guard.line, family, guard.through, shape=shape, in_async=function.is_async, on=guard.on
-    )
+        kind, name, guard.path, guard.line, family, guard.through, decorator_call(function, guard.line), shape,
+        function.is_async, guard.on,
+    )  # fmt: skip
+
+
+def decorator_call(function: Function, line: int) -> CallSite | None:
+    """The call that makes the decorator on a line; None for one without brackets."""
+    outer, lines = function.parent, function.scope.decorator_lines
+    if outer is None or line not in lines:
+        return None
+    expr = function.scope.decorators[lines.index(line)]
+    return outer.calls[expr.index] if isinstance(expr, f.CallRef) else None
 
 
 def decorator_at(function: Function, line: int) -> str:

@@ -10,6 +10,7 @@ from roadworthy.advice.mining.seen import Seen, at_site, example_in, of_helper, 
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.project import flow
 from roadworthy.project.arguments import argument
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _IDS = re.compile(r"(^|_)(id|uuid|key|fingerprint|identifier)$")
 _SECRETS = re.compile(
     r"token|password|secret|api_?key|cache|csrf|signature|email|etag|auth|otp|session|cookie|rate", re.IGNORECASE
 )
+_WRITES = re.compile(r"write|save|store|dump|atomic|replace")
 _IN_PASSING = frozenset({"save", "merge", "dd", "set", "index", "bulk"})  # they converge, but are no example of how to
 _IN_PROCESS = frozenset({"threading", "asyncio", "anyio", "trio", "twisted", "multiprocessing", "contextlib"})
 
@@ -146,14 +148,17 @@ def _holds_key(expr: f.Expr, name: str | None) -> bool:
 
 
 def atomic_writes(model: Model) -> Iterator[Seen]:
-    """Helpers that write beside the file and rename."""
+    """Helpers that write what they are given beside the file they are given, and rename."""
     told: set[Function] = set()
     for effect in model.effects_of(Effect.FILE_REPLACE):
         function = effect.function
-        if function in told or function.kind != "function" or len(function.scope.params) < 2:
+        small = function.scope.end_line - function.line < 45 and len(function.scope.params) > 1
+        if function in told or function.kind != "function" or not small or not _WRITES.search(function.name.lower()):
             continue
         told.add(function)
-        if model.reach.has(function, (Effect.FILE_WRITE,)) and function.scope.end_line - function.line < 60:
+        given = {part.id for arg in effect.site.fact.args for part in flow.walk(arg) if isinstance(part, f.Name)}
+        writes = any(e.effect is Effect.FILE_WRITE for site in function.calls for e in model.effects_at(site))
+        if writes and given & set(function.parameters):
             yield from uses_of("atomic-write", function, model)
 
 

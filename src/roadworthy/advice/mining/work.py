@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import argument_texts, callee_text, written
+from roadworthy.advice.code import callee_text, written
 from roadworthy.advice.mining.seen import Seen, at_site, of_helper, uses_of
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
@@ -187,7 +187,7 @@ def shutdowns(model: Model) -> Iterator[Seen]:
     """Where handlers of signals and shutdown hooks are installed."""
     for function in model.functions:
         for edge in model.edges_from(function):
-            if edge.kind == "hook:signal" and any("SIGTERM" in text for text in argument_texts(edge.site)):
+            if edge.kind == "hook:signal" and any("SIGTERM" in name for name in function.scope.last_read):
                 yield at_site("shutdown", edge.site, f"{function.qualname}()" if function.kind == "function" else "")
 
 

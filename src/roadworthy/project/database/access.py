@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roadworthy.project.database.tables import Schema, Table
     from roadworthy.project.effects import EffectAt, Effects
     from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.reach import Reach
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 READ, INSERT, UPSERT, UPDATE, DELETE = "read", "insert", "upsert", "update", "delete"
@@ -101,14 +102,25 @@ class Through:
 class Accesses:
     """All accesses of the project, by function and through calls."""
 
-    def __init__(self, graph: CallGraph, effects: Effects, evaluator: Evaluator, schema: Schema) -> None:
-        """Computed function by function on demand."""
+    def __init__(self, graph: CallGraph, effects: Effects, reach: Reach, evaluator: Evaluator, schema: Schema) -> None:
+        """Computed function by function on demand; `reach` tells where looking is worth it."""
+        self._reach = reach
         self._graph = graph
         self._effects = effects
         self._schema = schema
         self._chains = ChainReader(graph, evaluator, schema)
         self._known: dict[Function, tuple[Access, ...]] = {}
         self._through: dict[CallSite, tuple[Through, ...]] = {}
+
+    @cached_property
+    def _touching(self) -> frozenset[Function]:
+        """Functions that reach the database."""
+        return self._reach.functions_with(_WEIGHT)
+
+    @cached_property
+    def inserting(self) -> frozenset[Function]:
+        """Functions that may insert a row, themselves or through calls."""
+        return self._reach.functions_with((Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL))
 
     @cached_property
     def _functions(self) -> tuple[Function, ...]:
@@ -128,7 +140,9 @@ class Accesses:
         """Accesses that calls of this function run themselves, in source order."""
         known = self._known.get(function)
         if known is None:
-            known = self._known[function] = tuple(a for site in function.calls for a in self._at(site))
+            worth = function in self._touching and bool(self._schema.tables)
+            known = tuple(a for site in function.calls for a in self._at(site)) if worth else ()
+            self._known[function] = known
         return known
 
     def at(self, site: CallSite) -> tuple[Access, ...]:
@@ -160,9 +174,9 @@ class Accesses:
                 queue.extend((c, path) for inner in here.calls for c in self.callees(inner))
 
     def callees(self, site: CallSite) -> Iterator[Function]:
-        """Functions that a call runs and waits for."""
+        """Functions that a call runs and waits for, and that reach the database."""
         for edge in self._graph.outgoing.get(site.function, ()):
-            if edge.site is site and edge.runs_here and edge.kind != "callback":
+            if edge.site is site and edge.runs_here and edge.kind != "callback" and edge.callee in self._touching:
                 yield edge.callee
 
     # --- one call -----------------------------------------------------------------------------------------------------
@@ -208,7 +222,7 @@ class Accesses:
     def _handed_over(self, site: CallSite) -> Iterator[Access]:
         """A repository of the project is given a statement to run or a fresh object to store."""
         resolution = self._graph.resolutions.get(site)
-        if resolution is None or not resolution.functions or resolution.classes:
+        if resolution is None or resolution.classes or not any(f in self._touching for f in resolution.functions):
             return
         for expr in (*site.fact.args[:2], *(value for _, value in site.fact.kwargs[:3])):
             handed = self._chains.handed(expr, site)

@@ -64,6 +64,8 @@ class Checks:
         return known
 
     def _find(self, function: Function) -> Iterator[Check]:
+        if function not in self._accesses.inserting:
+            return
         writes = [w for site in function.calls for w in self._accesses.through(site) if self._is_insert(w)]
         if not writes:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -80,9 +81,14 @@ class Claims:
         """Accesses and effects are asked of the model."""
         self._model = model
 
+    @cached_property
+    def _acting(self) -> frozenset[Function]:
+        """Functions that do something outside, themselves or through calls."""
+        return self._model.reach.functions_with(_ACTS)
+
     def of(self, function: Function) -> Iterator[Claim]:
         """One for each lookup of rows by a state that this function then sets."""
-        if function.kind not in {"function", "module"}:
+        if function.kind not in {"function", "module"} or function not in self._acting:
             return
         for site in function.calls:
             for read in self._model.accesses.through(site):

@@ -88,7 +88,7 @@ _PROMISES = (
 _PEOPLE = re.compile(r"auth|login|oauth|oidc|saml|sso|user|account|otp|verif", re.IGNORECASE)
 _REFILLED = re.compile(
     r"cache|memo|lru|registr|factor|handler|plugin|client|pool|engine|connect|socket|subscri|listener|metric|stats?\b|config|setting|model|"
-    r"loaded|compiled|template|route|mapping|type|class|schema|loop|thread|executor|semaphore|event|callback|hook|middleware|provider|driver|warn",
+    r"loaded|compiled|template|route|mapping|type|class|schem|loop|thread|executor|semaphore|event|callback|hook|middleware|provider|driver|warn",
     re.IGNORECASE,
 )
 

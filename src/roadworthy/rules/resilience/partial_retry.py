@@ -102,7 +102,7 @@ def _report(partial: Partial, at: Location, model: Model) -> Finding:
             f"{what} of `{say.last(function.qualname)}` leaves out {left}",
             f"{what} of `{say.last(function.qualname)}` leaves out `{say.last(partial.missing[0])}`",
         ),
-        issue=f"{what[0].upper()}{what[1:]} {does} for {caught}; `{call}` also raises {left}, which {caught} does not include.",
+        issue=f"{what[0].upper()}{what[1:]} {does} for {caught}; `{call}` also raises {left}, which that does not cover.",
         impact=f"When the other side restarts or the network drops, {say.entry(exposure.worst, function)} fails at the first attempt, "
         "although it was made to try again.",
         fix=_fix(partial),

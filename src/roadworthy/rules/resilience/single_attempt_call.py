@@ -96,8 +96,6 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
     assert entry is not None
     calls = _calls(losses, model)
     error = _error(losses[0].effect)
-    option = entry.row.retry_arguments[0] if entry.row is not None and entry.row.retry_arguments else ""
-    own = f"Let the framework run it again: `{option}=({error},)` with a backoff and a limit." if option else ""
     return finding(
         RULE,
         model.place_of_function(entry.function),
@@ -105,7 +103,7 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
         title=f"one failed {calls} ends the job `{entry.function.name}` for good",
         issue=f"`{entry.function.qualname}` calls {calls}, which nothing repeats, and the job itself is not retried when it raises.",
         impact=f"A timeout, a refused connection or a 503 raises `{error}`, and the work of this message is lost: nothing sends it again.",
-        fix=own or advise.retry(model, losses[0].effect.function, losses[0].effect.row.raises),
+        fix=advise.retry(model, entry.function, losses[0].effect.row.raises),
         related=_related(losses, model, "tried once"),
         steps=model.steps(entry, losses[0].effect.function, losses[0].effect.site),
         confidence=_confidence(losses, model),
