@@ -164,6 +164,10 @@ _CONFLICT = {
     ),
     "docket": "A key that is scheduled or running is not added again.",
     "arq": "A job id that is queued, running or has a kept result is not enqueued again.",
+    "saq": "A key that is queued or running is not enqueued again.",
+    "rq": "Pass `unique=True` with it where the installed version has it: without it a used id does not stop a second job.",
+    "django_rq": "Pass `unique=True` with it where the installed version has it: without it a used id does not stop a second job.",
+    "google": "A name that was used within about the last hour raises `AlreadyExists`.",
     "procrastinate": "A job whose lock waits in the queue already raises `AlreadyEnqueued`.",
 }
 

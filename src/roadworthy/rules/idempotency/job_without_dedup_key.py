@@ -58,6 +58,7 @@ from roadworthy.rules.api import (
     has_spread,
     impact_weight,
     in_loop,
+    is_keyed,
     key_value,
     own_ids,
     polls,
@@ -86,11 +87,11 @@ def check(model: Model) -> Iterator[Finding]:
 def lacks_key(effect: EffectAt, model: Model) -> bool:
     """The queue has a key for this, and the call does not pass it, or passes another one each time."""
     where = effect.row.key
-    if where is None or where.contains is not None or has_spread(effect.site.fact):
+    if where is None:
         return False
     value = key_value(model, effect.site, where)
     if value is None:
-        return True
+        return not is_keyed(model, effect) and not has_spread(effect.site.fact)
     made = Minting(model).of(value, effect.function, effect.site.fact.order)
     return any(minted.kind == "random" and not minted.optional for minted in made)
 
@@ -116,7 +117,7 @@ def _report(pairs: list[tuple[EffectAt, Entry]], model: Model) -> Finding:
     exposure = model.exposure(effect.function)
     job = _job(effect, model)
     where = effect.row.key
-    key = where.argument if where is not None and where.argument else "key"
+    key = (where.contains or where.argument or "key") if where is not None else "key"
     ids = given_ids(effect.site) or own_ids(effect.site)
     return finding(
         RULE,

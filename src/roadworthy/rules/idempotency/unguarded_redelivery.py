@@ -7,13 +7,13 @@ is raised twice.
 
 ## What is reported
 A webhook handler, a consumer or a job with at-least-once delivery or retries in which such an effect is reached without a check of
-earlier work before it; also a job that mails or charges and that a sweep enqueues for rows which it marks only afterwards. For jobs and
-activities a single mail at the very end is not reported: only a mail after which the run can still fail and start over.
-At most one finding for each entry, at the worst effect.
+earlier work before it. A job that mails or charges and is enqueued again: by a sweep that marks its rows only afterwards, by an event that
+nobody recognises when it comes twice, by a job that is run again half-way through its list. At most one finding for each entry and effect.
 
 ## What is not reported
 A claim by the event's or message's id (SET NX, a unique row whose violation is handled), a check of a stored state before the effect, an
-idempotency key, rows selected by their state, mails in error handlers.
+idempotency key, rows selected by their state, mails in error handlers. In jobs and activities a single mail at the very end: only a mail
+after which the run can still fail and start over is reported.
 
 ## Bad
 ```python
