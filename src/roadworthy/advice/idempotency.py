@@ -81,8 +81,8 @@ def _table_name(model: Model, effect: EffectAt) -> str:
     return found.group(1) if found else ""
 
 
-def dedup(model: Model, function: Function, key: str) -> str:
-    """Claim an event or message id before its effect."""
+def dedup(model: Model, function: Function, key: str, value: str = "") -> str:
+    """Claim an event or message before its effect, by `key` in words and `value` in code."""
     own = best(model, "dedup", function)
     if own is None:
         own_table = _claim_table(model, function)
@@ -90,7 +90,7 @@ def dedup(model: Model, function: Function, key: str) -> str:
     else:
         claim, column, place_of = "ProcessedEvent", "event_id", ""
     cited = cite(own, function) or (f"`{claim}` (`{place_of}`) has a unique `{column}` for it." if place_of else "")
-    extra = {"key": key, "claim": claim, "column": column}
+    extra = {"key": key, "value": value or "event_id", "claim": claim, "column": column, "scope": function.name}
     return recipe_fix(Place(model, function, None, _orm_names(model, function), extra), "dedup", cited)
 
 
