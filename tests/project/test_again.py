@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from roadworthy.engine import model_of
@@ -10,9 +12,11 @@ from roadworthy.project.boundaries import comes_again, entries_around, retries_a
 from roadworthy.project.dedup import dedup_before
 from roadworthy.project.meanings import meant
 from roadworthy.project.minting import Minted, Minting
-from roadworthy.project.model import Model
 from roadworthy.project.stable import given_ids, own_ids
-from roadworthy.project.symbols import CallSite, Function
+
+if TYPE_CHECKING:
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
 
 
 def function(model: Model, name: str) -> Function:
