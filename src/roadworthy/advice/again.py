@@ -14,6 +14,7 @@ from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 
 if TYPE_CHECKING:
+    from roadworthy.project.clients import RetryVerdict
     from roadworthy.project.documents import DefaultId
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
@@ -172,4 +173,17 @@ def stable_digest(model: Model, site: CallSite) -> str:
         hashlib.sha256(str({shown}).encode()).hexdigest()
         int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8]) >> 1  # as a positive 63-bit number
         """,
+    )
+
+
+def client_attempts(verdict: RetryVerdict) -> str:
+    """Turn a client's own repetition off for what must not be repeated."""
+    where = (
+        f" where the client is made ({verdict.site.path}:{verdict.site.line})"
+        if verdict.site is not None
+        else " in the client's configuration"
+    )
+    return (
+        f"Set the client's own attempts to one{where} for calls that must not be repeated, or pass the key that the service offers, and repeat "
+        "in your own code only after errors that say that nothing was done."
     )

@@ -103,14 +103,13 @@ def _in_mapping(expr: f.Expr, key: str, function: Function, depth: int = 0) -> I
 def _of_names(model: Model, function: Function) -> Iterator[KeyUse]:
     scope = function.scope
     for site in function.calls:
-        if tells(model, site):
-            continue  # a log line that names the key sends nothing
-        for keyword, value in site.fact.kwargs:
-            if _KEY_NAME.search(keyword):
-                yield KeyUse(keyword, value, function, site.fact.order, site.line, *_sent_by(model, site))
+        named = [(keyword, value) for keyword, value in site.fact.kwargs if _KEY_NAME.search(keyword)]
         for expr in (*site.fact.args, *(value for _, value in site.fact.kwargs)):
-            for name, value in _named_items(expr):
-                yield KeyUse(name, value, function, site.fact.order, site.line, *_sent_by(model, site))
+            named.extend(_named_items(expr))
+        if named and not tells(model, site):  # a log line that names the key sends nothing
+            sent = _sent_by(model, site)
+            for name, value in named:
+                yield KeyUse(name, value, function, site.fact.order, site.line, *sent)
     for assign in scope.assigns:
         if assign.value is None:
             continue
@@ -143,6 +142,8 @@ def _sent_by_callers(model: Model, function: Function) -> tuple[CallSite | None,
 
 
 def _named_items(expr: f.Expr) -> Iterator[tuple[str, f.Expr]]:
+    if isinstance(expr, f.Name | f.Attr | f.Str | f.Const | f.CallRef | f.FStr):
+        return  # holds no mapping; most expressions are of these kinds
     for part in flow.walk(expr):
         if isinstance(part, f.Dict):
             for key, value in part.items:

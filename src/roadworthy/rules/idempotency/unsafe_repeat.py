@@ -35,6 +35,7 @@ def refund(order):
 from dataclasses import dataclass
 
 from roadworthy.rules.api import (
+    Audience,
     Confidence,
     Effect,
     EffectAt,
@@ -96,6 +97,7 @@ def check(model: Model) -> Iterator[Finding]:
             min(repeats, key=lambda r: (_EFFECTS.index(r.word), r.effect.site.path, r.effect.site.line)), model
         )
     yield from _clients(model)
+    yield from _defaults(model)
 
 
 def unsafe_retry(effect: EffectAt, model: Model) -> _Repeat | None:
@@ -204,4 +206,30 @@ def _clients(model: Model) -> Iterator[Finding]:
             confidence=Confidence.HIGH if creating else Confidence.MEDIUM,
             subject="allowed methods",
             weight=impact_weight(model.exposure(site.function), creating),
+        )
+
+
+def _defaults(model: Model) -> Iterator[Finding]:
+    """Clients that repeat money and messages by their own default after failures that leave doubt; for those who ask."""
+    for effect in model.effects_of(Effect.CHARGE, Effect.EMAIL, Effect.SMS):
+        verdict = model.client_retry(effect)
+        doubt = {"timeout", "5xx"} & set(verdict.on)
+        if not (verdict.repeats and verdict.writes and doubt) or verdict.key or is_keyed(model, effect):
+            continue
+        call, does = f"`{say.call(effect.site, model)}`", effect.effect.word.meaning
+        times = f"up to {verdict.attempts} times" if isinstance(verdict.attempts, int) else "several times"
+        yield finding(
+            RULE,
+            model.place(effect.site),
+            Severity.MEDIUM if effect.effect is Effect.CHARGE else Severity.LOW,
+            title=say.fit(
+                f"{call} {does}, and its client repeats it {times} on its own", f"{call} is repeated by its client"
+            ),
+            issue=f"The client behind {call} sends the request {times} after timeouts and server errors, without a key, and {call} {does}.",
+            impact="When the answer to a request that was carried out is lost, the client repeats it unseen: it is done once per attempt.",
+            fix=advise_again.client_attempts(verdict),
+            confidence=model.confidence_of(effect),
+            subject=effect.name,
+            audience=Audience.REGULAR if effect.effect is Effect.CHARGE else Audience.PEDANTIC,
+            weight=impact_weight(model.exposure(effect.function), [effect]),
         )

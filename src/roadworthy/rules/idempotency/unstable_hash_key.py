@@ -59,7 +59,16 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="unstable-hash-key", anti_pattern="random-key", doc=__doc__)
 
-_LIGHT = frozenset({Effect.CACHE_READ, Effect.CACHE_WRITE, Effect.FILE_WRITE, Effect.FILE_READ})
+_LIGHT = frozenset(
+    {
+        Effect.CACHE_READ,
+        Effect.CACHE_WRITE,
+        Effect.FILE_WRITE,
+        Effect.FILE_READ,
+        Effect.OBJECT_WRITE,
+        Effect.OBJECT_READ,
+    }
+)
 _SKIPPED = frozenset({Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR})
 
 
@@ -128,7 +137,7 @@ def is_token(site: CallSite, use: _Use, model: Model) -> bool:
 
 
 def _severity(use: _Use) -> Severity:
-    """A cache that never hits is slow; a record that is never found again is wrong."""
+    """A cache that never hits is slow, a second file is waste; a record that is never found again is wrong."""
     return Severity.MEDIUM if use.effect in _LIGHT else Severity.HIGH
 
 
