@@ -38,7 +38,11 @@ def edges_of(folder: Path) -> set[tuple[str, str]]:
 
 def _library(name: str) -> str:
     """The benchmark's way of naming what is built in."""
-    for own, theirs in (("builtins.dict.", "<**PyDict**>."), ("builtins.str.", "<**PyStr**>."), ("builtins.list.", "<**PyList**>.")):
+    for own, theirs in (
+        ("builtins.dict.", "<**PyDict**>."),
+        ("builtins.str.", "<**PyStr**>."),
+        ("builtins.list.", "<**PyList**>."),
+    ):
         if name.startswith(own):
             return theirs + name.removeprefix(own)
     return name.replace("builtins.", "<builtin>.", 1)
@@ -73,7 +77,9 @@ def main() -> None:
         if show and found != wanted:
             print(graph.parent.relative_to(root), "missed", sorted(wanted - found), "extra", sorted(found - wanted))
     for key, (right, found, wanted) in totals.items():
-        print(f"{key:16} precision {right}/{found} = {right / max(found, 1):.1%}  recall {right}/{wanted} = {right / max(wanted, 1):.1%}")
+        print(
+            f"{key:16} precision {right}/{found} = {right / max(found, 1):.1%}  recall {right}/{wanted} = {right / max(wanted, 1):.1%}"
+        )
 
 
 if __name__ == "__main__":

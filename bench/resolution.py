@@ -49,7 +49,9 @@ def row(name: str, folder: str) -> str:
 
 def main() -> None:
     """Print the table."""
-    print("| project | lines | calls | resolved | external effects | reached from an entry | entries | unresolved, by reason | seconds |")
+    print(
+        "| project | lines | calls | resolved | external effects | reached from an entry | entries | unresolved, by reason | seconds |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|---|---:|")
     for argument in sys.argv[1:]:
         name, _, folder = argument.partition("=")

@@ -23,7 +23,7 @@ PREFIX_EXCEPTIONS = {
 }
 
 COMMON_WORDS = {
-    "calendar", "csv", "email", "http", "json", "logging", "queue", "random", "requests", "schedule", "secrets",
+    "calendar", "concurrent", "csv", "datetime", "decorator", "docker", "fire", "kubernetes", "retry", "together", "whenever", "email", "http", "json", "logging", "queue", "random", "requests", "schedule", "secrets",
     "select", "signal", "socket", "ssl", "threading", "time", "traceback", "uuid", "warnings", "xml",
 }  # fmt: skip
 """Import roots that are also words of a sentence, so that a rule may say them."""

@@ -5,6 +5,11 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
+from roadworthy.advice.code import call_text, callee_text, written
+from roadworthy.advice.fixes import Place, fix
+from roadworthy.advice.idempotency import dedup
+from roadworthy.advice.patterns import best, cite
+from roadworthy.advice.stack import family_of
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 
@@ -16,48 +21,30 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
-# What each durable engine offers in place of randomness, the clock and direct work: its own documented names.
-_ENGINES: dict[str, tuple[str, str, str]] = {
-    "temporalio": (
-        "workflow.uuid4()",
-        "workflow.now()",
-        "await workflow.execute_activity({name}, …, start_to_close_timeout=…)",
-    ),
-    "restate": ("ctx.uuid()", "await ctx.time()", 'await ctx.run_typed("{name}", {name}, …)'),
-    "azure": ("context.new_guid()", "context.current_utc_datetime", 'yield context.call_activity("{name}", …)'),
-    "inngest": ("", "", 'await ctx.step.run("{name}", {name})'),
-    "dbos": ("", "", "a function decorated with `@DBOS.step()`"),
-    "hatchet_sdk": ("", "await ctx.aio_now()", "a task of its own: `await {name}_task.aio_run(…)`"),
-}
-
 
 def replay_safe(model: Model, effect: EffectAt, entry: Entry) -> str:
     """Take the value from the engine, or let a recorded step do the work."""
-    call = f"{flow.text_of(effect.site.fact.func, effect.site.function.scope)}()"
-    own_id, own_clock, step = _ENGINES.get(entry.source.partition(".")[0], ("", "", ""))
+    function = effect.function
     name = effect.name.rpartition(".")[2]
-    step = step.format(name=name) or "an activity or step"
-    recorded = f"make `{call}` inside a step, whose result the engine records, and use that result: {_code(step)}"
-    if effect.effect is Effect.RANDOM_VALUE and own_id:
-        text = f"Take the value from the engine, which gives the same one at each replay: `{own_id}`; or {recorded}."
-        if not _is_entry(model, effect):
-            text += f" `{effect.function.qualname}` is a helper: choose there, or let the workflow make the value and pass it in."
-        return text
-    if effect.effect is Effect.CLOCK_VALUE and own_clock:
-        return f"Read the engine's clock: `{own_clock}`; or {recorded}."
+    place = Place(
+        model, entry.function, None, (entry.source,), {"step": name if name.isidentifier() else function.name}
+    )
+    call = f"`{call_text(effect.site)}`"
+    step = place.pick("engine-step")
+    shown = step.code if step is not None else ""
+    recorded = f"make {call} inside a step, whose result the engine records{':' if shown else '.'}"
     if effect.effect is Effect.PROCESS_HASH:
         return "Use a digest that is the same in every process: `hashlib.sha256(value.encode()).hexdigest()`."
     if effect.effect is Effect.SLEEP:
         return "Wait with the engine's durable timer, which survives the process and costs no thread."
-    return recorded[:1].upper() + recorded[1:] + "."
-
-
-def _is_entry(model: Model, effect: EffectAt) -> bool:
-    return bool(model.entries.at(effect.function))
-
-
-def _code(text: str) -> str:
-    return text if "`" in text or text.startswith("an ") else f"`{text}`"
+    topic = {Effect.RANDOM_VALUE: "engine-random", Effect.CLOCK_VALUE: "engine-clock"}.get(effect.effect)
+    own = place.pick(topic) if topic is not None else None
+    if own is None:
+        return fix(f"{recorded[:1].upper()}{recorded[1:]}", "", shown)
+    if function is entry.function:
+        return fix("Take the value from the engine, which gives the same one at each replay:", "", own.code)
+    helper = f"`{function.qualname}` is a helper: let the workflow make the value and pass it in."
+    return fix(f"Take the value from the engine, which gives the same one at each replay. {helper}", "", own.code)
 
 
 def with_snippet(text: str, snippet: str) -> str:
@@ -95,10 +82,10 @@ def stable_lookup(name: str) -> str:
     )
 
 
-def derived_id(model: Model, site: CallSite, ids: list[str], effect: EffectAt) -> str:
+def derived_id(model: Model, site: CallSite, ids: list[str], kind: str) -> str:
     """A name-based id in place of a random one."""
     maker = flow.text_of(site.fact.func, site.function.scope)
-    if effect.effect is Effect.OBJECT_WRITE and ids:
+    if kind == "object" and ids:
         return f"Name the object after what it holds: put `{ids[0]}` into the key in place of `{maker}()`, so that a repetition overwrites it."
     if ids:
         seed = f'f"{{{ids[0]}}}:…"' if len(ids) == 1 else f'f"{{{ids[0]}}}:{{{ids[1]}}}"'
@@ -124,65 +111,45 @@ def content_id(default: DefaultId) -> str:
 
 def claim_first(model: Model, function: Function, ids: list[str]) -> str:
     """Claim the work by a stable id before its effect."""
-    from_id = f"`{ids[0]}`" if ids else "the id of the event, message or row"
-    text = (
-        f"Claim the work by {from_id} before the effect and skip what is claimed already: a row under a unique constraint in the same "
-        "transaction, a conditional update whose row count is read, or SET NX with an expiry longer than the sender's retries."
-    )
-    key = ids[0] if ids else "event_id"
-    wait = "await " if function.is_async else ""
-    return with_snippet(
-        text,
-        f"""
-        if not {wait}redis.set(f"{function.name}:{{{key}}}", 1, nx=True, ex=7 * 24 * 3600):
-            return  # done, or being done, already
-        """,
+    return dedup(
+        model, function, f"`{ids[0]}`" if ids else "the id of the event, message or row", ids[0] if ids else ""
     )
 
 
 def execution_id(model: Model, effect: EffectAt, argument: str, ids: list[str]) -> str:
     """Start an execution or a job under an id made of business keys."""
-    what = (ids[0] if ids else effect.function.name).partition("[")[0].partition(".")[0].removesuffix("_id")
-    note = _CONFLICT.get(effect.name.partition(".")[0], "")
+    place = Place(model, effect.function, effect.site, (effect.name,))
+    conflict = place.pick("engine-conflict")
+    note = conflict.text if conflict is not None else ""
     if not ids:
-        return (
-            f"Pass `{argument}` and make it of what is started: kind and id of the entity, with the day or the attempt where the same one may "
-            f"rightly run again. {note}".strip()
+        text = (
+            f"Pass `{argument}` and make it of what is started: kind and id of the entity, with the day or the attempt where the same one "
+            "may rightly run again."
         )
-    return with_snippet(
-        f"Make `{argument}` of what is started, so that a second start meets the first. {note}".strip(),
-        f'{argument}=f"{what}-{{{ids[0]}}}"',
-    )
-
-
-# What a second start under the same id does, engine by engine.
-_CONFLICT = {
-    "temporalio": (
-        "While an execution of this id runs, a second start raises `WorkflowAlreadyStartedError` (or joins it, with "
-        "`id_conflict_policy=USE_EXISTING`); once it has closed the same id may start again unless "
-        "`id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE` is given."
-    ),
-    "docket": "A key that is scheduled or running is not added again.",
-    "arq": "A job id that is queued, running or has a kept result is not enqueued again.",
-    "procrastinate": "A job whose lock waits in the queue already raises `AlreadyEnqueued`.",
-}
+        return fix(f"{text} {note}".strip())
+    what = ids[0].partition("[")[0].partition(".")[0].removesuffix("_id")
+    given = f'{argument}=f"{what}-{{{ids[0]}}}"'
+    text = f"Make `{argument}` of what is started, so that a second start meets the first. {note}".strip()
+    return fix(text, "", call_text(effect.site, [given], (argument,)))
 
 
 def safe_retry(model: Model, effect: EffectAt, ids: list[str]) -> str:
     """A key for the other side, or a retry that leaves the unsafe call out."""
     where = effect.row.key
-    call = f"{flow.text_of(effect.site.fact.func, effect.site.function.scope)}"
-    if where is not None:
+    site = effect.site
+    if where is not None and where.argument:
         source = f'f"{effect.function.name}-{{{ids[0]}}}"' if ids else "key"
         given = f'{where.argument}={{"{where.contains}": {source}}}' if where.contains else f"{where.argument}={source}"
         made = f"made of `{ids[0]}`" if ids else "made once, outside of the retry, and passed in"
-        return with_snippet(
-            f"Send a key {made}, the same for every attempt, so that the other side recognises a repetition.",
-            f"{call}(…, {given})",
-        )
+        own = best(model, "idempotency-key", effect.function, family_of(model, effect.name))
+        present = next((v for k, v in site.fact.kwargs if k == where.argument), None)
+        if where.contains and present is not None:
+            given = f'{where.argument}={{**{written(present, site.function)}, "{where.contains}": {source}}}'
+        text = f"Send a key {made}, the same for every attempt, so that the other side recognises a repetition."
+        return fix(text, cite(own, effect.function), call_text(site, [given], (where.argument,)))
     return (
-        f"Take `{call}()` out of what is retried, or record before each attempt what was done already and skip it. Retry only errors after which "
-        "it is certain that nothing was sent (connection refused, 429)."
+        f"Take `{callee_text(site)}()` out of what is retried, or record before each attempt what was done already and skip it. Retry only "
+        "errors after which it is certain that nothing was sent (connection refused, 429)."
     )
 
 
@@ -192,4 +159,17 @@ def methods(site: CallSite) -> str:
     return with_snippet(
         "Repeat only methods that are safe to repeat, and let calls that create pass an idempotency key before they are retried.",
         f'{keyword}=["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]',
+    )
+
+
+def stable_digest(model: Model, site: CallSite) -> str:
+    """A digest that is the same in every process."""
+    argument = flow.text_of(site.fact.args[0], site.function.scope) if site.fact.args else "value"
+    shown = argument if "…" not in argument and len(argument) < 40 else "value"
+    return with_snippet(
+        "Use a digest that is the same in every process; where a number is needed, take the first bytes of it.",
+        f"""
+        hashlib.sha256(str({shown}).encode()).hexdigest()
+        int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8]) >> 1  # as a positive 63-bit number
+        """,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from roadworthy.facts.schema import Expr
     from roadworthy.project.symbols import CallSite, Function
@@ -168,6 +168,12 @@ def apply_text(callee: str, args: Sequence[str], extra: Sequence[str] = (), widt
     return f"{callee}({', '.join([*_merged(shown), *extra])})"
 
 
+def inside(first: str, args: Sequence[str], width: int = WIDTH - 25) -> str:
+    """`first, args` for the inside of another call's brackets, kept short."""
+    text = apply_text("", [first, *args] if args else [first], width=width)[1:-1]
+    return text if text.startswith(first) else f"{first}, {GAP}"
+
+
 def _length(callee: str, args: Sequence[str], extra: Sequence[str]) -> int:
     return len(callee) + 2 + sum(len(arg) + 2 for arg in (*args, *extra))
 
@@ -181,17 +187,21 @@ def _merged(args: Sequence[str]) -> list[str]:
     return merged
 
 
-def signature_text(function: Function, width: int = WIDTH) -> str:
-    """`async def send(order_id, *, retry=False):` without annotations."""
+def signature_text(
+    function: Function, width: int = WIDTH, without: Collection[str] = (), is_async: bool | None = None
+) -> str:
+    """`async def send(order_id, *, retry=False):` without annotations and without some parameters."""
     names = []
     keyword_only = False
     for param in function.scope.params:
+        if param.name in without:
+            continue
         if param.kind == "keyword" and not keyword_only and not any(p.kind == "args" for p in function.scope.params):
             names.append("*")
             keyword_only = True
         stars = {"args": "*", "kwargs": "**"}.get(param.kind, "")
         default = f"={written(param.default, function.parent or function)}" if param.default is not None else ""
         names.append(f"{stars}{param.name}{default}")
-    define = "async def" if function.is_async else "def"
+    define = "async def" if (function.is_async if is_async is None else is_async) else "def"
     head = f"{define} {function.name}("
     return f"{head}{', '.join(names)}):" if len(head) + sum(len(n) + 2 for n in names) <= width else f"{head}{GAP}):"

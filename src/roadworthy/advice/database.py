@@ -2,147 +2,204 @@
 
 from __future__ import annotations
 
-from textwrap import dedent, indent
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.patterns import nearest
+from roadworthy.advice.code import GAP, call_text, written
+from roadworthy.advice.fixes import Place, fix, recipe_fix
+from roadworthy.advice.patterns import best, cite, shows
+from roadworthy.advice.stack import family_of
+from roadworthy.facts import schema as f
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from roadworthy.advice.patterns import Pattern
+    from roadworthy.project.database.access import Access
     from roadworthy.project.database.claims import Claim
+    from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import ClassInfo, Function
+
+_LONGEST_NAME = 36
+_STEPS = {"+=": "+", "-=": "-"}
 
 
 def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: str = "") -> str:
     """Declare a unique key, and build it without locking the table: the index first, then the constraint that uses it."""
-    names = [column.name if (column := table.column(name)) else name for name in columns]
-    attributes = [column.attribute if (column := table.column(name)) else name for name in columns]
-    name = f"uq_{table.name.rpartition('.')[2]}_{'_'.join(names)}"[:60]
-    where = f" WHERE {condition}" if condition else ""
-    index = f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table.name} ({', '.join(names)}){where}"
-    promote = f"ALTER TABLE {table.name} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}"
-    own = nearest(model, "unique", None)
-    text = f"Remove the duplicates, then make ({', '.join(names)}) unique without locking `{table.name}`: the index first, concurrently"
-    text += "." if condition else ", then the constraint that uses it."
-    return _with(text, own, _migration(model, table, attributes, name, index, "" if condition else promote, condition))
+    found = [table.column(name) for name in columns]
+    names = [column.name if column else name for column, name in zip(found, columns, strict=True)]
+    attributes = [column.attribute if column else name for column, name in zip(found, columns, strict=True)]
+    owner = table.model.name.lower() if table.model is not None else table.name.rpartition(".")[2]
+    extra = {
+        "table": table.name,
+        "columns": ", ".join(names),
+        "quoted": _quoted(names),
+        "fields": _quoted(attributes),
+        "constraint": _constraint(owner, attributes),
+        "model": table.model.name if table.model is not None else "",
+        "owner": owner,
+        "condition": condition,
+    }
+    place = Place(model, _scope_of(model, table), None, _mappers(table.model), extra)
+    own = best(model, "unique-migration", None, accept=lambda p: any(w in p.name.lower() for w in ("create", "add")))
+    return recipe_fix(place, "unique-partial" if condition else "unique", cite(own, None))
 
 
-def _migration(
-    model: Model, table: Table, attributes: list[str], name: str, index: str, promote: str, condition: str
+def _constraint(owner: str, attributes: list[str]) -> str:
+    """`uq_order_number`; where that is too long, without the table, or with as many columns as go."""
+    name = f"uq_{owner}_{'_'.join(attributes)}"
+    if len(name) > _LONGEST_NAME:
+        name = f"uq_{'_'.join(attributes)}"
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME].rpartition("_")[0]
+
+
+def _scope_of(model: Model, table: Table) -> Function:
+    return table.model.body if table.model is not None else model.symbols.functions[0]
+
+
+def _mappers(cls: ClassInfo | None) -> tuple[str, ...]:
+    """Library classes that map a class to rows."""
+    return cls.library_bases if cls is not None else ()
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def insert_or_find(
+    model: Model, table: Table, columns: tuple[str, ...], function: Function, access: Access | None = None
 ) -> str:
-    style = style_of(model, table)
-    if style == "meta" and table.model is not None:
-        fields = ", ".join(f'"{a}"' for a in attributes)
-        partial = f", condition=Q({condition})" if condition and " " not in condition else ""
-        constraint = f'models.UniqueConstraint(fields=[{fields}], name="{name}"{partial})'
-        lines = [f'migrations.RunSQL("{text}"),' for text in (index, promote) if text]
-        body = indent("\n".join(lines), " " * 16)
-        return f"""
-    # Meta.constraints: {constraint}
-    atomic = False
-    operations = [
-        migrations.SeparateDatabaseAndState(
-            state_operations=[migrations.AddConstraint("{table.model.name.lower()}", {constraint})],
-            database_operations=[\n{body}\n            ],
-        ),
-    ]"""
-    if style == "declarative":
-        listed = ", ".join(f'"{a}"' for a in attributes)
-        lines = [f'op.execute("{index}")']
-        tail = f'\n        op.execute("{promote}")' if promote else ""
-        return f"""
-    # __table_args__: UniqueConstraint({listed}, name="{name}")
-    def upgrade() -> None:
-        with op.get_context().autocommit_block():
-            {lines[0]}{tail}"""
-    return f"\n    {index};\n" + (f"    {promote};" if promote else "")
-
-
-def insert_or_find(model: Model, table: Table, columns: tuple[str, ...], function: Function) -> str:
-    """One statement that inserts or finds, in the style of the code at hand."""
-    style = style_of(model, table)
-    cls = table.model.name if table.model is not None else table.name
+    """One statement that inserts or finds, with the values of the insert at hand (`access`)."""
     attributes = [column.attribute if (column := table.column(name)) else name for name in columns]
-    wait = "await " if function.is_async else ""
-    given = ", ".join(f"{a}={a}" for a in attributes)
-    own = nearest(model, "upsert", function)
-    if style == "meta":
-        call = "aget_or_create" if function.is_async else "get_or_create"
-        snippet = f"row, created = {wait}{cls}.objects.{call}({given}, defaults={{…}})"
-    elif style == "declarative":
-        listed = ", ".join(f'"{a}"' for a in attributes)
-        snippet = f"""
-        {wait}session.execute(
-            insert({cls}).values({given}, …).on_conflict_do_nothing(index_elements=[{listed}])
-        )
-        row = ({wait}session.execute(select({cls}).where(…))).scalar_one()
-        """
-    else:
-        snippet = f"INSERT INTO {table.name} (…) VALUES (…) ON CONFLICT ({', '.join(columns)}) DO NOTHING"
-    text = "Let the database decide in one statement instead of looking first"
-    return _with(f"{text}; whoever comes second finds the row of the first.", own, snippet)
+    filled = _filled(table, access)
+    names_of = {name: next((k for k in filled if table.column(k) is table.column(name)), name) for name in attributes}
+    keys = [(names_of[name], filled.get(names_of[name], name)) for name in attributes]
+    rest = [(name, text) for name, text in filled.items() if name not in names_of.values()]
+    names = _mappers(table.model)
+    given = _within(keys, "{}={}")
+    others = _within(rest, "{}={}") if rest or access is not None else "**values"
+    defaults = _within(rest, '"{}": {}', 50, GAP) if rest else GAP if access is None else ""
+    extra = {
+        "model": table.model.name if table.model is not None else "",
+        "table": table.name,
+        "columns": ", ".join(columns),
+        "quoted": _quoted(attributes),
+        "kwargs": given,
+        "values": f"{given}, {others}" if others else given,
+        "get_or_create": "aget_or_create" if function.is_async else "get_or_create",
+        "defaults": f", defaults={{{defaults}}}" if defaults else "",
+    }
+    family = next((name for base in names if (name := family_of(model, base))), "")
+    place = Place(model, function, None, names, extra)
+    recipe = place.pick("insert-or-find")
+    code = recipe.code if recipe is not None else ""
+    own = best(model, "upsert", function, family, lambda p: shows(p, code)) if family else None
+    return recipe_fix(place, "insert-or-find", cite(own, function))
+
+
+def _filled(table: Table, access: Access | None) -> dict[str, str]:
+    """Attribute -> the value that the insert at hand gives it."""
+    if access is None or not access.filled:
+        return {}
+    written_as = {column: keyword for keyword, _ in access.site.fact.kwargs if (column := table.column(keyword))}
+    found: dict[str, str] = {}
+    for match in access.values:
+        column = table.column(match.column)
+        if match.value is not None:
+            name = column.attribute if column is not None else match.column
+            found[written_as.get(column, name) if column is not None else name] = _value(match)
+    return found
+
+
+def _value(match: Match) -> str:
+    text = written(match.value, match.scope)
+    return text if len(text) <= 30 else GAP
+
+
+def _within(pairs: list[tuple[str, str]], form: str, limit: int = 80, instead: str = "") -> str:
+    """Pairs in a form; where that is too long `instead`, or gaps for the values."""
+    text = ", ".join(form.format(name, value) for name, value in pairs)
+    if len(text) <= limit or instead:
+        return text if len(text) <= limit else instead
+    return ", ".join(form.format(name, GAP) for name, _ in pairs)
 
 
 def in_one_statement(model: Model, mutation: Mutation) -> str:
     """Let the database compute the new number."""
     function = mutation.function
-    own = nearest(model, "atomic-update", function)
-    wait = "await " if function.is_async else ""
+    step = _step(mutation)
+    extra = {
+        "key": mutation.owner,
+        "column": mutation.attribute,
+        "row": mutation.owner,
+        "model": mutation.model.name if mutation.model is not None else "",
+        "step": step,
+        "amount": step.removeprefix("+ "),
+        "update": "aupdate" if function.is_async else "update",
+    }
     if mutation.kind == "cache":
-        snippet = f"{wait}….incr({mutation.owner})"
-        return _with("Use the store's own increment, which is one step.", own, snippet)
-    name, row = mutation.attribute, mutation.owner
-    cls = mutation.model.name if mutation.model is not None else "…"
-    style = style_of(model, mutation.table) if mutation.table is not None else "meta"
-    if style == "declarative":
-        snippet = f"{wait}session.execute(update({cls}).where({cls}.id == {row}.id).values({name}={cls}.{name} + …))"
-        other = "or read the row with `with_for_update()` in the transaction that writes it"
-    else:
-        call = "aupdate" if function.is_async else "update"
-        snippet = f'{wait}{cls}.objects.filter(pk={row}.pk).{call}({name}=F("{name}") + …)'
-        other = "or read the row with `select_for_update()` in the transaction that saves it"
-    return _with(f"Let the database compute `{name}` in the statement that writes it ({other}).", own, snippet)
+        names = model.library_names(mutation.write) if mutation.write is not None else ()
+        place = Place(model, function, mutation.write, names, extra)
+        return recipe_fix(place, "increment-cache")
+    names = _mappers(mutation.model)
+    family = next((name for base in names if (name := family_of(model, base))), "")
+    own = best(model, "row-lock", function, family) if family else None
+    place = Place(model, function, None, names, extra)
+    filled = place.pick("increment")
+    if filled is None:
+        return cite(own, function)
+    held = ""
+    if own is not None:
+        use = own.near(function)
+        held = f"Or read the row for update, as `{own.name}` (`{use.path}:{use.line}`) does."
+    return fix(filled.text, held, filled.code, filled.recipe.language)
+
+
+def _step(mutation: Mutation) -> str:
+    """`+ amount` of the assignment; a gap where it is not seen."""
+    scope = mutation.function.scope
+    assign = next((a for a in scope.assigns if a.order == mutation.order), None)
+    if assign is None or assign.value is None:
+        return f"+ {GAP}"
+    if assign.op in _STEPS:
+        return f"{_STEPS[assign.op]} {written(assign.value, mutation.function)}"
+    value: f.Expr | None = assign.value
+    if isinstance(value, f.Name) and len(found := mutation.function.bindings.get(value.id, [])) == 1:
+        value = found[0].value
+    if isinstance(value, f.Bin) and value.op in {"+", "-"}:
+        return f"{value.op} {written(value.right, mutation.function)}"
+    return f"+ {GAP}"
 
 
 def claim(model: Model, found: Claim) -> str:
     """Take rows in the statement that marks them."""
     function = found.function
-    own = nearest(model, "claim", function)
-    wait = "await " if function.is_async else ""
-    cls = found.table.model.name if found.table.model is not None else found.table.name
-    name = found.column
-    if style_of(model, found.table) == "meta":
-        snippet = f"""
-        # {name}: the old state among the conditions, the new one as the value
-        if not {wait}{cls}.objects.filter(pk=row.pk, {name}=…).{"aupdate" if function.is_async else "update"}({name}=…):
-            continue  # somebody else has it
-        """
-    else:
-        snippet = f"""
-        rows = {wait}session.scalars(
-            select({cls}).where({cls}.{name} == …).limit(50).with_for_update(skip_locked=True)
-        )
-        # set `{name}` and commit before the work is done
-        """
-    text = f"Mark the row before the work, in one statement that names the old `{name}`, and go on only where it changed a row"
-    return _with(f"{text}; or read the rows with `FOR UPDATE SKIP LOCKED`.", own, snippet)
+    names = _mappers(found.table.model)
+    old = found.read.access.value_of(found.column)
+    extra = {
+        "model": found.table.model.name if found.table.model is not None else "",
+        "table": found.table.name,
+        "column": found.column,
+        "old": _value(old) if old is not None and old.value is not None and old.op == "eq" else GAP,
+        "new": _new_state(found),
+        "update": "aupdate" if function.is_async else "update",
+    }
+    family = next((name for base in names if (name := family_of(model, base))), "")
+    own = best(model, "row-lock", function, family, _skips_locked) if family else None
+    return recipe_fix(Place(model, function, None, names, extra), "claim", cite(own, function))
 
 
-def style_of(model: Model, table: Table) -> str:
-    """ "meta" for models with an inner Meta, "declarative" for mapped classes, "sql" for tables without a class."""
-    if table.model is None:
-        return "sql"
-    for base in table.model.library_bases:
-        for known in (base, *model.knowledge.type_bases(base)):
-            if model.knowledge.schema_rows(f"{known}.Meta.db_table"):
-                return "meta"
-    return "declarative"
+def _skips_locked(pattern: Pattern) -> bool:
+    """Only a lock that others step over is an example for a claim."""
+    return any(site is not None and "skip_locked" in call_text(site) for site in (use.site for use in pattern.uses))
 
 
-def _with(text: str, own: str, snippet: str) -> str:
-    """The sentence, the place to copy from, the snippet."""
-    body = dedent(snippet).strip("\n").rstrip()
-    parts = [text, own] if own else [text]
-    return " ".join(parts) + (f"\n```python\n{body}\n```" if body.strip() else "")
+def _new_state(found: Claim) -> str:
+    scope = found.function.scope
+    assigned = (a.value for a in scope.assigns if a.line == found.line and isinstance(a.target, f.Attr))
+    given = (v for k, v in (found.write.fact.kwargs if found.write is not None else ()) if k == found.column)
+    value = next((v for v in (*assigned, *given) if v is not None), None)
+    text = written(value, found.function)
+    return text if 0 < len(text) <= 40 else GAP

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import apply_text, argument_texts, call_text, signature_text
+from roadworthy.advice.code import GAP, apply_text, argument_texts, call_text, callee_text, signature_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 
 if TYPE_CHECKING:
@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 
 _LIVE = frozenset({
     "session", "db", "db_session", "request", "conn", "connection", "client", "cursor", "redis", "websocket", "response",
-    "background_tasks", "self", "loop", "executor",
+    "background_tasks", "self", "loop", "executor", "ctx",
 })  # fmt: skip
+
+
+_SENDS = (
+    Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.OBJECT_DELETE,
+)  # fmt: skip
+_WRITES = (Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_INCREMENT, Effect.SQL_DELETE)
+_RUNS_JOBS = frozenset({"job-queue", "durable"})
 
 
 def durable(model: Model, function: Function, work: str, callee: Function | None = None) -> str:
@@ -29,24 +36,59 @@ def durable(model: Model, function: Function, work: str, callee: Function | None
     callee = callee or _callee(model, function, name)
     args = _arguments(model, function, callee)
     bare = name.rpartition(".")[2]
+    job = best(model, "job", function)
+    launcher = _launcher(model, function)
+    if callee is not None and any(e.kind is EntryKind.JOB for e in model.entries.at(callee)):
+        started = _launch(launcher, function, bare, args) if launcher is not None else _start(model, job, bare, args)
+        return fix(
+            f"`{name}()` is a job already: start it as one, before success is told.", cite(launcher, function), started
+        )
+    text = f"Make `{name}()` a job, and start that before success is told."
+    lines = _job_lines(job, callee, bare)
+    if launcher is not None:
+        return fix(text, cite(launcher, function), "\n".join([*lines, _launch(launcher, function, bare, args)]))
+    started = _start(model, job, bare, args)
+    if lines and started:
+        return fix(text, cite(job, function), "\n".join([*lines, started]))
+    return recipe_fix(_work_place(model, function, callee, name, args), "durable")
+
+
+def _launcher(model: Model, function: Function) -> Pattern | None:
+    """The project's own helper that starts work, else a call of the job library that is given what to start."""
+    own = best(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
+    return own or best(model, "durable", function, accept=lambda p: p.definition is None and _takes_work(model, p))
+
+
+def _takes_work(model: Model, pattern: Pattern) -> bool:
+    """`queue.enqueue(work, …)`, `pool.enqueue_job("work", …)` of a library whose business it is."""
+    library = model.knowledge.library(pattern.family)
+    site = pattern.uses[0].site
+    if library is None or not _RUNS_JOBS & set(library.role) or site is None or not site.fact.args:
+        return False
+    rows = [row for name in model.library_names(site) for row in model.knowledge.spawners(name)]
+    return bool(rows) and not any(row.receiver for row in rows) and not isinstance(site.fact.args[0], f.Seq)
+
+
+def _work_place(model: Model, function: Function, callee: Function | None, name: str, args: list[str]) -> Place:
+    bare = name.rpartition(".")[2]
+    sources = (e.source for e in model.entries.all if e.kind in {EntryKind.JOB, EntryKind.DURABLE_WORKFLOW})
+    bare = bare if callee is not None else _written_work(function, bare)
     extra = {
         "work": bare,
         "work_args": ", ".join(args),
-        "work_call": apply_text(bare, args),
-        "work_signature": signature_text(callee) if callee is not None else f"def {bare}(…):",
+        "work_call": apply_text(name, args),
+        "work_signature": signature_text(callee, without=_LIVE) if callee is not None else f"def {bare}(…):",
     }
-    sources = (e.source for e in model.entries.all if e.kind in {EntryKind.JOB, EntryKind.DURABLE_WORKFLOW})
-    place = Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
-    launcher = best(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
-    job = best(model, "job", function)
-    text = f"Hand `{name}()` to the job system before success is told."
-    if launcher is not None:
-        code = [*_job_lines(job, callee, bare), _launch(launcher, function, bare, args)]
-        return fix(text, cite(launcher, function), "\n".join(code))
-    filled = place.pick("durable")
-    if job is not None and filled is not None and filled.code:
-        return fix(text, cite(job, function), filled.code)
-    return recipe_fix(place, "durable")
+    return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
+
+
+def _written_work(function: Function, name: str) -> str:
+    """The work as it is handed over here: `requests.post` for `post`."""
+    for site in function.calls:
+        for text in argument_texts(site):
+            if text.rpartition(".")[2] == name:
+                return text.rpartition("=")[2]
+    return name
 
 
 def _callee(model: Model, function: Function, name: str) -> Function | None:
@@ -58,26 +100,39 @@ def _arguments(model: Model, function: Function, callee: Function | None) -> lis
     """What the work is given here, without what lives only in this process."""
     edge = next((edge for edge in model.edges_from(function) if edge.callee is callee), None)
     if edge is None or callee is None:
-        return ["…"]
+        return [GAP]
     args = argument_texts(edge.site)
-    if callee.name != _last(edge.site.fact.func):
-        at = next((i for i, text in enumerate(args) if text.rpartition(".")[2] == callee.name), None)
-        args = args[at + 1 :] if at is not None else ["…"]
-    return [text for text in args if text.partition("=")[2] not in _LIVE and text not in _LIVE]
+    if callee.name not in callee_text(edge.site).split("."):
+        args = _passed_on(edge.site, callee.name, args)
+    params = [param.name for param in callee.scope.params if param.name not in {"self", "cls"}]
+    named = [
+        (text.partition("=")[0] if "=" in text else params[i] if i < len(params) else "", text)
+        for i, text in enumerate(args)
+    ]
+    return [text for param, text in named if param not in _LIVE and not {text, text.partition("=")[2]} & _LIVE]
 
 
-def _last(expr: f.Expr) -> str:
-    return expr.name if isinstance(expr, f.Attr) else expr.id if isinstance(expr, f.Name) else ""
+def _passed_on(site: CallSite, name: str, args: list[str]) -> list[str]:
+    """`Thread(target=f, args=(a, b))`, `add_task(f, a, b)`: what `f` is given."""
+    for keyword, value in site.fact.kwargs:
+        if keyword == "args" and isinstance(value, f.Seq):
+            return [written(item, site.function) for item in value.items]
+    at = next((i for i, text in enumerate(args) if text.rpartition(".")[2] == name), None)
+    if at is None:
+        return [GAP] if any("=" in text and text.rpartition(".")[2] != name for text in args) and len(args) > 1 else []
+    return args[at + 1 :]
 
 
 def _launch(launcher: Pattern, function: Function, work: str, args: list[str]) -> str:
     """The launcher applied to this work, as it is called nearest by."""
-    use = launcher.near(function.path)
+    use = launcher.near(function)
     name = launcher.name[:-2].rpartition(".")[2]
+    if launcher.definition is None:
+        name = launcher.name[:-2].lstrip(".")
     first: f.Expr | None = None
     keywords: set[str] = set()
     if use.site is not None:
-        name = call_text(use.site).partition("(")[0]
+        name = callee_text(use.site)
         first = use.site.fact.args[0] if use.site.fact.args else None
         keywords = {keyword for keyword, _ in use.site.fact.kwargs}
     what = f'"{work}"' if first is None or isinstance(first, f.Str) else work
@@ -86,17 +141,39 @@ def _launch(launcher: Pattern, function: Function, work: str, args: list[str]) -
     return f"{awaits}{apply_text(name, [what, *given])}"
 
 
+def _start(model: Model, job: Pattern | None, work: str, args: list[str]) -> str:
+    """The job started with the method by which the others are: `work.delay(…)`; empty where jobs are started otherwise."""
+    if job is None:
+        return ""
+    starts = best(
+        model, "durable", None, job.family, lambda p: p.definition is None and p.name.startswith(".") and bool(p.family)
+    )
+    use = starts.uses[0] if starts is not None else None
+    if starts is None or use is None or use.site is None:
+        return ""
+    keywords = {keyword for keyword, _ in use.site.fact.kwargs}
+    packed = bool(use.site.fact.args) and isinstance(use.site.fact.args[0], f.Seq)
+    given = args
+    if args and packed:
+        given = [f"({', '.join(args)},)"]
+    elif args and "args" in keywords:
+        given = [f"args=({', '.join(args)},)"]
+    awaits = "await " if use.site.fact.awaited else ""
+    return f"{awaits}{apply_text(f'{work}{starts.name[:-2]}', given)}"
+
+
 def _job_lines(job: Pattern | None, callee: Function | None, work: str) -> list[str]:
     """The definition of the work as a job, with the decorator that the others have."""
     if job is None or callee is None:
         return []
-    return [_usual_decorator(job, work), f"{signature_text(callee)} ...", ""]
+    is_async = None if any(use.in_async for use in job.uses) else False
+    return [_usual_decorator(job, work), f"{signature_text(callee, without=_LIVE, is_async=is_async)} ...", ""]
 
 
 def _usual_decorator(job: Pattern, work: str) -> str:
     """The decorator with the arguments that most jobs give it; what differs from job to job gets this one's name."""
     sites = [use.site for use in job.uses if use.site is not None]
-    if len(sites) * 2 < len(job.uses):
+    if len(sites) * 2 < len(job.uses) or not sites:
         return job.name
     given: dict[str, Counter[str]] = {}
     for site in sites:
@@ -106,14 +183,15 @@ def _usual_decorator(job: Pattern, work: str) -> str:
                 given.setdefault(keyword, Counter())[value] += 1
     shown = []
     for keyword, values in given.items():
-        if sum(values.values()) * 2 < len(sites):
+        value, count = min(values.items(), key=lambda item: (-item[1], item[0]))
+        known = sum(values.values())
+        if known * 2 < len(sites):
             continue
-        value, count = values.most_common(1)[0]
-        alike = count * 4 >= sum(values.values())
-        if not alike and not value.startswith('"'):
-            continue
-        shown.append(f"{keyword}={value}" if alike else f'{keyword}="{work}"')
-    return f"{job.name}({', '.join(shown)})"
+        if count * 3 >= known:
+            shown.append(f"{keyword}={value}")
+        elif value.startswith('"'):
+            shown.append(f'{keyword}="{work}"')
+    return apply_text(job.name, shown)
 
 
 def keep_task(model: Model, site: CallSite) -> str:
@@ -126,22 +204,50 @@ def keep_task(model: Model, site: CallSite) -> str:
 
 
 def on_commit(model: Model, site: CallSite, call: str) -> str:
-    """Send after the transaction has committed."""
+    """Send after the transaction has committed; where the call also writes, at the place in it that sends."""
     guard = model.transaction_over(site)
     names: tuple[str, ...] = (guard.name,) if guard is not None else ()
     if guard is not None and guard.form == "framework":
         names = tuple(entry.source for entry in model.entries.at(site.function))
-    args = argument_texts(site)
-    called = call_text(site)
-    in_loop = flow.loop_of(site.function.scope, site.fact.region) is not None
-    deferred = f"partial({', '.join([called.partition('(')[0], *args])})" if in_loop else f"lambda: {called}"
-    place = Place(model, site.function, site, names, {"deferred": deferred})
-    own = best(model, "on-commit", site.function, accept=lambda p: p.definition is not None)
+    if guard is None:
+        names = tuple(dict.fromkeys(effect.name for effect in model.effects_under(site.function, *_WRITES)))[:3]
+    if site.fact.use == "raised":
+        return f"Leave the transaction first: raise `{call}` behind the block that opens it."
+    inner = _sender(model, site)
+    sends = inner or site
+    place = Place(model, sends.function, sends, names, {"deferred": _deferred(sends)})
+    own = best(model, "on-commit", sends.function, accept=lambda p: p.definition is not None)
+    where = f"`{sends.function.qualname}()` (`{sends.path}:{sends.line}`)" if inner is not None else ""
     if own is not None:
-        return fix(f"Send `{call}` after the commit.", cite(own, site.function), f"{own.name[:-2]}({deferred})")
+        text = f"Send `{call}` after the commit." if not where else f"Send after the commit, in {where}."
+        return fix(text, cite(own, sends.function), f"{own.name[:-2]}({_deferred(sends)})")
     families = place.situation.libraries
-    example = best(model, "on-commit", site.function, accept=lambda p: p.family in families)
-    return recipe_fix(place, "on-commit", cite(example, site.function))
+    example = best(model, "on-commit", sends.function, accept=lambda p: p.family in families)
+    filled = place.pick("on-commit")
+    if not where or filled is None:
+        return recipe_fix(place, "on-commit", cite(example, sends.function))
+    text = f"`{callee_text(site)}()` also writes: defer only what {where} sends{':' if example is None else '.'}"
+    return fix(text, cite(example, sends.function), filled.code)
+
+
+def _sender(model: Model, site: CallSite) -> CallSite | None:
+    """The call further in that sends, where the call at hand does not send itself and writes rows too."""
+    if any(effect.effect in _SENDS for effect in model.effects_at(site)):
+        return None
+    sent = model.effects_through(site, *_SENDS)
+    if not sent or not model.effects_through(site, *_WRITES):
+        return None
+    return min(sent, key=lambda effect: (_SENDS.index(effect.effect), effect.site.path, effect.site.line)).site
+
+
+def _deferred(site: CallSite) -> str:
+    """The call as a callable: itself where it takes nothing, a partial in loops, where a lambda would see the last round."""
+    args = argument_texts(site)
+    if not args:
+        return callee_text(site)
+    if flow.loop_of(site.function.scope, site.fact.region) is not None:
+        return apply_text("partial", [callee_text(site), *args], width=80)
+    return f"lambda: {call_text(site, width=80)}"
 
 
 def atomic_write(model: Model, function: Function, target: str) -> str:

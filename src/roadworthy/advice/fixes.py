@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import argument_texts, call_text, callee_text, signature_text
+from roadworthy.advice.code import apply_text, argument_texts, call_text, callee_text, signature_text
 from roadworthy.advice.shelf import Filled, Situation, choose
 from roadworthy.advice.stack import family_of, logger_of, stack_of
 
@@ -34,14 +34,14 @@ class Place:
         names = tuple(dict.fromkeys((*self.names, *of_site)))
         families = tuple(dict.fromkeys(f for f in (family_of(model, name) for name in names) if f))
         stack = stack_of(model)
-        return Situation(families, names, frozenset(stack.uses), self.function.is_async, stack.python)
+        return Situation(families, names, frozenset(stack.uses) | stack.required, self.function.is_async, stack.python)
 
     @cached_property
     def filling(self) -> dict[str, str]:
         """The holes that every recipe may use."""
         found = {
-            "name": self.function.name,
-            "signature": signature_text(self.function),
+            "name": self.function.name if self.function.kind == "function" else self.function.qualname.strip("<>"),
+            "signature": signature_text(self.function) if self.function.kind == "function" else "",
             "await_": "await " if self.function.is_async else "",
             "logger": logger_of(self.model, self.function),
         }
@@ -49,8 +49,10 @@ class Place:
             awaits = "await " if self.site.fact.awaited else ""
             found |= {
                 "callee": callee_text(self.site),
+                "what": _plain(callee_text(self.site)),
+                "bare": call_text(self.site),
                 "call": awaits + call_text(self.site),
-                "args": ", ".join(argument_texts(self.site)),
+                "args": apply_text("", argument_texts(self.site), width=70)[1:-1],
             }
         return found | self.extra
 
@@ -59,13 +61,18 @@ class Place:
         return choose(topic, self.situation, self.filling)
 
 
+def _plain(callee: str) -> str:
+    """A callee that may stand in a message."""
+    return callee if all(part.isidentifier() for part in callee.split(".")) else callee.rpartition(".")[2].strip("()")
+
+
 def fix(text: str, cited: str = "", code: str = "", language: str = "python") -> str:
     """The sentence, the place to copy from, the snippet."""
     prose = " ".join(part for part in (text, cited) if part)
     body = code.strip("\n")
-    if body and cited and prose.endswith("."):
-        return f"{prose}\n```{language}\n{body}\n```"
-    return f"{prose}\n```{language}\n{body}\n```" if body else prose
+    if not body:
+        return f"{prose[:-1]}." if prose.endswith(":") else prose
+    return f"{prose}\n```{language}\n{body}\n```"
 
 
 def recipe_fix(place: Place, topic: str, cited: str = "") -> str:

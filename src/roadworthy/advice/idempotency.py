@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import call_text
+from roadworthy.advice.code import GAP, apply_text, call_text, callee_text, written
+from roadworthy.advice.database import unique_key
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import best, cite
-from roadworthy.advice.stack import family_of, stack_of
+from roadworthy.advice.patterns import best, cite, shows
+from roadworthy.advice.stack import family_of
 from roadworthy.knowledge.vocabulary import Effect
 
 if TYPE_CHECKING:
-    from roadworthy.project.database.tables import Table
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
@@ -22,25 +22,46 @@ _SQL = (
     Effect.COMMIT,
 )  # fmt: skip
 _LONGEST_NAME = 60
+_INBOX = re.compile(
+    r"(Processed|Received|Incoming|Webhook|Inbox|Idempot|External).*|.*(WebhookEvent|EventLog|WebhookDelivery)$"
+)
+_EVENT_ID = re.compile(r"(event|message|delivery|external|request|idempotency)_?(id|key)$")
 
 
 def upsert(model: Model, effect: EffectAt, key: str, columns: tuple[str, ...] = ()) -> str:
     """Make a repeated insert converge on a unique key."""
     columns = columns or _columns_in(key)
-    shown = ", ".join(columns)
+    given = {k: written(v, effect.function) for k, v in effect.site.fact.kwargs if k != "**"}
     extra = {
         "model": effect.model.name if effect.model is not None else "",
         "table": _table_name(model, effect),
-        "columns": shown,
-        "kwargs": ", ".join(f"{column}={column}" for column in columns),
+        "columns": ", ".join(columns),
         "quoted": ", ".join(f'"{column}"' for column in columns),
+        "kwargs": ", ".join(f"{column}={GAP}" for column in columns),
+        "find_or_create": _find_or_create(effect, columns, given),
+        "values": ", ".join(f"{name}={text}" for name, text in given.items()) or "…",
     }
     place = Place(model, effect.function, effect.site, (effect.name,), extra)
-    own = best(model, "upsert", effect.function, family_of(model, effect.name))
-    if place.pick("upsert") is None:
+    filled = place.pick("upsert")
+    code = filled.code if filled is not None else ""
+    own = best(model, "upsert", effect.function, family_of(model, effect.name), lambda p: not code or shows(p, code))
+    if filled is None:
         text = f"Insert by {key}, with a unique constraint on it, and let the repetition update or do nothing."
         return fix(text, cite(own, effect.function))
     return recipe_fix(place, "upsert", cite(own, effect.function))
+
+
+def _find_or_create(effect: EffectAt, columns: tuple[str, ...], given: dict[str, str]) -> str:
+    """`Order.objects.get_or_create(number=number, defaults={"email": email})` for `Order.objects.create(…)`."""
+    owner, _, method = callee_text(effect.site).rpartition(".")
+    if method not in {"create", "acreate"} or not columns or not set(columns) <= set(given):
+        return ""
+    keys = [f"{name}={given[name]}" for name in columns]
+    rest = [f'"{name}": {text}' for name, text in given.items() if name not in columns]
+    defaults = ", ".join(rest)
+    found = [f"defaults={{{defaults if len(defaults) <= 60 else GAP}}}"] if rest else []
+    prefix, awaits = ("a", "await ") if method == "acreate" else ("", "")
+    return f"{awaits}{apply_text(f'{owner}.{prefix}get_or_create', [*keys, *found])}"
 
 
 def _columns_in(key: str) -> tuple[str, ...]:
@@ -60,12 +81,35 @@ def _table_name(model: Model, effect: EffectAt) -> str:
     return found.group(1) if found else ""
 
 
-def dedup(model: Model, function: Function, key: str) -> str:
-    """Claim an event or message id before its effect."""
+def dedup(model: Model, function: Function, key: str, value: str = "") -> str:
+    """Claim an event or message before its effect, by `key` in words and `value` in code."""
     own = best(model, "dedup", function)
-    return recipe_fix(
-        Place(model, function, None, _orm_names(model, function), {"key": key}), "dedup", cite(own, function)
-    )
+    if own is None:
+        own_table = _claim_table(model, function)
+        claim, column, place_of = own_table or ("ProcessedEvent", "event_id", "")
+    else:
+        claim, column, place_of = "ProcessedEvent", "event_id", ""
+    cited = cite(own, function) or (f"`{claim}` (`{place_of}`) has a unique `{column}` for it." if place_of else "")
+    extra = {"key": key, "value": value or "event_id", "claim": claim, "column": column, "scope": function.name}
+    return recipe_fix(Place(model, function, None, _orm_names(model, function), extra), "dedup", cited)
+
+
+def _claim_table(model: Model, function: Function) -> tuple[str, str, str] | None:
+    """A model of the project whose rows stand for events or messages that came in: (class, unique column, place)."""
+    here = function.path.partition("/")[0]
+    found = []
+    for table in model.schema.tables:
+        cls = table.model
+        if cls is None or not _INBOX.search(cls.name) or not model.is_reviewed(cls.path):
+            continue
+        for key in table.keys:
+            column = table.column(key.columns[0]) if len(key.columns) == 1 and key.in_force else None
+            if key.kind == "unique" and column is not None and _EVENT_ID.search(column.name):
+                found.append((cls.path.partition("/")[0] != here, cls.path, cls.line, cls.name, column.attribute))
+    if not found:
+        return None
+    _, path, line, name, attribute = min(found)
+    return name, attribute, f"{path}:{line}"
 
 
 def _orm_names(model: Model, function: Function) -> tuple[str, ...]:
@@ -123,33 +167,6 @@ def lock(model: Model, function: Function, effect: EffectAt | None = None) -> st
 def unique(model: Model, table: str, columns: tuple[str, ...]) -> str:
     """Add a unique constraint in the form that is safe on a live database."""
     found = model.schema.table(table)
-    constraint = f"uq_{table}_{'_'.join(columns)}".replace(".", "_")[:_LONGEST_NAME]
-    extra = {
-        "table": table,
-        "columns": ", ".join(columns),
-        "quoted": ", ".join(f'"{column}"' for column in columns),
-        "constraint": constraint,
-    }
-    function = found.model.body if found is not None and found.model is not None else model.functions[0]
-    names = found.model.library_bases if found is not None and found.model is not None else ()
-    place = Place(model, function, None, (*names, *_migration_tool(model, found)), extra)
-    return recipe_fix(
-        place,
-        "unique",
-        cite(
-            best(
-                model, "unique-migration", None, accept=lambda p: "create" in p.name.lower() or "add" in p.name.lower()
-            ),
-            None,
-        ),
-    )
-
-
-def _migration_tool(model: Model, table: Table | None) -> tuple[str, ...]:
-    uses = {
-        family
-        for module in model.symbols.modules
-        for family in ("alembic",)
-        if model.roles.get(module.path) == "migration"
-    }
-    return ("alembic.op",) if uses and "alembic" in stack_of(model).uses else ()
+    if found is not None:
+        return unique_key(model, found, columns)
+    return f"Remove the duplicates from `{table}`, then make ({', '.join(columns)}) unique in the model and in a migration."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from roadworthy.advice.code import call_text
+from roadworthy.advice.code import GAP, call_text, callee_text
 from roadworthy.advice.mining import MINERS
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Use:
     text: str  # the code there, where it is not the call
     in_async: bool
     tool: bool  # a script for developers or operators: a poor example
+    on: tuple[str, ...] = ()  # exceptions it is for there
 
     @property
     def shape(self) -> str:
@@ -46,7 +47,7 @@ class Pattern:
     family: str  # what it fits; "" anything
     definition: Function | None  # the project's own helper
     uses: tuple[Use, ...]  # by place
-    on: tuple[str, ...] = ()
+    example: bool = False  # named after the function in which it stands
 
     @property
     def path(self) -> str:
@@ -63,16 +64,32 @@ class Pattern:
         """Is it used by scripts only?"""
         return all(use.tool for use in self.uses)
 
-    def near(self, path: str) -> Use:
-        """The use nearest to the file `path`."""
-        here = path.split("/")
-        return min(self.uses, key=lambda use: (use.tool, -_shared(here, use.path.split("/")), use.path, use.line))
+    def near(self, function: Function | None, wanted: Callable[[Use], bool] | None = None) -> Use:
+        """The use nearest to a function, outside of itself where there is one, and one that is wanted before others."""
+        if function is None:
+            return self.uses[0]
+        here = function.path.split("/")
+        return min(
+            self.uses,
+            key=lambda use: (
+                wanted is not None and not wanted(use), use.tool, decorates(use, function), -_shared(here, use.path.split("/")), use.path, use.line,
+            ),
+        )  # fmt: skip
 
     def suits(self, function: Function | None) -> bool:
-        """Can code in `function` use it: is it written for sync or async code as that is?"""
-        if function is None or self.definition is None:
+        """Can code in `function` use it: written for sync or async code as that is, and, a method, at hand there?"""
+        helper = self.definition
+        if function is None or helper is None:
             return True
+        foreign = helper.is_method and not (function.cls is not None and helper.cls in function.cls.mro)
+        if foreign and all(use.path == helper.path for use in self.uses):
+            return False
         return any(use.in_async == function.is_async for use in self.uses)
+
+
+def decorates(use: Use, function: Function) -> bool:
+    """Is a use a decorator of this very function?"""
+    return use.path == function.path and use.line in (function.line, *function.scope.decorator_lines)
 
 
 class Patterns:
@@ -88,11 +105,10 @@ class Patterns:
         for (kind, name, family, _), found in groups.items():
             places = {(s.path, s.line): s for s in found}
             uses = tuple(
-                Use(p, n, places[p, n].site, places[p, n].shape, places[p, n].in_async, is_tool(p))
-                for p, n in sorted(places)
+                Use(p, n, s.site, s.shape, s.in_async, is_tool(p), s.on)
+                for (p, n), s in sorted(places.items(), key=lambda item: item[0])
             )
-            on = tuple(dict.fromkeys(name for s in found for name in s.on))
-            self.by_kind[kind].append(Pattern(kind, name, family, found[0].definition, uses, on))
+            self.by_kind[kind].append(Pattern(kind, name, family, found[0].definition, uses, found[0].example))
         for patterns in self.by_kind.values():
             patterns.sort(key=lambda p: (p.tool, -len(p.uses), p.path, p.line))
 
@@ -105,6 +121,7 @@ class Patterns:
             for pattern in self.by_kind.get(kind, ())
             if (not family or not pattern.family or pattern.family == family)
             and pattern.suits(function)
+            and (function is None or not all(decorates(use, function) for use in pattern.uses))
             and (accept is None or accept(pattern))
         ]
         if function is None:
@@ -133,6 +150,10 @@ def _shared(a: list[str], b: list[str]) -> int:
     return count
 
 
+_TOOLS = frozenset(
+    {"dev", "tools", "scripts", "hack", "ci", "bin", "contrib", "examples"}
+)  # folders of developers' tools
+
 _MINED: WeakKeyDictionary[Model, Patterns] = WeakKeyDictionary()
 
 
@@ -141,7 +162,7 @@ def mine(model: Model) -> Patterns:
     known = _MINED.get(model)
     if known is None:
         seen = [one for miner in MINERS for one in miner(model)]
-        known = _MINED[model] = Patterns(seen, model.is_script)
+        known = _MINED[model] = Patterns(seen, lambda path: model.is_script(path) or path.partition("/")[0] in _TOOLS)
     return known
 
 
@@ -160,15 +181,25 @@ def cite(pattern: Pattern | None, function: Function | None) -> str:
     """A sentence that names a pattern, its place and how often it is used; empty for None."""
     if pattern is None:
         return ""
-    path = function.path if function is not None else ""
     count = len(pattern.uses)
     if pattern.definition is not None:
         often = f", used at {count} places" if count > 1 else ""
         return f"`{pattern.name}` (`{pattern.path}:{pattern.line}`{often}) is how this code base does it."
-    use = pattern.near(path)
+    use = pattern.near(function)
+    place = f"`{use.path}:{use.line}`"
+    if pattern.example:
+        return f"`{pattern.name}` ({place}) does it so."
     often = f", one of {count} places" if count > 1 else ""
-    shown = use.shape if use.shape and len(use.shape) <= 90 and "`" not in use.shape else pattern.name
-    return f"As in this code base: `{shown}` (`{use.path}:{use.line}`{often})."
+    plain = use.shape and len(use.shape) <= 90 and "`" not in use.shape and f"{GAP}." not in use.shape
+    shown = use.shape if plain else pattern.name
+    return f"As in this code base: `{shown}` ({place}{often})."
+
+
+def shows(pattern: Pattern, code: str) -> bool:
+    """Does a pattern use the method that a snippet uses, or its sister (`update_or_create` for `get_or_create`)?"""
+    site = pattern.uses[0].site
+    method = callee_text(site).rpartition(".")[2] if site is not None else ""
+    return bool(method) and f"{'_'.join(method.split('_')[-2:])}(" in code
 
 
 def nearest(model: Model, kind: str, function: Function | None, family: str = "") -> str:

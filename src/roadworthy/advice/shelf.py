@@ -19,31 +19,49 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COMMON = frozenset({"callee", "call", "args", "name", "signature", "await_", "logger"})
+_COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger"})
+_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "defaults"})
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
     "timeout-outside": frozenset({"seconds"}),
-    "retry": frozenset({"errors", "attempts"}),
-    "retry-client": frozenset({"attempts"}),
-    "retry-job": frozenset({"errors", "attempts", "decorator"}),
-    "backoff": frozenset(),
+    "retry": frozenset({"errors", "caught", "attempts"}),
+    "retry-client": frozenset({"errors", "caught", "attempts"}),
+    "retry-job": frozenset({"errors", "caught", "attempts"}),
+    "retry-end": frozenset(),
+    "retry-wait": frozenset(),
+    "engine-random": frozenset(),
+    "engine-clock": frozenset(),
+    "engine-step": frozenset({"step"}),
+    "engine-conflict": frozenset(),
+    "read-results": frozenset({"results"}),
+    "backoff": frozenset({"caught"}),
     "jitter": frozenset({"delay"}),
     "durable": frozenset({"work", "work_call", "work_args", "work_signature", "decorator"}),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
-    "upsert": frozenset({"model", "table", "columns", "kwargs", "quoted", "values"}),
-    "dedup": frozenset({"key"}),
+    "upsert": frozenset({"model", "table", "columns", "quoted", "values", "kwargs", "find_or_create"}),
+    "dedup": frozenset({"key", "value", "scope", "claim", "column"}),
     "deterministic-id": frozenset({"parts", "holes"}),
     "idempotency-key": frozenset({"parameter", "key"}),
-    "off-loop": frozenset({"moved"}),
+    "off-loop": frozenset({"moved", "partial"}),
+    "off-loop-instead": frozenset({"moved"}),
+    "async-twin": frozenset(),
+    "sync-handler": frozenset(),
     "log-and-raise": frozenset({"errors"}),
     "isolate": frozenset(),
     "atomic-write": frozenset({"target"}),
     "shutdown": frozenset(),
     "lock": frozenset({"model", "table", "lookup", "column"}),
-    "unique": frozenset({"model", "table", "columns", "quoted", "constraint", "app"}),
-    "bounded": frozenset({"work_call", "item", "items"}),
+    "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner"}),
+    "unique-partial": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition"}),
+    "insert-or-find": frozenset(
+        {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
+    ),
+    "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
+    "increment": frozenset({"model", "row", "column", "step", "update"}),
+    "increment-cache": frozenset({"key", "amount"}),
+    "bounded": frozenset({"work_call", "item", "items", "gather"}),
 }
 """Every topic and the holes that it can fill beside the common ones."""
 
@@ -53,7 +71,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     topic: str
     library: tuple[str, ...] = ()  # distributions of the call, transaction or entry at hand; none: any
-    uses: tuple[str, ...] = ()  # the project uses one of these; none: no matter
+    uses: tuple[str, ...] = ()  # the project imports or requires one of these; none: no matter
     names: tuple[str, ...] = ()  # library names at hand, fnmatch patterns; none: any
     is_async: bool | None = msgspec.field(name="async", default=None)  # of the function at hand
     python: str = ""  # the lowest version of Python
@@ -134,10 +152,10 @@ class Filled:
 def choose(topic: str, situation: Situation, filling: Mapping[str, str]) -> Filled | None:
     """The first recipe of a topic that fits the situation and whose holes are all filled."""
     for recipe in shelves()[topic]:
-        if fits(recipe, situation) and all(filling.get(hole) for hole in holes(recipe)):
+        if fits(recipe, situation) and all(filling.get(hole) or hole in _MAY_BE_EMPTY for hole in holes(recipe)):
             text = Template(recipe.text).substitute(filling)
             code = Template(recipe.code.strip("\n")).substitute(filling)
-            return Filled(recipe, text, code)
+            return Filled(recipe, text, code.replace(", )", ")"))
     return None
 
 

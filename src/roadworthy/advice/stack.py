@@ -25,6 +25,7 @@ class Stack:
     uses: dict[str, int]
     by_path: dict[str, frozenset[str]]
     python: tuple[int, ...]
+    required: frozenset[str] = frozenset()  # named by the project's own requirement files, imported or not
 
     def near(self, path: str) -> frozenset[str]:
         """What the file itself imports."""
@@ -53,7 +54,15 @@ def _build(model: Model) -> Stack:
         by_path[module.path] = found
         if not model.is_script(module.path):
             counts.update(found)
-    return Stack(dict(sorted(counts.items())), by_path, _python(model))
+    return Stack(dict(sorted(counts.items())), by_path, _python(model), frozenset(_required(model)))
+
+
+def _required(model: Model) -> Iterator[str]:
+    """What requirement files name. Of a lock, which names what others need too, only drivers of databases."""
+    for name, places in model.versions.known.items():
+        library = model.knowledge.library(name)
+        if any(not place.locked for place in places) or (library is not None and "sql-driver" in library.role):
+            yield name
 
 
 def _imported(model: Model, module: Module, names: dict[str, str]) -> Iterator[str]:

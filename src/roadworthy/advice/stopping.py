@@ -74,6 +74,29 @@ def close_at_end(model: Model, function: Function, name: str, closers: tuple[str
     )
 
 
+def close_member(stop: Function, members: tuple[str, ...], closers: tuple[str, ...]) -> str:
+    """Flush and close forgotten members where the others are closed."""
+    word = "await " if stop.is_async else ""
+    lines = "\n".join(f"{word}self.{member}.{closer}()" for member in members for closer in closers[:2])
+    return _with(f"Flush and close it in `{stop.name}()` as well.", "", lines)
+
+
+def close_owned(owner: str, name: str, closers: tuple[str, ...]) -> str:
+    """Give the owning class a way to close, and call it."""
+    body = "\n    ".join(f"{name}.{closer}()" for closer in closers[:2])
+    return _with(
+        f"Give `{owner}` a `close()` and call it when the process stops, after the last use.",
+        "",
+        f"def close(self):\n    {body}",
+    )
+
+
+def close_at_exit(name: str, closers: tuple[str, ...]) -> str:
+    """Flush an object that lives as long as the process."""
+    text = f"Flush `{name}` when the process stops, in the shutdown hook of the server or at exit; `atexit` runs only if SIGTERM is handled."
+    return _with(text, "", f"atexit.register({name}.{closers[0]})")
+
+
 def _with(text: str, own: str, snippet: str) -> str:
     """The sentence, the place to copy from, the snippet."""
     body = dedent(snippet).strip()

@@ -126,6 +126,27 @@ def model(
 
 @app.command()
 @guarded
+def patterns(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project; none: the current one.", show_default=False)
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", metavar="FORMAT", help="terminal, markdown or json.")
+    ] = "terminal",
+    jobs: Jobs = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """List what the code base does right already, with counts and places: what fixes refer to."""
+    from roadworthy.faces.asking import patterns_text
+    from roadworthy.faces.output import print_text
+
+    text, status = patterns_text(path, format_, jobs=jobs, no_cache=no_cache)
+    print_text(text, machine=format_ != "terminal")
+    raise Finished(status)
+
+
+@app.command()
+@guarded
 def rules() -> None:
     """List the rules."""
     from roadworthy.faces.asking import rules_text
@@ -136,12 +157,24 @@ def rules() -> None:
 
 @app.command()
 @guarded
-def explain(rule: Annotated[str, typer.Argument(metavar="RULE")]) -> None:
-    """Print the documentation of a rule."""
-    from roadworthy.faces.asking import explanation
+def explain(
+    name: Annotated[str, typer.Argument(metavar="RULE|FINGERPRINT")],
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The project of a finding.", show_default=False)
+    ] = None,
+    jobs: Jobs = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """Print the documentation of a rule, or everything known about one finding (by its fingerprint)."""
+    from roadworthy.faces.asking import FINGERPRINT, explanation, finding_text
     from roadworthy.faces.output import print_text
 
-    print_text(explanation(rule))
+    if not FINGERPRINT.fullmatch(name):
+        print_text(explanation(name))
+        return
+    text, status = finding_text(name, path, jobs=jobs, no_cache=no_cache)
+    print_text(text)
+    raise Finished(status)
 
 
 @app.command()

@@ -42,6 +42,7 @@ ROLES = frozenset(
         "mail",
         "sms",
         "chat",
+        "browser",
         "saas",
         "observability",
         "logging",

@@ -19,8 +19,10 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import CallSite, Function
 
 _TYPING = ("typing.", "typing_extensions.", "collections.abc.", "types.")
 _UNWRAPPED = frozenset({
@@ -133,6 +135,26 @@ class AnnotationReader:
                 if found:
                     return found
         return UNKNOWN
+
+    def injections(self, function: Function) -> Iterator[CallSite]:
+        """The calls in defaults and annotations of a function's parameters that dependency injection runs."""
+        outer = function.parent
+        if outer is None:
+            return
+        for param in function.scope.params:
+            if isinstance(param.default, f.CallRef):
+                yield outer.calls[param.default.index]
+            annotation, where = param.annotation, outer
+            if isinstance(annotation, f.Name | f.Attr):
+                annotation, where = self._evaluator.names.alias(annotation, outer) or (annotation, outer)
+            if (
+                isinstance(annotation, f.Sub)
+                and _bare(annotation.value) == "Annotated"
+                and isinstance(annotation.index, f.Seq)
+            ):
+                for expr in annotation.index.items[1:]:
+                    if isinstance(expr, f.CallRef):
+                        yield where.calls[expr.index]
 
     def _provided(self, expr: f.Expr | None, scope: Function) -> Values:
         if not isinstance(expr, f.CallRef):

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.entry import Entry
-    from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
 
 ANSWERS = frozenset({
@@ -25,7 +24,7 @@ ANSWERS = frozenset({
 
 _PROMISE = re.compile(
     r"\b(accepted|processing|queued|enqueued|pending|started|scheduled|submitted|in[ _-]progress|running|initiated|triggered|background|"
-    r"will be|shortly|on its way)\b",
+    r"(import|export|upload|index|sync|generat|convert|build|delet)ing|will be|shortly|on its way)\b",
     re.IGNORECASE,
 )
 _ACCEPTED = re.compile(r"\b202\b|ACCEPTED")
@@ -40,7 +39,7 @@ class Promise:
     text: str  # "202", "processing" …
 
 
-def promise_of(model: Model, entry: Entry) -> Promise | None:
+def promise_of(entry: Entry) -> Promise | None:
     """The first sign that an entry answers before the work is done: a 202, or a word like "queued" in what it returns."""
     function = entry.function
     if entry.kind not in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
+from roadworthy.project.decorators import wrappers_of
+from roadworthy.project.effects import EffectAt
 from roadworthy.project.handles import Fate, fate_of
+from roadworthy.project.values import Library
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
 _LIVES = frozenset({Effect.CONSUME, Effect.WAIT})
+_STOPS = re.compile(
+    r"stop|shut|clos|exit|cancel|terminat|running|quit|kill|connected|is_set|alive|active|enabled|finished",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Spawned:
     callees: tuple[Function, ...]  # what may run; several where the callee is overridden; none: not resolved
     fate: Fate
     handle: str = ""  # the name or attribute that holds the handle
+    direct: tuple[EffectAt, ...] = ()  # what a library function that is started as it is does
 
     @property
     def callee(self) -> Function | None:
@@ -38,9 +48,10 @@ class Spawned:
     def name(self) -> str:
         """What runs, as a reader would call it: `Class.method`, or the bare method when several classes have it."""
         if not self.callees:
-            return "the work"
-        names = {callee.qualname for callee in self.callees}
-        return self.callees[0].qualname if len(names) == 1 else self.callees[0].name
+            return self.direct[0].short_name if self.direct else "the work"
+        names = {callee.qualname.removesuffix(".__call__") for callee in self.callees}
+        first = self.callees[0]
+        return min(names) if len(names) == 1 or first.name == "__call__" else first.name
 
 
 def spawned_work(model: Model) -> Iterator[Spawned]:
@@ -50,16 +61,48 @@ def spawned_work(model: Model) -> Iterator[Spawned]:
         for edge in model.edges_from(function):
             if edge.kind in DETACHED and not edge.waited:
                 groups.setdefault((edge.spawner or edge.site, edge.kind), {})[edge.callee] = None
+        for site in function.calls:
+            for kind, direct in _library_work(model, site):
+                if (site, kind) not in groups:
+                    yield Spawned(site, kind, (), *fate_of(model, site), direct)
         for (site, kind), callees in groups.items():
-            real = [c for c in callees if not flow.is_stub(c.scope)] or list(callees)
-            fate, handle = fate_of(model, site)
-            yield Spawned(site, kind, tuple(real), fate, handle)
+            yield Spawned(site, kind, _who_works(model, callees), *fate_of(model, site))
+
+
+def _who_works(model: Model, callees: Iterable[Function]) -> tuple[Function, ...]:
+    """Without the wrappers of decorators and without what is only there to be overridden."""
+    wrappers = {wrapper for callee in callees for wrapper in wrappers_of(callee, model.evaluator)}
+    inner = [callee for callee in callees if callee not in wrappers] or list(callees)
+    return tuple([callee for callee in inner if not flow.is_stub(callee.scope)] or inner)
+
+
+def _library_work(model: Model, site: CallSite) -> Iterator[tuple[str, tuple[EffectAt, ...]]]:
+    """(kind, effects) of library calls that run as they are: `create_task(client.post(url))`, `add_task(send_mail, to)`."""
+    for kind, expr, waits in model.graph.started_by(site):
+        if kind not in DETACHED or (waits and model.graph.ends_with(site)):
+            continue
+        found: list[EffectAt] = []
+        if isinstance(expr, f.CallRef) and kind == "task":
+            found.extend(model.effects_at(site.function.calls[expr.index]))
+        elif isinstance(expr, f.Attr | f.Name):
+            for value in model.values(expr, site.function, site.fact.order):
+                if isinstance(value, Library):
+                    rows = model.knowledge.calls(value.name)
+                    found.extend(
+                        EffectAt(Effect(word), site, value.name, row)
+                        for row in rows[:1]
+                        for word in row.effects
+                        if word != "sql"
+                    )
+        if found:
+            yield kind, tuple(found)
 
 
 def unresolved_tasks(model: Model) -> Iterator[Spawned]:
     """Tasks whose coroutine could not be followed into the project."""
     for function in model.functions:
         started = {e.spawner or e.site for e in model.edges_from(function) if e.kind in DETACHED}
+        started |= {site for site in function.calls if any(_library_work(model, site))}
         for site in function.calls:
             if site in started:
                 continue
@@ -71,18 +114,42 @@ def unresolved_tasks(model: Model) -> Iterator[Spawned]:
                 yield Spawned(site, "task", (), fate, handle)
 
 
-def lives_on(model: Model, function: Function, depth: int = 3) -> bool:
+def is_run_at_start(model: Model, function: Function) -> bool:
+    """Is the function only run when the process starts or stops, so that the next start runs it again?"""
+    kinds = {reached.entry.kind for reached in model.exposure(function).entries}
+    return bool(kinds) and kinds <= {EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN}
+
+
+def lives_on(model: Model, function: Function, depth: int = 2) -> bool:
     """Does the function, or what it calls at its own level, run for as long as the process or connection lives?"""
     scope = function.scope
     for index, region in enumerate(scope.regions):
-        if region.kind == "while" and model.guards.loop(function, index).kind in {"worker", "poll"}:
+        if region.kind == "while" and _has_no_end(model, function, index):
             return True
         if region.kind == "for" and region.is_async and _consumes(model, function, index):
             return True
     if depth == 0:
         return False
-    return any(edge.runs_here and edge.kind != "callback" and lives_on(model, edge.callee, depth - 1)
-               for edge in model.edges_from(function)[:40])  # fmt: skip
+    return any(
+        edge.runs_here and edge.kind != "callback" and lives_on(model, edge.callee, depth - 1)
+        for edge in model.edges_from(function)[:40]
+    )
+
+
+def _has_no_end(model: Model, function: Function, region: int) -> bool:
+    """`while True`, `while not stopping`, `while self.running`: ended from outside, not by its own work."""
+    test = function.scope.regions[region].test
+    if model.guards.loop(function, region).kind != "worker":
+        return False
+    return isinstance(test, f.Const) or bool(
+        _STOPS.search(flow.text_of(test, function.scope)) or _STOPS.search(_named(test, function))
+    )
+
+
+def _named(test: f.Expr | None, function: Function) -> str:
+    """The names in a condition, its calls' receivers included."""
+    parts = [flow.text_of(part, function.scope) for part in flow.walk(test)]
+    return " ".join(parts)
 
 
 def _consumes(model: Model, function: Function, region: int) -> bool:
@@ -90,7 +157,5 @@ def _consumes(model: Model, function: Function, region: int) -> bool:
     start = function.scope.regions[region]
     if any(site.line == start.line and model.reach.site_reaches(site, _LIVES) for site in function.calls):
         return True
-    return any(
-        word in flow.text_of(start.test, function.scope).lower()
-        for word in ("listen", "subscri", "stream", "messages", "socket")
-    )
+    text = flow.text_of(start.test, function.scope).lower()
+    return any(word in text for word in ("listen", "subscri", "stream", "messages", "socket"))

@@ -87,9 +87,14 @@ def comes_again(model: Model, entry: Entry) -> bool:
 
     Settings of the whole application and retries that a job asks for itself are seen here, the declaration alone does not tell them.
     """
-    if entry.repeats:
+    if entry.repeats or takes_messages(model, entry):
         return True
     return entry.kind is EntryKind.JOB and (acks_late_everywhere(model, entry) or retries_itself(model, entry))
+
+
+def takes_messages(model: Model, entry: Entry) -> bool:
+    """An endless loop that takes messages from a broker: what it has not acknowledged is delivered again."""
+    return entry.kind is EntryKind.WORKER_LOOP and bool(model.effects_under(entry.function, Effect.CONSUME))
 
 
 def acks_late_everywhere(model: Model, entry: Entry) -> bool:

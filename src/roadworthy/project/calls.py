@@ -59,11 +59,12 @@ class Edge:
     kind: str
     spawner: CallSite | None = None  # the call that starts it, when it is not `site` itself
     waited: bool = False  # detached, but awaited or joined at once
+    by: Function | None = None  # who makes it run, when that is not where the call stands (a default of a parameter)
 
     @property
     def caller(self) -> Function:
-        """The function in which the call stands."""
-        return self.site.function
+        """The function that makes the callee run: as a rule the one in which the call stands."""
+        return self.by or self.site.function
 
     @property
     def runs_here(self) -> bool:
@@ -88,6 +89,8 @@ class CallGraph:
         self._param_runs = ParameterRuns(self, symbols, knowledge)
         for function in symbols.functions:
             self._link(function)
+        for function in symbols.functions:
+            self._link_dependencies(function)
 
     # --- resolution ---------------------------------------------------------------------------------------------------
 
@@ -178,6 +181,18 @@ class CallGraph:
                     self._add(Edge(site, wrapper, actual, spawner, waited))
         self._link_contexts(function)
 
+    def _link_dependencies(self, function: Function) -> None:
+        """`db=Depends(get_db)`: what a parameter is injected with runs before the function, each time."""
+        for site in self._evaluator.annotations.injections(function):
+            for edge in tuple(self.outgoing.get(site.function, ())):
+                if edge.site is site and edge.kind == "hook:request" and edge.callee is not function:
+                    self._add(Edge(site, edge.callee, "call", by=function))
+
+    def is_ambiguous(self, edge: Edge) -> bool:
+        """Does the callee depend on who called: a parameter that is called, and that is given several functions?"""
+        resolution = self.resolutions.get(edge.site)
+        return resolution is not None and resolution.how == "parameter" and len(resolution.functions) > 1
+
     def parameter_runs(self, function: Function) -> dict[str, tuple[str, bool]]:
         """Parameters that a function runs: name -> (kind of edge, waited for)."""
         return self._param_runs.of(function)
@@ -215,12 +230,16 @@ class CallGraph:
     def _start(
         self, site: CallSite, kind: str, expr: f.Expr, waits: bool, started: dict[int, tuple[str, CallSite, bool]]
     ) -> None:
-        waited = waits and (site.fact.awaited or not self._is_awaitable(site))
+        waited = waits and self.ends_with(site)
         for inner in self._coroutines(expr, site.function, site.fact.order):
             if kind != "callback" or self._is_coroutine(site.function.calls[inner]):
                 started[inner] = (kind, site, waited)
         for value in self._callables(expr, site):
             self._add(Edge(site, value, kind, None, waited))
+
+    def ends_with(self, site: CallSite) -> bool:
+        """Is what a starting call runs done when the call is: is the call awaited, or no coroutine at all?"""
+        return site.fact.awaited or not self._is_awaitable(site)
 
     def _is_coroutine(self, site: CallSite) -> bool:
         """Does the call only make a coroutine? A value that was computed before and is passed on is none."""
@@ -257,7 +276,7 @@ class CallGraph:
         if isinstance(expr, f.CallRef):
             # partial(f, …), or a factory that returns a function
             for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-                yield from self._functions_in(value, called=False)
+                yield from self._functions_in(value, called=isinstance(value, Instance))  # `Depends(Limiter(5))`
             return
         for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
             yield from self._functions_in(value, called=True)

@@ -79,7 +79,7 @@ class Clients:
         self._settings = settings
         self._called = {library.name for r in graph.resolutions.values() for library in r.libraries}
         self._neighbours: dict[CallSite, tuple[CallSite, ...]] = {}
-        self._users: dict[CallSite, list[CallSite]] | None = None
+        self._retried_types: dict[str, bool] = {}
 
     # --- timeouts -----------------------------------------------------------------------------------------------------
 
@@ -91,7 +91,10 @@ class Clients:
         if any(self._is_set(name) for name in rule.environment):
             return TimeoutVerdict("bounded", reason="environment", timeout=rule)
         if rule.via == "call":
-            return self._at(effect.site, rule, effect.site, at_construction=False)
+            verdict = self._at(effect.site, rule, effect.site, at_construction=False)
+            if verdict.reason == "absent" and any(self._sets_timeout(r) for r in self.receivers(effect)):
+                return TimeoutVerdict("bounded", reason="passed", timeout=rule)
+            return verdict
         if rule.via == "either":
             own = self._given(effect.site, rule, constructor=False)
             if own is not None:
@@ -285,6 +288,12 @@ class Clients:
                 return self._of_subclass(cls, receiver.site, rule)
         return UNKNOWN
 
+    def _sets_timeout(self, receiver: values.Value) -> bool:
+        """A subclass of the project that deals with timeouts, or an adapter on the object that does: each call has one."""
+        if isinstance(receiver, values.Instance):
+            return mentions(receiver.cls, "timeout")
+        return isinstance(receiver, values.LibraryObject) and receiver.site is not None and self._patched(receiver.site)
+
     def _is_project_class(self, site: CallSite) -> bool:
         return bool(self._graph.resolutions[site].classes)
 
@@ -349,9 +358,33 @@ class Clients:
         configured = self._configured(effect, rule)
         if configured is not None:
             return configured
+        if self._may_be_retried_elsewhere(effect):
+            return RetryVerdict(None)
         if rule is None:
             return RetryVerdict(1)
         return RetryVerdict(rule.attempts, None, rule.writes, rule.key, rule.on, rule.backoff)
+
+    def _may_be_retried_elsewhere(self, effect: EffectAt) -> bool:
+        """The client is known by its annotation only, and the project builds such clients with retries somewhere."""
+        types = {r.type for r in self.receivers(effect) if isinstance(r, values.LibraryObject) and r.site is None}
+        return any(self._somewhere_retried(name) for name in sorted(types))
+
+    def _somewhere_retried(self, name: str) -> bool:
+        """A subclass that deals with retries, an adapter or transport of the same library with some."""
+        known = self._retried_types.get(name)
+        if known is None:
+            root = name.split(".", 1)[0]
+            known = any(
+                row.kind == "retry"
+                and "object" in row.form
+                and any("retr" in k and not isinstance(v, f.Const) for k, v in site.fact.kwargs)
+                for site, resolution in self._graph.resolutions.items()
+                for library in resolution.libraries
+                if library.name.split(".", 1)[0] == root
+                for row in self._knowledge.guards(library.name)
+            ) or any(name in cls.library_bases and mentions(cls, "retr") for cls in self._symbols.classes)
+            self._retried_types[name] = known
+        return known
 
     def _configured(self, effect: EffectAt, rule: Retry | None) -> RetryVerdict | None:
         places = [effect.site]
@@ -376,7 +409,8 @@ class Clients:
                     number = literal[0].value
                     if number in (0, None, False):
                         return RetryVerdict(1, site)
-                    return RetryVerdict(int(number) + 1 if isinstance(number, int | float) else None, site, writes, key)
+                    attempts = int(number) + 1 if isinstance(number, int | float) else None
+                    return RetryVerdict(attempts, site, writes, key, self._repeated_by_number(site, rule))
                 return RetryVerdict(None, site, writes, key)
         if depth < 3:
             for expr in (*site.fact.args, *(v for _, v in site.fact.kwargs)):
@@ -391,6 +425,14 @@ class Clients:
                     if found is not None and found.repeats:
                         return found
         return None
+
+    def _repeated_by_number(self, site: CallSite, rule: Retry | None) -> tuple[str, ...]:
+        """What a plain number of retries covers: for an adapter its row says so, else as the client by default."""
+        for library in self._graph.resolutions[site].libraries:
+            for row in self._knowledge.guards(library.name):
+                if row.kind == "retry" and "object" in row.form and row.retries_on_absent:
+                    return ("connect",) if all("Connect" in name for name in row.retries_on_absent) else ()
+        return rule.on if rule is not None else ()
 
     def _made_in(self, expr: f.Expr, site: CallSite) -> Iterator[CallSite]:
         for part in flow.walk(expr):

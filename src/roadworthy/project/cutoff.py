@@ -15,6 +15,7 @@ from roadworthy.project.reach import unwind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from roadworthy.project.background import Spawned
     from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
@@ -30,6 +31,7 @@ _WEIGHT = {
 """What hurts most when it is lost. Effects that are not named here may be lost: reads, caches, telemetry, locks."""
 
 DATA = 6  # from this weight on, data, money or messages to people are lost
+_SPECIAL = 3  # a function with more callers is a helper, which says nothing about the work at hand
 _FAR = 9  # more calls away than this: we would not bet on it
 _TEMPORARY = re.compile(r"te?mp|cache|debug|trace|screenshot|buffer|thumbnail|preview|log(?!in|ic)", re.IGNORECASE)
 _BOOKKEEPING = re.compile(
@@ -37,6 +39,13 @@ _BOOKKEEPING = re.compile(
     r"(hit|view|download)_?count|warm|prefetch|preload|precompute|invalidat|clean_?up|prune|evict|(^|_)log(_|$)|logging|audit|trac(e|ing)|monitor|"
     r"report_error|sentry|cache|refresh_token|touch|progress|typing",
     re.IGNORECASE,
+)
+_TELEMETRY = re.compile(
+    r"telemetry|analytics|metrics?(_|$)|statsd|(^|_)traces?(_|$)|tracing|(^|_)log(_|$)|logging|sentry|posthog|heartbeat|usage",
+    re.IGNORECASE,
+)
+_SWEEPS = re.compile(
+    r"_*(drain|sweep|reconcile|recover|resume|retry_(pending|failed)|catch_?up|refresh_all|sync_all)", re.IGNORECASE
 )
 
 
@@ -65,19 +74,19 @@ class Loss:
         return Confidence.weakest(self.effect.confidence, far)
 
 
-def losses(model: Model, starts: Sequence[Function], limit: int = 400) -> list[Loss]:
-    """What is lost when work that begins in these functions never ends; the gravest first, then the nearest."""
-    found: list[Loss] = []
+def losses(model: Model, work: Spawned, limit: int = 400) -> list[Loss]:
+    """What is lost when the work never ends; the gravest first, then the nearest."""
+    found = [Loss(effect, (), effect.function) for effect in work.direct if must_complete(effect)]
     seen: set[int] = set()
-    for start in starts:
+    for start in work.callees:
         tree = model.reach.tree_from(start)
         for effect in model.effects_under(start, *_WEIGHT)[:limit]:
-            if id(effect) in seen or effect.function not in tree or not must_complete(effect):
+            path = unwind(tree, effect.function)
+            if id(effect) in seen or path is None or not must_complete(effect):
                 continue
             seen.add(id(effect))
-            path = tuple(unwind(tree, effect.function))
             if len(path) <= _FAR and not _is_aside(effect, path):
-                found.append(Loss(effect, path, start))
+                found.append(Loss(effect, tuple(path), start))
     found.sort(key=lambda loss: (-loss.weight, len(loss.path), loss.effect.site.path, loss.effect.site.line))
     return found
 
@@ -106,9 +115,9 @@ def is_bookkeeping(*names: str) -> bool:
     return any(_BOOKKEEPING.search(name) for name in names)
 
 
-def kinds_of(found: Iterable[Loss]) -> frozenset[Effect]:
-    """The kinds of effects among losses."""
-    return frozenset(loss.effect.effect for loss in found)
+def is_telemetry(*names: str) -> bool:
+    """Names of work that only watches: metrics, traces, analytics, logs."""
+    return any(_TELEMETRY.search(name) for name in names)
 
 
 HANDOFFS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
@@ -126,6 +135,15 @@ def answered(model: Model, function: Function) -> tuple[Entry, ...]:
 
 
 def is_done_again(model: Model, functions: Iterable[Function]) -> bool:
-    """A schedule, a loop or the next start does the same work anyway, so that what is lost is found again."""
+    """Does a schedule, a loop or the next start itself call the same function, or does it work through whatever is left?"""
+    functions = list(functions)
+    if any(_SWEEPS.match(function.name) for function in functions):
+        return True
     again = {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP, EntryKind.STARTUP}
-    return any(r.inline and r.entry.kind in again for function in functions for r in model.entries.reaching(function))
+    for function in functions:
+        if len({edge.caller for edge in model.edges_to(function)}) > _SPECIAL:
+            continue
+        for reached in model.entries.reaching(function):
+            if reached.inline and reached.entry.kind in again and len(model.entries.path(reached.entry, function)) <= 1:
+                return True
+    return False

@@ -5,14 +5,15 @@ Judged generously: what looks like a check of earlier work counts as one. A rule
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
-from roadworthy.project.keys import key_value
+from roadworthy.project.arguments import has_spread
+from roadworthy.project.earlier import SAYS_BEFORE, only_needs_it, selected_by_state, tells_of_before
+from roadworthy.project.keys import is_key_name, key_value, names_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,36 +23,6 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
-_STATE = re.compile(
-    r"(^|_)(status|state|phase|sent|processed|paid|done|completed?|delivered|handled|finished|fulfilled|captured|charged|refunded|notified"
-    r"|confirmed|consumed|used|claimed|locked|published|synced|emailed|activated|applied|credited|settled|attempts?|retries)($|_)|_at$|_on$|^is_|^has_",
-    re.IGNORECASE,
-)
-_SAYS_BEFORE = re.compile(
-    r"exist|already|duplicat|seen|acquire|claim|lock|idempot|has_been|was_|dedup|processed|handled|first_time|created|inserted|is_new|fresh"
-    r"|should_(send|notify|process|run|skip|charge)|can_(send|notify)|rate_?limit|throttl|cooldown|remember|replay|once|pending|stale|outdated|unsent",
-    re.IGNORECASE,
-)
-_MESSAGE = frozenset(
-    {
-        "event",
-        "payload",
-        "data",
-        "message",
-        "msg",
-        "body",
-        "request",
-        "webhook",
-        "record",
-        "params",
-        "args",
-        "kwargs",
-        "self",
-    }
-)
-_ASKS = frozenset({
-    Effect.SQL_READ, Effect.CACHE_READ, Effect.OBJECT_READ, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_INSERT, Effect.LOCK, Effect.SQL,
-})  # fmt: skip
 _INSERTS = (Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.COMMIT)
 
 
@@ -64,13 +35,18 @@ class Dedup:
     line: int
 
 
-def dedup_before(model: Model, entry: Entry, effect: EffectAt) -> Dedup | None:
-    """The first thing on the way from an entry to an effect that keeps a repetition from doing it again."""
+def dedup_before(model: Model, entry: Entry, effect: EffectAt, *, selection: bool = True) -> Dedup | None:
+    """The first thing on the way from an entry to an effect that keeps a repetition from doing it again.
+
+    `selection`: a loop over rows that were selected by their state counts, since what was done has left the state.
+    """
     if is_keyed(model, effect):
         return Dedup("key", effect.site.path, effect.site.line)
     sites = [edge.site for edge in model.entries.path(entry, effect.function)]
     for site in (*sites, effect.site):
         found = is_guarded(model, site)
+        if found is None and selection:
+            found = _selection_over(model, site)
         if found is not None:
             return found
     return None
@@ -79,14 +55,24 @@ def dedup_before(model: Model, entry: Entry, effect: EffectAt) -> Dedup | None:
 def is_keyed(model: Model, effect: EffectAt) -> bool:
     """The call passes a key by which the other side recognises a repetition."""
     where = effect.row.key
+    if names_key(effect.site):
+        return True
     if where is None:
         return False
-    if any(keyword == "**" for keyword, _ in effect.site.fact.kwargs):
+    if has_spread(effect.site.fact) and _speaks_of_key(model, effect.function):
         return True
     expr = key_value(model, effect.site, where)
     if expr is not None:
         return not (isinstance(expr, f.Const) and expr.kind == "none")
     return where.contains is not None and _may_contain(model, effect.site, where.argument, where.contains)
+
+
+def _speaks_of_key(model: Model, function: Function) -> bool:
+    """Does the function, its class or one that calls it name a key, which may then be among `**kwargs`?"""
+    scopes = [function, *(edge.caller for edge in model.edges_to(function)[:80])]
+    if function.cls is not None:
+        scopes += list(function.cls.methods.values())
+    return any(is_key_name(text) for scope in scopes for text in _texts(scope))
 
 
 def _may_contain(model: Model, site: CallSite, argument: str | None, key: str) -> bool:
@@ -121,12 +107,12 @@ def is_guarded(model: Model, site: CallSite) -> Dedup | None:
     for guard in model.guards_on(site):
         if guard.kind in {GuardKind.DEDUP, GuardKind.IDEMPOTENCY_KEY, GuardKind.LOCK}:
             return Dedup("guard", guard.path, guard.line)
-    if any(_SAYS_BEFORE.search(name.rpartition(".")[2]) for name in _decorator_names(model, function)):
+    if any(SAYS_BEFORE.search(name.rpartition(".")[2]) for name in _decorator_names(model, function)):
         return Dedup("guard", function.path, function.line)
     region = _condition_over(model, site)
     if region is not None:
         return Dedup("condition", function.path, function.scope.regions[region].line)
-    return _conflict_before(model, site) or _selection_over(model, site)
+    return _conflict_before(model, site)
 
 
 def _decorator_names(model: Model, function: Function) -> Iterator[str]:
@@ -144,7 +130,9 @@ def _condition_over(model: Model, site: CallSite) -> int | None:
             continue
         inside = bool(set(flow.siblings(scope, index)) & around)
         leaves_first = region.parent in around and region.end <= site.fact.order and _has_way_out(scope, index)
-        if (inside or leaves_first) and tells_of_before(model, region.test, site.function, region.start):
+        if not (inside or leaves_first) or not tells_of_before(model, region.test, site.function, region.start):
+            continue
+        if not only_needs_it(model, region.test, site.function, region.start, leaves=not inside):
             return index
     return None
 
@@ -153,91 +141,6 @@ def _has_way_out(scope: f.Scope, region: int) -> bool:
     if scope.regions[region].exits in {"return", "raise", "continue", "mixed", "break"}:
         return True
     return any(leave.kind in {"return", "raise", "continue"} for leave in flow.leaves_in(scope, region))
-
-
-def tells_of_before(model: Model, expr: f.Expr, function: Function, order: int, depth: int = 0) -> bool:
-    """Does a condition ask a store, a lock or a stored state whether the work was done before?"""
-    if depth > 4:
-        return False
-    for part in flow.walk(expr):
-        match part:
-            case f.CallRef():
-                if _call_tells(model, function.calls[part.index], depth):
-                    return True
-            case f.Attr():
-                if _STATE.search(part.name) and not _of_message(model, part, function, order):
-                    return True
-            case f.Name():
-                if _name_tells(model, part.id, function, order, depth):
-                    return True
-            case f.Sub(index=f.Str(value=key)) if _STATE.search(key) and not _of_message(model, part, function, order):
-                return True
-    return False
-
-
-def _call_tells(model: Model, site: CallSite, depth: int) -> bool:
-    if any("condition" in row.form for name in model.library_names(site) for row in model.knowledge.guards(name)):
-        return True
-    name = model.callee_text(site).rpartition(".")[2]
-    if _SAYS_BEFORE.search(name) or any(e.effect in _ASKS for e in model.effects_through(site, *_ASKS)):
-        return True
-    inner = (*([site.fact.func.value] if isinstance(site.fact.func, f.Attr) else []), *site.fact.args)
-    return any(
-        tells_of_before(model, e, site.function, site.fact.order, depth + 1) for e in inner if not isinstance(e, f.Name)
-    )
-
-
-def _name_tells(model: Model, name: str, function: Function, order: int, depth: int) -> bool:
-    if _SAYS_BEFORE.search(name) or (_STATE.search(name) and name not in _MESSAGE):
-        return True
-    for assign in flow.reaching(function.scope, function.bindings.get(name, []), order)[0]:
-        value = assign.value
-        if value is None or assign.op == "for":
-            continue
-        for part in flow.walk(value):
-            if isinstance(part, f.CallRef) and _call_tells(model, function.calls[part.index], depth + 1):
-                return True
-            if isinstance(part, f.Compare | f.BoolOp) and tells_of_before(
-                model, part, function, assign.order, depth + 1
-            ):
-                return True
-    return False
-
-
-def _of_message(model: Model, expr: f.Expr, function: Function, order: int) -> bool:
-    """A field of the very message that comes again says nothing of earlier work."""
-    while isinstance(expr, f.Attr | f.Sub | f.Await):
-        expr = expr.value
-    if isinstance(expr, f.CallRef):
-        return False
-    if not isinstance(expr, f.Name):
-        return True
-    if expr.id in _MESSAGE:
-        return expr.id != "self" or False
-    for assign in flow.reaching(function.scope, function.bindings.get(expr.id, []), order)[0]:
-        if assign.value is None:
-            continue
-        for part in flow.walk(assign.value):
-            if isinstance(part, f.CallRef) and model.effects_through(function.calls[part.index], *_ASKS):
-                return False
-        root = assign.value
-        while isinstance(root, f.Attr | f.Sub | f.Await):
-            root = root.value
-        if isinstance(root, f.Name) and root.id in _MESSAGE - {"self"}:
-            return True
-        if isinstance(root, f.CallRef) and _reads_message(model, function.calls[root.index]):
-            return True
-    return False
-
-
-def _reads_message(model: Model, site: CallSite) -> bool:
-    """`event["data"].get("object")`, `json.loads(body)`."""
-    inner = (*([site.fact.func.value] if isinstance(site.fact.func, f.Attr) else []), *site.fact.args)
-    for expr in inner:
-        for part in flow.walk(expr):
-            if isinstance(part, f.Name) and part.id in _MESSAGE - {"self"}:
-                return True
-    return False
 
 
 def _conflict_before(model: Model, site: CallSite) -> Dedup | None:
@@ -264,45 +167,3 @@ def _selection_over(model: Model, site: CallSite) -> Dedup | None:
         if test is not None and selected_by_state(model, test, site.function, scope.regions[loop].start):
             return Dedup("selection", site.path, scope.regions[loop].line)
     return None
-
-
-def selected_by_state(model: Model, expr: f.Expr, function: Function, order: int, depth: int = 0) -> bool:
-    """Does an iterable come from a query that asks for a state (`filter(sent_at__isnull=True)`, `status == "pending"`)?"""
-    if depth > 5:
-        return False
-    for part in flow.walk(expr):
-        if isinstance(part, f.CallRef):
-            site = function.calls[part.index]
-            if _filters_state(site):
-                return True
-            inner = (*([site.fact.func.value] if isinstance(site.fact.func, f.Attr) else []), *site.fact.args)
-            if any(selected_by_state(model, e, function, site.fact.order, depth + 1) for e in inner):
-                return True
-            for callee in model.graph.resolutions[site].functions[:2]:
-                if any(_filters_state(inner_site) for inner_site in callee.calls):
-                    return True
-        elif isinstance(part, f.Name):
-            for assign in flow.reaching(function.scope, function.bindings.get(part.id, []), order)[0][:3]:
-                if assign.value is not None and selected_by_state(
-                    model, assign.value, function, assign.order, depth + 1
-                ):
-                    return True
-    return False
-
-
-def _filters_state(site: CallSite) -> bool:
-    """A query method with a state among its conditions."""
-    if any(_STATE.search(part) for keyword, _ in site.fact.kwargs for part in keyword.split("__")[:1]):
-        name = site.fact.func.name if isinstance(site.fact.func, f.Attr) else ""
-        return name in {"filter", "exclude", "get", "filter_by", "find", "select", "where", "aggregate", "all"}
-    for arg in site.fact.args:
-        for part in flow.walk(arg):
-            if isinstance(part, f.Compare) and any(
-                isinstance(p, f.Attr) and _STATE.search(p.name) for p in flow.walk(part)
-            ):
-                return True
-            if isinstance(part, f.Str) and re.search(
-                r"\bwhere\b.*\b(status|state|sent|processed|\w+_at)\b", part.value, re.I | re.S
-            ):
-                return True
-    return False

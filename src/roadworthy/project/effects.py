@@ -136,6 +136,8 @@ class Effects:
                 effect, sql = Effect(word), ""
                 if effect is Effect.SQL:
                     effect, sql = self._classify(row, site)
+                if effect is Effect.SQL_UPDATE and raises_itself(site):
+                    effect = Effect.SQL_INCREMENT
                 if (effect, name) not in seen:
                     seen.add((effect, name))
                     yield EffectAt(effect, site, name, row, self._model(library, site), sql, self._confidence(site))
@@ -264,6 +266,28 @@ def classify_sql(text: str) -> Effect:
     if effect is Effect.SQL_UPDATE and re.search(r"set\s+(\w+)\s*=\s*\1\s*[+-]", text, re.IGNORECASE):
         return Effect.SQL_INCREMENT
     return effect
+
+
+def raises_itself(site: CallSite) -> bool:
+    """`update(balance=F("balance") + 1)`, `values(balance=Account.balance - 1)`: a column is set from itself."""
+    scope = site.function.scope
+    for keyword, value in site.fact.kwargs:
+        if isinstance(value, f.Bin) and value.op in {"+", "-"}:
+            for part in flow.walk(value):
+                if isinstance(part, f.CallRef):
+                    call = scope.calls[part.index]
+                    if _last_name(call.func) == "F" and any(
+                        isinstance(a, f.Str) and a.value == keyword for a in call.args
+                    ):
+                        return True
+                if (
+                    isinstance(part, f.Attr)
+                    and part.name == keyword
+                    and isinstance(part.value, f.Name)
+                    and part.value.id[:1].isupper()
+                ):
+                    return True
+    return False
 
 
 def _last_name(expr: f.Expr) -> str:

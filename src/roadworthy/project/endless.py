@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from roadworthy.project.signals import Signals
     from roadworthy.project.symbols import CallSite, Function
 
-_EXHAUSTED = frozenset({"StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty", "EOFError", "IndexError"})
+_EXHAUSTED = frozenset(
+    {
+        "StopIteration",
+        "StopAsyncIteration",
+        "Empty",
+        "QueueEmpty",
+        "EOFError",
+        "IndexError",
+        "OSError",
+        "ProcessLookupError",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +101,19 @@ class Endless:
         for _, handlers in flow.try_regions(scope, region):
             if any(_last(kind) in _EXHAUSTED for handler in handlers for kind in scope.regions[handler].types):
                 return True
+        if any(self._is_exhausted(scope, leave) for leave in flow.leaves_in(scope, region)):
+            return True
         test = scope.regions[region].test
         names = {part.id for part in flow.walk(test) if isinstance(part, f.Name)} - {"self", "cls"}
         assigned = {name for assign in flow.assigns_in(scope, region) for name in bound_names(assign.target)}
         return bool(names & assigned)
+
+    def _is_exhausted(self, scope: f.Scope, leave: f.Leave) -> bool:
+        """`except ProcessLookupError: break`: what was waited for has come about."""
+        if leave.kind not in {"break", "return"}:
+            return False
+        around = [scope.regions[r] for r in flow.ancestors(scope, leave.region) if scope.regions[r].kind == "except"]
+        return any(_last(kind) in _EXHAUSTED for handler in around for kind in handler.types)
 
     def _passes_time(self, site: CallSite) -> bool:
         effects = self._model.effects_at(site)
@@ -118,6 +138,10 @@ class Endless:
 
     def _runs_until_stopped(self, site: CallSite) -> bool:
         return any("runs" in self._nature(name) for name in self._model.library_names(site))
+
+    def is_loop_call(self, site: CallSite) -> bool:
+        """A library call that runs until it is told to stop, whether it handles signals or not."""
+        return any(self._nature(name) for name in self._model.library_names(site))
 
     def _nature(self, name: str) -> frozenset[str]:
         """What the files say of a library call: "runs" until it is stopped, "shields" the process from a rude stop."""

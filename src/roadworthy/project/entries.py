@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
 from roadworthy.project.entryshapes import EntryShapes
+from roadworthy.project.implicit import default_calls, receivers_of, takers_of
+from roadworthy.project.webhooks import is_webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.guards import Guards
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
-
-_WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
-_MANAGES = re.compile(
-    r"(list|get|retrieve|read|view|show|test|create|update|delete|destroy|remove|partial_update|edit|patch|re_?deliver|re_?send|re_?try|new|add"
-    r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count)(_|$)"
-)
-_RECEIVES = re.compile(r"(handle|receive|process|incoming|on|consume|ingest|accept)_")
-_HOLE = re.compile(r"[{<(*]")
 
 
 class Entries:
@@ -153,6 +146,9 @@ class Entries:
                         self._registered(site, row, library.name)
 
     def _registered(self, site: CallSite, row: EntryRow, name: str) -> None:
+        if row.callable is None:
+            self._implied(site, row, name)
+            return
         expr = argument(site.fact, row.callable)
         if expr is None:
             return
@@ -169,17 +165,25 @@ class Entries:
                             if method is not None:
                                 self._add_row(method, row, name, site)
 
+    def _implied(self, site: CallSite, row: EntryRow, name: str) -> None:
+        """No callable is handed over: the code that verifies the event, or takes messages from the consumer, is the entry."""
+        if row.kind == EntryKind.WEBHOOK_HANDLER.value:
+            for function in receivers_of(site, self._graph, lambda fn: fn in self._found):
+                http = self._found[function][0]
+                self._add_row(function, row, name, http.site)
+        else:
+            for function in takers_of(
+                site, self._knowledge.canonical(name), self._symbols, self._graph, self._evaluator
+            ):
+                self._add_row(function, row, name, site)
+
     def _by_defaults(self) -> None:
         """A parameter whose default is an object of the framework: `every: Perpetual = Perpetual(…)`."""
-        for function in self._symbols.functions:
-            outer = function.parent
-            for param in function.scope.params if outer is not None and function.kind == "function" else ():
-                if outer is not None and isinstance(param.default, f.CallRef):
-                    site = outer.calls[param.default.index]
-                    for library in self._graph.resolutions[site].libraries:
-                        for row in self._knowledge.entries(library.name):
-                            if row.form == "default" and self._holds(row, site):
-                                self._add_row(function, row, library.name, site)
+        for function, site in default_calls(self._symbols):
+            for library in self._graph.resolutions[site].libraries:
+                for row in self._knowledge.entries(library.name):
+                    if row.form == "default" and self._holds(row, site):
+                        self._add_row(function, row, library.name, site)
 
     def _by_names(self) -> None:
         for module in self._symbols.modules:
@@ -289,7 +293,7 @@ class Entries:
             return
         kind = EntryKind(row.kind)
         label = self._label(kind, function, site)
-        if kind is EntryKind.HTTP_HANDLER and self._is_webhook(function, label):
+        if kind is EntryKind.HTTP_HANDLER and is_webhook(function, label):
             kind = EntryKind.WEBHOOK_HANDLER
         keywords = dict(site.fact.kwargs) if site is not None else {}
         delivery = Delivery(row.delivery) if row.delivery else kind.word.delivery
@@ -337,22 +341,6 @@ class Entries:
             method = method if method in {"GET", "POST", "PUT", "PATCH", "DELETE"} else ""
             text = f"{method} {route}".strip()
         return text or f"{kind.value.replace('-', ' ')} {function.qualname}"
-
-    def _is_webhook(self, function: Function, label: str) -> bool:
-        """Events from outside, told by route and names; managing the webhooks that one sends is another thing."""
-        method, _, route = label.rpartition(" ")
-        if method in {"GET", "DELETE", "PUT", "PATCH"} or _MANAGES.match(function.name):
-            return False
-        segments = [part for part in route.strip("^$/").split("/") if part]
-        if segments and "/" in label and _WEBHOOK.search(segments[-1]) and not _HOLE.search(segments[-1]):
-            return True
-        if _WEBHOOK.search(function.name):
-            return True
-        owner = f"{function.cls.name if function.cls else ''} {function.path.rpartition('/')[2]}"
-        receives = function.name in {"post", "handle", "receive", "process", "dispatch", "__call__"} or _RECEIVES.match(
-            function.name
-        )
-        return bool(receives and re.search(r"webhook|ipn", owner, re.IGNORECASE))
 
     # --- reach --------------------------------------------------------------------------------------------------------
 

@@ -185,9 +185,8 @@ class Failures:
             expr = leave.value
             if isinstance(expr, f.CallRef):
                 expr = function.scope.calls[expr.index].func
-            if isinstance(expr, f.Name) and isinstance(function.scope.regions[handler.region].target, f.Name):
-                if expr == function.scope.regions[handler.region].target:
-                    return ()
+            if isinstance(expr, f.Name) and expr == function.scope.regions[handler.region].target:
+                return ()
             found.extend(self._model.exceptions.types((expr,), function))
         return tuple(dict.fromkeys(found))
 

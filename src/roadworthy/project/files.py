@@ -124,7 +124,7 @@ def _keys(expr: f.Expr, function: Function, depth: int) -> Iterator[str]:
                 else ""
             )
             for arg in reversed(call.args):
-                found = [k for k in _keys(arg, function, depth + 1)] if depth < 4 else []
+                found = list(_keys(arg, function, depth + 1)) if depth < 4 else []
                 if found:
                     yield from found
                     break

@@ -251,6 +251,13 @@ def deep_text(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
     return text
 
 
+def every_text(expr: f.Expr | None, scope: f.Scope) -> str:
+    """The text of an expression and of all its parts, comparisons and the arguments of calls included: to search words in."""
+    return (
+        " ".join(f"{text_of(part, scope)} {deep_text(part, scope)}" for part in walk(expr)) if expr is not None else ""
+    )
+
+
 def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
     """The expression as a reader would write it, short."""
     if expr is None:
@@ -282,6 +289,16 @@ def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
         case f.Seq():
             inner = ", ".join(text_of(i, scope, depth + 1) for i in expr.items[:4])
             return f"[{inner}]" if expr.kind == "list" else f"({inner})"
+        case f.Dict():
+            return "{…}" if expr.items else "{}"
+        case f.Compare(left=left, ops=ops, rights=rights):
+            pairs = zip(ops, rights, strict=False)
+            rest = " ".join(f"{op} {text_of(right, scope, depth + 1)}" for op, right in pairs)
+            return f"{text_of(left, scope, depth + 1)} {rest}"
+        case f.BoolOp(op=op, items=items):
+            return f" {op} ".join(text_of(item, scope, depth + 1) for item in items[:4])
+        case f.Unary(op=op):
+            return f"{op}{' ' if op == 'not' else ''}{text_of(expr.value, scope, depth + 1)}"
         case f.Other():
             return expr.text
     return "…"

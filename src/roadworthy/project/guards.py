@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.exceptions import Exceptions
     from roadworthy.project.symbols import CallSite, Function
+_PAUSES = re.compile(
+    r"sleep|backoff|back_off|pause|throttle|cool_?down|(^|_)delay$|wait_(for_)?(retry|before|next|and)", re.IGNORECASE
+)
 
 
 class Guards:
@@ -80,6 +84,17 @@ class Guards:
             )
             self._regions[key] = known
         return known
+
+    def number(self, expr: f.Expr, function: Function) -> int | None:
+        """The whole number that an expression is worth; of a parameter, its default."""
+        value = self._reader.integer(expr, function)
+        scope: Function | None = function
+        while value is None and isinstance(expr, f.Name) and scope is not None:
+            if expr.id in scope.parameters:
+                default = scope.scope.params[scope.parameters[expr.id]].default
+                return self._reader.integer(default, scope) if default is not None else None
+            scope = scope.parent
+        return value
 
     def loop(self, function: Function, region: int) -> Loop:
         """What a loop of a function is for."""
@@ -161,14 +176,30 @@ class Guards:
         )  # fmt: skip
 
     def _counts(self, function: Function, loop: Loop) -> bool:
-        """An endless `while` that still gives up: a handler raises, returns or breaks on some condition."""
+        """An endless `while` that still gives up: a handler leaves, or a count or clock is compared before it leaves."""
         scope = function.scope
         for tried in loop.tries:
             for handler in flow.handlers_of(scope, tried):
                 if any(leave.kind in {"raise", "return", "break"} for leave in flow.leaves_in(scope, handler)):
                     return True
-        inside = flow.leaves_in(scope, loop.region)
-        return any(leave.kind == "raise" for leave in inside)
+        return any(
+            leave.kind == "raise"
+            or (leave.kind in {"return", "break"} and self._by_count(scope, leave.region, loop.region))
+            for leave in flow.leaves_in(scope, loop.region)
+        )
+
+    def _by_count(self, scope: f.Scope, region: int, loop: int) -> bool:
+        for index in flow.ancestors(scope, region):
+            if index == loop:
+                return False
+            test = scope.regions[index].test
+            if (
+                scope.regions[index].kind == "if"
+                and isinstance(test, f.Compare)
+                and test.ops[0] in {"<", ">", "<=", ">="}
+            ):
+                return True
+        return False
 
     def loop_delay(self, function: Function, region: int) -> tuple[str, bool]:
         """("none" | "fixed" | "exponential", jitter) of the pauses in a loop, calls of the project included."""
@@ -176,7 +207,7 @@ class Guards:
         jitter = False
         for call in flow.calls_in(function.scope, region):
             site = function.site(call)
-            if self._pauses(site):
+            if self.pauses(site):
                 pauses.append(call)
                 jitter = jitter or any(
                     self._mentions_random(a, function) for a in (*call.args, *(v for _, v in call.kwargs))
@@ -186,8 +217,15 @@ class Guards:
         grows = any(self._grows(arg, function, region) for call in pauses for arg in call.args[:1])
         return ("exponential" if grows else "fixed"), jitter
 
-    def _pauses(self, site: CallSite) -> bool:
-        if any(e.effect is Effect.SLEEP for e in self._effects.at.get(site, ())):
+    def pauses(self, site: CallSite) -> bool:
+        """Sleeps, itself or through calls, or is called as if it did; `stop.wait(5)` is a pause that can be woken."""
+        words = {e.effect for e in self._effects.at.get(site, ())}
+        name = flow.last_name(site.fact.func)
+        if (
+            Effect.SLEEP in words
+            or _PAUSES.search(name)
+            or (name == "wait" and Effect.WAIT in words and site.fact.args)
+        ):
             return True
         reach = self._exceptions.reach
         return reach is not None and reach.site_reaches(site, {Effect.SLEEP})

@@ -126,7 +126,7 @@ def _bound(model: Model, site: CallSite, assign: f.Assign) -> tuple[Fate, str]:
     if name in function.scope.globals or function.kind in {"module", "class"}:
         return _container(function, target)
     if _read_by_inner(function, name):
-        return "waited", name
+        return ("kept", name) if _only_callbacks(function, name) else ("waited", name)
     if function.scope.last_read.get(name, -1) < assign.order:
         return "unread", name
     if _waits_in(function, {name}):
@@ -190,8 +190,25 @@ def _is_start(call: f.Call) -> bool:
     return flow.last_name(call.func) in _STARTS
 
 
+def _only_callbacks(function: Function, name: str) -> bool:
+    """Is the name read inside by lambdas only, none of which waits for it?"""
+    readers = [
+        inner
+        for inner in function.module.functions
+        if name in inner.scope.last_read and inner.scope.parent == function.scope.index
+    ]
+    return all(inner.kind == "lambda" and not _waits_in(inner, {name}) for inner in readers)
+
+
 def _read_by_inner(function: Function, name: str) -> bool:
-    return any(name in child.scope.last_read for children in function.children.values() for child in children)
+    """Is a local name read by a function or lambda inside?"""
+    inside = {function.scope.index}
+    for inner in function.module.functions[function.scope.index + 1 :]:
+        if inner.scope.parent in inside:
+            inside.add(inner.scope.index)
+            if name in inner.scope.last_read and name not in inner.parameters:
+                return True
+    return False
 
 
 # --- containers and attributes -----------------------------------------------------------------------------------------
@@ -268,15 +285,14 @@ def _aliases(function: Function, names: set[str]) -> set[str]:
             if assign.value is not None and _is_or_unwraps(assign.value, known, scope):
                 known.update(bound_names(assign.target))
         for region in scope.regions:
-            if region.kind in {"for", "comprehension"} and region.test is not None and region.target is not None:
-                if _is_or_unwraps(region.test, known, scope):
-                    known.update(bound_names(region.target))
+            if region.kind in {"for", "comprehension"} and _is_or_unwraps(region.test, known, scope):
+                known.update(bound_names(region.target) if region.target is not None else ())
         if len(known) == before:
             break
     return known
 
 
-def _is_or_unwraps(expr: f.Expr, names: set[str], scope: f.Scope, depth: int = 0) -> bool:
+def _is_or_unwraps(expr: f.Expr | None, names: set[str], scope: f.Scope, depth: int = 0) -> bool:
     """The name itself, its items, or a copy of it."""
     if depth > 6:
         return False
@@ -310,17 +326,20 @@ def _inputs(call: f.Call) -> list[f.Expr]:
     return [*call.args, *(value for _, value in call.kwargs), *owner]
 
 
-def _mentions_any(exprs: Iterable[f.Expr], names: set[str], scope: f.Scope) -> bool:
-    return any(_mentions(expr, names, scope) for expr in exprs)
+def _mentions_any(exprs: Iterable[f.Expr], names: set[str], scope: f.Scope, depth: int = 0) -> bool:
+    return any(_mentions(expr, names, scope, depth) for expr in exprs)
 
 
 def _mentions(expr: f.Expr, names: set[str], scope: f.Scope, depth: int = 0) -> bool:
     for part in flow.walk(expr):
         if isinstance(part, f.Name | f.Attr) and _is_named(part, names, scope):
             return True
-        if isinstance(part, f.CallRef) and depth < 6:
-            if any(_mentions(inner, names, scope, depth + 1) for inner in _inputs(scope.calls[part.index])):
-                return True
+        if (
+            isinstance(part, f.CallRef)
+            and depth < 6
+            and _mentions_any(_inputs(scope.calls[part.index]), names, scope, depth + 1)
+        ):
+            return True
     return False
 
 

@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.uses import tells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 # Names that several protocols give such a key; a library row may name further ones.
 _KEY_NAME = re.compile(
-    r"idempoten|^paypal-request-id$|^client_?request_?token$|^message_?deduplication_?id$|^nats-msg-id$|^de_?dup(lication)?_?(id|key)$",
+    r"idempoten|^paypal-request-id$|^client_?(request_?)?token$|^message_?deduplication_?id$|^nats-msg-id$|^de_?dup(lication)?_?(id|key)$|^(new)?_?client_?order_?id$|^order_?link_?id$",
     re.IGNORECASE,
 )
 _ACTS = (
@@ -102,6 +103,8 @@ def _in_mapping(expr: f.Expr, key: str, function: Function, depth: int = 0) -> I
 def _of_names(model: Model, function: Function) -> Iterator[KeyUse]:
     scope = function.scope
     for site in function.calls:
+        if tells(model, site):
+            continue  # a log line that names the key sends nothing
         for keyword, value in site.fact.kwargs:
             if _KEY_NAME.search(keyword):
                 yield KeyUse(keyword, value, function, site.fact.order, site.line, *_sent_by(model, site))
@@ -145,6 +148,19 @@ def _named_items(expr: f.Expr) -> Iterator[tuple[str, f.Expr]]:
             for key, value in part.items:
                 if isinstance(key, f.Str) and _KEY_NAME.search(key.value):
                     yield key.value, value
+
+
+def is_key_name(text: str) -> bool:
+    """Is this what one of the known protocols calls such a key?"""
+    return len(text) < 60 and bool(_KEY_NAME.search(text))
+
+
+def names_key(site: CallSite) -> bool:
+    """Does the call itself pass something under the name of such a key?"""
+    if any(_KEY_NAME.search(keyword) for keyword, _ in site.fact.kwargs):
+        return True
+    exprs = (*site.fact.args, *(value for _, value in site.fact.kwargs))
+    return any(True for expr in exprs for _ in _named_items(expr))
 
 
 def _sent_by(model: Model, site: CallSite) -> tuple[CallSite | None, EffectAt | None]:

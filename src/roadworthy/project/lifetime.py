@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.endless import Endless, Loop
-from roadworthy.project.processes import started
+from roadworthy.project.processes import first_process, started
 from roadworthy.project.signals import Registration, Signals, interrupt_regions
 from roadworthy.project.spread import MOST, Spread
 
@@ -23,11 +24,16 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function, Module
 
-_ASKS = frozenset({"input", "prompt", "confirm", "getpass"})
+_ASKS = frozenset({"input", "prompt", "confirm", "getpass", "ask"})
 _RUNS = frozenset(
     {"run", "start", "serve", "serve_forever", "run_forever", "loop_forever", "main_loop", "consume", "start_consuming"}
 )
 _EXHAUSTED = frozenset({"StopIteration", "StopAsyncIteration", "Empty", "QueueEmpty", "EOFError", "IndexError"})
+_DESK = frozenset({"dev", "develop", "debug", "devserver", "watch", "demo", "simulate"})
+_SERVICE = (
+    "worker", "consume", "daemon", "schedul", "listen", "poll", "bot", "agent", "process", "relay", "index", "sync", "subscri", "runner", "beat",
+    "cron", "watch", "monitor", "ingest", "trad", "stream", "webhook", "retry", "dispatch",
+)  # fmt: skip
 _NEAR = 5  # calls between a command and its main loop; what lies deeper mostly waits for something
 _ELSEWHERE = DELIVERED | {"thread", "process"}  # where no signal handler can be installed, or for another process
 _LONG = frozenset({"server", "worker", "scheduler", "manager"})
@@ -82,6 +88,15 @@ class Lifetime:
             for loop in self.endless.loops_of(f)
         )
         return Run(root, entry, loops, reached, (root,), self.spread.way_to(root, {loops[0].function}))
+
+    def starters(self) -> dict[Function, CallSite]:
+        """Functions that call a library's own loop: one that runs until it is told to stop."""
+        found: dict[Function, CallSite] = {}
+        for function in self._model.functions:
+            for site in function.calls:
+                if self.endless.is_loop_call(site):
+                    found.setdefault(function, site)
+        return found
 
     def _is_trial(self, body: Function) -> bool:
         """`if __name__ == "__main__"` of a module that others import, and that nothing starts: there to try it out."""
@@ -195,10 +210,17 @@ class Lifetime:
         own = min((distance for function, distance in main.items() if self.endless.loops_of(function)), default=MOST)
         return any(distance <= own and self.endless.shields(function) for function, distance in main.items())
 
-    def registrations(self, reached: Iterable[Function], name: str) -> list[Registration]:
-        """Registrations for one signal in these functions."""
-        inside = set(reached)
-        return [found for found in self.signals.all if found.names(name) and found.site.function in inside]
+    def interrupt_registrations(self, run: Run) -> list[Registration]:
+        """What the process does on SIGINT, where that is a way to stop: not the putting back of an earlier handler."""
+        found = [
+            r for r in self.signals.all if r.names("INT") and r.action == "handler" and r.site.function in run.reached
+        ]
+        return [r for r in found if r.handlers or not self._puts_back(r)]
+
+    def _puts_back(self, found: Registration) -> bool:
+        expr = found.site.fact.args[1] if len(found.site.fact.args) > 1 else None
+        text = self._model.text(expr, found.site.function)
+        return text.isupper() or any(word in text.lower() for word in ("default", "old", "prev", "orig", "saved"))
 
     def is_interactive(self, reached: Iterable[Function]) -> bool:
         """A program that asks a person."""
@@ -208,6 +230,29 @@ class Lifetime:
             for site in function.calls
             for name in self._model.library_names(site)
         )
+
+    def is_for_developers(self, run: Run) -> bool:
+        """A script or a command that a person runs at a desk."""
+        stem = run.root.path.rpartition("/")[2].removesuffix(".py")
+        words = set(stem.replace("-", "_").split("_"))
+        return self._model.is_script(run.root.path) or bool(words & _DESK)
+
+    def is_client(self, run: Run, lost: list[EffectAt]) -> bool:
+        """A command for a person: it asks a server and writes local files, nothing deploys it, and no name calls it a service."""
+        here = {
+            Effect.FILE_WRITE,
+            Effect.FILE_REPLACE,
+            Effect.HTTP_REQUEST,
+            Effect.RPC,
+            Effect.CONNECT,
+            Effect.SPAWN_PROCESS,
+        }
+        if any(effect.effect not in here for effect in lost) or first_process(self._model, run.root) is not None:
+            return False
+        text = f"{run.root.path} {run.root.qualname} {run.loops[0].function.path}"
+        words = set(re.split(r"[^a-z]+", text.lower()))
+        named = words & {"server", "serve", "service"} or any(word.startswith(_SERVICE) for word in words)
+        return run.root.kind != "module" and not named
 
     # --- what is at stake ---------------------------------------------------------------------------------------------
 

@@ -89,9 +89,13 @@ def _endless(test: f.Expr | None, scope: f.Scope) -> bool:
     match test:
         case f.Const(value=value):
             return bool(value)
-        case f.Unary(op="not") | f.Attr() | f.Name() | f.CallRef():
-            text = flow.text_of(test.value if isinstance(test, f.Unary) else test, scope).lower()
+        case f.Unary(op="not"):
+            text = flow.text_of(test.value, scope).lower()
             return any(word in text for word in (*_STOP_WORDS, *_LIFE_WORDS))
+        case f.Attr() | f.Name() | f.CallRef():
+            text = flow.text_of(test, scope).lower()
+            own = not isinstance(test, f.CallRef) or text.startswith(("self.", "cls."))
+            return own and any(word in text for word in (*_STOP_WORDS, *_LIFE_WORDS))
     return False
 
 
@@ -121,7 +125,10 @@ def _surviving_tries(scope: f.Scope, loop: int) -> list[int]:
 
 def _goes_on(scope: f.Scope, handler: int) -> bool:
     """May the loop go round again after this handler?"""
-    return scope.regions[handler].exits in {"", "continue", "mixed"}
+    exits = scope.regions[handler].exits
+    if exits == "mixed":
+        return any(leave.kind == "continue" for leave in flow.leaves_in(scope, handler))
+    return exits in {"", "continue"}
 
 
 def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
@@ -135,7 +142,7 @@ def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> boo
             scope.regions[r].kind == "except" and flow.within(scope, r, loop)
             for r in flow.ancestors(scope, leave.region)
         ):
-            if _only_a_stop(scope, leave, loop, tries):
+            if _only_a_stop(scope, leave, loop, tries) or _is_sentinel(scope, leave):
                 continue
             return True
     return _sets_condition(scope, loop, tries)
@@ -146,7 +153,19 @@ def _only_a_stop(scope: f.Scope, leave: f.Leave, loop: int, tries: tuple[int, ..
     region = scope.regions[leave.region]
     if region.kind == "if" and _asks_to_stop(region.test, scope):
         return True
-    return region.kind == "if" and region.parent == loop and all(region.start < scope.regions[t].start for t in tries)
+    return region.kind == "if" and all(leave.order < scope.regions[t].start for t in tries)
+
+
+def _is_sentinel(scope: f.Scope, leave: f.Leave) -> bool:
+    """`if item is None: break`: the producer says that nothing more comes."""
+    region = scope.regions[leave.region]
+    test = region.test
+    if region.kind != "if" or not isinstance(test, f.Compare) or leave.value is not None:
+        return False
+    last = test.rights[-1]
+    if test.ops[-1] not in {"is", "=="}:
+        return False
+    return (isinstance(last, f.Const) and last.kind == "none") or "sentinel" in flow.text_of(last, scope).lower()
 
 
 def _asks_to_stop(test: f.Expr | None, scope: f.Scope) -> bool:
@@ -168,6 +187,8 @@ def keeps_running(test: f.Expr | None, scope: f.Scope) -> bool:
     if not isinstance(inner, f.Name | f.Attr | f.CallRef):
         return False
     text = flow.text_of(inner, scope).lower()
+    if isinstance(inner, f.CallRef) and not negated and (scope.calls[inner.index].args or not text.startswith("self.")):
+        return False  # `while is_running(pid)`, `while thread.is_alive()` wait for another
     return any(
         word in text for word in ((*_STOP_FLAGS, "exit", "clos", "cancel", "interrupt") if negated else _GO_FLAGS)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from roadworthy.project.database.claims import Claims
 from roadworthy.project.database.mutations import Mutations
 from roadworthy.project.database.protection import Protection
 from roadworthy.project.database.tables import Schema
+from roadworthy.project.escapes import Escapes
 from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
 from roadworthy.project.retries import Retries
@@ -47,6 +49,7 @@ _RANK = (
     EntryKind.JOB, EntryKind.DURABLE_ACTIVITY, EntryKind.DURABLE_WORKFLOW, EntryKind.SIGNAL_RECEIVER, EntryKind.SCHEDULED,
     EntryKind.WORKER_LOOP, EntryKind.STARTUP, EntryKind.SHUTDOWN, EntryKind.COMMAND, EntryKind.IMPORT_TIME,
 )  # fmt: skip
+_DIRECTIVE = re.compile(r"\W*(noqa|pragma|type:|pylint|nosec|pyright|mypy|ruff|todo|fixme|xxx|hack)", re.IGNORECASE)
 RANK = {kind: index for index, kind in enumerate(_RANK)}
 
 
@@ -246,7 +249,19 @@ class Model:
         module = self.symbols.by_path.get(path)
         return " ".join(c.text for c in module.facts.comments if first <= c.line <= last) if module else ""
 
+    def explains(self, path: str, first: int, last: int) -> bool:
+        """Does a comment on these lines say something to a reader, not only to a linter?"""
+        module = self.symbols.by_path.get(path)
+        return module is not None and any(
+            first <= c.line <= last and not _DIRECTIVE.match(c.text) for c in module.facts.comments
+        )
+
     # --- guards -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def escapes(self) -> Escapes:
+        """Which failures of the outside come out of calls and functions."""
+        return Escapes(self)
 
     def guards_on(self, site: CallSite) -> tuple[Guard, ...]:
         """Guards around a call inside its function and by its decorators, innermost first."""

@@ -51,7 +51,7 @@ class NameResolver:
                 found = self._in_scope(name, here, order if first else None)
                 if found is not None:
                     return found
-            if name in here.scope.globals:
+            if name in here.scope.globals and here is not here.module.body:
                 here = here.module.body
                 first = False
                 continue

@@ -29,7 +29,7 @@ _BY_EFFECT = {
 KEEPS = frozenset({
     "str", "int", "hex", "format", "repr", "bytes", "encode", "decode", "lower", "upper", "strip", "replace", "isoformat", "strftime",
     "timestamp", "join", "hexdigest", "digest", "urlsafe_b64encode", "b64encode", "rstrip", "lstrip", "split", "as_uuid", "total_seconds",
-    "zfill", "float", "round", "min", "max", "tuple", "list", "date", "int_", "get_hex", "tolist", "astimezone", "UUID", "model_dump",
+    "zfill", "float", "round", "min", "max", "tuple", "list", "date", "int_", "get_hex", "tolist", "abs", "astimezone", "UUID", "model_dump",
 })  # fmt: skip
 
 

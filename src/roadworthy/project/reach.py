@@ -161,8 +161,10 @@ class Reach:
         return came
 
 
-def unwind(came: dict[Function, Edge | None], goal: Function) -> list[Edge]:
-    """The chain of edges that leads to `goal` in a tree of `tree_from`."""
+def unwind(came: dict[Function, Edge | None], goal: Function) -> list[Edge] | None:
+    """The chain of edges that leads to `goal` in a tree of `tree_from`; None when it is not in it."""
+    if goal not in came:
+        return None
     path: list[Edge] = []
     edge = came[goal]
     while edge is not None:

@@ -6,78 +6,28 @@ import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind, Repeat
+from roadworthy.knowledge.vocabulary import Effect, GuardKind, Repeat
 from roadworthy.project import flow
-from roadworthy.project.dedup import selected_by_state
-from roadworthy.project.values import Container, Literal
+from roadworthy.project.values import Container, LibraryObject, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from roadworthy.project.effects import EffectAt
-    from roadworthy.project.entry import Entry
     from roadworthy.project.guard import Guard
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import CallSite
 
-_CREATES = re.compile(
-    r"(?<![a-z])create_|charge|(?<![a-z])pay(?!load)|place_?order|/orders?\b|refund|transfer|payout|invoice|(?<![a-z])book_|booking|reserve_|reservation"
-    r"|ticket|subscription|purchase|checkout|withdraw|deposit|enrol",
-    re.IGNORECASE,
-)
-_READS = re.compile(
-    r"search|query|graphql|token|(?<![a-z])auth|login|oauth|predict|embed|complet|chat|generat|infer|rank|classif|translat|valid|verif"
-    r"|list|(?<![a-z])get|fetch|read|lookup|convert|render|extract|pars|index|health|ping|scrape|crawl|upload|download|scan|analy|session"
-    r"|graph|metric|telemetry|track|log(?!i)|report|stat|sync|hook|notif|alert|messag|resolve|find|load|poll|sample|tokeniz|transcri|estimate"
-    r"|simulate|calculat|preview|quote|cancel|(?<![a-z])create_?(request|client|session|conn|http|url|header|socket|ssl|context|pool|collection|table"
-    r"|bucket|schema|namespace|database|topic|queue|user)",
-    re.IGNORECASE,
-)
-_GENERIC = frozenset({
-    "request", "send", "post", "put", "patch", "call", "execute", "do_request", "api_call", "make_request", "send_request", "dispatch",
-})  # fmt: skip
-_NAMED = (
-    (re.compile(r"charge|(?<![a-z])pay(?!load)|refund|payout|transfer_?(money|funds)|withdraw|place_?order|capture_payment", re.IGNORECASE), Effect.CHARGE),
-    (re.compile(r"send_?(sms|text|otp|call)|sms\S* \S*(send|call|dial|deliver)|phone_?call", re.IGNORECASE), Effect.SMS),
-    (re.compile(r"send_?(e?mail|reminder|receipt|invoice|newsletter)|mail\S* \S*(send|deliver)", re.IGNORECASE), Effect.EMAIL),
-)  # fmt: skip
 # Errors after which it is certain that nothing was done, or that the database undid it.
 _CERTAIN = re.compile(
     r"ConnectTimeout|ConnectError|RateLimit|TooMany|Throttl|Deadlock|Serialization|Integrity|Locked|LockTimeout|Conflict|429"
 )
 _DATABASE = re.compile(r"OperationalError|DatabaseError|InterfaceError|DBAPIError|StaleData|ProgrammingError")
+_SQL = frozenset({
+    Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE,
+    Effect.COMMIT, Effect.ROLLBACK, Effect.CONNECT, Effect.LOCK,
+})  # fmt: skip
 _METHOD_ARGUMENTS = frozenset({"allowed_methods", "method_whitelist", "retryable_methods", "retry_methods"})
-
-
-def meant(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> Effect:
-    """What an effect is by the names around it: a request in `send_sms()` sends a text message, whatever library carries it."""
-    if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC} or effect.repeat is Repeat.SAFE:
-        return effect.effect
-    text = f"{effect.function.path} {_words(model, effect, above)}"
-    word = next((word for pattern, word in _NAMED if pattern.search(text)), effect.effect)
-    return word if word is not Effect.CHARGE or names_a_creation(model, effect, above) else effect.effect
-
-
-def names_a_creation(model: Model, effect: EffectAt, above: Sequence[Function] = ()) -> bool:
-    """Do the names around a request (its function, its URL, those who call it) say that it makes something, and none that it reads?"""
-    text = _words(model, effect, above)
-    return bool(_CREATES.search(text)) and not _READS.search(text)
-
-
-def _words(model: Model, effect: EffectAt, above: Sequence[Function]) -> str:
-    """The names of the functions, unless they say nothing, and what the URL says."""
-    site = effect.site
-    named = [fn.name for fn in (site.function, *reversed(above)) if fn.name.strip("_") not in _GENERIC]
-    words = named[:1]
-    for expr in (
-        *site.fact.args[:2],
-        *(value for key, value in site.fact.kwargs if key in {"url", "path", "endpoint"}),
-    ):
-        words += list(flow.strings_of(expr))
-        words += [
-            flow.text_of(part, site.function.scope) for part in flow.walk(expr) if isinstance(part, f.Name | f.Attr)
-        ]
-    return " ".join(words)
 
 
 def leaves_doubt(guard: Guard) -> bool:
@@ -87,8 +37,11 @@ def leaves_doubt(guard: Guard) -> bool:
     return any(not _CERTAIN.search(name) and not _DATABASE.search(name) for name in guard.on)
 
 
-def goes_on_after(model: Model, sites: Sequence[CallSite]) -> bool:
-    """Can the run still fail after the last of these nested calls: is it one of many in a loop, does external work follow?"""
+def goes_on_after(model: Model, sites: Sequence[CallSite], *, for_long: bool = False) -> bool:
+    """Can the run still fail after the last of these nested calls: is it one of many in a loop, does external work follow?
+
+    `for_long`: a mere write to the database does not count, which leaves but a moment.
+    """
     for site in sites:
         scope = site.function.scope
         for loop in flow.loops_of(scope, site.fact.region):
@@ -98,17 +51,20 @@ def goes_on_after(model: Model, sites: Sequence[CallSite]) -> bool:
             if (
                 other.fact.order > site.fact.order
                 and flow.may_precede(scope, site.fact, other.fact)
-                and _may_fail(model, other)
+                and _may_fail(model, other, for_long)
             ):
                 return True
     return False
 
 
-def _may_fail(model: Model, site: CallSite) -> bool:
+def _may_fail(model: Model, site: CallSite, for_long: bool) -> bool:
     found = [
         e
         for e in model.effects_through(site)
-        if e.effect.word.external and not e.effect.word.telemetry and not e.secondary
+        if e.effect.word.external
+        and not e.effect.word.telemetry
+        and not e.secondary
+        and not (for_long and e.effect in _SQL)
     ]
     if not found:
         return False
@@ -148,6 +104,26 @@ def write_retrying_clients(model: Model) -> Iterator[tuple[CallSite, tuple[str, 
                         yield site, methods
 
 
+def repeated_by(model: Model, site: CallSite) -> list[EffectAt]:
+    """The requests of clients on which the retry made by this call is mounted, that are not safe to repeat."""
+    found = []
+    for effect in model.effects_of(Effect.HTTP_REQUEST, Effect.RPC):
+        place = model.client_retry(effect).site
+        if place is not None and not_repeatable(effect) and (place is site or _is_given(model, place, site)):
+            found.append(effect)
+    return found
+
+
+def _is_given(model: Model, place: CallSite, made: CallSite) -> bool:
+    """Is what `made` makes an argument of `place`?"""
+    exprs = (*place.fact.args, *(value for _, value in place.fact.kwargs))
+    return any(
+        isinstance(value, LibraryObject) and value.site is made
+        for expr in exprs
+        for value in model.values(expr, place.function, place.fact.order)
+    )
+
+
 def _is_retry(model: Model, site: CallSite) -> bool:
     return any(
         row.kind == GuardKind.RETRY.value for name in model.library_names(site) for row in model.knowledge.guards(name)
@@ -169,63 +145,3 @@ def _methods(model: Model, expr: f.Expr, site: CallSite) -> tuple[str, ...]:
                 text.upper() for arg in site.function.scope.calls[part.index].args for text in flow.strings_of(arg)
             ]
     return tuple(method for method in ("POST", "PATCH") if method in found)
-
-
-# --- producers that come round again ----------------------------------------------------------------------------------
-
-
-def sweeps(entry: Entry) -> bool:
-    """Does the entry look over a state again and again: a schedule, an endless loop, a job that is given nothing?"""
-    if entry.kind in {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP}:
-        return True
-    if entry.kind is not EntryKind.JOB:
-        return False
-    params = [
-        p
-        for p in entry.function.scope.params
-        if p.name not in {"self", "cls", "task", "ctx", "context", "job"} and p.default is None
-    ]
-    return not [p for p in params if p.kind == "positional" or p.kind == "keyword"]
-
-
-def polls(entry: Entry) -> bool:
-    """A request that only reads, by its method or name: clients send it again and again."""
-    if entry.kind is not EntryKind.HTTP_HANDLER:
-        return False
-    name = entry.function.name
-    return entry.label.startswith("GET ") or bool(
-        re.match(r"(read|get|list|poll|fetch|check|count|heartbeat|retrieve)(_|$)", name)
-    )
-
-
-def changes_state_before(model: Model, site: CallSite) -> bool:
-    """Is a row updated before the call, so that the next round does not select it again?"""
-    scope = site.function.scope
-    writes = (Effect.SQL_UPDATE, Effect.SQL_DELETE, Effect.SQL_UPSERT, Effect.SQL_INSERT, Effect.SQL)
-    return any(
-        other.fact.order < site.fact.order
-        and flow.may_precede(scope, other.fact, site.fact)
-        and model.effects_through(other, *writes)
-        for other in site.function.calls
-    )
-
-
-def brings_batches(function: Function) -> bool:
-    """Does a function of a platform read a batch of messages (`event["Records"]`)? Requests through a gateway are none."""
-    exprs = [region.test for region in function.scope.regions] + [a.value for a in function.scope.assigns]
-    exprs += [e for call in function.scope.calls for e in call.args]
-    return any(text == "Records" for expr in exprs if expr is not None for text in flow.strings_of(expr))
-
-
-def in_loop(site: CallSite) -> bool:
-    """Is the call made once for each of several things?"""
-    return bool(flow.loops_of(site.function.scope, site.fact.region))
-
-
-def selects_by_state(model: Model, function: Function) -> bool:
-    """Does a function, itself or through what it calls, ask for rows in a state?"""
-    return any(
-        selected_by_state(model, f.CallRef(site.index), function, site.fact.order)
-        for site in function.calls
-        if model.effects_through(site, Effect.SQL_READ, Effect.SQL)
-    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.growth import Growth, few_rounds, growths
 from roadworthy.project.values import ClassValue, Literal
 
 if TYPE_CHECKING:
@@ -82,7 +83,20 @@ class Retries:
         """The effects that a retry repeats, without repetitions, in source order of the calls."""
         if retried.whole:
             return self._model.effects_under(retried.function)
-        return list(dict.fromkeys(e for site in retried.sites for e in self._model.effects_through(site)))
+        found = [e for site in retried.sites for e in self._model.effects_through(site)]
+        return list({id(effect): effect for effect in found}.values())
+
+    @cached_property
+    def growths(self) -> tuple[Growth, ...]:
+        """Pauses of hand-written retries that grow without a ceiling, unless few rounds end them."""
+        guards = self._model.guards
+        return tuple(
+            growth
+            for retried in self.all
+            if retried.guard.form == "loop" and retried.guard.region is not None and not retried.whole
+            if not few_rounds(retried.function, retried.guard.region, guards)
+            for growth in growths(retried.function, retried.guard.region, guards)
+        )
 
     # --- what repeats an entry ----------------------------------------------------------------------------------------
 
@@ -99,21 +113,28 @@ class Retries:
         if entry.kind in {EntryKind.QUEUE_CONSUMER, EntryKind.WEBHOOK_HANDLER, EntryKind.LAMBDA_HANDLER}:
             return entry.acks != "before"
         return entry.kind is EntryKind.JOB and (
-            self._asks_for_retry(entry.function)
-            or self._base_retries(entry.function)
-            or self._sent_with_retry(entry.function)
+            self._asks_for_retry(entry) or self._base_retries(entry.function) or self._sent_with_retry(entry.function)
         )
 
-    def _asks_for_retry(self, function: Function) -> bool:
-        """A decorator of the job, the project's own too, names a retry among its options."""
-        outer = function.parent
-        for expr in function.scope.decorators if outer is not None else ():
-            if isinstance(expr, f.CallRef) and outer is not None and self._names_retry(outer.calls[expr.index]):
+    def _asks_for_retry(self, entry: Entry) -> bool:
+        """A decorator of the job, the project's own too, asks for a retry with one of its options."""
+        options = entry.row.retry_arguments if entry.row is not None else ()
+        outer = entry.function.parent
+        for expr in entry.function.scope.decorators if outer is not None else ():
+            if (
+                isinstance(expr, f.CallRef)
+                and outer is not None
+                and self._names_retry(outer.calls[expr.index], options)
+            ):
                 return True
         return False
 
-    def _names_retry(self, site: CallSite) -> bool:
-        return any("retr" in keyword and keyword not in _COUNTS and not self._is_off(expr, site) for keyword, expr in site.fact.kwargs)  # fmt: skip
+    def _names_retry(self, site: CallSite, options: tuple[str, ...] = ()) -> bool:
+        return any(
+            (keyword in options if options else "retr" in keyword and keyword not in _COUNTS)
+            and not self._is_off(expr, site)
+            for keyword, expr in site.fact.kwargs
+        )
 
     def _is_off(self, expr: f.Expr, site: CallSite) -> bool:
         value = self._model.values(expr, site.function, site.fact.order)
@@ -157,9 +178,11 @@ class Retries:
             for edge in self._model.edges_to(function)
         )
 
-    def entry_attempts(self, entry: Entry) -> Attempts:
-        """How often the framework runs a failing entry in total, where its options tell; None: unknown."""
-        if not self.entry_repeats(entry):
+    def entry_attempts(self, entry: Entry, *, declared: bool = False) -> Attempts:
+        """How often the framework runs a failing entry in total, where its options tell; None: unknown.
+
+        `declared`: what its options say, whether or not something asks for a retry at all."""
+        if not declared and not self.entry_repeats(entry):
             return 1
         outer = entry.function.parent
         for expr in entry.function.scope.decorators if outer is not None else ():

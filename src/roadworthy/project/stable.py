@@ -25,6 +25,14 @@ _PROCESS = re.compile(
     r"|client_id|app_id|api_id|chat_id|run_id|message_group_id)$",
     re.IGNORECASE,
 )
+_SOURCE = re.compile(
+    r"^(url|uri|href|link|path|file_?name|file_?path|source(_url|_uri|_path)?|doc(ument)?_?(name|url|path)|page_?url)$",
+    re.IGNORECASE,
+)
+_CONTENT = re.compile(
+    r"^(text|texts|content|contents|page_content|documents?|docs|chunks?|body|sentences?|passages?|nodes|pages?|splits)$",
+    re.IGNORECASE,
+)
 _SCOPE = re.compile(
     r"(^|[._])(user|tenant|org|organi[sz]ation|account|company|workspace|team|project|owner|author|location|site)(_id|\.id|\.pk|_pk)$"
 )
@@ -37,7 +45,7 @@ def stable_ids(site: CallSite) -> list[str]:
     """
     found: dict[str, int] = {}
     for text, rank in (*_in_call(site), *_in_function(site.function)):
-        last = text.rpartition(".")[2].rpartition("['")[2].removesuffix("']")
+        last = _last_part(text)
         if _ID.search(last) and not _PROCESS.search(text):
             found.setdefault(text, rank + (10 if _SCOPE.search(text) else 0))
     return sorted(found, key=lambda text: (found[text], text))
@@ -46,6 +54,27 @@ def stable_ids(site: CallSite) -> list[str]:
 def own_ids(site: CallSite) -> list[str]:
     """The stable ids that belong to one thing: not those of a tenant, a user or another scope that many things share."""
     return [text for text in stable_ids(site) if not _SCOPE.search(text)]
+
+
+def source_at_hand(function: Function) -> str:
+    """A name in the function that says where a record comes from (its URL, its path); it tells one thing from another."""
+    return _first(function, _SOURCE)
+
+
+def content_at_hand(function: Function) -> str:
+    """A name in the function that holds what a record says; a hash of it is a stable id."""
+    return _first(function, _CONTENT)
+
+
+def _first(function: Function, pattern: re.Pattern[str]) -> str:
+    names = [*(text for text, _ in _in_function(function)), *function.scope.last_read]
+    names += list(_items(function.scope, pattern))
+    return next((text for text in names if pattern.search(_last_part(text))), "")
+
+
+def _last_part(text: str) -> str:
+    """`url` of `page.url` and of `data['url']`."""
+    return text.rpartition(".")[2].rpartition("['")[2].removesuffix("']")
 
 
 def given_ids(site: CallSite, without: Argument | None = None) -> list[str]:
@@ -73,13 +102,27 @@ def _result_called(site: CallSite) -> Iterator[CallSite]:
             yield other
 
 
-def _in_call(site: CallSite) -> Iterator[tuple[str, int]]:
-    """What the call itself is given."""
+def _in_call(site: CallSite, depth: int = 0) -> Iterator[tuple[str, int]]:
+    """What the call itself is given, also inside of records that are made for it (`Input(order_id=order.id)`)."""
     scope = site.function.scope
     for expr in (*site.fact.args, *(value for _, value in site.fact.kwargs)):
         for part in flow.walk(expr):
             if isinstance(part, f.Name | f.Attr):
-                yield flow.text_of(part, scope), 0
+                yield flow.text_of(part, scope), depth
+            if depth < 2:
+                for inner in _made_by(part, site):
+                    yield from _in_call(inner, depth + 1)
+
+
+def _made_by(part: f.Expr, site: CallSite) -> Iterator[CallSite]:
+    """The call that an expression is, or that made what its name holds."""
+    function = site.function
+    if isinstance(part, f.CallRef):
+        yield function.calls[part.index]
+    elif isinstance(part, f.Name) and part.id in function.bindings:
+        for assign in flow.reaching(function.scope, function.bindings[part.id], site.fact.order)[0][:2]:
+            if isinstance(assign.value, f.CallRef) and assign.op == "=":
+                yield function.calls[assign.value.index]
 
 
 def _in_function(function: Function) -> Iterator[tuple[str, int]]:
@@ -97,10 +140,11 @@ def _in_function(function: Function) -> Iterator[tuple[str, int]]:
         yield text, 3
 
 
-def _items(scope: f.Scope) -> Iterator[str]:
+def _items(scope: f.Scope, pattern: re.Pattern[str] = _ID) -> Iterator[str]:
     """`event["id"]`, `row["external_id"]`: shown as written."""
     exprs = [a.value for a in scope.assigns] + [e for c in scope.calls for e in (*c.args, *(v for _, v in c.kwargs))]
+    exprs += [leave.value for leave in scope.leaves]
     for expr in exprs:
         for part in flow.walk(expr):
-            if isinstance(part, f.Sub) and isinstance(part.index, f.Str) and _ID.search(part.index.value):
+            if isinstance(part, f.Sub) and isinstance(part.index, f.Str) and pattern.search(part.index.value):
                 yield flow.text_of(part, scope)

@@ -192,14 +192,14 @@ class ClassInfo:
 
     @cached_property
     def attribute_assigns(self) -> dict[str, list[tuple[Function, Assign]]]:
-        """`self.x = …` in any method and `x = …` in the body: attribute -> (scope, assignment)."""
+        """`self.x = …` or `Class.x = …` in any method and `x = …` in the body: attribute -> (scope, assignment)."""
         from_body: dict[str, list[tuple[Function, Assign]]] = defaultdict(list)
         for bound, assigns in self.body.bindings.items():
             from_body[bound].extend((self.body, assign) for assign in assigns)
         for method in self.methods.values():
             first = method.scope.params[0].name if method.scope.params else None
             for assign in method.scope.assigns:
-                name = attribute_of(assign.target, first)
+                name = attribute_of(assign.target, first) or attribute_of(assign.target, self.name)
                 if name is not None:
                     from_body[name].append((method, assign))
         return from_body

@@ -46,13 +46,13 @@ def only_told(model: Model, site: CallSite) -> bool:
         for index, call in enumerate(scope.calls):
             if index in carriers or not any(_carries(e, carriers, names) for e in _inputs(call)):
                 continue
-            if _tells(model, site.function.calls[index]):
+            if tells(model, site.function.calls[index]):
                 continue
             carriers.add(index)
         if before == (len(carriers), len(names)):
             break
     return bool(names or len(carriers) > 1 or scope.calls[site.index].outer >= 0) and not _decides(
-        scope, carriers, names
+        scope, site.index, carriers, names
     )
 
 
@@ -68,20 +68,20 @@ def _carries(expr: f.Expr, carriers: set[int], names: set[str]) -> bool:
     )
 
 
-def _tells(model: Model, site: CallSite) -> bool:
+def tells(model: Model, site: CallSite) -> bool:
+    """Does a call only write a log line, count something or report an error?"""
     if any(effect.effect in _TELLS for effect in model.effects_at(site)):
         return True
     return model.exceptions.looks_like_logging(site.fact, site.function)
 
 
-def _decides(scope: f.Scope, carriers: set[int], names: set[str]) -> bool:
+def _decides(scope: f.Scope, first: int, carriers: set[int], names: set[str]) -> bool:
     """Is the value returned, tested, yielded, waited for, or given to anything but a conversion?"""
     exprs = [leave.value for leave in scope.leaves] + [t.value for t in scope.tests if t.kind != "expr"]
     exprs += [region.test for region in scope.regions]
     if any(expr is not None and _carries(expr, carriers, names) for expr in exprs):
         return True
-    first = min(carriers)
-    for index in carriers:
+    for index in sorted(carriers):
         call = scope.calls[index]
         name = (
             call.func.name if isinstance(call.func, f.Attr) else call.func.id if isinstance(call.func, f.Name) else ""

@@ -28,7 +28,16 @@ from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKi
 from roadworthy.project import flow
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
-from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
+from roadworthy.project.attempts import Attempts, is_remote, lone_connections
+from roadworthy.project.attempts import Loss as Dropped
+from roadworthy.project.background import (
+    Spawned,
+    is_run_at_start,
+    lives_on,
+    spawned_work,
+    unresolved_tasks,
+)
+from roadworthy.project.batches import Fragile, fragile_loops
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -36,11 +45,13 @@ from roadworthy.project.boundaries import (
     entries_again,
     entries_around,
     feeding_entries,
+    is_self_retry,
     retries_around,
     retries_over,
     runs_over_again,
 )
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
+from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.cutoff import (
     HANDOFFS,
@@ -49,6 +60,7 @@ from roadworthy.project.cutoff import (
     hands_off,
     is_bookkeeping,
     is_done_again,
+    is_telemetry,
     losses,
     must_complete,
 )
@@ -60,47 +72,79 @@ from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
-from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed, tells_of_before
+from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
+from roadworthy.project.doubling import Doubled, raises_value, unguarded_effects
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
+from roadworthy.project.failures import Outcome
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
 from roadworthy.project.files import accesses as file_accesses
+from roadworthy.project.giveups import GiveUp, given_up
+from roadworthy.project.growth import Growth
 from roadworthy.project.guard import Guard
-from roadworthy.project.identities import Identity, identities, is_lookup
+from roadworthy.project.hashcolumns import hash_columns
+from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.keys import KeyUse, key_uses, key_value
+from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
+from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
+from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.origins import Origin
+from roadworthy.project.partial import Partial, list_of, partial_handlers, partial_retries
+from roadworthy.project.permanent import (
+    BroadRetry,
+    Cause,
+    all_but_one,
+    broad_self_retries,
+    causes_in,
+    goes_on_after_success,
+    predicates_of,
+    repeats_everything,
+    whole_batches,
+)
+from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
-from roadworthy.project.repeats import (
+from roadworthy.project.producers import (
+    Fed,
     brings_batches,
     changes_state_before,
-    goes_on_after,
-    in_handler,
+    fed_again,
     in_loop,
-    is_framework_retry,
-    leaves_doubt,
-    meant,
-    names_a_creation,
-    not_repeatable,
     polls,
     selects_by_state,
     sweeps,
+)
+from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.reach import unwind
+from roadworthy.project.repeats import (
+    goes_on_after,
+    in_handler,
+    is_framework_retry,
+    leaves_doubt,
+    not_repeatable,
+    repeated_by,
     write_retrying_clients,
 )
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
-from roadworthy.project.spins import Spin, spins, uncapped_pause
-from roadworthy.project.stable import given_ids, own_ids, stable_ids
+from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
+from roadworthy.project.spins import Spin, spins
+from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
+from roadworthy.project.state import Held, Lifetimes, held_state
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.transactions import Open as OpenTransaction
+from roadworthy.project.transactions import Transactions
+from roadworthy.project.transients import Transients
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -111,6 +155,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
+from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn
 from roadworthy.rules import wording as say
 
 __all__ = [
@@ -125,10 +170,14 @@ __all__ = [
     "UPDATE",
     "UPSERT",
     "Access",
+    "Attempts",
     "Audience",
     "Blocked",
+    "BroadRetry",
     "CallSite",
     "Callable",
+    "Caught",
+    "Cause",
     "Claim",
     "ClassInfo",
     "ClassValue",
@@ -139,6 +188,8 @@ __all__ = [
     "Dedup",
     "DefaultId",
     "Delivery",
+    "Doubled",
+    "Dropped",
     "Edge",
     "Effect",
     "EffectAt",
@@ -146,21 +197,31 @@ __all__ = [
     "EntryKind",
     "Exposure",
     "FanOut",
+    "Fed",
     "FileAccess",
     "Finding",
+    "Forgotten",
+    "Fragile",
     "Function",
     "FunctionValue",
+    "GiveUp",
+    "Growth",
     "Guard",
     "GuardKind",
     "Handler",
+    "Held",
     "Identity",
+    "InertStop",
     "Instance",
     "Iterable",
     "Iterator",
     "KeyUse",
+    "Layer",
     "Library",
     "LibraryObject",
+    "Lifecycles",
     "Lifetime",
+    "Lifetimes",
     "Literal",
     "Location",
     "Loop",
@@ -170,13 +231,19 @@ __all__ = [
     "Minting",
     "Model",
     "Mutation",
+    "Nested",
+    "OpenTransaction",
     "Origin",
+    "Outcome",
+    "Partial",
     "Pillar",
+    "Poll",
     "Presence",
     "Promise",
     "Registration",
     "Repeat",
     "Replayed",
+    "Resource",
     "Retried",
     "RetryOver",
     "RetryVerdict",
@@ -184,7 +251,9 @@ __all__ = [
     "Rule",
     "Run",
     "Severity",
+    "Shutdown",
     "SignalReach",
+    "Silence",
     "Spawned",
     "Spin",
     "StartedProcess",
@@ -192,40 +261,65 @@ __all__ = [
     "Table",
     "Through",
     "TimeoutVerdict",
+    "Transactions",
+    "Transients",
     "UniqueKey",
     "UnreadAnswer",
+    "Wait",
     "Workload",
+    "Write",
+    "acts",
     "advise",
     "advise_again",
     "advise_database",
+    "all_but_one",
     "answered",
     "argument",
     "arguments",
+    "asked_by",
     "blocked_coroutines",
     "brings_batches",
+    "broad_self_retries",
+    "cannot_speak",
+    "caught_cancellations",
+    "causes_in",
     "changes_state_before",
     "comes_again",
     "comes_with_the_event",
+    "content_at_hand",
+    "covers",
     "dedup_before",
     "default_ids",
+    "drives_program",
+    "dropped_outcomes",
     "early_syncs",
+    "endless_polls",
+    "endless_waits",
     "entries_again",
     "entries_around",
     "expr",
     "fan_outs",
+    "fed_again",
     "feeding_entries",
     "file_accesses",
     "finding",
     "first_process",
     "flow",
+    "fragile_loops",
     "given_ids",
+    "given_up",
     "goes_on_after",
+    "goes_on_after_success",
     "hands_off",
     "has_spread",
+    "hash_columns",
+    "held_state",
+    "identified_writes",
     "identities",
     "impact_weight",
     "in_handler",
     "in_loop",
+    "is_aside",
     "is_bookkeeping",
     "is_done_again",
     "is_engine_call",
@@ -233,42 +327,64 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
-    "is_lookup",
     "is_natural_key",
+    "is_remote",
     "is_replayed",
+    "is_run_at_start",
+    "is_self_retry",
+    "is_telemetry",
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "list_of",
     "lives_on",
+    "logger_near",
+    "lone_connections",
     "losses",
     "meant",
     "must_complete",
     "names_a_creation",
+    "nested_retries",
     "not_repeatable",
     "only_told",
     "outside_ids",
     "own_ids",
+    "partial_handlers",
+    "partial_retries",
     "polls",
+    "predicates_of",
     "promise_of",
+    "raises_value",
     "read_back",
+    "repeated_by",
+    "repeats_everything",
     "replaces",
     "replayed_effects",
     "retries_around",
     "retries_over",
     "runs_over_again",
     "say",
+    "says_closing",
+    "says_probe",
     "selects_by_state",
+    "serves_in_turn",
+    "silences",
+    "sounds_like_report",
+    "source_at_hand",
     "spawned_work",
     "spins",
     "stable_ids",
     "steers",
     "stopping",
     "sweeps",
-    "tells_of_before",
+    "tells_anyway",
+    "tells_of_another",
     "unbounded_effects",
-    "uncapped_pause",
+    "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "unwind",
+    "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roadworthy.knowledge.vocabulary import Delivery, EntryKind
+from roadworthy.advice.code import written
+from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind
 
 if TYPE_CHECKING:
+    from roadworthy.facts.schema import Expr
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
@@ -37,6 +39,8 @@ def entry(found: Entry | None, function: Function | None = None) -> str:
         return (
             f"whatever calls `{function.qualname}()`"
             if function is not None and function.kind == "function"
+            else f"the run of `{function.path}`"
+            if function is not None and function.kind == "module"
             else "its caller"
         )
     if found.function.kind == "module":
@@ -75,7 +79,7 @@ def hangs(found: Entry | None, function: Function | None = None, *, on_loop: boo
     """What a call without an end does to an entry, as a sentence without a full stop."""
     who = entry(found, function)
     if found is None:
-        return f"{who} hangs with it"
+        return f"{who} hangs with it" if who.startswith(("whatever", "its")) else f"{who} hangs"
     if on_loop:
         return f"{who} holds the event loop, and every other request of the process waits"
     match found.kind:
@@ -94,6 +98,22 @@ def hangs(found: Entry | None, function: Function | None = None, *, on_loop: boo
         case EntryKind.COMMAND:
             return f"{who} hangs until somebody kills it"
     return f"{who} hangs"
+
+
+def silence(found: EffectAt) -> str:
+    """The fault that makes a call wait for ever, as the start of a sentence."""
+    match found.effect:
+        case Effect.SPAWN_PROCESS:
+            return "When the program that it starts never ends"
+        case Effect.CONNECT:
+            return "When the server takes the connection and never answers"
+        case (
+            Effect.SQL | Effect.SQL_READ | Effect.SQL_INSERT | Effect.SQL_UPDATE | Effect.SQL_UPSERT | Effect.SQL_DELETE
+        ):
+            return "When the database stops answering, or a lock is never released"
+        case Effect.CONSUME:
+            return "When no message comes, or the broker has gone without a word"
+    return "When the other side accepts and never answers"
 
 
 def again(found: Entry) -> str:
@@ -120,8 +140,10 @@ def again(found: Entry) -> str:
     return "It is run again over the same data after a failure half-way"
 
 
-def twice(found: Entry) -> str:
+def twice(found: Entry | None) -> str:
     """What comes to an entry twice at the same time: "two requests at once"."""
+    if found is None:
+        return "two calls at once"
     match found.kind:
         case EntryKind.WEBHOOK_HANDLER:
             return "the same event twice at once"
@@ -134,14 +156,40 @@ def twice(found: Entry) -> str:
     return "two runs that overlap"
 
 
+def at_once(found: Entry | None, function: Function, thing: str = "") -> str:
+    """How an entry comes to run beside itself, as a clause: "two runs of the job `send` overlap"; `thing`: "for one `Order`"."""
+    tail = f" {thing}" if thing else ""
+    if found is None or found.kind is EntryKind.SIGNAL_RECEIVER:
+        return f"`{function.qualname}()` is called twice at once{tail}"
+    who = entry(found, function)
+    match found.kind:
+        case EntryKind.WORKER_LOOP:
+            return f"{who} runs in two processes{tail}"
+        case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW | EntryKind.SCHEDULED:
+            return f"two runs of {who}{tail} overlap"
+        case EntryKind.COMMAND | EntryKind.STARTUP | EntryKind.SHUTDOWN | EntryKind.IMPORT_TIME:
+            return f"{who} runs twice at once{tail}"
+    return f"{who} gets {twice(found)}{tail}"
+
+
 def call(site: CallSite, model: Model) -> str:
     """The callee as written, with brackets: `requests.post()`."""
     return f"{model.callee_text(site)}()"
 
 
+def code(value: Expr | None, function: Function) -> str:
+    """An expression as its author wrote it, with its arguments: `min(2**attempt, 30)`."""
+    return written(value, function)
+
+
 def effect(found: EffectAt, model: Model) -> str:
     """The call and what it does, for a sentence: "`session.post()` sends an HTTP request"."""
     return f"`{call(found.site, model)}` {found.effect.word.meaning}"
+
+
+def which(found: EffectAt, model: Model) -> str:
+    """As `effect`, to be named and explained: "`session.post()`, which sends an HTTP request"."""
+    return f"`{call(found.site, model)}`, which {found.effect.word.meaning}"
 
 
 def joined(items: list[str], limit: int = 4) -> str:
@@ -166,33 +214,25 @@ def told(found: Entry | None) -> str:
     """What its caller believes by then, as a sentence: "The client of `POST /orders` has its answer"."""
     if found is None:
         return "Its caller has gone on"
-    name = f"`{found.label if '/' in found.label else found.function.qualname}`"
+    called = f"`{name(found)}`"
     match found.kind:
         case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
-            return f"The client of {name} has its answer"
+            return f"The client of {called} has its answer"
         case EntryKind.WEBHOOK_HANDLER:
-            return f"{name} has told the sender that the event is taken, so it is not sent again"
+            return f"{called} has told the sender that the event is taken, so it is not sent again"
         case EntryKind.QUEUE_CONSUMER:
-            return f"The message that {name} was given counts as handled"
+            return f"The message that {called} was given counts as handled"
         case EntryKind.JOB:
-            return f"The job {name} counts as done, and the queue does not run it again"
+            return f"The job {called} counts as done, and the queue does not run it again"
         case EntryKind.LAMBDA_HANDLER:
-            return f"The platform takes the event of {name} as handled and freezes the process at once"
+            return f"The platform takes the event of {called} as handled and freezes the process at once"
         case EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
-            return f"The engine has recorded {name} as done"
+            return f"The engine has recorded {called} as done"
         case EntryKind.SCHEDULED | EntryKind.WORKER_LOOP:
-            return f"{entry(found)[0].upper()}{entry(found)[1:]} has gone on to its next round"
+            return f"{subject(found)} has gone on to its next round"
         case EntryKind.SIGNAL_RECEIVER:
-            return f"Whoever made {name} run has gone on"
-    return f"{entry(found)[0].upper()}{entry(found)[1:]} has gone on"
-
-
-def title(text: str, shorter: str = "") -> str:
-    """A title of at most 110 characters: the shorter one where the first is too long, cut where both are."""
-    if len(text) <= 110:
-        return text
-    shorter = shorter or text
-    return shorter if len(shorter) <= 110 else f"{shorter[:108].rstrip(' `')}…"
+            return f"Whoever made {called} run has gone on"
+    return f"{subject(found)} has gone on"
 
 
 def last(name: str) -> str:
@@ -209,3 +249,8 @@ def fit(*texts: str) -> str:
     if cut.count("`") % 2:
         cut = cut.rpartition("`")[0].rstrip()
     return f"{cut}…"
+
+
+def sleep(function: Function, seconds: str) -> str:
+    """The statement that pauses in a function, on the event loop or on a thread."""
+    return f"await asyncio.sleep({seconds})" if function.is_async else f"time.sleep({seconds})"

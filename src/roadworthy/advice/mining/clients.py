@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import written
+from roadworthy.advice.code import argument_texts, written
 from roadworthy.advice.mining.seen import Seen, at_site, of_helper
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
@@ -48,7 +49,7 @@ def timeouts(model: Model) -> Iterator[Seen]:
         if site.fact.use == "returned" and function.kind == "function" and verdict.at_construction:
             yield of_helper("timeout", function, _call_of(model, function, effect), family)
         elif site not in seen:
-            yield at_site("timeout", site, family=family)
+            yield replace(at_site("timeout", site, family=family), shape=_limits(site))
         if site not in seen:
             seen.add(site)
             yield from _numbers(site, family)
@@ -60,6 +61,12 @@ def _bounded_site(model: Model, effect: EffectAt, *, at_construction: bool) -> C
 
 def _says_timeout(site: CallSite) -> bool:
     return any("timeout" in keyword.lower() for keyword, _ in site.fact.kwargs)
+
+
+def _limits(site: CallSite) -> str:
+    """`connect_timeout=5, read_timeout=10`."""
+    found = [(k, written(v, site.function)) for k, v in site.fact.kwargs if "timeout" in k.lower()]
+    return ", ".join(f"{keyword}={text}" for keyword, text in found)
 
 
 def _call_of(model: Model, factory: Function, effect: EffectAt) -> CallSite | None:
@@ -116,8 +123,18 @@ def _decorated(kind: str, guard: Guard, function: Function, model: Model) -> See
     name = shape.partition("(")[0] or f"@{guard.name.rpartition('.')[2]}"
     family = "" if guard.through is not None else family_of(model, guard.name)
     return Seen(
-        kind, name, guard.path, guard.line, family, guard.through, shape=shape, in_async=function.is_async, on=guard.on
-    )
+        kind, name, guard.path, guard.line, family, guard.through, decorator_call(function, guard.line), shape,
+        function.is_async, guard.on,
+    )  # fmt: skip
+
+
+def decorator_call(function: Function, line: int) -> CallSite | None:
+    """The call that makes the decorator on a line; None for one without brackets."""
+    outer, lines = function.parent, function.scope.decorator_lines
+    if outer is None or line not in lines:
+        return None
+    expr = function.scope.decorators[lines.index(line)]
+    return outer.calls[expr.index] if isinstance(expr, f.CallRef) else None
 
 
 def decorator_at(function: Function, line: int) -> str:
@@ -139,6 +156,8 @@ def client_retries(model: Model) -> Iterator[Seen]:
         verdict = model.client_retry(effect)
         site = verdict.site
         if site is None or not verdict.repeats or site in seen or not model.is_reviewed(site.path):
+            continue
+        if not any("retr" in text.lower() for text in argument_texts(site)):
             continue
         seen.add(site)
         family = family_of(model, effect.name)

@@ -10,6 +10,7 @@ from roadworthy.advice.mining.seen import Seen, at_site, example_in, of_helper, 
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.project import flow
 from roadworthy.project.arguments import argument
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _CLAIMS = re.compile(r"process|seen|dup|dedup|idempot|once|claim|already|event|message|handled|delivery", re.IGNORECASE)
-_IDS = re.compile(r"(^|_)(id|ids|uuid|key|fingerprint|identifier)($|_)")
+_IDS = re.compile(r"(^|_)(id|uuid|key|fingerprint|identifier)$")
 _SECRETS = re.compile(
     r"token|password|secret|api_?key|cache|csrf|signature|email|etag|auth|otp|session|cookie|rate", re.IGNORECASE
 )
+_WRITES = re.compile(r"write|save|store|dump|atomic|replace")
+_IN_PASSING = frozenset({"save", "merge", "dd", "set", "index", "bulk"})  # they converge, but are no example of how to
 _IN_PROCESS = frozenset({"threading", "asyncio", "anyio", "trio", "twisted", "multiprocessing", "contextlib"})
 
 
@@ -43,7 +46,7 @@ def on_commit(model: Model) -> Iterator[Seen]:
 def upserts(model: Model) -> Iterator[Seen]:
     """Writes that converge on a key."""
     for effect in model.effects_of(Effect.SQL_UPSERT):
-        if effect.function.kind == "function" and effect.name.rpartition(".")[2] not in {"save", "merge"}:
+        if effect.function.kind == "function" and effect.name.rpartition(".")[2].lstrip("a") not in _IN_PASSING:
             yield example_in("upsert", effect.site, family_of(model, effect.name))
 
 
@@ -67,9 +70,15 @@ def deterministic_ids(model: Model) -> Iterator[Seen]:
         function = effect.function
         small = function.scope.end_line - function.line < 25
         named = _IDS.search(function.name.lower()) and not _SECRETS.search(function.name)
-        if function.kind == "function" and function.scope.params and small and named and function not in told:
+        if function in told or not (function.kind == "function" and function.scope.params and small and named):
+            continue
+        if any(o.hashed for v in _returned(function) for o in model.origin(v.value, function, v.order)):
             told.add(function)
             yield from uses_of("deterministic-id", function, model)
+
+
+def _returned(function: Function) -> list[f.Leave]:
+    return [leave for leave in function.scope.leaves if leave.kind == "return" and leave.value is not None]
 
 
 def locks(model: Model) -> Iterator[Seen]:
@@ -139,14 +148,17 @@ def _holds_key(expr: f.Expr, name: str | None) -> bool:
 
 
 def atomic_writes(model: Model) -> Iterator[Seen]:
-    """Helpers that write beside the file and rename."""
+    """Helpers that write what they are given beside the file they are given, and rename."""
     told: set[Function] = set()
     for effect in model.effects_of(Effect.FILE_REPLACE):
         function = effect.function
-        if function in told or function.kind != "function" or len(function.scope.params) < 2:
+        small = function.scope.end_line - function.line < 45 and len(function.scope.params) > 1
+        if function in told or function.kind != "function" or not small or not _WRITES.search(function.name.lower()):
             continue
         told.add(function)
-        if model.reach.has(function, (Effect.FILE_WRITE,)) and function.scope.end_line - function.line < 60:
+        given = {part.id for arg in effect.site.fact.args for part in flow.walk(arg) if isinstance(part, f.Name)}
+        writes = any(e.effect is Effect.FILE_WRITE for site in function.calls for e in model.effects_at(site))
+        if writes and given & set(function.parameters):
             yield from uses_of("atomic-write", function, model)
 
 

@@ -28,6 +28,7 @@ class Seen:
     shape: str = ""  # the code there, where it is not the call
     in_async: bool = False
     on: tuple[str, ...] = ()  # exceptions it is for, where that matters
+    example: bool = False  # named after the function in which it stands
 
 
 def at_site(kind: str, site: CallSite, name: str = "", family: str = "") -> Seen:
@@ -57,5 +58,7 @@ def uses_of(kind: str, helper: Function, model: Model, family: str = "") -> Iter
 def example_in(kind: str, site: CallSite, family: str = "") -> Seen:
     """A function that does the thing well; it is named after the function, and shown at the call."""
     function = site.function
-    name = f"{function.qualname}()" if function.kind == "function" else f"{callee_text(site)}()"
-    return Seen(kind, name, site.path, site.line, family, site=site, in_async=function.is_async)
+    if function.kind != "function":
+        return at_site(kind, site, family=family)
+    name = f"{function.qualname}()"
+    return Seen(kind, name, site.path, site.line, family, site=site, in_async=function.is_async, example=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import written
+from roadworthy.advice.code import callee_text, written
 from roadworthy.advice.mining.seen import Seen, at_site, of_helper, uses_of
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
+from roadworthy.project.arguments import argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,9 @@ def jobs(model: Model) -> Iterator[Seen]:
         if shape:
             name = shape.partition("(")[0]
             yield Seen(
-                "job", name, function.path, function.line, family_of(model, entry.source), site=site, shape=shape
-            )
+                "job", name, function.path, function.line, family_of(model, entry.source),
+                site=site, shape=shape, in_async=function.is_async,
+            )  # fmt: skip
 
 
 def decorator_of(entry: Entry) -> tuple[str, CallSite | None]:
@@ -64,10 +66,12 @@ def launchers(model: Model) -> Iterator[Seen]:
             yield of_helper("durable", helper, site)
     for effect in model.effects_of(Effect.START_DURABLE, Effect.ENQUEUE):
         function = effect.function
-        if function in helpers or effect.name.rpartition(".")[2] in {"s", "si", "signature"}:
+        again = effect.name.rpartition(".")[2] in {"s", "si", "signature", "retry"}
+        if function in helpers or again or callee_text(effect.site).startswith("super("):
             continue
-        if function.kind == "function" and _starts_parameter(function, effect.site):
-            yield from uses_of("durable", function, model, family_of(model, effect.name))
+        if function.kind == "function" and _starts_parameter(model, function, effect.site, effect.name):
+            family = family_of(model, effect.name)
+            yield from (seen for seen in uses_of("durable", function, model, family) if seen.site is not None)
         else:
             name = f"{_method(effect.site)}()"
             shown = f".{name}" if isinstance(effect.site.fact.func, f.Attr) else name
@@ -79,12 +83,15 @@ def _method(site: CallSite) -> str:
     return func.name if isinstance(func, f.Attr) else func.id if isinstance(func, f.Name) else "call"
 
 
-def _starts_parameter(function: Function, site: CallSite) -> bool:
+def _starts_parameter(model: Model, function: Function, site: CallSite, name: str) -> bool:
     """Is what is started given by the function's caller?"""
     func = site.fact.func
     owner = func.value if isinstance(func, f.Attr) else None
-    first = site.fact.args[0] if site.fact.args else None
-    return any(isinstance(expr, f.Name) and expr.id in function.parameters for expr in (owner, first))
+    rows = model.knowledge.spawners(name)
+    started = [owner if row.receiver else argument(site.fact, row.runs) for row in rows]
+    if not rows and site.fact.args:
+        started = [site.fact.args[0]]
+    return any(isinstance(expr, f.Name) and expr.id in function.parameters for expr in started)
 
 
 def _named_launchers(model: Model) -> dict[Function, list[CallSite]]:
@@ -96,10 +103,9 @@ def _named_launchers(model: Model) -> dict[Function, list[CallSite]]:
     for function in model.functions:
         for site in function.calls:
             first = site.fact.args[0] if site.fact.args else None
-            if isinstance(first, f.Str) and first.value in names:
+            if isinstance(first, f.Str) and first.value in names and site.fact.use != "decorator":
                 for callee in model.graph.resolutions[site].functions:
-                    if callee.path != function.path or not callee.scope.decorators:
-                        found[callee].append(site)
+                    found[callee].append(site)
     return {helper: sites for helper, sites in found.items() if len(sites) >= 3 and helper.kind == "function"}
 
 
@@ -123,16 +129,17 @@ def off_loop(model: Model) -> Iterator[Seen]:
         if function.is_async:
             for edge in model.edges_from(function):
                 if edge.kind == "thread" and edge.waited:
-                    yield _threaded(edge, model)
+                    yield from _threaded(edge, model)
 
 
-def _threaded(edge: Edge, model: Model) -> Seen:
+def _threaded(edge: Edge, model: Model) -> Iterator[Seen]:
     site = edge.spawner or edge.site
     helper = next((fn for fn in model.graph.resolutions[site].functions if fn is not edge.callee), None)
-    if helper is not None:
-        return of_helper("off-loop", helper, site)
     names = model.library_names(site)
-    return at_site("off-loop", site, family=names[0] if names else "")
+    if helper is not None and _runs_what_it_is_given(model, helper, "thread"):
+        yield of_helper("off-loop", helper, site)
+    elif helper is None and names:
+        yield at_site("off-loop", site, family=names[0])
 
 
 def kept_tasks(model: Model) -> Iterator[Seen]:
@@ -140,11 +147,23 @@ def kept_tasks(model: Model) -> Iterator[Seen]:
     for function in model.functions:
         if function.kind != "function" or function.scope.end_line - function.line > _SMALL:
             continue
-        if not any(kind == "task" for kind, _ in model.graph.parameter_runs(function).values()):
+        if not _runs_what_it_is_given(model, function, "task"):
             continue
         methods = Counter(call.func.name for call in function.scope.calls if isinstance(call.func, f.Attr))
         if methods["add_done_callback"] and (methods["add"] or methods["append"]):
             yield from uses_of("keep-task", function, model)
+
+
+def _runs_what_it_is_given(model: Model, helper: Function, kind: str) -> bool:
+    """Does a small function of the project start its first parameter, as it is, in this way?"""
+    names = [param.name for param in helper.scope.params if param.name not in {"self", "cls"}]
+    if not names or helper.scope.end_line - helper.line > _SMALL:
+        return False
+    return any(
+        how == kind and isinstance(expr, f.Name) and expr.id == names[0]
+        for site in helper.calls
+        for how, expr, _ in model.graph.started_by(site)
+    )
 
 
 def bulkheads(model: Model) -> Iterator[Seen]:
@@ -168,7 +187,7 @@ def shutdowns(model: Model) -> Iterator[Seen]:
     """Where handlers of signals and shutdown hooks are installed."""
     for function in model.functions:
         for edge in model.edges_from(function):
-            if edge.kind == "hook:signal":
+            if edge.kind == "hook:signal" and any("SIGTERM" in name for name in function.scope.last_read):
                 yield at_site("shutdown", edge.site, f"{function.qualname}()" if function.kind == "function" else "")
 
 

@@ -5,13 +5,15 @@ A broker knows nothing of the database's transaction. The worker may take the jo
 when the transaction rolls back, the job, the event or the mail is out all the same, about an order that never was.
 
 ## What is reported
-A call inside a transaction (a block, a decorator, a caller's, one around every request) that enqueues a job, publishes a message, starts
-a durable execution, sends a mail or text message, or deletes a stored object, directly or through any number of calls.
-The finding stands where the transaction and the call meet.
+A call that enqueues a job, publishes a message, starts a durable execution, sends mail or deletes a stored object, directly or through any
+number of calls, while a transaction that writes is open: a block or decorator, also of the project's own; a setting, framework, dependency
+or middleware that wraps every request; a session between its first write and the commit that comes later in the function or its caller;
+a signal that the mapper sends in the middle of a write. The finding stands where the transaction and the call meet; where many transactions
+meet the same call, at that call.
 
 ## What is not reported
-What is deferred by an on-commit hook, also through helpers of the project that defer. Senders that the project overrides to send after
-the commit. Transactions that write nothing. Outbox rows, which are writes like any other.
+What is deferred by an on-commit hook, also through helpers of the project that defer. Senders that the project overrides to send after the
+commit. Transactions that write nothing. Messages after the commit. Outbox rows and queues in the same database, which are writes like any other.
 
 ## Bad
 ```python
@@ -52,145 +54,205 @@ def place(cart):
 ```
 """
 
+from dataclasses import dataclass
+
 from roadworthy.rules.api import (
     CallSite,
+    Confidence,
+    Edge,
     Effect,
     EffectAt,
-    EntryKind,
     Finding,
     Function,
-    Guard,
-    GuardKind,
     Iterator,
+    Location,
     Model,
+    OpenTransaction,
     Rule,
     Severity,
+    Transactions,
     advise,
     finding,
     impact_weight,
     say,
+    unwind,
 )
 
 RULE = Rule(id="enqueue-inside-transaction", anti_pattern="dual-write", doc=__doc__)
 
 _LEAVES = (
-    Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.OBJECT_DELETE,
+    Effect.ENQUEUE, Effect.START_DURABLE, Effect.PUBLISH, Effect.EMAIL, Effect.SMS, Effect.OBJECT_DELETE, Effect.NOTIFY,
 )  # fmt: skip
-_WRITES = (Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_INCREMENT, Effect.SQL_DELETE)
 _READS_ROWS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
+_READS = frozenset({Effect.SQL_READ, Effect.SQL})
+_MANY = 3  # transactions that meet at one call are one cause: the call
+_LATER = frozenset({"countdown", "eta", "delay", "defer_by", "schedule_at", "execute_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One thing that leaves, and the calls from the transaction down to it."""
+
+    effect: EffectAt
+    path: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A call in an open transaction through which something leaves."""
+
+    site: CallSite
+    open: OpenTransaction
+    sent: tuple[Sent, ...]
+
+    @property
+    def worst(self) -> Sent:
+        """What the finding speaks of."""
+        return min(
+            self.sent,
+            key=lambda s: (_LEAVES.index(s.effect.effect), len(s.path), s.effect.site.path, s.effect.site.line),
+        )
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Look at every call that a transaction encloses in its own function."""
+    """Find where transactions and calls that leave the process meet."""
+    transactions = Transactions(model)
+    by_leaf: dict[CallSite, list[Meeting]] = {}
     for function in model.functions:
-        for site in function.calls:
-            guard = transaction_around(site, model)
-            if guard is None or not writes_too(function, model):
-                continue
-            sent = sent_inside(site, model)
-            if sent:
-                yield _report(site, guard, sent, model)
+        for meeting in meetings(function, transactions, model):
+            by_leaf.setdefault(meeting.worst.effect.site, []).append(meeting)
+    for found in by_leaf.values():
+        if len(found) > _MANY:
+            yield _report(found[0], found[1:], model)
+        else:
+            yield from (_report(meeting, [], model) for meeting in found)
 
 
-def transaction_around(site: CallSite, model: Model) -> Guard | None:
-    """The innermost transaction of the call's own function, unless an on-commit hook defers the call."""
-    guards = model.guards_on(site)
-    if any(guard.kind is GuardKind.ON_COMMIT for guard in guards):
-        return None
-    found = next((guard for guard in guards if guard.kind is GuardKind.TRANSACTION), None)
-    return found or _around_requests(site.function, model)
-
-
-def _around_requests(function: Function, model: Model) -> Guard | None:
-    """The framework or a setting wraps every request in a transaction."""
-    for entry in model.entries.at(function):
-        if entry.kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.SIGNAL_RECEIVER}:
-            guard = model.request_transaction(entry)
-            if guard is not None:
-                return guard
-    return None
-
-
-def writes_too(function: Function, model: Model) -> bool:
-    """A transaction without a write has nothing to be out of step with."""
-    if model.reach.has(function, _WRITES):
-        return True
-    return any(entry.kind is EntryKind.SIGNAL_RECEIVER for entry in model.entries.at(function))
-
-
-def sent_inside(site: CallSite, model: Model) -> list[EffectAt]:
-    """What leaves through this call; a transaction further in tells its own story."""
-    found = []
-    for effect in model.effects_through(site, *_LEAVES):
-        path = model.reach.path_down(site.function, effect)
-        inner = [edge for edge in path if edge.site is not site]
-        if any(transaction_around(edge.site, model) for edge in inner) or is_overridden(effect, model):
+def meetings(function: Function, transactions: Transactions, model: Model) -> Iterator[Meeting]:
+    """The calls of a function by which something leaves while a transaction is open."""
+    if not model.reach.has(function, _LEAVES):
+        return
+    for site in function.calls:
+        if not model.reach.site_reaches(site, _LEAVES):
             continue
-        if effect.site is site or not _lexical(effect.site, model):
-            found.append(effect)
-    return found
+        found = transactions.around(site)
+        if found is not None and transactions.writes(found, site):
+            sent = tuple(sent_inside(site, transactions, model))
+            if sent:
+                yield Meeting(site, found, sent)
 
 
-def _lexical(site: CallSite, model: Model) -> bool:
-    guards = model.guards_on(site)
-    return any(guard.kind in {GuardKind.TRANSACTION, GuardKind.ON_COMMIT} for guard in guards)
+def sent_inside(site: CallSite, transactions: Transactions, model: Model) -> Iterator[Sent]:
+    """What leaves through this call; a transaction further in tells its own story, and a hook further in defers."""
+    for effect in model.effects_at(site):
+        if effect.effect in _LEAVES and transactions.sends_at_once(effect):
+            yield Sent(effect, ())
+    for edge in model.edges_at(site):
+        if not edge.runs_here or edge.kind == "callback":
+            continue
+        tree = model.reach.tree_from(edge.callee)
+        for effect in model.effects_under(edge.callee, *_LEAVES):
+            path = unwind(tree, effect.function)
+            if path is None or not transactions.sends_at_once(effect):
+                continue
+            inner = [*(inner.site for inner in path), effect.site]
+            if not any(transactions.is_deferred(call) or transactions.around(call) for call in inner):
+                yield Sent(effect, (edge, *path))
 
 
-def is_overridden(effect: EffectAt, model: Model) -> bool:
-    """The project's own job class sends in its own way (after the commit, as a rule)."""
-    method = effect.name.rpartition(".")[2]
-    owner = effect.name.rpartition(".")[0]
-    return any(
-        owner in cls.library_bases and ({method, "apply_async", "send"} & set(cls.methods))
-        for cls in model.symbols.classes
-    )
+def severity_of(meeting: Meeting, model: Model) -> Severity:
+    """HIGH when the receiver reads what is not yet committed."""
+    effect = meeting.worst.effect
+    if effect.effect is Effect.NOTIFY:
+        return Severity.LOW
+    if effect.effect not in _READS_ROWS or not (effect.site.fact.args or effect.site.fact.kwargs):
+        return Severity.MEDIUM
+    receivers = [edge.callee for edge in model.edges_at(effect.site) if edge.kind in {"job", "durable"}]
+    reads = not receivers or any(model.reach.has(receiver, _READS) for receiver in receivers)
+    later = any(key in _LATER for key, _ in effect.site.fact.kwargs)
+    return Severity.HIGH if reads and not later and meeting.open.kind != "signal" else Severity.MEDIUM
 
 
-def _report(site: CallSite, guard: Guard, sent: list[EffectAt], model: Model) -> Finding:
-    effect = min(sent, key=lambda e: (_LEAVES.index(e.effect), e.site.path, e.site.line))
-    exposure = model.exposure(site.function)
+def _report(meeting: Meeting, others: list[Meeting], model: Model) -> Finding:
+    worst, found = meeting.worst, meeting.open
+    effect = worst.effect
+    site = effect.site if others else meeting.site
+    exposure = model.exposure(meeting.site.function)
     call = say.call(site, model)
-    direct = effect.site is site
-    through = "" if direct else f", through `{effect.function.qualname}()` ({effect.site.path}:{effect.site.line}),"
-    reads = effect.effect in _READS_ROWS
-    path = [edge for edge in model.reach.path_down(site.function, effect) if edge.site is not site]
+    does = effect.effect.word.meaning
     return finding(
         RULE,
         model.place(site),
-        Severity.HIGH if reads else Severity.MEDIUM,
-        title=f"`{call}` {effect.effect.word.meaning} inside the open transaction of `{guard.name.rpartition('.')[2]}`",
-        issue=f"`{call}`{through} {effect.effect.word.meaning} while the transaction of {_where(guard, site)} is still open.",
-        impact=_impact(effect, site, model, reads),
+        severity_of(meeting, model),
+        title=say.fit(
+            f"`{call}` {does} {_when(found, len(others))}",
+            f"`{say.last(call)}` {does} {_when(found, len(others))}",
+            f"`{say.last(call)}` {does} too early",
+        ),
+        issue=_issue(meeting, others, model),
+        impact=_impact(meeting, model),
         fix=advise.on_commit(model, site, f"{call[:-2]}(…)"),
         related=[
-            model.place_of_guard(guard, "the transaction"),
-            *([] if direct else [model.place(effect.site, effect.effect.word.meaning)]),
+            *(
+                model.place(other.site, f"inside {_name(other.open)}")
+                for other in ([meeting, *others] if others else [])[:60]
+            ),
+            Location(
+                found.path, found.line, found.line, note="the transaction" if found.ends is None else "the commit"
+            ),
+            *([] if effect.site is site else [model.place(effect.site, does)]),
         ],
-        steps=(*model.steps(exposure.worst, site.function, site), *model.chain(path)),
-        confidence=model.confidence_of(effect),
+        steps=(*model.steps(exposure.worst, meeting.site.function, meeting.site), *model.chain(worst.path)),
+        confidence=Confidence.weakest(
+            model.confidence_of(effect), Confidence.MEDIUM if len(worst.path) > 4 else Confidence.HIGH
+        ),
         subject=effect.name,
-        weight=impact_weight(exposure, sent),
+        weight=impact_weight(exposure, [sent.effect for sent in meeting.sent]),
     )
 
 
-def _where(guard: Guard, site: CallSite) -> str:
-    if guard.form == "framework":
-        return f"`{guard.name}` ({guard.path}:{guard.line})"
-    return (
-        f"`{guard.name}` (line {guard.line})"
-        if guard.path == site.path
-        else f"`{guard.name}` ({guard.path}:{guard.line})"
-    )
+def _name(found: OpenTransaction) -> str:
+    match found.kind:
+        case "session":
+            return f"the transaction that `{found.name}` ends"
+        case "signal":
+            return (
+                f"the write that sends `{found.name}`" if found.guard is None else f"the transaction of `{found.name}`"
+            )
+        case "request" if found.guard is None:
+            return f"the transaction that `{found.name}()` commits after the handler"
+    return f"the open transaction of `{found.name}`"
 
 
-def _impact(effect: EffectAt, site: CallSite, model: Model, reads: bool) -> str:
-    who = say.entry(model.exposure(site.function).worst)
-    if reads:
+def _when(found: OpenTransaction, others: int) -> str:
+    if others:
+        return f"inside {others + 1} open transactions"
+    return f"before `{found.name}`" if found.kind == "session" else f"inside {_name(found)}"
+
+
+def _issue(meeting: Meeting, others: list[Meeting], model: Model) -> str:
+    effect, found = meeting.worst.effect, meeting.open
+    does = effect.effect.word.meaning
+    where = f"{found.path}:{found.line}" if found.path != meeting.site.path else f"line {found.line}"
+    if others:
         return (
-            f"The receiver can run before {who} has committed and find no row, or the old one; after a rollback it works on data "
-            "that never came to be."
+            f"`{say.call(effect.site, model)}` {does} at once, and {len(others) + 1} callers come to it inside a transaction that has written "
+            f"and is not committed, the first at {meeting.site.path}:{meeting.site.line} in {_name(found)} ({where})."
         )
-    if effect.effect is Effect.OBJECT_DELETE:
+    below = f", through `{effect.function.qualname}()` ({effect.site.path}:{effect.site.line}),"
+    through = "" if effect.site is meeting.site else below
+    return f"`{say.call(meeting.site, model)}`{through} {does} inside {_name(found)} ({where}), which has not committed yet."
+
+
+def _impact(meeting: Meeting, model: Model) -> str:
+    who = say.entry(model.exposure(meeting.site.function).worst, meeting.site.function)
+    effect = meeting.worst.effect.effect
+    if effect in _READS_ROWS:
+        return (
+            f"The receiver can run before {who} has committed, and finds no row or the old one; after a rollback it works on data that never "
+            "came to be."
+        )
+    if effect is Effect.OBJECT_DELETE:
         return f"When the transaction of {who} rolls back, the rows are back and the object that they point to is gone."
     return f"When the transaction of {who} rolls back, the message is already out: people are told of something that did not happen."

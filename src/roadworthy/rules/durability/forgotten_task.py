@@ -12,7 +12,8 @@ call to another system is lost; LOW for bookkeeping (last-seen stamps, usage fig
 
 ## What is not reported
 Tasks that are awaited, gathered, joined, or part of a task group; also where the handle is kept and somebody awaits it later, at shutdown
-too. Tasks whose effects are telemetry, logs, caches or files for the moment. Loops that live as long as the process or the connection.
+too. Tasks whose effects are telemetry, logs, caches or files for the moment. Tasks that somebody cancels by
+their handle: their owner decides when they end. Loops that live as long as the process or the connection.
 Tasks returned to the caller. Tasks that only start a durable execution: the rule ack-before-durable-start tells that.
 
 ## Bad
@@ -52,7 +53,10 @@ async def create(order: dict, session: AsyncSession):
 """
 
 from roadworthy.rules.api import (
+    CallSite,
+    EntryKind,
     Finding,
+    Function,
     Iterator,
     Loss,
     Model,
@@ -66,6 +70,8 @@ from roadworthy.rules.api import (
     impact_weight,
     is_bookkeeping,
     is_done_again,
+    is_run_at_start,
+    is_telemetry,
     lives_on,
     losses,
     say,
@@ -74,18 +80,28 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="forgotten-task", anti_pattern="fire-and-forget", doc=__doc__)
 
-_SETTLED = ("waited", "returned")
+_SETTLED = ("waited", "returned", "cancelled")
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Ask each task that nobody waits for what is lost with it."""
+    """Ask each task that nobody waits for what is lost with it; the same work of one function is one finding."""
+    groups: dict[tuple[Function, str], list[tuple[Spawned, list[Loss]]]] = {}
     for work in spawned_work(model):
-        if work.kind != "task" or work.fate in _SETTLED or is_kept_by_its_group(work, model) or is_a_loop(work, model):
+        if work.kind != "task" or work.fate in _SETTLED or is_kept_by_its_group(work, model):
             continue
-        lost = losses(model, work.callees)
+        if (
+            is_telemetry(work.name)
+            or is_a_loop(work, model)
+            or is_stopping(work, model)
+            or is_run_at_start(model, work.site.function)
+        ):
+            continue
+        lost = losses(model, work)
         if lost and not (hands_off(lost) and answered(model, work.site.function)):
-            yield _report(work, lost, model)
+            groups.setdefault((work.site.function, work.name), []).append((work, lost))
+    for found in groups.values():
+        yield _report(*found[0], [other.site for other, _ in found[1:]], model)
 
 
 def is_kept_by_its_group(work: Spawned, model: Model) -> bool:
@@ -98,6 +114,18 @@ def is_a_loop(work: Spawned, model: Model) -> bool:
     return any(lives_on(model, callee) for callee in work.callees)
 
 
+def is_stopping(work: Spawned, model: Model) -> bool:
+    """What a signal or the end of the process starts has the end of the process for its purpose."""
+    exposure = model.exposure(work.site.function)
+    kinds = {reached.entry.kind for reached in exposure.entries}
+    named = (
+        say.last(work.name)
+        .strip("_")
+        .startswith(("shutdown", "stop", "close", "drain", "cleanup", "disconnect", "terminate", "exit"))
+    )
+    return kinds == {EntryKind.SHUTDOWN} or (named and not answered(model, work.site.function))
+
+
 def severity_of(work: Spawned, lost: list[Loss], model: Model) -> Severity:
     """By what is lost, who was told, and whether something does it again."""
     if is_bookkeeping(say.last(work.name), work.site.function.name) or is_done_again(model, work.callees):
@@ -108,7 +136,7 @@ def severity_of(work: Spawned, lost: list[Loss], model: Model) -> Severity:
     return Severity.HIGH if told else Severity.MEDIUM
 
 
-def _report(work: Spawned, lost: list[Loss], model: Model) -> Finding:
+def _report(work: Spawned, lost: list[Loss], others: list[CallSite], model: Model) -> Finding:
     worst = lost[0]
     exposure = model.exposure(work.site.function)
     name = work.name
@@ -121,14 +149,17 @@ def _report(work: Spawned, lost: list[Loss], model: Model) -> Finding:
         RULE,
         model.place(work.site),
         severity_of(work, lost, model),
-        title=say.title(
+        title=say.fit(
             f"`{name}()` runs in a task that nobody waits for, and it {does}",
             f"`{say.last(name)}()` runs in a task that nobody waits for",
         ),
         issue=_issue(work, lost, model),
         impact=_impact(work, worst, model),
         fix=advise.durable(model, work.site.function, f"{name}()"),
-        related=[model.place(worst.effect.site, f"lost: {does}")],
+        related=[
+            model.place(worst.effect.site, f"lost: {does}"),
+            *(model.place(site, "started here too") for site in others),
+        ],
         steps=steps,
         confidence=worst.confidence,
         subject=name,
@@ -138,13 +169,13 @@ def _report(work: Spawned, lost: list[Loss], model: Model) -> Finding:
 
 def _issue(work: Spawned, lost: list[Loss], model: Model) -> str:
     others = len({loss.effect.site for loss in lost}) - 1
-    more = f" and {others} more effect{'s' if others > 1 else ''}" if others else ""
-    reaches = f"which reaches {say.effect(lost[0].effect, model)}{more}"
+    more = f" and does {others} more thing{'s' if others > 1 else ''} that must complete" if others else ""
+    effect = lost[0].effect
+    reaches = f"which {effect.effect.word.meaning} with `{say.call(effect.site, model)}`{more}"
     handle = f"`{work.handle}`" if work.handle else ""
     kept = {
         "dropped": "Nothing refers to the task, so the event loop may even collect it half-way.",
         "unread": f"{handle} is never read again, so nobody sees its exception.",
-        "cancelled": f"The reference in {handle} is only used to cancel it.",
         "kept": f"The reference in {handle} keeps it from being collected, but nobody waits for it." if handle else "",
     }.get(work.fate, "")
     return f"`{say.call(work.site, model)}` starts `{work.name}()`, {reaches}, and goes on. {kept}".strip()

@@ -106,14 +106,14 @@ def is_given_by_user(written: FileAccess, model: Model) -> bool:
 def _report(written: FileAccess, back: FileAccess | None, model: Model) -> Finding:
     exposure = model.exposure(written.function)
     call = say.call(written.site, model)
-    reader = f"`{back.function.qualname}()` reads back" if back is not None else "another program reads"
+    reads = f"`{back.function.qualname}()` reads it back" if back is not None else "another program reads it"
     related = [model.place(back.site, "reads it back")] if back is not None else []
     return finding(
         RULE,
         model.place(written.site),
         Severity.LOW if exposure.only_commands else Severity.MEDIUM,
-        title=f"`{call}` rewrites `{written.text}` in place, and {reader} it"[:110],
-        issue=f"`{written.function.qualname}()` empties `{written.text}` and writes it anew; the file is the one that {reader}.",
+        title=f"`{call}` rewrites `{written.text}` in place, and {reads}"[:110],
+        issue=f"`{written.function.qualname}()` empties `{written.text}` and writes it anew; {reads}.",
         impact=f"A crash, a full disk or a deploy while {say.entry(exposure.worst)} writes leaves an empty or half file: the old state is gone, "
         "and a reader at that moment takes the half for the whole.",
         fix=advise.atomic_write(model, written.function, written.text),
@@ -133,7 +133,7 @@ def _report_sync(site: CallSite, handle: str, model: Model) -> Finding:
         title=f"`{say.call(site, model)}` syncs `{handle}` before its buffer is flushed",
         issue=f"What `{handle}` still holds in its own buffer is not in the file yet when `{say.call(site, model)}` runs; it is written later, unsynced.",
         impact="After a power loss the renamed file can be shorter than what was written, although the code waited for the disk.",
-        fix=f"Flush first:\n```python\n{handle}.flush()\nos.fsync({handle}.fileno())\n```",
+        fix=f"Flush first: `{handle}.flush()`, then `fsync` on `{handle}.fileno()`.",
         steps=model.steps(exposure.worst, site.function, site),
         subject=handle,
     )

@@ -50,6 +50,7 @@ from roadworthy.rules.api import (
     Spawned,
     advise,
     finding,
+    is_telemetry,
     lives_on,
     losses,
     say,
@@ -66,7 +67,7 @@ def check(model: Model) -> Iterator[Finding]:
     for work in (*spawned_work(model), *unresolved_tasks(model)):
         if work.kind != "task" or work.fate not in {"dropped", "unread"} or is_kept_elsewhere(work, model):
             continue
-        if work.callees and losses(model, work.callees) and not is_a_loop(work, model):
+        if losses(model, work) and not is_a_loop(work, model) and not is_telemetry(work.name):
             continue  # forgotten-task tells the larger harm
         yield _report(work, model)
 
@@ -95,7 +96,7 @@ def _report(work: Spawned, model: Model) -> Finding:
         RULE,
         model.place(work.site),
         severity_of(work, model),
-        title=say.title(f"the task of {name} is {bound}"),
+        title=say.fit(f"the task of {name} is {bound}"),
         issue=f"The result of `{call}` is {bound}; the event loop itself keeps only a weak reference to the task.",
         impact=(
             f"The collector may end {name} half-way, and an exception in it is never seen: "

@@ -207,22 +207,27 @@ def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
 
 
 def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
-    who = say.entry(entry)
-    twice = "two calls at once" if entry is None else say.twice(entry)
+    at_once = say.at_once(entry, pair.function)
     if key is None:
         after = f"`{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup finds either of them or fails on two"
-        return f"When {who} gets {twice}, both find nothing and both insert. {after}."
+        return f"When {at_once}, both find nothing and both insert. {after}."
     outcome = (
         "fails although the row that it wanted is there"
         if not pair.rejects
         else "fails with a database error instead of the answer meant for it"
     )
-    return f"When {who} gets {twice}, both find nothing and both insert: the second {outcome}."
+    return f"When {at_once}, both find nothing and both insert: the second {outcome}."
 
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     columns = tuple(name for name in pair.keys if pair.table.column(name) is not None)
-    insert = advise_database.insert_or_find(model, pair.table, key.columns if key else columns, pair.function)
+    insert = advise_database.insert_or_find(
+        model,
+        pair.table,
+        key.columns if key else columns,
+        pair.function,
+        pair.write.access if pair.write.direct else None,
+    )
     if key is not None:
         return insert
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""

@@ -97,15 +97,9 @@ _LOG = re.compile(
     r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Activity|Attempt|Metric|Snapshot|Stat|Stats)$"
 )
 _CONVERGES = re.compile(r"get_or_create|update_or_create|create_or|upsert|ensure|merge|sync", re.IGNORECASE)
-_REPEATED = frozenset(
-    {
-        EntryKind.WEBHOOK_HANDLER,
-        EntryKind.QUEUE_CONSUMER,
-        EntryKind.LAMBDA_HANDLER,
-        EntryKind.DURABLE_ACTIVITY,
-        EntryKind.JOB,
-    }
-)
+_REPEATED = frozenset({
+    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER, EntryKind.DURABLE_ACTIVITY, EntryKind.JOB,
+})  # fmt: skip
 
 
 @RULE.check
@@ -197,7 +191,7 @@ def _report(access: Access, ids: tuple[str, ...], entry: Entry, model: Model) ->
         title=f"`{owner}` is inserted again when its event comes again: nothing is unique over {key}",
         issue=f"{say.entry(entry)[:1].upper()}{say.entry(entry)[1:]} inserts a `{owner}` with the sender's {key}, and `{table.name}` has no unique key over it.",
         impact=f"{say.again(entry)}: then there are two `{owner}` rows for one {key}, and whatever counts or pays by them does so twice.",
-        fix=f"{fix}\n\n{advise_database.insert_or_find(model, table, ids[:1], access.function)}",
+        fix=f"{fix}\n\n{advise_database.insert_or_find(model, table, ids[:1], access.function, access)}",
         related=model.protection.places_of(table, ids),
         steps=model.steps(entry, access.function, access.site),
         confidence=Confidence.weakest(

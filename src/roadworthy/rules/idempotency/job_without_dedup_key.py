@@ -14,13 +14,6 @@ that are enqueued once per run.
 
 ## Bad
 ```python
-from arq import cron
-from app import due_invoices
-
-async def remind(ctx):
-    for invoice in await due_invoices():
-        await ctx["redis"].enqueue_job("send_reminder", invoice.id)
-
 # file: app/poll.py
 from datetime import timedelta
 from docket import Docket, Perpetual
@@ -52,6 +45,7 @@ from roadworthy.rules.api import (
     Finding,
     Function,
     Iterator,
+    Minting,
     Model,
     Rule,
     Severity,
@@ -64,6 +58,7 @@ from roadworthy.rules.api import (
     has_spread,
     impact_weight,
     in_loop,
+    is_keyed,
     key_value,
     own_ids,
     polls,
@@ -83,25 +78,32 @@ def check(model: Model) -> Iterator[Finding]:
     for effect in model.effects_of(Effect.ENQUEUE):
         if lacks_key(effect, model):
             entry = comes_round(effect, model)
-            if entry is not None and dedup_before(model, entry, effect) is None:
+            if entry is not None and dedup_before(model, entry, effect, selection=False) is None:
                 found.setdefault(effect.function, []).append((effect, entry))
     for pairs in found.values():
         yield _report(pairs, model)
 
 
 def lacks_key(effect: EffectAt, model: Model) -> bool:
-    """The queue has a key for this, and the call does not pass it."""
+    """The queue has a key for this, and the call does not pass it, or passes another one each time."""
     where = effect.row.key
-    if where is None or where.contains is not None or has_spread(effect.site.fact):
+    if where is None:
         return False
-    return key_value(model, effect.site, where) is None
+    value = key_value(model, effect.site, where)
+    if value is None:
+        return not is_keyed(model, effect) and not has_spread(effect.site.fact)
+    made = Minting(model).of(value, effect.function, effect.site.fact.order)
+    return any(minted.kind == "random" and not minted.optional for minted in made)
 
 
 def comes_round(effect: EffectAt, model: Model) -> Entry | None:
     """The entry that enqueues the same again: a sweep over things, a polled request, an event that is repeated."""
     for reached in model.exposure(effect.function).entries:
         entry = reached.entry
-        if sweeps(entry) and in_loop(effect.site) and not changes_state_before(model, effect.site):
+        sites = (
+            [*(edge.site for edge in model.entries.path(entry, effect.function)), effect.site] if sweeps(entry) else []
+        )
+        if any(map(in_loop, sites)) and not any(changes_state_before(model, site) for site in sites):
             return entry
         if polls(entry) and entry.function is effect.function:
             return entry
@@ -115,18 +117,18 @@ def _report(pairs: list[tuple[EffectAt, Entry]], model: Model) -> Finding:
     exposure = model.exposure(effect.function)
     job = _job(effect, model)
     where = effect.row.key
-    key = where.argument if where is not None and where.argument else "key"
+    key = (where.contains or where.argument or "key") if where is not None else "key"
     ids = given_ids(effect.site) or own_ids(effect.site)
     return finding(
         RULE,
         model.place(effect.site),
         Severity.MEDIUM,
         title=say.fit(
-            f"`{job}` is enqueued without `{key}` each time `{entry.function.name}` comes round",
-            f"`{job}` is enqueued without `{key}` in each round",
+            f"{job} is enqueued without `{key}` each time `{entry.function.name}` comes round",
+            f"{job} is enqueued without `{key}` in each round",
         ),
         issue=(
-            f"{say.entry(entry)[:1].upper()}{say.entry(entry)[1:]} enqueues `{job}` each time it runs and passes no `{key}`, so the queue takes it "
+            f"{say.entry(entry)[:1].upper()}{say.entry(entry)[1:]} enqueues {job} each time it runs and passes no `{key}`, so the queue takes it "
             "again although the earlier one still waits."
         ),
         impact=_impact(entry, job),
@@ -141,18 +143,18 @@ def _report(pairs: list[tuple[EffectAt, Entry]], model: Model) -> Finding:
 
 def _job(effect: EffectAt, model: Model) -> str:
     callees = [edge.callee.name for edge in model.edges_at(effect.site) if edge.kind == "job"]
-    return callees[0] if callees else "the job"
+    return f"`{callees[0]}`" if callees else "a job"
 
 
 def _impact(entry: Entry, job: str) -> str:
     if entry.kind is EntryKind.HTTP_HANDLER:
         return (
-            f"Clients call `{entry.function.name}` again and again; each call adds one more `{job}`, and a slow worker finds a pile of equal jobs "
+            f"Clients call `{entry.function.name}` again and again; each call adds one more {job}, and a slow worker finds a pile of equal jobs "
             "that contend for the same rows."
         )
     if entry.kind in _EVENTS:
-        return f"{say.again(entry)}, and `{job}` is done once per delivery."
+        return f"{say.again(entry)}, and {job} is done once per delivery."
     return (
-        f"When the queue is slower than the interval of `{entry.function.name}`, every round enqueues `{job}` for the same things again: the work "
+        f"When the queue is slower than the interval of `{entry.function.name}`, every round enqueues {job} for the same things again: the work "
         "is done several times and the backlog grows by itself."
     )

@@ -231,18 +231,18 @@ def _issue(owner: str, key: str, accesses: list[Access], table: Table, columns: 
         if dropped is not None and dropped.dropped is not None
         else ""
     )
-    places = say.joined(list(dict.fromkeys(f"{a.site.path}:{a.site.line}" for a in accesses)), 3)
+    places = list(dict.fromkeys(f"`{a.site.path}:{a.site.line}`" for a in accesses))
+    where, many = say.joined(places, 3), len(places) > 1
     if finds_or_creates(first):
-        return f"{places} finds or creates `{owner}` by {key}; neither the model nor the migrations keep these columns unique.{gone}"
-    return f"{places} expects one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
+        return f"{where} {'find or create' if many else 'finds or creates'} `{owner}` by {key}; neither the model nor the migrations keep these columns unique.{gone}"
+    return f"{where} {'expect' if many else 'expects'} one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
 
 
 def _impact(owner: str, key: str, who: Access, model: Model) -> str:
     entry = model.exposure(who.function).worst
-    twice = say.twice(entry) if entry is not None else "two calls at once"
     if finds_or_creates(who):
         return (
-            f"When {say.entry(entry)} gets {twice}, both find no `{owner}` and both create one. From then on `{who.method}()` raises on the two "
+            f"When {say.at_once(entry, who.function)}, both find no `{owner}` and both create one. From then on `{who.method}()` raises on the two "
             f"rows for this {key}, each time it is called."
         )
-    return f"Once two `{owner}` rows have the same {key}, `{who.method}()` raises each time it is asked for it, and {say.entry(entry)} fails until somebody repairs the data."
+    return f"Once two `{owner}` rows have the same {key}, `{who.method}()` raises each time, and {say.entry(entry, who.function)} fails until somebody repairs the data."

@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_framework_retry,
     key_uses,
+    meant,
     retries_around,
     say,
     stable_ids,
@@ -108,14 +109,14 @@ def judge(key: KeyUse, minted: Minted, model: Model) -> _Wrong | None:
     if again is not None:
         return _Wrong(key, minted, use, entry=again)
     submit = next((entry for entry in around if entry.kind is EntryKind.HTTP_HANDLER), None)
-    if submit is not None and moves_money(key):
+    if submit is not None and moves_money(key, model):
         return _Wrong(key, minted, use, entry=submit)
     return None
 
 
-def moves_money(key: KeyUse) -> bool:
-    """A second submit costs somebody money."""
-    return key.effect is not None and key.effect.effect is Effect.CHARGE
+def moves_money(key: KeyUse, model: Model) -> bool:
+    """A second submit costs somebody money, by the library or by the names around the request."""
+    return key.effect is not None and meant(model, key.effect) is Effect.CHARGE
 
 
 def _severity(wrong: _Wrong, model: Model) -> Severity:
@@ -144,7 +145,7 @@ def _report(wrong: _Wrong, model: Model) -> Finding:
             f"the key `{key.name}` is made anew by {maker} in each {again}",
         ),
         issue=f"{maker} makes the `{key.name}` of {send} inside of what runs again{_where(wrong)}, so each {again} has a key of its own.",
-        impact=_impact(wrong, send),
+        impact=_impact(wrong, send, model),
         fix=advise_again.stable_key(model, key, stable_ids(wrong.use), retried=wrong.retry is not None),
         related=related,
         steps=model.steps(entry, key.function, key.use)
@@ -169,9 +170,9 @@ def _where(wrong: _Wrong) -> str:
     return f" ({say.entry(wrong.entry)})"
 
 
-def _impact(wrong: _Wrong, send: str) -> str:
+def _impact(wrong: _Wrong, send: str, model: Model) -> str:
     effect = wrong.key.effect
-    harm = "the customer is charged twice" if moves_money(wrong.key) else "it is carried out twice"
+    harm = "the customer is charged twice" if moves_money(wrong.key, model) else "it is carried out twice"
     if effect is not None and effect.effect in {Effect.EMAIL, Effect.SMS}:
         harm = "people get it twice"
     if wrong.retry is not None:

@@ -7,7 +7,7 @@ write by a new random id never does: the index holds every document twice, and n
 ## What is reported
 A random value as id of a record in a vector store or search index that is made where the record is made, or as the default of a class of
 documents that reaches such a store; a random or clock value among the columns by which an upsert looks for its row; a random object key
-inside a job or consumer that runs again although a stable id is at hand.
+or row key inside a job or consumer that runs again.
 
 ## What is not reported
 Ids that are made once outside and carried in, or taken when they are there; stores that are emptied first; ids of entities that a person
@@ -55,7 +55,6 @@ from roadworthy.rules.api import (
     Confidence,
     DefaultId,
     Effect,
-    EffectAt,
     Entry,
     EntryKind,
     Finding,
@@ -66,31 +65,30 @@ from roadworthy.rules.api import (
     Model,
     Rule,
     Severity,
+    Write,
     advise_again,
     comes_again,
+    content_at_hand,
     default_ids,
     entries_around,
     finding,
-    identities,
+    identified_writes,
     impact_weight,
-    is_index_write,
-    is_lookup,
     own_ids,
     retries_around,
     runs_over_again,
     say,
+    source_at_hand,
 )
 
 RULE = Rule(id="random-key", anti_pattern="random-key", doc=__doc__)
-
-_WRITES = (Effect.VECTOR_UPSERT, Effect.VECTOR_INSERT, Effect.SQL_UPSERT, Effect.OBJECT_WRITE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wrong:
     """A write, the random part of its identity, and what runs both again (None: nothing that is known)."""
 
-    effect: EffectAt
+    write: Write
     identity: Identity
     minted: Minted
     entry: Entry | None
@@ -103,10 +101,10 @@ def check(model: Model) -> Iterator[Finding]:
     """Judge the ids of writes, then the ids that classes of documents give themselves."""
     minting = Minting(model)
     seen: set[CallSite] = set()
-    for effect in model.effects_of(*_WRITES):
-        for identity in identities(model, effect):
+    for write in identified_writes(model):
+        for identity in write.identities:
             for minted in minting.of(identity.expr, identity.function, identity.order):
-                wrong = None if minted.site in seen else judge(effect, identity, minted, model)
+                wrong = None if minted.site in seen else judge(write, identity, minted, model)
                 if wrong is not None:
                     seen.add(minted.site)
                     yield _report(wrong, model)
@@ -115,110 +113,112 @@ def check(model: Model) -> Iterator[Finding]:
             yield _report_default(default, model)
 
 
-def judge(effect: EffectAt, identity: Identity, minted: Minted, model: Model) -> _Wrong | None:
+def judge(write: Write, identity: Identity, minted: Minted, model: Model) -> _Wrong | None:
     """Does the random part make a repetition write once more?"""
-    if minted.optional or minted.kind == "process-hash" or (minted.kind == "clock" and not is_lookup(effect)):
+    if minted.optional or minted.kind == "process-hash" or (minted.kind == "clock" and write.kind != "lookup"):
         return None
-    around = entries_around(model, minted, effect.site)
+    around = entries_around(model, minted, write.site)
     again = next((entry for entry in around if comes_again(model, entry)), None)
     over = again or next((entry for entry in around if runs_over_again(entry)), None)
-    retried = bool(retries_around(model, minted, effect.site))
-    if is_lookup(effect):
-        severity = Severity.HIGH if over is not None or retried else Severity.MEDIUM
-        return _Wrong(effect, identity, minted, over, severity)
-    if is_index_write(model, effect):
-        return _judge_index(effect, identity, minted, over, around, model)
-    if effect.effect is Effect.OBJECT_WRITE and again is not None and own_ids(effect.site):
-        return _Wrong(effect, identity, minted, again, Severity.MEDIUM)
-    return None
+    if write.kind == "lookup":
+        repeated = over is not None or bool(retries_around(model, minted, write.site))
+        return _Wrong(write, identity, minted, over, Severity.HIGH if repeated else Severity.MEDIUM)
+    if write.kind == "object":
+        wrong = again is not None and own_ids(write.site)
+        return _Wrong(write, identity, minted, again, Severity.MEDIUM) if wrong else None
+    if write.kind == "row":
+        return _Wrong(write, identity, minted, again, Severity.HIGH) if again is not None else None
+    return _judge_index(write, identity, minted, over, around, model)
 
 
 def _judge_index(
-    effect: EffectAt, identity: Identity, minted: Minted, over: Entry | None, around: list[Entry], model: Model
+    write: Write, identity: Identity, minted: Minted, over: Entry | None, around: list[Entry], model: Model
 ) -> _Wrong | None:
     """Records of an index: wrong where the index is filled again from the same sources."""
-    if empties_first(effect, over or next(iter(around), None), model):
+    if empties_first(write, over or next(iter(around), None), model):
         return None
     if over is not None:
-        upsert = effect.effect is not Effect.VECTOR_INSERT
-        severity = Severity.HIGH if upsert and not model.is_script(effect.site.path) else Severity.MEDIUM
-        return _Wrong(effect, identity, minted, over, severity)
+        severe = write.kind == "upsert" and not model.is_script(write.site.path)
+        return _Wrong(write, identity, minted, over, Severity.HIGH if severe else Severity.MEDIUM)
     handler = next((entry for entry in around if entry.kind is EntryKind.HTTP_HANDLER), None)
-    if not own_ids(effect.site) and not own_ids(minted.site):
+    if not tells_what_it_is(write, minted, content=handler is None):
         return None
-    return _Wrong(effect, identity, minted, handler, Severity.MEDIUM, Confidence.HIGH if handler else Confidence.MEDIUM)
+    return _Wrong(write, identity, minted, handler, Severity.MEDIUM, Confidence.HIGH if handler else Confidence.MEDIUM)
 
 
-def empties_first(effect: EffectAt, entry: Entry | None, model: Model) -> bool:
+def tells_what_it_is(write: Write, minted: Minted, *, content: bool) -> bool:
+    """Is something at hand from which a stable id could be made: an id, a source; the content only where nobody asks for a new entity?"""
+    if own_ids(write.site) or own_ids(minted.site):
+        return True
+    functions = (write.site.function, minted.site.function, minted.top)
+    return any(source_at_hand(fn) or (content and content_at_hand(fn)) for fn in functions)
+
+
+def empties_first(write: Write, entry: Entry | None, model: Model) -> bool:
     """What was there is deleted before, so that a repetition leaves one copy."""
-    root = effect.name.partition(".")[0]
-    tops = (
-        [entry.function]
-        if entry is not None
-        else [effect.function, *(e.caller for e in model.edges_to(effect.function))]
-    )
+    root, function = write.name.partition(".")[0], write.site.function
+    tops = [entry.function] if entry is not None else [function, *(edge.caller for edge in model.edges_to(function))]
     for top in tops:
         for other in model.effects_under(top):
+            first, _, _ = other.name.partition(".")
             last = other.name.rpartition(".")[2]
-            if other.name.partition(".")[0] == root and last.startswith(
-                ("delete", "recreate", "drop", "clear", "reset")
-            ):
+            if first == root and last.startswith(("delete", "recreate", "drop", "clear", "reset")):
                 return True
     return False
 
 
 def _report(wrong: _Wrong, model: Model) -> Finding:
-    effect, minted, name = wrong.effect, wrong.minted, wrong.identity.name
-    exposure = model.exposure(effect.function)
-    write, maker = f"`{say.call(effect.site, model)}`", f"`{say.call(minted.site, model)}`"
+    write, minted, name = wrong.write, wrong.minted, wrong.identity.name
+    exposure = model.exposure(write.site.function)
+    call, maker = f"`{say.call(write.site, model)}`", f"`{say.call(minted.site, model)}`"
     entry = wrong.entry or exposure.worst
-    what = _what(effect)
-    ids = list(dict.fromkeys([*own_ids(effect.site), *own_ids(minted.site)]))
-    lookup = is_lookup(effect)
-    verb = "looks for" if lookup else "writes"
+    what = _what(write)
+    ids = list(dict.fromkeys([*own_ids(write.site), *own_ids(minted.site)]))
+    source = next((text for fn in (write.site.function, minted.top) if (text := source_at_hand(fn))), "")
+    lookup = write.kind == "lookup"
+    where = f" in {say.entry(wrong.entry)}" if wrong.entry is not None else ""
     return finding(
         RULE,
         model.place(minted.site),
         wrong.severity,
         title=say.fit(
-            f"{write} {verb} {what} by `{name}` from {maker}, new in each run",
+            f"{call} {'looks for' if lookup else 'writes'} {what} by `{name}` from {maker}, new in each run",
             f"{what}: `{name}` from {maker}, new in each run",
         ),
-        issue=(
-            f"{write} goes by `{name}`, and {maker} makes it anew each time"
-            f"{' in ' + say.entry(wrong.entry) if wrong.entry is not None else ''}: no run meets what an earlier one wrote."
-        ),
+        issue=f"{call} goes by `{name}`, and {maker} makes it anew each time{where}: no run meets what an earlier one wrote.",
         impact=_impact(wrong, what),
-        fix=advise_again.stable_lookup(name) if lookup else advise_again.derived_id(model, minted.site, ids, effect),
-        related=[] if effect.site is minted.site else [model.place(effect.site, "goes by it")],
-        steps=model.steps(entry, effect.function, effect.site),
-        confidence=Confidence.weakest(wrong.confidence, effect.confidence),
-        subject=effect.name,
-        weight=impact_weight(exposure, [effect]),
+        fix=advise_again.stable_lookup(name)
+        if lookup
+        else advise_again.derived_id(model, minted.site, ids or [source][: bool(source)], write.kind),
+        related=[] if write.site is minted.site else [model.place(write.site, "goes by it")],
+        steps=model.steps(entry, write.site.function, write.site),
+        confidence=Confidence.weakest(wrong.confidence, write.confidence),
+        subject=write.name,
+        weight=impact_weight(exposure, model.effects_at(write.site)),
     )
 
 
-def _what(effect: EffectAt) -> str:
-    if effect.effect is Effect.OBJECT_WRITE:
+def _what(write: Write) -> str:
+    if write.kind == "object":
         return "an object"
-    if is_lookup(effect):
-        return f"`{effect.model.name}`" if effect.model is not None else "a row"
+    if write.kind in {"lookup", "row"}:
+        return f"`{write.about.name}`" if write.about is not None else "a row"
     return "records"
 
 
 def _impact(wrong: _Wrong, what: str) -> str:
-    entry = wrong.entry
+    entry, kind = wrong.entry, wrong.write.kind
+    if kind == "lookup":
+        return f"The lookup by a value that was never there finds nothing: each time it is reached {what} is created once more, never updated."
     start = (
         say.again(entry)
         if entry is not None
         else "It is run again over the same data, after a failure half-way or to refresh it"
     )
-    if is_lookup(wrong.effect):
-        return (
-            f"{start}. The lookup by a value that was never there finds nothing, so each run creates {what} once more."
-        )
-    if wrong.effect.effect is Effect.OBJECT_WRITE:
+    if kind == "object":
         return f"{start}. Each attempt leaves another object behind, and nothing refers to the earlier ones any more."
+    if kind == "row":
+        return f"{start}. Each run then writes {what} under another key: the upsert, which would have met the first one, adds a copy."
     return f"{start}. Every record is then in the store once per run: searches return the same content several times, old versions included."
 
 

@@ -126,7 +126,7 @@ def judge(effect: EffectAt, minting: Minting, model: Model) -> _Wrong | None:
         at_hand = tuple(dict.fromkeys((*ids, *given_ids(minted.anchor))))
         if again is not None or retry is not None:
             return _Wrong(effect, name, minted, again, retry, at_hand, Severity.HIGH)
-        if at_hand and (minted.kind == "random" or over is not None):
+        if at_hand:
             return _Wrong(effect, name, minted, over or next(iter(around), None), None, at_hand, Severity.MEDIUM)
     return None
 

@@ -197,11 +197,8 @@ def _saves(mutation: Mutation) -> bool:
 def _impact(mutations: list[Mutation], exposure: Exposure) -> str:
     entry = exposure.worst
     first = mutations[0]
-    twice = (
-        say.twice(entry) if entry is not None and entry.kind is not EntryKind.SIGNAL_RECEIVER else "two calls at once"
-    )
-    what = "the cache entry" if first.kind == "cache" else f"one `{_row(first)}`"
-    return f"When {say.entry(entry)} gets {twice} for {what}, both start from the same {_names(mutations)} and the later write hides the earlier one."
+    what = "one cache entry" if first.kind == "cache" else f"one `{_row(first)}`"
+    return f"When {say.at_once(entry, first.function, f'for {what}')}, both start from the same {_names(mutations)} and the later write hides the earlier one."
 
 
 def _related(mutations: list[Mutation], model: Model) -> list[Location]:

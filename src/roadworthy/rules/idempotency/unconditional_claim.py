@@ -126,7 +126,7 @@ def _report(claim: Claim, model: Model) -> Finding:
             f"Line {claim.read.site.line} reads `{owner}` rows by `{claim.column}`, and line {claim.line} sets it {when} {does}; nothing asks whether "
             f"the row was still open."
         ),
-        impact=f"When {say.entry(entry)} gets {say.twice(entry) if entry else 'two runs at once'}, both read the same rows and {does} twice for each.{crash}",
+        impact=f"When {say.at_once(entry, claim.function)}, both read the same rows, and {does} twice for each.{crash}",
         fix=advise_database.claim(model, claim),
         related=[model.place(claim.read.site, "picks the rows"), model.place(claim.acts.site, "is done for each")],
         steps=model.steps(entry, claim.function, claim.read.site),
@@ -157,7 +157,7 @@ def _report_unread(unread: UnreadAnswer, model: Model) -> Finding:
             f"`{say.call(asks, model)}` at line {asks.line} decides whether the key was used, and `{call}` claims it later without looking at what it "
             f"answers: the two are not one step."
         ),
-        impact=f"When {say.entry(entry)} gets {say.twice(entry) if entry else 'two calls at once'} with one key, both find it unused, both go on, and both claim it.",
+        impact=f"When {say.at_once(entry, claim.function, 'with one key')}, both find it unused, both go on, and both claim it.",
         fix=f"Claim first and decide by the answer: `if not {call.removesuffix('()')}(…): …` (refuse), and drop the question before it.",
         related=related,
         steps=model.steps(entry, claim.function, claim),

@@ -46,6 +46,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     advise_again,
+    asked_by,
     finding,
     goes_on_after,
     impact_weight,
@@ -58,6 +59,7 @@ from roadworthy.rules.api import (
     names_a_creation,
     not_repeatable,
     own_ids,
+    repeated_by,
     retries_over,
     say,
     stable_ids,
@@ -77,6 +79,7 @@ class _Repeat:
     effect: EffectAt
     word: Effect
     over: RetryOver
+    asker: Function | None = None  # whose name tells what a general request is
 
 
 @RULE.check
@@ -101,18 +104,26 @@ def unsafe_retry(effect: EffectAt, model: Model) -> _Repeat | None:
         sites = [*(edge.site for edge in over.path), effect.site]
         if is_framework_retry(model, over.guard) or not leaves_doubt(over.guard) or in_handler(model, sites):
             continue
-        above: list[Function] = [edge.caller for edge in over.path][-2:]
-        word = meant(model, effect, above)
-        if matters(effect, word, over, model) and not any(is_guarded(model, site) for site in sites):
-            return _Repeat(effect, word, over)
+        for word, asker in said(effect, over, model):
+            if matters(effect, word, over, model) and not any(is_guarded(model, site) for site in sites):
+                return _Repeat(effect, word, over, asker)
     return None
 
 
+def said(effect: EffectAt, over: RetryOver, model: Model) -> list[tuple[Effect, Function | None]]:
+    """What the effect is by the names around it, worst first, with who asks a general request for it; requests must say that they create."""
+    found: dict[Effect, Function | None] = {}
+    for asker in (None, *asked_by(model, effect)):
+        above = [edge.caller for edge in over.path][-2:] if asker is None else [asker]
+        word = meant(model, effect, above)
+        if word not in _REQUESTS or (asker is None and names_a_creation(model, effect, above)):
+            found.setdefault(word, asker)
+    return sorted(found.items(), key=lambda pair: _EFFECTS.index(pair[0]))
+
+
 def matters(effect: EffectAt, word: Effect, over: RetryOver, model: Model) -> bool:
-    """Money, texts and numbers always; requests that say that they create; mails when something after them may fail inside the retry."""
+    """Everything but a mail, which is repeated only when something after it may fail inside the retry."""
     sites = [*(edge.site for edge in over.path), effect.site]
-    if word in _REQUESTS:
-        return names_a_creation(model, effect, [edge.caller for edge in over.path][-2:])
     if word is Effect.EMAIL:
         return goes_on_after(model, sites[1:] if over.guard.form != "decorator" and len(sites) > 1 else sites)
     return True
@@ -131,22 +142,26 @@ def _report(repeat: _Repeat, model: Model) -> Finding:
     exposure = model.exposure(effect.function)
     times = f"up to {guard.attempts} times" if isinstance(guard.attempts, int) else "again"
     short = ".".join(guard.name.split(".")[-2:])
+    asked = f", asked by `{repeat.asker.qualname}`," if repeat.asker is not None else ""
     who = say.entry(exposure.worst) if exposure.worst is not None else "its caller"
     return finding(
         RULE,
         model.place(effect.site),
         _severity(repeat, model),
         title=say.fit(
-            f"{call} {does} and is repeated by `{short}` without a key",
+            f"{call}{asked} {does} and is repeated by `{short}` without a key",
             f"{call} is repeated by `{short}` without a key",
         ),
         issue=(
-            f"`{guard.name}` ({guard.path}:{guard.line}) runs {call} {times} when it fails; {call} {does}, and neither a key nor a check of "
+            f"`{guard.name}` ({guard.path}:{guard.line}) runs {call} {times} when it fails; {call}{asked} {does}, and neither a key nor a check of "
             "what was done makes the repetition harmless."
         ),
         impact=_impact(repeat, call, who),
         fix=advise_again.safe_retry(model, effect, own_ids(effect.site) or stable_ids(effect.site)),
-        related=[model.place_of_guard(guard, "repeats it")],
+        related=[
+            model.place_of_guard(guard, "repeats it"),
+            *([model.place_of_function(repeat.asker, "asks for it")] if repeat.asker is not None else []),
+        ],
         steps=(*model.chain(repeat.over.path), *model.steps(exposure.worst, effect.function, effect.site)[-1:]),
         confidence=model.confidence_of(effect),
         subject=effect.name,
@@ -169,7 +184,7 @@ def _impact(repeat: _Repeat, call: str, who: str) -> str:
 def _clients(model: Model) -> Iterator[Finding]:
     """Clients whose own retry is told to repeat writes."""
     for site, methods in write_retrying_clients(model):
-        uses = [e for e in model.effects_of(*_REQUESTS) if model.client_retry(e).site is site and not_repeatable(e)]
+        uses = repeated_by(model, site)
         creating = [e for e in uses if not is_keyed(model, e) and names_a_creation(model, e)]
         if uses and not creating:
             continue

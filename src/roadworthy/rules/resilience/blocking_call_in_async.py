@@ -90,17 +90,20 @@ def _report(found: list[Blocked], model: Model) -> Finding:
     effect = first.effect
     exposure = model.exposure(first.function)
     call, inner = say.call(first.site, model), say.call(effect.site, model)
-    through = f", through `{effect.function.qualname}()` ({effect.site.path}:{effect.site.line})" if first.path else ""
-    what = f"`{call}`" if not first.path else f"`{call}`, which reaches `{inner}`"
+    where = (
+        f", which runs `{inner}` in `{effect.function.qualname}()` (`{effect.site.path}:{effect.site.line}`)"
+        if first.path
+        else ""
+    )
     others = [model.place(b.site, "blocks here too") for b in found[1:]]
     return finding(
         RULE,
         model.place(first.site),
         _severity(first, model),
         title=f"`{first.function.qualname}` blocks the event loop in `{inner}`",
-        issue=f"The coroutine `{first.function.qualname}` calls {what}{through} on the event loop; it {effect.effect.word.meaning} "
-        f"and holds the thread until it is done.",
-        impact=f"While it waits, {say.entry(exposure.worst)} stops every other request, timer and heartbeat of the process.",
+        issue=f"The coroutine `{first.function.qualname}` calls `{call}` on the event loop{where}: it {effect.effect.word.meaning} "
+        "and holds the thread until it is done.",
+        impact=f"While it waits, {say.entry(exposure.worst, first.function)} stops every other request, timer and heartbeat of the process.",
         fix=advise.off_loop(model, first.site),
         related=[*([model.place(effect.site, "blocks")] if first.path else []), *others],
         steps=(*model.steps(exposure.worst, first.function, first.site), *model.chain(first.path[1:])),

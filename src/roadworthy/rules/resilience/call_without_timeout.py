@@ -97,7 +97,7 @@ def _report(cause: CallSite, found: list[tuple[EffectAt, TimeoutVerdict]], model
         _severity(effect, model),
         title=f"`{callee}` has {how}, so it may wait for ever",
         issue=_issue(cause, effect, verdict, len(uses), how, model),
-        impact=f"When the other side accepts and never answers, {waits} never returns: {_harm(effect, model)}",
+        impact=f"{say.silence(effect)}, {waits} never returns: {_harm(effect, model)}",
         fix=advise.timeout(model, effect, verdict),
         related=related,
         steps=model.steps(entry, effect.function, effect.site),
@@ -115,22 +115,19 @@ def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int
         )
     if verdict.reason == "no parameter":
         return f"`{say.call(cause, model)}` takes no timeout and nothing around it ends the wait."
+    if verdict.reason in {"none", "zero"}:
+        return f"`{say.call(cause, model)}` is called with {how}, which means: wait for ever."
     return f"`{say.call(cause, model)}` is called with {how}; the library's default is to wait for ever."
 
 
 def _harm(effect: EffectAt, model: Model) -> str:
     exposure = model.exposure(effect.function)
-    who = say.entry(exposure.worst)
+    who = say.entry(exposure.worst, effect.function)
     held = model.transaction_over(effect.site)
     if held is not None:
         return f"{who} hangs and keeps its transaction ({held.path}:{held.line}) and its locks open."
-    if exposure.worst is None:
-        return "whatever called it hangs with it."
-    if not exposure.serves:
-        return f"{who} hangs until somebody kills it."
-    if exposure.worst.on_loop and not effect.row.awaitable:
-        return f"{who} blocks the event loop, and with it every other request of the process."
-    return f"{who} hangs, and each further one takes another worker until none is left."
+    on_loop = exposure.worst is not None and exposure.serves and exposure.worst.on_loop and not effect.row.awaitable
+    return f"{say.hangs(exposure.worst, effect.function, on_loop=on_loop)}."
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:

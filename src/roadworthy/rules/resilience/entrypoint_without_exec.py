@@ -73,7 +73,7 @@ def _cause(process: StartedProcess, answer: SignalReach) -> tuple[str, ...]:
     """A script is one cause, however many commands it starts; so is a command that several manifests write down in the same way."""
     if answer.at is not None and answer.at.what == "script":
         return ("script", answer.at.path)
-    return ("command", process.host, process.name, process.target, answer.at.name if answer.at else "")
+    return ("command", process.name, process.target, answer.at.name if answer.at else "")
 
 
 def _rank(process: StartedProcess) -> tuple[bool, int, str, int, str]:

@@ -1,66 +1,65 @@
-"""A failed attempt is repeated at once.
+"""A retry repeats at once, so that all its attempts hit the same outage.
 
 ## Why it fails in production
-A dependency that is down answers an attempt in a millisecond. A loop that tries again at once runs at full speed: one core at 100 %,
-a log that fills the disk, and a dependency that is hammered by everyone the moment it tries to come back.
+A dependency that restarts is away for seconds. Three attempts within a millisecond all fail; an endless loop without a pause takes a whole
+processor, fills the log and meets the recovering server with a storm.
 
 ## What is reported
-A retry decorator or policy with no wait. A loop whose handler goes round again although neither it nor anything after it in the round
-waits, around a call to the outside.
+Endless loops that go on after a failure of a call that leaves the process and in which nothing takes time on that path. Retries
+of remote calls, by decorator or loop, that wait for nothing between three or more attempts.
 
 ## What is not reported
-Loops with a sleep or back-off on the failing path. Loops paced by a wait inside the process. Repeats after a conflict (the row now
-exists) or an empty queue. A bounded loop whose handler gives up on some condition.
+A pause anywhere on the failing path, also in a helper, a `finally` or the loop's condition; a blocking wait that comes before the call; a client
+that waits by itself; retries of conflicts (unique keys, stale rows), of timeouts (each took its time), of answers that could not be read; one
+quick second attempt.
 
 ## Bad
 ```python
-import logging
 import redis
 
-logger = logging.getLogger(__name__)
+queue = redis.Redis(host="queue", retry=None)
 
-def consume(client: redis.Redis, handle) -> None:
+def run():
     while True:
         try:
-            message = client.blpop("events", timeout=5)
-            handle(message)
+            handle(queue.blpop(["jobs"]))
         except redis.RedisError:  # finding: retry-without-delay
-            logger.exception("cannot read")
+            log.exception("cannot read the queue")
 ```
 
 ## Good
 ```python
-import logging
-import time
-import redis
+import redis, time
 
-logger = logging.getLogger(__name__)
+queue = redis.Redis(host="queue", retry=None)
 
-def consume(client: redis.Redis, handle) -> None:
+def run():
     delay = 1
     while True:
         try:
-            message = client.blpop("events", timeout=5)
-            handle(message)
+            handle(queue.blpop(["jobs"]))
             delay = 1
         except redis.RedisError:
-            logger.exception("cannot read")
+            log.exception("cannot read the queue")
             time.sleep(delay)
-            delay = min(delay * 2, 30)
+            delay = min(2 * delay, 30)
 ```
 """
 
 from roadworthy.rules.api import (
+    Confidence,
+    Effect,
+    EffectAt,
     Finding,
+    GuardKind,
     Iterator,
     Model,
     Retried,
     Rule,
     Severity,
     Spin,
-    advise,
     finding,
-    impact_weight,
+    is_remote,
     say,
     spins,
 )
@@ -70,65 +69,100 @@ RULE = Rule(id="retry-without-delay", anti_pattern="bad-retry", doc=__doc__)
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Policies without a wait, then loops without a pause."""
-    for retried in model.retries.all:
-        if retried.guard.form != "loop" and retried.guard.delay == "none" and reaches_outside(retried, model):
-            yield _report_policy(retried, model)
-    seen = set()
+    """Endless loops first; then the other retries, but for those that are such loops."""
+    spinning = set()
     for spin in spins(model):
-        if (spin.function, spin.loop.region) not in seen:
-            seen.add((spin.function, spin.loop.region))
-            yield _report_loop(spin, model)
+        if not model.is_script(spin.function.path):
+            spinning.add((spin.function, spin.loop))
+            yield _spin(spin, model)
+    for retried in model.retries.all:
+        if retried.guard.delay != "none" or (retried.function, retried.guard.region) in spinning:
+            continue
+        effect = _repeated(retried, model)
+        aside = is_one_more_attempt(retried) or is_about_something_else(retried, model)
+        if effect is None or aside or model.is_script(retried.function.path) or waits_outside(retried, model):
+            continue
+        yield _retry(retried, effect, model)
 
 
-def reaches_outside(retried: Retried, model: Model) -> bool:
-    """Only a call that leaves the process needs time to get better."""
-    return any(e.effect.word.external and not e.effect.word.telemetry for e in model.retries.effects(retried))
+def _repeated(retried: Retried, model: Model) -> EffectAt | None:
+    """A remote call among what is repeated whose client does not wait by itself."""
+    for effect in model.retries.effects(retried):
+        near = len(model.reach.path_down(retried.function, effect)) <= 3
+        primary = effect.effect is not Effect.LLM and not effect.secondary
+        if near and primary and is_remote(model, effect) and not model.client_retry(effect).repeats:
+            return effect
+    return None
 
 
-def _report_policy(retried: Retried, model: Model) -> Finding:
-    guard, function = retried.guard, retried.function
-    effects = [e for e in model.retries.effects(retried) if e.effect.word.external]
-    exposure = model.exposure(function)
-    name = guard.name.rpartition(".")[2]
+def is_one_more_attempt(retried: Retried) -> bool:
+    """A single quick repetition, as after a pooled connection that has gone stale."""
+    return isinstance(retried.guard.attempts, int) and retried.guard.attempts <= 2
+
+
+def is_about_something_else(retried: Retried, model: Model) -> bool:
+    """Conflicts, timeouts, full or empty queues, unreadable answers: waiting would not help, or was done."""
+    names = [model.exceptions.plain(name) for name in retried.guard.on]
+    return bool(names) and all(
+        model.exceptions.nature(name) in {"conflict", "permanent"}
+        or "timeout" in name.lower()
+        or name.endswith(("Empty", "Full", "Error401"))
+        for name in names
+    )
+
+
+def waits_outside(retried: Retried, model: Model) -> bool:
+    """Another retry around it waits."""
+    return model.coverage_of(
+        retried.function, lambda g: g.kind is GuardKind.RETRY and g.delay != "none" and g.line != retried.guard.line
+    ).somewhere
+
+
+def _spin(spin: Spin, model: Model) -> Finding:
+    call = f"`{say.call(spin.site, model)}`"
+    name = spin.function.qualname
+    exposure = model.exposure(spin.function)
     return finding(
         RULE,
-        model.place_of_lines(function, guard.line, guard.line),
-        Severity.HIGH if not guard.capped else Severity.MEDIUM,
-        title=f"the retry of `{function.qualname}` by `{name}` has no wait between attempts",
-        issue=f"`{name}` repeats `{function.qualname}()` at once after a failure; it reaches {say.effect(effects[0], model)}.",
-        impact="All attempts are spent within milliseconds, long before a restart or a throttle of the other side is over"
-        + ("." if guard.capped else ", and without a limit they go on at full speed for as long as it is down."),
-        fix=advise.retry(model, function),
-        related=[model.place(effects[0].site, "is repeated at once")],
-        steps=model.steps(exposure.worst, function),
-        confidence=model.confidence_of(effects[0]),
+        model.place_of_region(spin.function, spin.handler.region),
+        Severity.HIGH if exposure.serves else Severity.MEDIUM,
+        title=f"loop of `{name}` repeats {call} at once when it fails",
+        issue=f"The handler in the endless loop of `{name}` lets it go on, and nothing between two attempts of {call} takes time.",
+        impact=f"While the other side is away, {call} fails at once and the loop turns thousands of times a second: a processor at 100 %, a log that "
+        "fills the disk, and a storm of connections for the server that comes back.",
+        fix=f"Wait in the handler before the next round, longer each time up to a cap, and start anew after a success:\n```python\n{_pause(spin)}\n```",
+        related=[model.place(spin.site, "fails at once"), model.place_of_region(spin.function, spin.loop, "the loop")],
+        confidence=model.confidence_of(spin.effect),
         subject=name,
-        weight=impact_weight(exposure, effects),
     )
 
 
-def _report_loop(spin: Spin, model: Model) -> Finding:
-    function, effect = spin.function, spin.effects[0]
-    exposure = model.exposure(function)
-    endless = not spin.loop.bounded
-    call = say.call(effect.site, model)
+def _pause(spin: Spin) -> str:
+    return f"{say.sleep(spin.function, 'delay')}\ndelay = min(2 * delay, 30)"
+
+
+def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
+    guard = retried.guard
+    call = f"`{say.call(effect.site, model)}`"
+    endless = guard.attempts == "forever" or not guard.capped
+    many = "without end" if endless else f"{guard.attempts} times" if guard.attempts else "several times"
+    place = (
+        model.place_of_region(retried.function, guard.region)
+        if guard.form == "loop" and guard.region is not None
+        else model.place(guard.site)
+        if guard.site is not None and guard.site.path == guard.path
+        else model.place_of_lines(retried.function, guard.line, guard.line)
+    )
     return finding(
         RULE,
-        model.place_of_region(function, spin.handler.region),
-        Severity.HIGH if endless else Severity.MEDIUM,
-        title=f"the loop in `{function.qualname}` goes round at once when `{call}` fails",
-        issue=f"The handler lets the loop of `{function.qualname}()` go on, and nothing on that path waits before {say.effect(effect, model)} again.",
-        impact=f"While the other side of `{call}` is down, the loop spins: "
-        + (
-            "one core at full load and a log line each round, until somebody stops it."
-            if endless
-            else "all its attempts are gone in milliseconds."
-        ),
-        fix=advise.backoff(model, function),
-        related=[model.place(effect.site, "fails and is repeated at once")],
-        steps=model.steps(exposure.worst, function, effect.site),
-        confidence=model.confidence_of(effect),
-        subject=call,
-        weight=impact_weight(exposure, spin.effects),
-    )
+        place,
+        Severity.HIGH if endless and model.exposure(retried.function).serves else Severity.MEDIUM,
+        title=f"`{retried.function.name}` repeats {call} {many} without a wait",
+        issue=f"`{guard.name}` tries {call} {many} and waits for nothing in between.",
+        impact="An outage lasts seconds, these attempts take milliseconds: all of them fail together, and each client multiplies the load on the failing side.",
+        fix="Wait between attempts, exponentially and with jitter: "
+        + ("`wait=…` with a random exponential wait." if guard.form != "loop" else f"`{say.sleep(retried.function, 'min(30, 2 ** attempt) * random.random()')}` in the handler."),
+        related=[model.place(effect.site, "repeated at once")],
+        confidence=Confidence.weakest(model.confidence_of(effect), Confidence.MEDIUM if guard.form == "loop" else Confidence.HIGH),
+        subject=f"{guard.name}:{effect.name}",
+    )  # fmt: skip

@@ -102,7 +102,7 @@ def pause_of(retried: Retried, model: Model) -> CallSite | None:
 
 def _report(retried: Retried, pause: CallSite, call: str, model: Model) -> Finding:
     function = retried.function
-    delay = model.text(pause.fact.args[0], function) if pause.fact.args else "the delay"
+    delay = say.code(pause.fact.args[0], function) if pause.fact.args else "the delay"
     return finding(
         RULE,
         model.place(pause),
@@ -110,7 +110,7 @@ def _report(retried: Retried, pause: CallSite, call: str, model: Model) -> Findi
         title=f"the retry of `{call}` waits exactly `{delay}`, so all clients come back together",
         issue=f"`{function.qualname}()` backs off by `{delay}` with no random part.",
         impact=f"After an outage of the other side of `{call}`, every process that failed with this one returns in the same moments and overloads it again.",
-        fix=advise.jitter(model, function, delay),
+        fix=advise.jitter(model, function, delay, pause),
         audience=Audience.REGULAR,
         subject=call,
     )

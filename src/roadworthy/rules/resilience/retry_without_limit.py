@@ -1,152 +1,168 @@
-"""A retry never gives up.
+"""A retry has no end, or its wait has none, where others wait behind it.
 
 ## Why it fails in production
-One request that can never succeed, or a dependency that stays away, holds the worker for ever: its queue stands still behind it, its
-caller waits, and nobody is told, since nothing ever fails.
+One item that can never succeed, or one dependency that is gone for good, keeps an attempt going for ever: the worker, the request or the lock
+that it holds is never free again, and nothing reports a failure. A wait that doubles without a ceiling ends the same way: after ten failures
+it is many minutes long, and the service stays away long after its dependency is back.
 
 ## What is reported
-A retry decorator, policy or loop around a call to the outside with a limit neither on attempts nor on time, in code that serves others.
-
-Also a delay that doubles with every attempt and has no cap, when the number of attempts is not fixed.
+Retries without a limit of attempts or time on a path that serves others (handlers, jobs, consumers), by a library's default too.
+Exponential waits without a maximum in loops whose number of rounds is not a small literal.
 
 ## What is not reported
-The endless connect or consume loop of a worker, which has nothing else to do. Policies with a limit on attempts or time.
+A process's own connect loop, at start or in its worker loop, that waits between attempts. Retries that also do not wait (see
+retry-without-delay). Loops that compare a count or a clock before they leave.
 
 ## Bad
 ```python
-import requests
+import requests, tenacity
 from celery import shared_task
-from tenacity import retry, wait_exponential
 
-@retry(wait=wait_exponential(max=60))  # finding: retry-without-limit
-def push(url: str, body: dict) -> None:
-    requests.post(url, json=body, timeout=5).raise_for_status()
+@tenacity.retry(wait=tenacity.wait_random_exponential(max=30))  # finding: retry-without-limit
+def send(body):
+    requests.post("https://api.example", json=body, timeout=5).raise_for_status()
 
-@shared_task
-def sync(url: str) -> None:
-    push(url, {})
+@shared_task(autoretry_for=(OSError,), retry_backoff=True)
+def deliver(body):
+    send(body)
 ```
 
 ## Good
 ```python
-import requests
+import requests, tenacity
 from celery import shared_task
-from tenacity import retry, stop_after_attempt, wait_exponential
 
-@retry(wait=wait_exponential(max=60), stop=stop_after_attempt(6))
-def push(url: str, body: dict) -> None:
-    requests.post(url, json=body, timeout=5).raise_for_status()
+@tenacity.retry(wait=tenacity.wait_random_exponential(max=30), stop=tenacity.stop_after_delay(300))
+def send(body):
+    requests.post("https://api.example", json=body, timeout=5).raise_for_status()
 
-@shared_task
-def sync(url: str) -> None:
-    push(url, {})
+@shared_task(autoretry_for=(OSError,), retry_backoff=True)
+def deliver(body):
+    send(body)
 ```
 """
 
-import re
-
 from roadworthy.rules.api import (
-    CallSite,
+    Audience,
+    Confidence,
+    EffectAt,
+    Entry,
     EntryKind,
     Finding,
-    GuardKind,
+    Function,
+    Growth,
     Iterator,
     Model,
     Retried,
     Rule,
     Severity,
-    advise,
     finding,
-    impact_weight,
+    is_remote,
     say,
-    uncapped_pause,
 )
 
 RULE = Rule(id="retry-without-limit", anti_pattern="bad-retry", doc=__doc__)
 
-_LIVES = (EntryKind.WORKER_LOOP, EntryKind.STARTUP, EntryKind.COMMAND, EntryKind.IMPORT_TIME)
-_CONNECTS = re.compile(
-    r"connect|listen|subscribe|consume|poll|watch|run_forever|serve|wait_for|wait_until|main|loop", re.IGNORECASE
-)
+_OWN_TIME = frozenset({
+    EntryKind.STARTUP, EntryKind.WORKER_LOOP, EntryKind.COMMAND, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN, EntryKind.SCHEDULED,
+})  # fmt: skip
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Ask each retry where it ends."""
+    """Retries of calls, retries of jobs, and waits."""
     for retried in model.retries.all:
-        region = retried.guard.region
-        pause = (
-            uncapped_pause(model, retried.function, region)
-            if retried.guard.form == "loop" and region is not None
-            else None
-        )
-        if pause is not None and not isinstance(retried.guard.attempts, int):
-            yield _report_delay(retried, pause, model)
-        elif (
-            not retried.guard.capped and not is_the_workers_own(retried, model) and not is_ended_outside(retried, model)
+        guard = retried.guard
+        if (guard.attempts == "forever" or not guard.capped) and guard.delay != "none" and guard.form != "framework":
+            effect = _repeated(retried, model)
+            if effect is not None and holds_others(retried.function, model):
+                yield _retry(retried, effect, model)
+    for entry in model.entries.all:
+        job = entry.kind is EntryKind.JOB and model.is_reviewed(entry.function.path)
+        if job and model.retries.entry_attempts(entry) == "forever":
+            yield _job(entry, model)
+    for growth in model.retries.growths:
+        if not model.is_script(growth.function.path):
+            yield _growth(growth, model)
+
+
+def _repeated(retried: Retried, model: Model) -> EffectAt | None:
+    names = [model.exceptions.plain(name) for name in retried.guard.on]
+    if names and all(model.exceptions.nature(name) in {"conflict", "permanent"} for name in names):
+        return None
+    for effect in model.retries.effects(retried):
+        if (
+            is_remote(model, effect)
+            and not effect.secondary
+            and len(model.reach.path_down(retried.function, effect)) <= 3
         ):
-            effects = [
-                e for e in model.retries.effects(retried) if e.effect.word.external and not e.effect.word.telemetry
-            ]
-            if effects:
-                yield _report(retried, model)
+            return effect
+    return None
 
 
-def is_the_workers_own(retried: Retried, model: Model) -> bool:
-    """A loop for the life of the process that connects or listens: to try for ever is its purpose."""
-    exposure = model.exposure(retried.function)
-    if retried.guard.form == "loop" and (not exposure.entries or _CONNECTS.search(retried.function.name)):
-        return True
-    return bool(exposure.entries) and all(r.entry.kind in _LIVES for r in exposure.entries)
+def holds_others(function: Function, model: Model) -> bool:
+    """Somebody waits for this function to return."""
+    entries = model.exposure(function).entries
+    return any(r.entry.kind not in _OWN_TIME for r in entries) or not entries
 
 
-def is_ended_outside(retried: Retried, model: Model) -> bool:
-    """A time limit around the whole retry."""
-    coverage = model.coverage_of(
-        retried.function, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g)
-    )
-    return coverage.everywhere
-
-
-def _report_delay(retried: Retried, pause: CallSite, model: Model) -> Finding:
-    function = retried.function
-    delay = model.text(pause.fact.args[0], function)
-    exposure = model.exposure(function)
-    return finding(
-        RULE,
-        model.place(pause),
-        Severity.MEDIUM,
-        title=f"the back-off `{delay}` in `{function.qualname}` doubles without a cap",
-        issue=f"`{function.qualname}()` waits `{delay}`, which doubles with every attempt, and the number of attempts is not fixed here.",
-        impact=f"After a longer outage the next attempt is hours away: {say.entry(exposure.worst)} stays down long after the other side is back.",
-        fix=advise.jitter(model, function, delay),
-        steps=model.steps(exposure.worst, function, pause),
-        subject=delay,
-    )
-
-
-def _report(retried: Retried, model: Model) -> Finding:
+def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
     guard, function = retried.guard, retried.function
-    effects = [e for e in model.retries.effects(retried) if e.effect.word.external and not e.effect.word.telemetry]
     exposure = model.exposure(function)
-    what = (
-        f"the loop in `{function.qualname}`"
-        if guard.form == "loop"
-        else f"`{guard.name.rpartition('.')[2]}` on `{function.qualname}`"
-    )
-    call = say.call(effects[0].site, model)
+    call = f"`{say.call(effect.site, model)}`"
+    loop = guard.form == "loop" and guard.region is not None
+    place = model.place_of_lines(function, guard.line, guard.line)
+    if loop and guard.region is not None:
+        place = model.place_of_region(function, guard.region)
+    elif guard.site is not None and guard.site.path == guard.path:
+        place = model.place(guard.site)
+    how = f"`{guard.name}`" if not loop else f"the `{guard.name}`"
     return finding(
         RULE,
-        model.place_of_lines(function, guard.line, guard.line),
+        place,
         Severity.MEDIUM,
-        title=f"{what} retries `{call}` without an end",
-        issue=f"{what[0].upper()}{what[1:]} repeats {say.effect(effects[0], model)} with a limit neither on attempts nor on time.",
-        impact=f"An input that can never succeed, or a dependency that stays away, holds {say.entry(exposure.worst)} for ever; "
-        "what waits behind it stands still, and no failure is ever reported.",
-        fix=advise.retry(model, function),
-        related=[model.place(effects[0].site, "is repeated without an end")],
-        steps=model.steps(exposure.worst, function),
-        confidence=model.confidence_of(effects[0]),
-        subject=guard.name,
-        weight=impact_weight(exposure, effects),
+        title=f"`{function.name}` repeats {call} without end",
+        issue=f"{how[:1].upper() + how[1:]} has no limit of attempts or time, so while {call} fails `{function.name}` never returns.",
+        impact=f"A dependency that stays away, or one input that can never succeed, keeps {say.entry(exposure.worst)} busy for ever; no failure is ever reported.",
+        fix="Give it an end: a number of attempts or, better, a total time that its caller can bear; then let the last error out.",
+        related=[model.place(effect.site, "repeated without end")],
+        steps=model.steps(exposure.worst, function, effect.site),
+        confidence=Confidence.weakest(
+            model.confidence_of(effect), Confidence.HIGH if exposure.entries else Confidence.MEDIUM
+        ),
+        subject=f"{guard.name}:{effect.name}",
+    )
+
+
+def _job(entry: Entry, model: Model) -> Finding:
+    return finding(
+        RULE,
+        model.place_of_function(entry.function),
+        Severity.MEDIUM,
+        title=f"job `{entry.function.name}` is retried without end",
+        issue=f"The options of `{entry.function.qualname}` lift the limit of its retries.",
+        impact="A message that can never succeed comes back for ever: it takes a worker each time, and no failure is ever seen.",
+        fix="Set a number of retries, and send what is left over to a dead-letter queue or a table that somebody looks at.",
+        subject=entry.function.qualname,
+    )
+
+
+def _growth(growth: Growth, model: Model) -> Finding:
+    function = growth.function
+    pause = f"`{say.call(growth.pause, model)}`"
+    configured = "setting" in growth.limit.lower()
+    ends = f"`{growth.limit}`" if growth.limit else "nothing that is written here"
+    return finding(
+        RULE,
+        model.place_of_lines(function, growth.line, growth.end_line),
+        Severity.LOW,
+        title=f"wait before the next attempt in `{function.name}` doubles without a ceiling",
+        issue=f"The time given to {pause} doubles with every failure, and only {ends} ends the loop.",
+        impact="After ten failures the pause is longer than most outages: the dependency is back, and this process still sleeps.",
+        fix="Cap it: `delay = min(60, base * 2 ** attempt)`.",
+        related=[model.place(growth.pause, "sleeps that long")],
+        audience=Audience.REGULAR
+        if (configured or not growth.limit) and not model.exposure(function).only_commands
+        else Audience.PEDANTIC,
+        subject=function.qualname,
     )

@@ -76,8 +76,8 @@ def _report(fan_out: FanOut, effects: list[EffectAt], model: Model) -> Finding:
         model.place(fan_out.site),
         Severity.LOW if exposure.only_commands or not exposure.entries else Severity.MEDIUM,
         title=f"`{work}()` starts once for every item of `{fan_out.items}`, all at the same time",
-        issue=f"`{say.call(fan_out.site, model)}` runs `{work}()` for each item of `{fan_out.items}` at once; each reaches "
-        f"{say.effect(effect, model)}, and no semaphore, pool or chunk bounds how many run together.",
+        issue=f"`{say.call(fan_out.site, model)}` runs `{work}()` for each item of `{fan_out.items}` at once. Each runs "
+        f"{say.which(effect, model)}, and no semaphore, pool or chunk bounds how many do so together.",
         impact=f"When `{fan_out.items}` is long, all its calls hit the other side in the same moment: it throttles or times out, "
         f"connections run out, and {say.entry(exposure.worst)} fails as a whole.",
         fix=advise.bounded(model, fan_out.site),

@@ -131,7 +131,7 @@ def _report(site: CallSite, model: Model) -> Finding:
         title=f"exceptions of {work} come back as results of `{say.call(site, model)}` that nobody reads",
         issue=f"`{say.call(site, model)}` with `return_exceptions=True` turns every exception of {work}{what} into a value, and the values are dropped.",
         impact=f"When {work} fails, {say.entry(exposure.worst)} goes on as if it had succeeded: nothing is logged, repeated or told.",
-        fix=advise.log_and_raise(model, site.function),
+        fix=advise.read_results(model, site),
         related=[model.place(worst.site, "fails unseen")] if worst is not None else [],
         steps=model.steps(exposure.worst, site.function, site),
         subject=work,

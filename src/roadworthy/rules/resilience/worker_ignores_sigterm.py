@@ -97,7 +97,7 @@ def check(model: Model) -> Iterator[Finding]:
     for run in runs:
         if run.root.kind == "module" and run.reached.keys() & roots:
             continue  # it only calls a command that is asked itself
-        if lifetime.handled(run) or lifetime.is_interactive(run.reached) or is_for_developers(run, model):
+        if lifetime.handled(run) or lifetime.is_interactive(run.reached) or lifetime.is_for_developers(run):
             continue
         found = _unheard(run, lifetime, model)
         if found is not None and (found.at.path, found.at.line) not in told:
@@ -108,19 +108,10 @@ def check(model: Model) -> Iterator[Finding]:
             yield from _deaf(registration, lifetime, model)
 
 
-def is_for_developers(run: Run, model: Model) -> bool:
-    """A script or a command that a person runs at a desk."""
-    stem = run.root.path.rpartition("/")[2].removesuffix(".py")
-    words = set(stem.strip("_").replace("-", "_").split("_"))
-    return model.is_script(run.root.path) or bool(
-        words & {"dev", "develop", "debug", "devserver", "watch", "demo", "simulate"}
-    )
-
-
 def _unheard(run: Run, lifetime: Lifetime, model: Model) -> Finding | None:
     lost = lifetime.at_stake(run)
     name = run.root.qualname if run.root.kind != "module" else run.root.path
-    only_int = lifetime.registrations(run.reached, "INT")
+    only_int = lifetime.interrupt_registrations(run)
     if only_int:
         site = only_int[0].site
         handler = model.text(site.fact.args[1], site.function) if len(site.fact.args) > 1 else "handler"
@@ -190,6 +181,8 @@ def _severity(lost: list[EffectAt]) -> Severity:
 def _confidence(run: Run, lost: list[EffectAt], lifetime: Lifetime, *, prepared: bool) -> Confidence:
     """A loop that only reads and shows is worth a word only where somebody has written a clean-up for it."""
     if not prepared and not any(is_change(effect) and effect.effect is not Effect.SPAWN_PROCESS for effect in lost):
+        return Confidence.LOW
+    if lifetime.is_client(run, lost):
         return Confidence.LOW
     if not lost:
         return Confidence.MEDIUM

@@ -1,0 +1,170 @@
+"""The fix for a call that may wait for ever: its parameter, its client's, a setting, or a limit from outside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from roadworthy.advice.code import call_text, callee_text, written
+from roadworthy.advice.fixes import Place, fix
+from roadworthy.advice.patterns import best, cite
+from roadworthy.advice.stack import family_of
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect
+
+if TYPE_CHECKING:
+    from roadworthy.advice.patterns import Pattern
+    from roadworthy.knowledge.schema import Timeout
+    from roadworthy.project.clients import TimeoutVerdict
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_SLOW = frozenset(
+    {Effect.LLM, Effect.SQL, Effect.SQL_READ, Effect.SPAWN_PROCESS, Effect.OBJECT_WRITE, Effect.OBJECT_READ}
+)
+
+
+_GENERAL = frozenset({
+    "HTTP", "HTTPS", "REQUEST", "REQUESTS", "DEFAULT", "TIMEOUT", "SECONDS", "SECS", "API", "CLIENT", "EXTERNAL", "IN", "S", "READ",
+})  # fmt: skip
+
+
+def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
+    """Bound a call, or the client that makes it, with the parameter that the library has for it."""
+    site = verdict.cause or effect.site
+    family = family_of(model, effect.name)
+    setting = _setting(model, site.function, family)
+    own = best(model, "timeout", site.function, family, lambda p: _same_way(p, site))
+    seconds = setting.name if setting is not None else _usual(own) or ("60" if effect.effect in _SLOW else "10")
+    extra = {"seconds": seconds, "parameter": verdict.parameter}
+    if seconds.isdigit():
+        extra["milliseconds"] = f"{seconds}_000"
+    place = Place(model, site.function, site, (effect.name,), extra)
+    rule = verdict.timeout
+    if rule is not None and not verdict.parameter and not rule.config:
+        return _without_parameter(place, effect, rule)
+    value, remark = _value(place, verdict)
+    where = "where the client is made" if verdict.at_construction else "at the call"
+    text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
+    cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
+    return fix(text, cited, call_text(site, [value], _replaced(value)))
+
+
+def _same_way(pattern: Pattern, site: CallSite) -> bool:
+    """A construction is no example for a call, nor the other way round."""
+    return pattern.definition is not None or _last(pattern.name[:-2]) == _last(callee_text(site))
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _usual(pattern: Pattern | None) -> str:
+    """The number of seconds that most calls of this kind have here; empty when it is no plain number."""
+    if pattern is None or pattern.definition is not None:
+        return ""
+    numbers = Counter(use.text.partition("=")[2] for use in pattern.uses)
+    number = min(numbers, key=lambda text: (-numbers[text], text), default="")
+    return number if number.isdigit() and int(number) <= 300 else ""
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _cite(pattern: Pattern | None, site: CallSite) -> str:
+    if pattern is None or pattern.definition is not None:
+        return cite(pattern, site.function)
+    use = pattern.near(site.function)
+    others = len(pattern.uses)
+    if not use.text or len(use.text) > 60:
+        return ""
+    if others == 1:
+        return f"`{pattern.name}` in `{use.path}:{use.line}` has `{use.text}`."
+    return f"{others} other calls of `{pattern.name}` have one (`{use.text}` in `{use.path}:{use.line}`)."
+
+
+def _cite_setting(setting: Pattern, site: CallSite) -> str:
+    use = setting.near(site.function)
+    return f"`{setting.name}` is the limit in `{use.path}:{use.line}`."
+
+
+def _replaced(value: str) -> tuple[str, ...]:
+    """Keywords that the new arguments give: the old ones go."""
+    return tuple(part.partition("=")[0].strip() for part in value.split(", ") if "=" in part)
+
+
+def _setting(model: Model, function: Function, family: str) -> Pattern | None:
+    """A name that carries the limit for calls of this family, and that is at hand in this module."""
+
+    def at_hand(pattern: Pattern) -> bool:
+        root = pattern.name.partition(".")[0]
+        body = function.module.body
+        imported = root in body.bindings or root in body.imports
+        words = set(_last(pattern.name).upper().split("_"))
+        return imported and (
+            words <= _GENERAL or any(_folder(use.path) == _folder(function.path) for use in pattern.uses)
+        )
+
+    return best(model, "timeout-number", function, family, at_hand)
+
+
+def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
+    """The arguments that set the limit, and a remark."""
+    filled = place.pick("timeout-value")
+    if filled is not None:
+        return filled.code, filled.text
+    rule = verdict.timeout
+    seconds = place.extra["seconds"]
+    parameter = verdict.parameter or "timeout"
+    if rule is None:
+        return f"{parameter}={seconds}", ""
+    if rule.unit == "ms":
+        seconds = place.extra.get("milliseconds", f"{seconds} * 1000")
+    if rule.object and rule.object_arguments and not rule.object_arguments[0].isdigit():
+        return f"{parameter}={rule.object}({rule.object_arguments[0]}={seconds})", ""
+    if rule.config and rule.config != parameter:
+        return f'{rule.config}={{"{parameter}": {seconds}}}', ""
+    names = rule.arguments or (parameter,)
+    return ", ".join(f"{name}={seconds}" for name in names), ""
+
+
+# --- no parameter ----------------------------------------------------------------------------------------------------
+
+
+def _without_parameter(place: Place, effect: EffectAt, rule: Timeout) -> str:
+    """A call that takes no limit: by a setting, on its client, for the process, or from outside."""
+    callee = place.filling["callee"]
+    for name in rule.environment:
+        if name.isupper():
+            return _by_setting(place, name)
+        code = _on_client(name, effect, place.extra["seconds"])
+        if code:
+            return fix(f"`{callee}()` takes no limit; its client does, once:", "", code)
+    note = f" {rule.note[0].upper()}{rule.note[1:]}." if rule.note and not effect.function.is_async else ""
+    outside = place.pick("timeout-outside")
+    text = f"`{callee}()` takes no limit.{note}"
+    if outside is None:
+        return text if note else f"{text} Run it where it can be given up: in a process or a job with a time limit."
+    return fix(f"{text} {outside.text}".strip(), "", outside.code)
+
+
+def _on_client(name: str, effect: EffectAt, seconds: str) -> str:
+    """`client.set_timeout(10)` or `client.http.timeout = 10` for a name that belongs to the receiver's class."""
+    owner = effect.name.rpartition(".")[0]
+    func = effect.site.fact.func
+    if not owner or not name.startswith(f"{owner}.") or not isinstance(func, f.Attr):
+        return ""
+    path = f"{written(func.value, effect.function)}.{name.removeprefix(f'{owner}.')}"
+    return f"{path}({seconds})" if _last(name).startswith("set") else f"{path} = {seconds}"
+
+
+def _by_setting(place: Place, setting: str) -> str:
+    """A setting that the project does not make yet, beside its kin."""
+    settings = place.model.settings
+    prefix = f"{setting.partition('_')[0]}_"
+    kin = [s for name in settings.names if name.startswith(prefix) for s in settings.get(name)]
+    kin = sorted((s for s in kin if place.model.is_reviewed(s.path)), key=lambda s: (s.path, s.line))
+    beside = f", beside `{kin[0].name}` (`{kin[0].path}:{kin[0].line}`)" if kin else ""
+    return fix(f"Set the limit for all of them in the settings{beside}:", "", f"{setting} = {place.extra['seconds']}")

@@ -1,0 +1,174 @@
+"""Fixes for what is not repeated, or repeated without an end, a pause or a random part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from roadworthy.advice.code import GAP, apply_text, argument_texts, callee_text, signature_text, written
+from roadworthy.advice.fixes import Place, fix, recipe_fix
+from roadworthy.advice.mining.clients import decorator_at
+from roadworthy.advice.mining.work import decorator_of
+from roadworthy.advice.patterns import best, cite
+from roadworthy.advice.stack import family_of
+from roadworthy.knowledge.vocabulary import EntryKind
+
+if TYPE_CHECKING:
+    from roadworthy.advice.patterns import Pattern, Use
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
+    from roadworthy.project.exceptions import Handler
+    from roadworthy.project.guard import Guard
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+_POLICY = ("retr", "backoff", "jitter", "interval", "delay", "attempt")
+_BROAD = frozenset({"Exception", "BaseException"})
+
+
+def retry(
+    model: Model,
+    function: Function,
+    exceptions: tuple[str, ...] = (),
+    site: CallSite | None = None,
+    effect: EffectAt | None = None,
+) -> str:
+    """Repeat transient failures with backoff, jitter and an end: in the client, the job, or around the function."""
+    site = site or (effect.site if effect is not None else None)
+    raised = exceptions or (_transient(model, effect) if effect is not None else ())
+    errors = _errors(function, raised)
+    extra = {"errors": errors, "caught": f"({errors})" if ", " in errors else errors, "attempts": "4"}
+    job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
+    if job is not None:
+        place = Place(model, function, site, (job.source,), extra)
+        own = best(model, "job-retry", function)
+        if own is not None:
+            return _queued(own, function, job, extra["errors"] if raised else "")
+        if place.pick("retry-job") is not None:
+            return recipe_fix(place, "retry-job")
+    own = best(model, "retry", function, accept=lambda p: p.definition is not None and _fits(model, p, raised))
+    if own is not None:
+        return _decorated(model, own, function, raised, "Repeat the transient errors.")
+    names = (effect.name,) if effect is not None else ()
+    place = Place(model, function, site, names, extra)
+    if names and place.pick("retry-client") is not None:
+        family = family_of(model, names[0])
+        return recipe_fix(place, "retry-client", cite(best(model, "retry-client", function, family), function))
+    filled = place.pick("retry")
+    used = filled.recipe.uses if filled is not None else ()
+    own = best(model, "retry", function, accept=lambda p: p.definition is None and p.family in used) if used else None
+    return recipe_fix(place, "retry", cite(own, function))
+
+
+def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
+    """The decorator of the other jobs that are repeated, for the errors that are raised here."""
+    use = own.near(function)
+    text = "Let the queue repeat it with a pause and an end."
+    policy = job.row.retry_arguments if job.row is not None else ()
+    shape, site = decorator_of(job)
+    if use.site is None or not shape:
+        return fix(text, cite(own, function), f"{use.shape}\n{signature_text(function)} ...")
+    args = argument_texts(site) if site is not None else []
+    known = {arg.partition("=")[0] for arg in args}
+    for arg in argument_texts(use.site):
+        keyword, _, value = arg.partition("=")
+        if keyword in known or not (keyword in policy or any(word in keyword for word in _POLICY)):
+            continue
+        lists = keyword in policy and value.startswith(("(", "["))
+        args.append(f"{keyword}=({errors},)" if lists and errors else arg)
+    shape = f"@{apply_text(shape[1:].partition('(')[0], args, width=130)}"
+    return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
+
+
+def _transient(model: Model, effect: EffectAt) -> tuple[str, ...]:
+    """What the call raises and a repetition may cure."""
+    rows = [(name, model.knowledge.exception(name)) for name in effect.row.raises]
+    return tuple(name for name, row in rows if row is None or row.nature in {"transient", "mixed"})
+
+
+def _fits(model: Model, pattern: Pattern, raised: tuple[str, ...]) -> bool:
+    """Does the helper repeat what is raised here, in some use of it, or as its arguments say?"""
+    policies = {use.on for use in pattern.uses}
+    return len(policies) > 1 or any(_covers(model, use, raised) for use in pattern.uses)
+
+
+def _covers(model: Model, use: Use, raised: tuple[str, ...]) -> bool:
+    if not use.on or set(use.on) & _BROAD:
+        return True
+    return any(model.exceptions.is_subclass(name, caught) for name in raised for caught in use.on)
+
+
+def _decorated(model: Model, own: Pattern, function: Function, raised: tuple[str, ...], text: str) -> str:
+    """The helper on this function, with the arguments of a use that is for the same errors, else without them."""
+    use = own.near(function, lambda use: _covers(model, use, raised))
+    shape = use.shape
+    if not _covers(model, use, raised) and "(" in shape:
+        shape = f"{own.name}({GAP})"
+    return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
+
+
+def _errors(function: Function, names: tuple[str, ...]) -> str:
+    """Exceptions as this module would write them."""
+    shown = [_as_imported(function, name) for name in names[:2]]
+    return ", ".join(dict.fromkeys(shown)) or "ConnectionError, TimeoutError"
+
+
+def _as_imported(function: Function, name: str) -> str:
+    """A dotted name by the import that the module has, else whole."""
+    body = function.module.body
+    module, _, last = name.rpartition(".")
+    if module in {"", "builtins"} or last in body.imports:
+        return last
+    root = name.partition(".")[0]
+    return f"{root}.{last}" if name.count(".") > 2 else name
+
+
+# --- retries that are there ------------------------------------------------------------------------------------------
+
+
+def end_retry(model: Model, guard: Guard, function: Function) -> str:
+    """Give a retry an end: a number of attempts or a time."""
+    return _amended(model, guard, function, "retry-end")
+
+
+def space_retry(model: Model, guard: Guard, function: Function) -> str:
+    """Give a retry a pause that grows."""
+    return _amended(model, guard, function, "retry-wait")
+
+
+def _amended(model: Model, guard: Guard, function: Function, topic: str) -> str:
+    """The policy as it is written, with the argument that it lacks; for a loop what goes into it."""
+    place = Place(model, function, guard.site, (guard.name,))
+    filled = place.pick(topic)
+    if filled is None:
+        return ""
+    if not filled.recipe.names:
+        return fix(filled.text, "", filled.code)
+    shape = decorator_at(function, guard.line)
+    if guard.site is not None and guard.form != "house":
+        args = [a for a in argument_texts(guard.site) if a.partition("=")[0] != filled.code.partition("=")[0]]
+        mark = "@" if shape else ""
+        return fix(filled.text, "", f"{mark}{apply_text(callee_text(guard.site), args, [filled.code])}")
+    if guard.through is not None:
+        where = f"`{guard.through.qualname}()` (`{guard.through.path}:{guard.through.line}`)"
+        return fix(f"{filled.text[:-1]}, in {where} for all that use it:", "", filled.code)
+    return fix(filled.text, "", f"{shape}({filled.code})" if shape else filled.code)
+
+
+def backoff(model: Model, function: Function, handler: Handler | None = None) -> str:
+    """Pause a loop after a failure, longer each time, up to a cap."""
+    caught = "…"
+    if handler is not None:
+        region = handler.function.scope.regions[handler.region]
+        types = [written(expr, handler.function) for expr in region.types]
+        caught = types[0] if len(types) == 1 else f"({', '.join(types)})" if types else "Exception"
+    return recipe_fix(Place(model, function, extra={"caught": caught}), "backoff")
+
+
+def jitter(model: Model, function: Function, delay: str, pause: CallSite | None = None) -> str:
+    """Add a random part to a delay; `pause`: the call that waits."""
+    if pause is not None and pause.fact.args:
+        delay = written(pause.fact.args[0], function)
+    place = Place(model, function, extra={"delay": delay})
+    capped = replace(place, names=("capped",)) if delay.startswith("min(") else place
+    return recipe_fix(capped, "jitter")

@@ -1,0 +1,77 @@
+"""What an effect is there for: does it act on the world, only read it, or serve something beside the purpose of the code?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect, Repeat
+from roadworthy.project.phrases import words_of
+
+if TYPE_CHECKING:
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.model import Model
+
+_READS = re.compile(
+    r"(get|fetch|list|search|query|read|load|find|lookup|resolve|download|check|describe|head|count|select|retrieve|show|poll|stream"
+    r"|iter|iterate|scan|is|has|can|verify|validate|paginate|scrape|crawl|pull|probe|ping|test|stat|exists)"
+)
+_BOOKKEEPING = re.compile(
+    r"(telemetry|analytics?|metrics?|stats|statistics?|audit|tracking|heartbeat|heartbeats|usage|cache|cached|caching|logging|logs?"
+    r"|tracing|tracer|spans?|monitoring|monitor|instrumentation|profiling|breadcrumbs?|insights?)"
+)
+_EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
+
+
+def acts(effect: EffectAt, *around: str) -> bool:
+    """Does the effect change the world as a purpose of its own: rows, messages, mails, money, a request that is not safe to repeat?
+    `around`: names of functions around the call, which tell where the library does not (`fetch_author`)."""
+    if effect.secondary or effect.effect.word.telemetry:
+        return False
+    if effect.effect in _EITHER_WAY:
+        told = _method(effect)
+        return told == "write" if told else effect.repeat is not Repeat.SAFE and not _reads_by_name(effect, around)
+    return effect.effect.word.persists
+
+
+def _method(effect: EffectAt) -> str:
+    """ "read" or "write" where the HTTP method says so: `client.put(…)`, `client.request("GET", …)`."""
+    fact = effect.site.fact
+    given = [*fact.args[:1], *(value for keyword, value in fact.kwargs if keyword == "method")]
+    literals = [m.value.upper() for m in given if isinstance(m, f.Str)]
+    word = effect.name.rpartition(".")[2].upper()
+    for method in (word, *literals):
+        if method in {"GET", "HEAD", "OPTIONS"}:
+            return "read"
+        if method in {"POST", "PUT", "PATCH", "DELETE"}:
+            return "write"
+    return ""
+
+
+def _reads_by_name(effect: EffectAt, around: tuple[str, ...]) -> bool:
+    """A helper that is called `fetch_…`, where the library's row does not know more."""
+    if effect.row.safe_to_repeat is not None:
+        return False
+    firsts = [words_of(name)[:1] for name in (effect.function.name, *around)]
+    return any(words and _READS.fullmatch(words[0]) for words in firsts)
+
+
+def is_aside(model: Model, effect: EffectAt, *around: str) -> bool:
+    """Counts, caches, audits or tracks: told by the library's role, or by what the code around it (and `around`) calls itself."""
+    if effect.secondary or effect.effect.word.telemetry:
+        return True
+    library = model.knowledge.library_of(effect.name)
+    if library is not None and "observability" in library.role:
+        return True
+    function = effect.function
+    names = [function.name, model.callee_text(effect.site), *around]
+    names += [function.cls.name] if function.cls is not None else []
+    names += [effect.model.name] if effect.model is not None else []
+    return any(_BOOKKEEPING.fullmatch(word) for name in names for word in words_of(name))
+
+
+def drives_program(model: Model, effect: EffectAt) -> bool:
+    """A program on the same machine that does what it is told (a browser): its errors are part of the conversation."""
+    library = model.knowledge.library_of(effect.name)
+    return library is not None and "browser" in library.role

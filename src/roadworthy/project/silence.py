@@ -1,0 +1,195 @@
+"""Places where an error ends without a trace, and which failures of the outside end there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.project import flow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.guard import Guard
+    from roadworthy.project.handler import Handler
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+Outcome = Literal["goes on", "next item", "skipped", "success", "default", "nothing", "stand-in"]
+"""goes on: the code after the try runs. next item: the loop takes the next one; skipped: the same, and what
+the loop does after a success is left out. success: returns True.
+default: returns a constant that stands for "not found" or "failed". nothing: returns None from a function that returns values.
+stand-in: returns a value that was computed for the purpose."""
+
+_NOT_HIDDEN = frozenset({
+    Effect.CLOSE, Effect.ROLLBACK, Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR, Effect.SLEEP, Effect.WAIT, Effect.LOCK, Effect.BLOCK,
+    Effect.COMPUTE, Effect.RANDOM_VALUE, Effect.CLOCK_VALUE, Effect.HASH_VALUE, Effect.PROCESS_HASH, Effect.FILE_READ,
+})  # fmt: skip
+_OPERATING_SYSTEM = frozenset(
+    {"OSError", "IOError", "EnvironmentError", "ConnectionError", "TimeoutError", "socket.error", "socket.timeout"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """One handler, or one `suppress`, in which errors vanish."""
+
+    function: Function
+    region: int  # the `except` region, or the `with` region
+    covered: int  # the region whose errors vanish
+    broad: bool
+    types: tuple[str, ...]
+    outcome: Outcome
+    handler: Handler | None  # None: a `with suppress(…)`
+    hidden: tuple[tuple[CallSite, EffectAt], ...]  # failures of the outside that vanish here
+    default: f.Expr | None = None
+
+    @property
+    def line(self) -> int:
+        """Where it stands."""
+        return self.function.scope.regions[self.region].line
+
+    @property
+    def head(self) -> str:
+        """The clause as written, without the colon: `except (A, B)`, `suppress(A)`."""
+        scope = self.function.scope
+        if self.handler is None:
+            return f"suppress({', '.join(name.rpartition('.')[2] for name in self.types)})"
+        names = [flow.text_of(expr, scope) for expr in scope.regions[self.region].types]
+        return f"except ({', '.join(names)})" if len(names) > 1 else f"except {names[0]}" if names else "except"
+
+    @property
+    def end_line(self) -> int:
+        """Its end; of a `with`, its first line."""
+        here = self.function.scope.regions[self.region]
+        return here.end_line if self.handler is not None else here.line
+
+
+def silences(model: Model) -> Iterator[Silence]:
+    """Every silent handler and every suppression of reviewed code."""
+    for function in model.functions:
+        for index, region in enumerate(function.scope.regions):
+            if region.kind == "except":
+                yield from _of_handler(model, function, index)
+            elif region.kind == "with":
+                for guard in model.guards.on_region(function, index):
+                    if guard.region == index and guard.kind is GuardKind.CATCH and guard.form == "with":
+                        yield _of_suppress(model, function, index, guard)
+                        break
+
+
+def _of_handler(model: Model, function: Function, region: int) -> Iterator[Silence]:
+    handler = model.exceptions.handler(function, region)
+    if not handler.silent:
+        return
+    scope = function.scope
+    tried = flow.sibling_of_kind(scope, region, "try")
+    if tried is None:
+        return
+    earlier = [model.exceptions.handler(function, h) for h in flow.handlers_of(scope, tried) if h < region]
+    hidden = tuple(
+        (site, effect)
+        for site, effect in _failures(model, function, tried)
+        if catches(model, handler.types, effect) and not any(catches(model, e.types, effect) for e in earlier)
+    )
+    outcome = _outcome(function, handler)
+    yield Silence(function, region, tried, handler.broad, handler.types, outcome, handler, hidden, handler.default)
+
+
+def _of_suppress(model: Model, function: Function, region: int, guard: Guard) -> Silence:
+    broad = any(name in {"Exception", "BaseException"} for name in guard.on)
+    hidden = tuple(
+        (site, effect) for site, effect in _failures(model, function, region) if catches(model, guard.on, effect)
+    )
+    return Silence(function, region, region, broad, guard.on, "goes on", None, hidden)
+
+
+def _failures(model: Model, function: Function, region: int) -> Iterator[tuple[CallSite, EffectAt]]:
+    for site, effect in model.escapes.within(function, region):
+        word = effect.effect.word
+        if (word.external or word.persists) and effect.effect not in _NOT_HIDDEN:
+            yield site, effect
+
+
+def cannot_speak(function: Function) -> bool:
+    """In a finaliser or in a logging handler there is nobody to tell."""
+    bases = function.cls.library_bases if function.cls is not None else ()
+    return function.name == "__del__" or any(base.startswith("logging.") for base in bases)
+
+
+def tells_of_another(silence: Silence, model: Model) -> bool:
+    """It stands in a handler that tells of its own error: this one only comes on top."""
+    scope = silence.function.scope
+    parent = scope.regions[silence.region].parent
+    outer = [r for r in flow.ancestors(scope, parent) if scope.regions[r].kind == "except"]
+    return any(not model.exceptions.handler(silence.function, region).silent for region in outer)
+
+
+def catches(model: Model, types: tuple[str, ...], effect: EffectAt) -> bool:
+    """Would these exception types catch a failure of this effect in operation (not just a wrong use of it)?"""
+    if not types or any(name in {"Exception", "BaseException"} for name in types):
+        return True
+    for name in types:
+        if not model.exceptions.foresees((name,)):
+            continue
+        answers = [model.exceptions.is_of_family(raised, name) for raised in effect.row.raises]
+        if True in answers or name in _OPERATING_SYSTEM:
+            return True
+        if not answers and name.partition(".")[0] == effect.name.partition(".")[0]:
+            return True
+    return False
+
+
+def covers(model: Model, types: tuple[str, ...], effect: EffectAt) -> bool:
+    """Would these types catch every failure that the library has for this effect?"""
+    raised = effect.row.raises
+    return bool(raised) and all(any(model.exceptions.is_subclass(r, name) for name in types) for r in raised)
+
+
+def _outcome(function: Function, handler: Handler) -> Outcome:
+    if handler.exits == "continue":
+        return "skipped" if _leaves_out(function, handler.region) else "next item"
+    if handler.exits in {"", "break", "mixed"} and handler.default is None:
+        return "goes on"
+    match handler.default:
+        case f.Const(kind="bool", value=True):
+            return "success"
+        case None | f.Const(kind="none"):
+            return "nothing" if returns_values(function) else "goes on"
+        case f.Name() | f.Attr() | f.Sub() | f.CallRef() | f.Await():
+            return "stand-in"
+    return "default"
+
+
+def _leaves_out(function: Function, region: int) -> bool:
+    """Does the loop do something after the try that `continue` in the handler skips?"""
+    scope = function.scope
+    after = max(scope.regions[r].end for r in flow.siblings(scope, region) if scope.regions[r].kind != "except")
+    parent = scope.regions[region].parent
+    return any(call.order >= after and flow.within(scope, call.region, parent) for call in scope.calls)
+
+
+def returns_values(function: Function) -> bool:
+    """Does some other return hand out more than None, so that None tells the caller something?"""
+    return function.scope.is_generator or any(
+        leave.kind == "return"
+        and leave.value is not None
+        and not (isinstance(leave.value, f.Const) and leave.value.kind == "none")
+        for leave in function.scope.leaves
+    )
+
+
+def logger_near(model: Model, function: Function) -> str:
+    """The name of the logger that this file, or this class, uses; `logger` where it has none."""
+    for other in function.module.functions:
+        for site in other.calls:
+            if any(e.effect is Effect.LOG for e in model.effects_at(site)) and isinstance(site.fact.func, f.Attr):
+                owner = model.text(site.fact.func.value, other)
+                if owner.replace(".", "").replace("_", "").isalnum() and not (
+                    owner.startswith("self.") and function.cls is None
+                ):
+                    return owner
+    return "logger"

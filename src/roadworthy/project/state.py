@@ -1,0 +1,205 @@
+"""State that lives in one process: containers of modules, classes and long-lived objects, who changes them and who reads them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project.symbols import attribute_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
+
+_MAKERS = re.compile(
+    r"^(dict|list|set|deque|defaultdict|Counter|OrderedDict|WeakValueDictionary|.*(Cache|Dict|Store))$"
+)
+_CHANGES = frozenset({
+    "append", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "extend", "insert", "appendleft", "set", "put",
+    "popleft", "__setitem__", "increment",
+})  # fmt: skip
+
+
+@dataclass(eq=False)
+class Held:
+    """One container that lives as long as the process, and the functions that change and read it."""
+
+    name: str  # `_store`, `RateLimiter.cache`
+    owner: Function  # the scope whose assignment makes it: a module, a class body, or a method
+    cls: ClassInfo | None
+    line: int
+    end_line: int
+    writers: dict[Function, int] = field(default_factory=dict)  # function -> line of its first change
+    readers: dict[Function, int] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """All names around it, for a look at what it is for."""
+        stem = self.owner.path.rpartition("/")[2].removesuffix(".py")
+        return " ".join((self.name, self.cls.name if self.cls else "", stem))
+
+
+def held_state(model: Model) -> Iterator[Held]:
+    """Containers of modules, of classes, and of instances (whether those are long-lived is for the caller to judge)."""
+    for module in model.symbols.modules:
+        if not model.is_reviewed(module.path):
+            continue
+        yield from _of_module(module.body)
+    for cls in model.symbols.classes:
+        if model.is_reviewed(cls.path):
+            yield from _of_class(cls)
+
+
+def _of_module(body: Function) -> Iterator[Held]:
+    found = {
+        assign.target.id: Held(assign.target.id, body, None, assign.line, assign.end_line)
+        for assign in body.scope.assigns
+        if isinstance(assign.target, f.Name) and _is_empty_container(assign.value, body)
+    }
+    if found:
+        for function in body.module.functions[1:]:
+            _uses(function, {name: held for name, held in found.items() if name not in function.parameters}, None)
+        yield from (held for held in found.values() if held.writers)
+
+
+def _of_class(cls: ClassInfo) -> Iterator[Held]:
+    found: dict[str, Held] = {}
+    for name, assigns in cls.attribute_assigns.items():
+        for scope, assign in assigns:
+            if _is_empty_container(assign.value, scope) and (
+                scope is cls.body or scope.name in {"__init__", "__post_init__", "__new__"}
+            ):
+                found.setdefault(name, Held(f"{cls.name}.{name}", scope, cls, assign.line, assign.end_line))
+    if found:
+        for method in cls.methods.values():
+            if method.scope.params:
+                _uses(method, found, method.scope.params[0].name)
+        yield from (held for held in found.values() if held.writers)
+
+
+def _is_empty_container(expr: f.Expr | None, scope: Function) -> bool:
+    """A container that starts empty: what is in it later came in at run time."""
+    match expr:
+        case f.Dict(items=items):
+            return not items
+        case f.Seq(items=items):
+            return not items and expr.kind in {"list", "set"}
+        case f.CallRef():
+            call = scope.scope.calls[expr.index]
+            name = (
+                call.func.id
+                if isinstance(call.func, f.Name)
+                else call.func.name
+                if isinstance(call.func, f.Attr)
+                else ""
+            )
+            return bool(_MAKERS.match(name)) and not any(isinstance(a, f.Seq | f.Dict | f.Comp) for a in call.args)
+    return False
+
+
+def _uses(function: Function, found: dict[str, Held], owner: str | None) -> None:
+    """Note the changes and reads of these containers in a function; `owner` is the name of its first parameter."""
+    if function.name in {"__init__", "__post_init__"}:
+        return
+    scope = function.scope
+    aliases = {
+        assign.target.id: held
+        for assign in scope.assigns
+        if isinstance(assign.target, f.Name) and (held := _element_of(assign.value, found, owner, scope)) is not None
+    }
+    for call in scope.calls:
+        if isinstance(call.func, f.Attr) and isinstance(call.func.value, f.Name) and call.func.name in _CHANGES:
+            aliased = aliases.get(call.func.value.id)
+            if aliased is not None:
+                aliased.writers.setdefault(function, call.line)
+                aliased.readers.setdefault(function, call.line)
+    for assign in scope.assigns:
+        held = _held_in(assign.target, found, owner, assign.op)
+        if held is not None:
+            held.writers.setdefault(function, assign.line)
+            if assign.op != "=":
+                held.readers.setdefault(function, assign.line)
+    for test in scope.tests:
+        if test.kind == "delete":
+            held = _held_in(test.value, found, owner, "=")
+            if held is not None:
+                held.writers.setdefault(function, test.line)
+    for call in scope.calls:
+        if isinstance(call.func, f.Attr):
+            held = _named(call.func.value, found, owner)
+            base = _named(call.func.value.value, found, owner) if isinstance(call.func.value, f.Sub) else None
+            changed = held or base
+            if changed is not None:
+                changes = call.func.name in _CHANGES
+                if changes:
+                    changed.writers.setdefault(function, call.line)
+                if not changes or call.func.name in {"pop", "setdefault", "popleft"}:
+                    changed.readers.setdefault(function, call.line)
+    for name, held in found.items():
+        path = name if owner is None else f"{owner}.{name}"
+        if scope.last_read.get(path, -1) >= 0 and function not in held.writers:
+            held.readers.setdefault(function, function.line)
+
+
+def _element_of(expr: f.Expr | None, found: dict[str, Held], owner: str | None, scope: f.Scope) -> Held | None:
+    """`mine = X[key]`, `mine = X.setdefault(key, [])`, `mine = X.get(key)`: a change of `mine` is one of X."""
+    if isinstance(expr, f.Sub):
+        return _named(expr.value, found, owner)
+    if isinstance(expr, f.CallRef):
+        func = scope.calls[expr.index].func
+        if isinstance(func, f.Attr) and func.name in {"get", "setdefault"}:
+            return _named(func.value, found, owner)
+    return None
+
+
+def _held_in(target: f.Expr, found: dict[str, Held], owner: str | None, op: str) -> Held | None:
+    """`X[k] = v`, `X[k] += 1`, `self.x[k] = v`; a plain `x = …` makes a new one and is no change."""
+    if isinstance(target, f.Sub):
+        inner = target.value
+        return _named(inner, found, owner) or (_named(inner.value, found, owner) if isinstance(inner, f.Sub) else None)
+    return _named(target, found, owner) if op not in {"=", "for", "with", "except"} else None
+
+
+def _named(expr: f.Expr, found: dict[str, Held], owner: str | None) -> Held | None:
+    if owner is None:
+        return found.get(expr.id) if isinstance(expr, f.Name) else None
+    name = attribute_of(expr, owner)
+    return found.get(name) if name is not None else None
+
+
+class Lifetimes:
+    """Which objects live as long as the process, by where they are made."""
+
+    def __init__(self, model: Model) -> None:
+        """Reads every construction of a project class once."""
+        self._model = model
+        self._made: dict[ClassInfo, list[CallSite]] = defaultdict(list)
+        for site, resolution in model.graph.resolutions.items():
+            for value in resolution.classes:
+                for cls in value.cls.mro:
+                    self._made[cls].append(site)
+
+    def lives_long(self, held: Held) -> bool:
+        """A module or class attribute does. An instance's does when the instance is made at import or start-up."""
+        if held.cls is None or held.owner is held.cls.body:
+            return True
+        makers = [site for site in self._made.get(held.cls, ()) if self._model.is_reviewed(site.path)]
+        return any(
+            site.function.kind in {"module", "class"} or _at_start(self._model, site.function) for site in makers
+        )
+
+
+def _at_start(model: Model, function: Function) -> bool:
+    exposure = model.exposure(function)
+    if exposure.entries and exposure.only_commands:
+        return True
+    outer = function.parent
+    decorators = " ".join(model.text(expr, outer) for expr in function.scope.decorators) if outer is not None else ""
+    return any(word in decorators.lower() for word in ("cache", "singleton", "once", "builder")) or function.name in {
+        "create_app", "main", "setup", "startup", "lifespan", "build",
+    }  # fmt: skip

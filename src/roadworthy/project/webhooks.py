@@ -1,0 +1,34 @@
+"""Is a request handler there for events that somebody else sends?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roadworthy.project.symbols import Function
+
+_WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
+_MANAGES = re.compile(
+    r"(list|get|retrieve|read|view|show|test|create|update|delete|destroy|remove|partial_update|edit|patch|re_?deliver|re_?send|re_?try|new|add"
+    r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count)(_|$)"
+)
+_RECEIVES = re.compile(r"(handle|receive|process|incoming|on|consume|ingest|accept)_")
+_HOLE = re.compile(r"[{<(*]")
+
+
+def is_webhook(function: Function, label: str) -> bool:
+    """Events from outside, told by route and names; managing the webhooks that one sends is another thing."""
+    method, _, route = label.rpartition(" ")
+    if method in {"GET", "DELETE", "PUT", "PATCH"} or _MANAGES.match(function.name):
+        return False
+    segments = [part for part in route.strip("^$/").split("/") if part]
+    if segments and "/" in label and _WEBHOOK.search(segments[-1]) and not _HOLE.search(segments[-1]):
+        return True
+    if _WEBHOOK.search(function.name):
+        return True
+    owner = f"{function.cls.name if function.cls else ''} {function.path.rpartition('/')[2]}"
+    receives = function.name in {"post", "handle", "receive", "process", "dispatch", "__call__"} or _RECEIVES.match(
+        function.name
+    )
+    return bool(receives and re.search(r"webhook|ipn", owner, re.IGNORECASE))

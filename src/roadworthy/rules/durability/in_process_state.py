@@ -1,0 +1,179 @@
+"""What a request promises is remembered in one process only.
+
+## Why it fails in production
+A restart forgets it, and two workers each have their own: the quota doubles with every instance, the session that began on one worker
+does not exist on the next, the status of a job is "unknown" after each deploy.
+
+## What is reported
+A container of a module, a class or a long-lived object that one request changes and another reads, and on which a promise hangs: rate limits
+and quotas, sessions and log-in flows, the status of jobs and running work, locks and claims, seen and processed ids, conversations.
+
+## What is not reported
+Caches that can be filled again, memoisation, constants and registries filled at import, pools of clients and connections, metrics,
+per-request objects, and state that no serving path touches.
+
+## Bad
+```python
+import time
+import flask
+
+app = flask.Flask(__name__)
+attempts: dict[str, list[float]] = {}  # finding: in-process-state
+
+@app.post("/login")
+def login():
+    mine = attempts.setdefault(flask.request.remote_addr, [])
+    mine.append(time.time())
+    if len(mine) > 5:
+        flask.abort(429)
+    return "ok"
+```
+
+## Good
+```python
+import flask
+import redis
+
+app = flask.Flask(__name__)
+store = redis.Redis(socket_timeout=2)
+
+@app.post("/login")
+def login():
+    key = f"attempts:{flask.request.remote_addr}"
+    if store.incr(key) > 5:
+        flask.abort(429)
+    store.expire(key, 60)
+    return "ok"
+```
+"""
+
+import re
+
+from roadworthy.rules.api import (
+    Audience,
+    Confidence,
+    Entry,
+    EntryKind,
+    Finding,
+    Function,
+    Held,
+    Iterator,
+    Lifetimes,
+    Model,
+    Rule,
+    Severity,
+    finding,
+    held_state,
+    impact_weight,
+    say,
+)
+
+RULE = Rule(id="in-process-state", anti_pattern="in-process-state", doc=__doc__)
+
+_SERVES = (
+    EntryKind.HTTP_HANDLER,
+    EntryKind.WEBHOOK_HANDLER,
+    EntryKind.MIDDLEWARE,
+    EntryKind.QUEUE_CONSUMER,
+    EntryKind.LAMBDA_HANDLER,
+)
+_PROMISES = (
+    ("rate limit", re.compile(r"rate_?limit|throttl|quota|attempts?\b|login_attempt|bucket|limiter", re.IGNORECASE)),
+    ("session", re.compile(r"(?<!browser_)(?<!root_)(?<!child_)(?<!target_)sessions?\b|otp|nonce|oauth_state|auth_(state|flow|request)|verification|pending_auth|login_", re.IGNORECASE)),
+    ("status", re.compile(r"jobs?\b|task_(status|state|result)s?|job_|statuses|progress|running|executions?\b|runs\b|in_?progress", re.IGNORECASE)),
+    ("lock", re.compile(r"locked(?!_)|claims?\b|claimed|in_?flight|reserved", re.IGNORECASE)),
+    ("memory of what was done", re.compile(r"seen|processed|dedup|handled_|already_", re.IGNORECASE)),
+    ("conversation", re.compile(r"histor(y|ies)|conversations?|chat_|messages\b|memor(y|ies)\b", re.IGNORECASE)),
+)  # fmt: skip
+_PEOPLE = re.compile(r"auth|login|oauth|oidc|saml|sso|user|account|otp|verif", re.IGNORECASE)
+_REFILLED = re.compile(
+    r"cache|memo|lru|registr|factor|handler|plugin|client|pool|engine|connect|socket|subscri|listener|metric|stats?\b|config|setting|model|"
+    r"loaded|compiled|template|route|mapping|type|class|schem|loop|thread|executor|semaphore|event|callback|hook|middleware|provider|driver|warn",
+    re.IGNORECASE,
+)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Containers on which a promise hangs, changed and read by serving paths."""
+    lifetimes = Lifetimes(model)
+    for held in held_state(model):
+        promise = promise_of(held)
+        if promise is None or not lifetimes.lives_long(held):
+            continue
+        strong = promise == "rate limit" or (promise == "session" and bool(_PEOPLE.search(held.words)))
+        if promise == "session" and not strong:
+            continue
+        writers, readers = serving(held.writers, model, strong), serving(held.readers, model, strong)
+        if writers and readers:
+            yield _report(held, promise, writers[0], readers, model)
+
+
+def promise_of(held: Held) -> str | None:
+    """What hangs on it, by its names; None for what can be filled again."""
+    own = held.name.rpartition(".")[2]
+    for promise, words in _PROMISES:
+        if words.search(own) and not _REFILLED.search(own):
+            return promise
+    if held.cls is not None or _PROMISES[0][1].search(held.words):
+        rest = held.words.replace(own, "", 1)
+        strong = _PROMISES[0], _PROMISES[1]
+        return next((promise for promise, words in strong if words.search(rest)), None)
+    return None
+
+
+def serving(functions: dict[Function, int], model: Model, strong: bool) -> list[tuple[Function, Entry | None]]:
+    """The functions among these that a request, message or event reaches; with strong names also those that nothing known reaches."""
+    found: list[tuple[Function, Entry | None]] = []
+    for function in functions:
+        exposure = model.exposure(function)
+        entries = exposure.of_kind(*_SERVES)
+        if entries or (strong and not exposure.entries):
+            found.append((function, entries[0] if entries else None))
+    return found
+
+
+def _report(
+    held: Held,
+    promise: str,
+    writer: tuple[Function, Entry | None],
+    readers: list[tuple[Function, Entry | None]],
+    model: Model,
+) -> Finding:
+    function, entry = writer
+    name = f"`{held.name}`"
+    path = held.owner.path
+    related = [model.place_of_lines(f, line, line, "changes it") for f, line in list(held.writers.items())[:6]]
+    related += [
+        model.place_of_lines(f, line, line, "reads it")
+        for f, line in list(held.readers.items())[:6]
+        if f not in held.writers
+    ]
+    certain = held.cls is None and entry is not None
+    return finding(
+        RULE,
+        model.place_of_lines(held.owner, held.line, held.end_line),
+        Severity.HIGH if promise != "conversation" and entry is not None else Severity.MEDIUM,
+        title=f"the {promise} kept in {name} lives in one process"[:110],
+        issue=f"{name} ({path}:{held.line}) is a container in memory; {say.entry(entry)} changes it in `{function.qualname}()`"
+        f" and `{readers[0][0].qualname}()` decides by it.",
+        impact=_IMPACTS[promise],
+        fix=f"Keep it where all workers see it and a restart does not: a row with a unique key or a conditional update, or a key with an "
+        f"expiry in the store that this service already uses, written before `{function.qualname}()` answers.",
+        related=related,
+        steps=model.steps(entry, function),
+        confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
+        audience=Audience.REGULAR,
+        subject=held.name,
+        weight=impact_weight(model.exposure(function)),
+    )
+
+
+_IMPACTS = {
+    "rate limit": "Every worker and instance counts by itself and each deploy starts from nothing: with four workers a client gets four times the limit.",
+    "session": "A deploy in the middle of the flow loses it, and with two workers the next step fails whenever it lands on the other one.",
+    "status": "After a deploy, and on every other worker, the work that was accepted is unknown: whoever asks for it is told that it never was.",
+    "lock": "Two workers both find it free, and a restart frees what is still held: the work that it should keep apart runs side by side.",
+    "memory of what was done": "After a restart, and on every other worker, the same item counts as new and is done a second time.",
+    "conversation": "A deploy forgets it, and the next request that lands on another worker starts from nothing.",
+}

@@ -1,0 +1,146 @@
+"""Retries inside retries multiply.
+
+## Why it fails in production
+Three layers that each try five times make 125 requests of one. When the other side is overloaded, that is what keeps it down; and the
+worker is held for all pauses of all layers, far beyond the limit that any single one of them was given.
+
+## What is reported
+A call that two or more retries repeat on one path: the client's own, policies and loops of this code, the job queue. The product of
+their attempts is named. Where only the client's default meets a single policy, the finding is pedantic.
+
+## What is not reported
+Layers that repeat different exceptions. An outer layer that does not see what the inner one lets out. Layers whose number of attempts is
+not known.
+
+## Bad
+```python
+import requests
+from tenacity import retry, stop_after_attempt, wait_exponential
+
+@retry(stop=stop_after_attempt(4), wait=wait_exponential(max=30), reraise=True)  # finding: nested-retries
+def push(url: str) -> None:
+    requests.post(url, timeout=5).raise_for_status()
+
+@retry(stop=stop_after_attempt(5), wait=wait_exponential(max=60))
+def sync(url: str) -> None:
+    push(url)
+```
+
+## Good
+```python
+import requests
+from tenacity import retry, stop_after_attempt, wait_exponential
+
+def push(url: str) -> None:
+    requests.post(url, timeout=5).raise_for_status()
+
+@retry(stop=stop_after_attempt(5), wait=wait_exponential(max=60))
+def sync(url: str) -> None:
+    push(url)
+```
+"""
+
+from roadworthy.rules.api import (
+    Audience,
+    Finding,
+    Iterator,
+    Layer,
+    Location,
+    Model,
+    Nested,
+    Rule,
+    Severity,
+    finding,
+    impact_weight,
+    nested_retries,
+    say,
+)
+
+RULE = Rule(id="nested-retries", anti_pattern="bad-retry", doc=__doc__)
+
+_MANY = 10
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Each set of layers once."""
+    for nested in nested_retries(model):
+        if not model.is_script(nested.effect.site.path):
+            yield _report(nested, model)
+
+
+def is_serious(nested: Nested) -> bool:
+    """Many attempts that this code asks for, or an inner retry that goes on for minutes under one that starts it again."""
+    asked = [layer for layer in nested.layers if not layer.default]
+    goes_on = nested.layers[0].default and nested.layers[0].attempts is None
+    many = [layer for layer in asked if (layer.attempts or 0) >= 3]
+    return (len(many) > 1 and nested.product >= _MANY) or (goes_on and nested.product >= 3)
+
+
+def _report(nested: Nested, model: Model) -> Finding:
+    effect, function = nested.effect, nested.effect.function
+    exposure = model.exposure(function)
+    call = say.call(effect.site, model)
+    serious = is_serious(nested)
+    numbers = " x ".join(_number(layer) for layer in nested.layers)
+    many = (
+        f"{numbers} = {nested.product} attempts"
+        if all(layer.attempts for layer in nested.layers)
+        else f"{numbers} attempts"
+    )
+    return finding(
+        RULE,
+        _place(nested, model),
+        Severity.MEDIUM if serious else Severity.LOW,
+        title=say.fit(
+            f"`{call}` in `{function.qualname}` is retried inside a retry: {many}", f"retries in retries: {many}"
+        ),
+        issue=f"`{call}` is repeated by {say.joined([_named(layer, model) for layer in nested.layers])}, each inside the next.",
+        impact=f"While the other side is overloaded, one run of {say.entry(exposure.worst, function)} sends it {many}, "
+        "and is held for the pauses of all layers.",
+        fix=_fix(nested, model),
+        related=_related(nested, model),
+        steps=model.steps(exposure.worst, function, effect.site),
+        confidence=model.confidence_of(effect),
+        subject=call,
+        audience=Audience.REGULAR if serious else Audience.PEDANTIC,
+        weight=impact_weight(exposure, [effect]),
+    )
+
+
+def _related(nested: Nested, model: Model) -> list[Location]:
+    guards = [layer.guard for layer in nested.layers[1:] if layer.guard is not None]
+    return [
+        *(model.place_of_guard(guard, "repeats it, too") for guard in guards),
+        *(model.place(site, "is repeated likewise") for site in nested.also[:12]),
+    ]
+
+
+def _number(layer: Layer) -> str:
+    return str(layer.attempts) if layer.attempts else "many"
+
+
+def _named(layer: Layer, model: Model) -> str:
+    times = f"{layer.attempts} attempts" if layer.attempts else "until its own deadline"
+    if layer.guard is not None:
+        what = "the loop" if layer.guard.form == "loop" else f"`{say.last(layer.guard.name)}`"
+        return f"{what} in line {layer.guard.line} of `{layer.guard.path}` ({times})"
+    if layer.entry is not None:
+        return f"{say.entry(layer.entry)} ({times})"
+    return f"the client {'by default' if layer.default else 'as configured'} ({times})"
+
+
+def _place(nested: Nested, model: Model) -> Location:
+    """The inner retry, or the call where that is the client's own."""
+    first = nested.layers[0]
+    return model.place_of_guard(first.guard) if first.guard is not None else model.place(nested.effect.site)
+
+
+def _fix(nested: Nested, model: Model) -> str:
+    first, last = nested.layers[0], nested.layers[-1]
+    outer = _named(last, model)
+    rule = nested.effect.row.retry
+    if first.guard is None and first.entry is None:
+        parameter = rule.argument if rule is not None and rule.argument else "the client's retry option"
+        return f"Keep one layer. {outer[0].upper()}{outer[1:]} repeats the work as a whole, so turn the client's own retry off (`{parameter}`) and give the call a short timeout."
+    return f"Keep one layer: remove the inner retry, and leave it to {outer}."

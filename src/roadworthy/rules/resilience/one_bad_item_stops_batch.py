@@ -1,0 +1,205 @@
+"""One item that fails keeps all the others from being handled.
+
+## Why it fails in production
+In a run over a thousand tenants some mailbox bounces, some endpoint answers 500, some record is malformed. When that error leaves the loop,
+everybody after it gets nothing; and since the next run starts with the same items, it ends at the same place again.
+
+## What is reported
+In a job, a schedule, a worker or a command: a loop over items that sends, pays or asks something outside for each and lets the failure
+out, directly or a few calls down; a handler in such a loop that logs the item and raises all the same; an endless loop that takes item
+after item from a queue and ends at the first failure.
+
+## What is not reported
+A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps, plugins). Results that are collected into
+one answer. Requests of a user, who sees the error. Clouds and object stores, which fail for all alike.
+
+## Bad
+```python
+from celery import shared_task
+from django.core.mail import send_mail
+
+@shared_task
+def remind(users):
+    for user in users:  # finding: one-bad-item-stops-batch
+        send_mail("Reminder", user.text, None, [user.email])
+```
+
+## Good
+```python
+import logging
+from celery import shared_task
+from django.core.mail import send_mail
+
+logger = logging.getLogger(__name__)
+
+@shared_task
+def remind(users):
+    for user in users:
+        try:
+            send_mail("Reminder", user.text, None, [user.email])
+        except Exception:
+            logger.exception("could not remind user %s", user.pk)
+```
+"""
+
+from roadworthy.rules.api import (
+    Audience,
+    CallSite,
+    Confidence,
+    Effect,
+    EffectAt,
+    Entry,
+    EntryKind,
+    Finding,
+    Fragile,
+    Function,
+    Iterator,
+    Model,
+    Rule,
+    Severity,
+    acts,
+    finding,
+    fragile_loops,
+    impact_weight,
+    is_aside,
+    logger_near,
+    say,
+)
+
+RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation", doc=__doc__)
+
+_BACKGROUND = frozenset({EntryKind.JOB, EntryKind.SCHEDULED, EntryKind.WORKER_LOOP})
+_TO_PEOPLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
+_CLOSE = 2  # calls between the entry and the loop: further away it is machinery, not the batch
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """One finding for each function: its outermost loop."""
+    seen: set[Function] = set()
+    for loop in fragile_loops(model):
+        if loop.function in seen:
+            continue
+        entry = ends_worker(loop, model) if loop.kind == "worker" else batch_of(loop, model)
+        if entry is not None:
+            seen.add(loop.function)
+            yield _report(loop, entry, model)
+
+
+def batch_of(loop: Fragile, model: Model) -> Entry | None:
+    """The job, schedule, worker or command whose business the loop is."""
+    exposure = model.exposure(loop.function)
+    to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
+    for entry in exposure.of_kind(*_BACKGROUND, *([EntryKind.COMMAND] if to_people else [])):
+        if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
+            return entry
+    return None
+
+
+def ends_worker(loop: Fragile, model: Model) -> Entry | None:
+    """The endless loop itself, when nothing further out catches the failure or starts it again."""
+    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
+    if not entries or any(outcome.kind != "fails" for outcome in outcomes):
+        return None
+    return entries[0]
+
+
+def is_repeated(loop: Fragile, model: Model) -> bool:
+    """The whole run is repeated by a retry, and may skip what is done."""
+    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
+    return bool(outcomes) and all(outcome.kind == "retried" for outcome in outcomes)
+
+
+def leaves_nobody(loop: Fragile, model: Model) -> bool:
+    """The worker is a task or thread of a process that lives on without it."""
+    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    return any(outcome.detached is not None for outcome in outcomes)
+
+
+def _judge(loop: Fragile, entry: Entry, effect: EffectAt | None, model: Model) -> tuple[Severity, Audience]:
+    if model.is_script(loop.function.path) or is_repeated(loop, model):
+        return Severity.LOW, Audience.PEDANTIC
+    if loop.kind == "worker":
+        return (Severity.HIGH if leaves_nobody(loop, model) else Severity.MEDIUM), Audience.REGULAR
+    to_people = effect is not None and effect.effect in _TO_PEOPLE and not effect.secondary
+    severity = Severity.HIGH if to_people else Severity.MEDIUM
+    return (severity.lowered() if entry.kind is EntryKind.COMMAND else severity), Audience.REGULAR
+
+
+def _worst(loop: Fragile, model: Model) -> tuple[CallSite, EffectAt] | None:
+    ranked = sorted(
+        loop.failures,
+        key=lambda pair: (
+            is_aside(model, pair[1]),
+            not acts(pair[1]),
+            pair[0].line,
+            pair[1].site.path,
+            pair[1].site.line,
+        ),
+    )
+    return ranked[0] if ranked else None
+
+
+def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
+    function = loop.function
+    worst = _worst(loop, model)
+    effect = worst[1] if worst else None
+    severity, audience = _judge(loop, entry, effect, model)
+    region = function.scope.regions[loop.region]
+    sites = dict.fromkeys(site for site, _ in loop.failures)
+    related = [model.place(site, "its failure ends the loop") for site in sites]
+    if loop.handler is not None:
+        related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
+    what = f"`{say.call(worst[0], model)}`" if worst else "the work"
+    return finding(
+        RULE,
+        model.place_of_lines(function, region.line, min(region.end_line, region.line + 20)),
+        severity,
+        title=_title(loop),
+        issue=_issue(loop, what, worst, model),
+        impact=_impact(loop, what, entry),
+        fix=_fix(loop, what, model),
+        related=related,
+        steps=model.steps(entry, function, worst[0] if worst else None),
+        confidence=model.confidence_of(effect) if effect is not None else Confidence.MEDIUM,
+        subject=f"{loop.item} in {loop.items}",
+        audience=audience,
+        weight=impact_weight(model.exposure(function), [e for _, e in loop.failures]),
+    )
+
+
+def _title(loop: Fragile) -> str:
+    if loop.kind == "worker":
+        return f"one failing `{loop.item}` ends the endless loop of `{loop.function.qualname}`"
+    return f"one failing `{loop.item}` ends the loop over `{loop.items}` in `{loop.function.qualname}`"
+
+
+def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, model: Model) -> str:
+    if loop.handler is not None:
+        return f"The handler in line {loop.handler.line} logs which `{loop.item}` failed and raises the error again, out of the loop."
+    if worst is None:
+        return f"A failure of one `{loop.item}` leaves the loop."
+    site, effect = worst
+    place = f"{effect.site.path}:{effect.site.line}"
+    through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
+    return f"{what}{through} {effect.effect.word.meaning} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
+
+
+def _impact(loop: Fragile, what: str, entry: Entry) -> str:
+    who = say.entry(entry)
+    if loop.kind == "worker":
+        return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
+    return (
+        f"When {what} fails for one `{loop.item}`, {who} stops there: all that come after it get nothing, and the next run "
+        "stops at the same one again."
+    )
+
+
+def _fix(loop: Fragile, what: str, model: Model) -> str:
+    log = logger_near(model, loop.function)
+    head = (
+        f"for {loop.item} in {loop.items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {loop.items}"
+    )
+    body = f'    try:\n        …  # {what.strip("`")}\n    except Exception:\n        {log}.exception("{loop.item} %s failed", {loop.item})'
+    return f"Catch inside the loop, say which `{loop.item}` it was, and go on.\n```python\n{head}\n{body}\n```"

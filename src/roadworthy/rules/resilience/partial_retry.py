@@ -1,0 +1,126 @@
+"""A retry leaves out ordinary failures of the client it covers.
+
+## Why it fails in production
+A client has several ways to fail for a moment: an error answer, a refused connection, a read that takes too long. They are different
+exceptions, often without a common base that one would guess. A retry that names one of them looks safe and does nothing for the others:
+the restart of the other side that it was written for still loses the work.
+
+## What is reported
+A policy or loop that names some exceptions of the client whose calls it repeats, but leaves out others that pass by themselves.
+A handler of a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job.
+
+## What is not reported
+Retries with a predicate, or around calls of which it is not known what they raise. What a handler in between, or another retry, deals
+with. Timeouts of calls that must not be repeated when they may have been done. Retries around a database, which are about conflicts.
+
+## Bad
+```python
+import backoff
+import boto3
+from botocore.exceptions import ClientError
+
+sqs = boto3.client("sqs")
+
+@backoff.on_exception(backoff.expo, ClientError, max_tries=5)  # finding: partial-retry
+def send(url: str, body: str) -> None:
+    sqs.send_message(QueueUrl=url, MessageBody=body)
+```
+
+## Good
+```python
+import backoff
+import boto3
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+
+sqs = boto3.client("sqs")
+
+@backoff.on_exception(backoff.expo, (ClientError, ConnectionError, HTTPClientError), max_tries=5)
+def send(url: str, body: str) -> None:
+    sqs.send_message(QueueUrl=url, MessageBody=body)
+```
+"""
+
+from roadworthy.rules.api import (
+    Finding,
+    Iterator,
+    Location,
+    Model,
+    Partial,
+    Rule,
+    Severity,
+    finding,
+    impact_weight,
+    list_of,
+    partial_handlers,
+    partial_retries,
+    say,
+)
+
+RULE = Rule(id="partial-retry", anti_pattern="missing-retry", doc=__doc__)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Each retry, and each handler that stands for one."""
+    listed = set()
+    for partial in partial_retries(model):
+        at = _place(partial, model)
+        if (at.path, at.line) not in listed:
+            listed.add((at.path, at.line))
+            yield _report(partial, at, model)
+    for partial in partial_handlers(model):
+        yield _report(partial, _place(partial, model), model)
+
+
+def _place(partial: Partial, model: Model) -> Location:
+    """Where the exceptions are written down."""
+    if partial.handler is not None:
+        return model.place_of_region(partial.handler.function, partial.handler.region)
+    assert partial.retried is not None
+    guard, function = partial.retried.guard, partial.retried.function
+    listed = list_of(guard)
+    if listed is not None and model.is_reviewed(listed[0].path):
+        return model.place_of_lines(listed[0], listed[1], listed[1])
+    return model.place_of_lines(function, guard.line, guard.line)
+
+
+def _report(partial: Partial, at: Location, model: Model) -> Finding:
+    effect = partial.effect
+    function = partial.retried.function if partial.retried is not None else effect.function
+    exposure = model.exposure(function)
+    call = say.call(effect.site, model)
+    left = say.joined([f"`{say.last(name)}`" for name in partial.missing], 3)
+    caught = say.joined([f"`{say.last(name)}`" for name in partial.caught], 3)
+    what = "the handler" if partial.retried is None else "the retry"
+    does = "gives a failed result back" if partial.retried is None else "repeats"
+    return finding(
+        RULE,
+        at,
+        Severity.MEDIUM,
+        title=say.fit(
+            f"{what} of `{function.qualname}` leaves out {left} of `{call}`",
+            f"{what} of `{say.last(function.qualname)}` leaves out {left}",
+            f"{what} of `{say.last(function.qualname)}` leaves out `{say.last(partial.missing[0])}`",
+        ),
+        issue=f"{what[0].upper()}{what[1:]} {does} for {caught}; `{call}` also raises {left}, which that does not cover.",
+        impact=f"When the other side restarts or the network drops, {say.entry(exposure.worst, function)} fails at the first attempt, "
+        "although it was made to try again.",
+        fix=_fix(partial),
+        related=[model.place(effect.site, "raises it")],
+        steps=model.steps(exposure.worst, function, effect.site),
+        confidence=model.confidence_of(effect),
+        subject=call,
+        weight=impact_weight(exposure, [effect]),
+    )
+
+
+def _fix(partial: Partial) -> str:
+    names = ", ".join(dict.fromkeys(say.last(name) for name in (*partial.caught, *partial.missing)))
+    imports = [name for name in partial.missing if "." in name]
+    head = "".join(f"from {name.rpartition('.')[0]} import {say.last(name)}\n" for name in imports)
+    body = (
+        f"except ({names}) as error:"
+        if partial.retried is None or partial.retried.guard.form == "loop"
+        else f"({names})"
+    )
+    return f"Name them, too:\n```python\n{head}{body}\n```"

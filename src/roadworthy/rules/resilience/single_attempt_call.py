@@ -1,0 +1,236 @@
+"""A remote call is tried once, and one transient failure costs work that nobody does again.
+
+## Why it fails in production
+The other side of a network call is away for a few seconds at every deploy, failover and overload. Somebody must try again. A person in
+front of a web page does; a job that is not retried, a background loop and a nightly run do not.
+
+## What is reported
+A call that nothing repeats (client, adapter, decorator, loop, caller, framework), where its failure
+ends a job for good; ends a loop that should live as long as the process, or the wait for a remote job; stops a scheduled run or
+command; is logged while the work is marked as done, or while what it should have loaded stays empty until the next restart.
+
+## What is not reported
+Calls of request handlers, where a person or client can try again. Telemetry. Failures that a handler turns into a fallback or records for a
+later sweep. Jobs that a schedule or a sweep sends again. Loops of a program of their own, which its supervisor restarts.
+The service's own database, cache and broker, apart from loops.
+
+## Bad
+```python
+import requests
+from celery import shared_task
+
+@shared_task
+def push_order(order_id):  # finding: single-attempt-call
+    requests.post("https://erp.example/orders", json={"id": order_id}, timeout=5).raise_for_status()
+```
+
+## Good
+```python
+import requests
+from celery import shared_task
+
+@shared_task(autoretry_for=(requests.RequestException,), retry_backoff=True, max_retries=8)
+def push_order(order_id):
+    requests.post("https://erp.example/orders", json={"id": order_id}, timeout=5).raise_for_status()
+```
+"""
+
+from roadworthy.rules.api import (
+    Attempts,
+    Confidence,
+    Dropped,
+    EffectAt,
+    EntryKind,
+    Finding,
+    Function,
+    GiveUp,
+    Iterator,
+    Location,
+    Model,
+    Rule,
+    Severity,
+    advise,
+    finding,
+    given_up,
+    impact_weight,
+    lone_connections,
+    say,
+)
+
+RULE = Rule(id="single-attempt-call", anti_pattern="missing-retry", doc=__doc__)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """One finding per job, loop or call that ends."""
+    causes: dict[tuple[str, object], list[Dropped]] = {}
+    for loss in Attempts(model).losses():
+        causes.setdefault(_cause(loss), []).append(loss)
+    for (how, _), losses in causes.items():
+        found = {"job": _job, "loop": _loop, "poll": _poll, "batch": _batch}[how](losses, model)
+        if found is not None:
+            yield found
+    for given in given_up(model):
+        yield _given_up(given, model)
+    for effect, region, feeds_task in lone_connections(model):
+        if feeds_task or not is_alone_in_its_process(effect.function, model):
+            yield _connection(effect, region, model)
+
+
+def _cause(loss: Dropped) -> tuple[str, object]:
+    if loss.how == "job" and loss.entry is not None:
+        return "job", loss.entry.function
+    if loss.loop is not None:
+        return loss.how, (loss.loop.function, loss.loop.loop.region)
+    return loss.how, loss.effect.site
+
+
+def is_alone_in_its_process(function: Function, model: Model) -> bool:
+    """A program whose end its supervisor sees: only the command line leads here, and nothing runs beside it."""
+    entries = [r for r in model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
+    return bool(entries) and all(r.inline and r.entry.kind is EntryKind.COMMAND for r in entries)
+
+
+def _job(losses: list[Dropped], model: Model) -> Finding:
+    entry = losses[0].entry
+    assert entry is not None
+    calls = _calls(losses, model)
+    error = _error(losses[0].effect)
+    return finding(
+        RULE,
+        model.place_of_function(entry.function),
+        Severity.HIGH,
+        title=f"one failed {calls} ends the job `{entry.function.name}` for good",
+        issue=f"`{entry.function.qualname}` calls {calls}, which nothing repeats, and the job itself is not retried when it raises.",
+        impact=f"A timeout, a refused connection or a 503 raises `{error}`, and the work of this message is lost: nothing sends it again.",
+        fix=advise.retry(model, entry.function, losses[0].effect.row.raises),
+        related=_related(losses, model, "tried once"),
+        steps=model.steps(entry, losses[0].effect.function, losses[0].effect.site),
+        confidence=_confidence(losses, model),
+        subject=entry.function.qualname,
+        weight=impact_weight(model.exposure(entry.function), [loss.effect for loss in losses]),
+    )
+
+
+def _loop(losses: list[Dropped], model: Model) -> Finding | None:
+    left = losses[0].loop
+    assert left is not None
+    function = left.function
+    detached = next((loss.outcome.detached for loss in losses if loss.outcome.detached is not None), None)
+    if detached is None and is_alone_in_its_process(function, model):
+        return None
+    loss = min(
+        losses, key=lambda one: (one.effect.function is not function, len(one.outcome.path), one.effect.site.fact.order)
+    )
+    site = loss.site_in(function)
+    call = f"`{say.call(site, model)}`"
+    runs = f"It runs as a {detached.kind} of a larger process, which lives on without it" if detached is not None else "Nothing that we can see starts it again"  # fmt: skip
+    lasting = detached is not None and not all(one.own_retry for one in losses)
+    return finding(
+        RULE,
+        model.place(site),
+        Severity.HIGH if lasting else Severity.MEDIUM,
+        title=f"one failed {call} ends the loop of `{function.qualname}` for good",
+        issue=f"No handler inside the endless loop of `{function.qualname}` covers {call}, so its first exception leaves the loop.",
+        impact=f"{runs}: after one lost connection or failover its work stays undone until the process is restarted.",
+        fix=f"Catch `{_error(loss.effect)}` inside the loop, log it, wait with a growing, capped delay, and go on (reconnecting where needed).",
+        related=[model.place_of_region(function, left.loop.region, "the loop that ends"), *_related(losses, model, "fails in it")],
+        confidence=Confidence.weakest(_confidence(losses, model), Confidence.HIGH if detached is not None else Confidence.MEDIUM),
+        subject=function.qualname,
+    )  # fmt: skip
+
+
+def _poll(losses: list[Dropped], model: Model) -> Finding:
+    loss, left = losses[0], losses[0].loop
+    assert left is not None
+    site = loss.site_in(left.function)
+    call = f"`{say.call(site, model)}`"
+    return finding(
+        RULE,
+        model.place(site),
+        Severity.MEDIUM,
+        title=f"one failed {call} ends the wait in `{left.function.qualname}`",
+        issue=f"The loop asks {call} again and again until the remote work is done, and the first failure of a single question leaves it.",
+        impact=f"The longer the wait, the surer a 5xx or a reset connection: `{_error(loss.effect)}` then reports the work as failed while it goes on.",
+        fix=advise.retry(model, site.function, loss.effect.row.raises),
+        related=[model.place_of_region(left.function, left.loop.region, "the loop that waits"), *_related(losses, model, "tried once")],
+        confidence=_confidence(losses, model),
+        subject=left.function.qualname,
+    )  # fmt: skip
+
+
+def _batch(losses: list[Dropped], model: Model) -> Finding:
+    effect, entry = losses[0].effect, losses[0].entry
+    entries = list(dict.fromkeys(say.entry(loss.entry) for loss in losses))
+    call = f"`{say.call(effect.site, model)}`"
+    related = [model.place(e.spawner or e.site, "on the way") for e in reversed(losses[0].outcome.path)]
+    return finding(
+        RULE,
+        model.place(effect.site),
+        Severity.LOW,
+        title=f"{call} is tried once, and its failure stops {entries[0]}"[:110],
+        issue=f"Nothing repeats {call} on the way from {say.joined(entries)}, and nothing on it catches `{_error(effect)}`.",
+        impact=f"One timeout or 503 ends the whole run of {entries[0]}; what it had not done waits for somebody to notice, or for the next run.",
+        fix=advise.retry(model, effect.function, effect.row.raises),
+        related=related,
+        steps=model.steps(entry, effect.function, effect.site),
+        confidence=_confidence(losses, model),
+        subject=effect.name,
+    )
+
+
+def _given_up(given: GiveUp, model: Model) -> Finding:
+    call = f"`{say.call(given.site, model)}`"
+    where = model.place_of_lines(given.site.function, given.line, given.line, "written all the same")
+    handler = model.place_of_region(given.handler.function, given.handler.region, "only logs")
+    done = given.how == "done-anyway"
+    name = given.name
+    return finding(
+        RULE,
+        model.place(given.site),
+        Severity.HIGH if done else Severity.MEDIUM,
+        title=f"`{name}` is written although {call} failed" if done else f"`{name}` stays empty for good when {call} fails once",
+        issue=f"The handler of {call} only logs, and the code goes on to set `{name}`." if done
+        else f"{call} runs once, when the object is made; its handler only logs, and nothing loads `{name}` again.",
+        impact=f"After one transient failure the record says that the work is done, so nobody tries again: {say.effect(given.effect, model)}, and that never happened."
+        if done else f"One 429 or timeout at start leaves `{name}` empty until the process is restarted, and everything that reads it works on nothing.",
+        fix=f"Set `{name}` only after success; on failure keep the record as it is (count the attempts, set a next time), and let the next round try again."
+        if done else f"Load `{name}` when it is first needed, keep it only on success, and after a failure allow the next attempt some time later.",
+        related=[where, handler],
+        confidence=Confidence.weakest(model.confidence_of(given.effect), Confidence.MEDIUM),
+        subject=name,
+    )  # fmt: skip
+
+
+def _connection(effect: EffectAt, region: int, model: Model) -> Finding:
+    function = effect.function
+    call = f"`{say.call(effect.site, model)}`"
+    return finding(
+        RULE,
+        model.place(effect.site),
+        Severity.MEDIUM,
+        title=f"{call} connects once, before the endless loop of `{function.qualname}`",
+        issue=f"{call} is tried once, outside of the loop that lives on it, and the loop never connects again.",
+        impact="When the server is away at start, or restarts later, the work on this connection ends and stays ended until the process is restarted.",
+        fix="Connect inside the loop: on a lost connection close it, wait with a growing, capped delay, and open a new one.",
+        related=[model.place_of_region(function, region, "the loop that needs it")],
+        confidence=Confidence.weakest(model.confidence_of(effect), Confidence.MEDIUM),
+        subject=effect.name,
+    )
+
+
+def _calls(losses: list[Dropped], model: Model) -> str:
+    return say.joined(list(dict.fromkeys(f"`{say.call(loss.effect.site, model)}`" for loss in losses)), 2)
+
+
+def _error(effect: EffectAt) -> str:
+    return effect.row.raises[0].rpartition(".")[2] if effect.row.raises else "ConnectionError"
+
+
+def _related(losses: list[Dropped], model: Model, note: str) -> list[Location]:
+    sites = dict.fromkeys(loss.effect.site for loss in losses)
+    return [model.place(site, note) for site in list(sites)[:12]]
+
+
+def _confidence(losses: list[Dropped], model: Model) -> Confidence:
+    return min((model.confidence_of(loss.effect) for loss in losses), key=lambda c: c.rank)

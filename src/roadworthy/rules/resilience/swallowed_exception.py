@@ -1,0 +1,223 @@
+"""An error ends without a trace.
+
+## Why it fails in production
+A handler that neither logs nor re-raises nor reports turns an outage into an empty answer, a lost message into a success. Nobody is told,
+nothing is retried, and when the missing data is noticed there is no line in any log that says when and why it began.
+
+## What is reported
+A broad handler (bare, `Exception`, `BaseException`), one for the failures of the very call it covers, or `contextlib.suppress` of such,
+around effects that leave the process (through all calls of the body), that does nothing with the error: it passes, goes on, or returns a
+constant. A log line below the level that production shows counts as nothing where the effect changes data.
+
+## What is not reported
+Narrow handlers of expected errors (`KeyError`, `FileNotFoundError`, an import that may be missing). Handlers that log, report, re-raise,
+return or store the error, answer with an error, or try something else. Closing and rolling back. Questions that failure answers
+(`is_alive`). Failures that something further in has already handled.
+
+## Bad
+```python
+import requests
+
+def notify(order):
+    try:
+        requests.post(order.webhook, json={"id": order.id}, timeout=4)
+    except requests.RequestException:  # finding: swallowed-exception
+        pass
+```
+
+## Good
+```python
+import logging
+import requests
+
+logger = logging.getLogger(__name__)
+
+def notify(order):
+    try:
+        requests.post(order.webhook, json={"id": order.id}, timeout=4)
+    except requests.RequestException:
+        logger.exception("webhook of order %s failed", order.id)
+```
+"""
+
+from roadworthy.rules.api import (
+    Audience,
+    CallSite,
+    Confidence,
+    Effect,
+    EffectAt,
+    Finding,
+    Iterator,
+    Model,
+    Rule,
+    Severity,
+    Silence,
+    acts,
+    cannot_speak,
+    covers,
+    drives_program,
+    finding,
+    impact_weight,
+    is_aside,
+    logger_near,
+    say,
+    says_closing,
+    says_probe,
+    silences,
+    sounds_like_report,
+    tells_of_another,
+)
+
+RULE = Rule(id="swallowed-exception", anti_pattern="swallowed-exception", doc=__doc__)
+
+_MINOR = frozenset({Effect.FILE_WRITE, Effect.FILE_REPLACE, Effect.SPAWN_PROCESS, Effect.CONNECT, Effect.CONSUME})
+_DATA = frozenset({
+    Effect.COMMIT, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.OBJECT_WRITE, Effect.ENQUEUE,
+    Effect.EMAIL, Effect.CHARGE, Effect.START_DURABLE,
+})  # fmt: skip
+_AS_IF_DONE = frozenset({"goes on", "next item", "success"})
+Failure = tuple[CallSite, EffectAt]
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Judge every silent handler by what its body does."""
+    for silence in silences(model):
+        if cannot_speak(silence.function) or failure_is_the_answer(silence) or tells_of_another(silence, model):
+            continue
+        ranked = sorted(
+            ((_rank(failure, silence, model), failure) for failure in silence.hidden),
+            key=lambda pair: (pair[0], pair[1][0].line, pair[1][1].site.path, pair[1][1].site.line),
+        )
+        if ranked:
+            yield _report(silence, ranked[0][0], [failure for _, failure in ranked], model)
+        elif silence.broad and silence.handler is not None:
+            yield _small(silence, model)
+
+
+def failure_is_the_answer(silence: Silence) -> bool:
+    """`is_alive()`, `ping()`, `health()`: that it failed is what the caller wanted to know."""
+    return silence.outcome in {"default", "nothing"} and says_probe(silence.function.name)
+
+
+def is_explained(silence: Silence, model: Model) -> bool:
+    """A comment in the handler says why the error may vanish."""
+    return model.explains(silence.function.path, silence.line, silence.end_line)
+
+
+def matters_little(failure: Failure, silence: Silence, model: Model) -> bool:
+    """Bookkeeping, a report about another error, a program told what to do, the last words of something that is closed."""
+    site, effect = failure
+    name = silence.function.name
+    return (
+        effect.effect in _MINOR
+        or is_aside(model, effect, name, model.callee_text(site))
+        or sounds_like_report(site.fact.func, silence.function.scope)
+        or drives_program(model, effect)
+        or (says_closing(name) and effect.effect not in _DATA)
+    )
+
+
+def _rank(failure: Failure, silence: Silence, model: Model) -> int:
+    """0: data or an act is lost. 1: an outage is hidden. 2: hardly worth a word."""
+    if matters_little(failure, silence, model):
+        return 2
+    callee = model.callee_text(failure[0]).rpartition(".")[2]
+    return 0 if acts(failure[1], silence.function.name, callee) else 1
+
+
+def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple[Severity, Audience]:
+    whispers = silence.handler is not None and silence.handler.whispers
+    explained = is_explained(silence, model)
+    degrades = whispers or explained or silence.outcome == "stand-in"
+    wide = silence.broad or covers(model, silence.types, effect)
+    if rank == 2 or (rank == 1 and (degrades or not wide)) or (explained and not silence.broad):
+        return Severity.LOW, Audience.PEDANTIC
+    high = rank == 0 and silence.broad and silence.outcome in _AS_IF_DONE and not (whispers or explained)
+    low = rank == 1 and not silence.broad
+    severity = Severity.HIGH if high else Severity.LOW if low else Severity.MEDIUM
+    watched = model.exposure(silence.function).only_commands or model.is_script(silence.function.path)
+    return (severity.lowered() if watched else severity), Audience.REGULAR
+
+
+def _report(silence: Silence, rank: int, hidden: list[Failure], model: Model) -> Finding:
+    site, effect = hidden[0]
+    function = silence.function
+    severity, audience = _judge(silence, rank, effect, model)
+    exposure = model.exposure(function)
+    path = model.reach.path_down(function, effect) if effect.site is not site else []
+    return finding(
+        RULE,
+        model.place_of_lines(function, silence.line, min(silence.end_line, silence.line + 12)),
+        severity,
+        title=f"`{function.qualname}` drops every failure of `{say.call(site, model)}` without a trace",
+        issue=_issue(silence, site, effect, model),
+        impact=_impact(silence, rank, effect, model),
+        fix=_fix(silence, site, model),
+        related=[model.place(effect.site, effect.effect.word.meaning)],
+        steps=(*model.steps(exposure.worst, function, site), *model.chain(e for e in path if e.site is not site)),
+        confidence=model.confidence_of(effect),
+        subject=f"{effect.name} {' '.join(silence.types)}",
+        audience=audience,
+        weight=impact_weight(exposure, [e for _, e in hidden]),
+    )
+
+
+def _then(silence: Silence, model: Model) -> str:
+    match silence.outcome:
+        case "goes on":
+            return "goes on as if nothing had happened"
+        case "next item" | "skipped":
+            return "goes on with the next item"
+        case "nothing":
+            return "returns `None`"
+    return f"returns `{model.text(silence.default, silence.function)}`"
+
+
+def _issue(silence: Silence, site: CallSite, effect: EffectAt, model: Model) -> str:
+    call = say.call(site, model)
+    place = f"{effect.site.path}:{effect.site.line}"
+    through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
+    whispers = silence.handler is not None and silence.handler.whispers
+    told = "logs below the level that production shows" if whispers else "tells nobody"
+    return f"`{silence.head}` around `{call}`, which{through} {effect.effect.word.meaning}, {told} and {_then(silence, model)}."
+
+
+def _impact(silence: Silence, rank: int, effect: EffectAt, model: Model) -> str:
+    who = say.entry(model.exposure(silence.function).worst)
+    what = f"`{say.call(effect.site, model)}`"
+    if rank == 0 and silence.outcome in _AS_IF_DONE:
+        return f"When {what} fails, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
+    if rank == 0:
+        return f"When {what} fails, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
+    return (
+        f"When {what} fails, {who} cannot tell an outage from an empty answer, and no log line says that there is one."
+    )
+
+
+def _fix(silence: Silence, site: CallSite, model: Model) -> str:
+    function = silence.function
+    log = logger_near(model, function)
+    head = silence.head if silence.handler is not None and silence.types else "except Exception"
+    call = say.call(site, model)
+    return (
+        f"Log it with its traceback, and re-raise unless the rest of `{function.name}` is right without `{call}`.\n"
+        f'```python\n{head}:\n    {log}.exception("{call} failed")\n    raise\n```'
+    )
+
+
+def _small(silence: Silence, model: Model) -> Finding:
+    """Nothing that leaves the process is hidden: worth a look, no more."""
+    function = silence.function
+    return finding(
+        RULE,
+        model.place_of_lines(function, silence.line, min(silence.end_line, silence.line + 12)),
+        Severity.LOW,
+        title=f"`{function.qualname}` catches everything and tells nobody",
+        issue=f"`{silence.head}` takes every error, a wrong name in the code above it as well, and {_then(silence, model)}.",
+        impact=f"A defect in the block above it looks like an ordinary outcome to {say.entry(model.exposure(function).worst)}.",
+        fix=f"Catch what is expected by name, or log the rest: `{logger_near(model, function)}.exception(…)`.",
+        confidence=Confidence.MEDIUM,
+        subject=" ".join(silence.types) or "bare",
+        audience=Audience.PEDANTIC,
+    )

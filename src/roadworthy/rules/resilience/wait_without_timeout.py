@@ -1,0 +1,177 @@
+"""A wait for somebody else has no end.
+
+## Why it fails in production
+What is waited for may never come: the program hangs, the publisher's thread is stuck, all connections of the pool are lent out, the
+relay is down. The request, the job or the worker that waits is then lost for good, and each further one is lost after it.
+
+## What is reported
+In code that serves requests, messages or jobs: waiting without a limit for the answer of another system, for a program, for an event
+that another thread sets, for work handed to an event loop, for a lock that another process holds, for an object of a pool; a loop
+that sleeps until a condition holds and looks neither at a clock nor at a count.
+
+## What is not reported
+A worker that waits for its own work. Threads, tasks and futures of the program's own work, which end when their calls end. Programs
+that were killed before. Waits for a stop signal. Results that are known to be there. Waits under a time limit.
+
+## Bad
+```python
+import subprocess
+import flask
+
+app = flask.Flask(__name__)
+
+@app.post("/render")
+def render():
+    process = subprocess.Popen(["wkhtmltopdf", "page.html", "-"], stdout=subprocess.PIPE)
+    pdf, _ = process.communicate()  # finding: wait-without-timeout
+    return pdf
+```
+
+## Good
+```python
+import subprocess
+import flask
+
+app = flask.Flask(__name__)
+
+@app.post("/render")
+def render():
+    process = subprocess.Popen(["wkhtmltopdf", "page.html", "-"], stdout=subprocess.PIPE)
+    try:
+        pdf, _ = process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return pdf
+```
+"""
+
+from roadworthy.rules.api import (
+    Confidence,
+    Finding,
+    Iterator,
+    Model,
+    Poll,
+    Rule,
+    Severity,
+    Wait,
+    advise,
+    endless_polls,
+    endless_waits,
+    finding,
+    impact_weight,
+    say,
+    serves_in_turn,
+)
+
+RULE = Rule(id="wait-without-timeout", anti_pattern="missing-timeout", doc=__doc__)
+
+_FOR = {
+    "answer": "the other system to answer",
+    "program": "the program to end",
+    "pool": "somebody to give an object back",
+    "signal": "another thread or task to signal",
+    "loop": "the event loop of another thread to do the work",
+    "lock": "the holder of the lock to release it",
+}
+_NEVER = {
+    "answer": "the other system never answers",
+    "program": "the program hangs",
+    "pool": "everything in the pool is lent to calls that hang",
+    "signal": "the one that should signal has died",
+    "loop": "that loop is blocked or has stopped",
+    "lock": "its holder hangs or has died",
+}
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Waiting calls, then loops that poll."""
+    for wait in endless_waits(model):
+        if makes_others_wait(wait, model):
+            yield _report(wait, model)
+    for poll in endless_polls(model):
+        if is_waited_for(poll, model):
+            yield _report_poll(poll, model)
+
+
+def makes_others_wait(wait: Wait, model: Model) -> bool:
+    """It serves somebody; a pool does by its nature, whoever takes from it."""
+    function = wait.effect.function
+    if model.is_script(function.path):
+        return False
+    return serves_in_turn(model, function) or (wait.what == "pool" and not model.exposure(function).only_commands)
+
+
+def is_waited_for(poll: Poll, model: Model) -> bool:
+    """Requests or jobs wait for the loop; or whoever calls a function that is made for waiting."""
+    if model.is_script(poll.function.path):
+        return False
+    function = poll.function
+    is_for_waiting = "wait" in function.name and bool(model.edges_to(function))
+    return serves_in_turn(model, function) or (is_for_waiting and not model.exposure(function).only_commands)
+
+
+def _report(wait: Wait, model: Model) -> Finding:
+    effect = wait.effect
+    function = effect.function
+    exposure = model.exposure(function)
+    call = say.call(effect.site, model)
+    own = wait.verdict.seconds
+    limit = "without a limit" if own is None else f"for up to {say.seconds(own)}"
+    none = (
+        "neither it nor anything around it has a time limit"
+        if own is None
+        else f"the library gives up after {say.seconds(own)} only"
+    )
+    return finding(
+        RULE,
+        model.place(effect.site),
+        Severity.MEDIUM,
+        title=say.fit(f"`{call}` in `{function.qualname}` waits {limit}", f"`{call}` waits {limit}"),
+        issue=f"`{call}` waits for {_FOR[wait.what]}, and {none}.",
+        impact=f"When {_NEVER[wait.what]}, {say.hangs(exposure.worst, function)}.",
+        fix=advise.timeout(model, effect, wait.verdict),
+        steps=model.steps(exposure.worst, function, effect.site),
+        confidence=Confidence.weakest(wait.verdict.confidence, model.confidence_of(effect, exposure)),
+        subject=effect.name,
+        weight=impact_weight(exposure),
+    )
+
+
+def _report_poll(poll: Poll, model: Model) -> Finding:
+    function = poll.function
+    exposure = model.exposure(function)
+    head = f"while {poll.condition or 'True'}"
+    return finding(
+        RULE,
+        model.place_of_region(function, poll.region),
+        Severity.MEDIUM,
+        title=say.fit(
+            f"`{head}` in `{function.qualname}` polls without a deadline",
+            f"`{function.qualname}` polls without a deadline",
+        ),
+        issue=f"`{function.qualname}()` sleeps and looks again until its condition holds; it looks neither at a clock nor at a count.",
+        impact=f"When the state it waits for never comes, {say.hangs(exposure.worst, function)}.",
+        fix=_deadline(head, poll, model),
+        related=[model.place(poll.pause, "goes round again")],
+        steps=model.steps(exposure.worst, function, poll.pause),
+        confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
+        subject=head,
+        weight=impact_weight(exposure),
+    )
+
+
+def _deadline(head: str, poll: Poll, model: Model) -> str:
+    sleep = model.callee_text(poll.pause)
+    awaits = "await " if poll.pause.fact.awaited else ""
+    return (
+        "Give the loop a deadline, and let the caller handle the error:\n"
+        "```python\n"
+        "deadline = time.monotonic() + 60\n"
+        f"{head}:\n"
+        "    if time.monotonic() > deadline:\n"
+        f'        raise TimeoutError("{poll.function.name}: gave up after 60 s")\n'
+        f"    {awaits}{sleep}(1)\n"
+        "```"
+    )
