@@ -281,6 +281,9 @@ def _named(matches: tuple[Match, ...], table: Table | None) -> tuple[Match, ...]
         return matches
     found = []
     for match in matches:
+        if match.column == "pk" and len(table.primary) > 1:
+            found.extend(Match(name, None, match.scope, match.op, match.order) for name in table.primary)
+            continue
         column = table.column(match.column)
         found.append(match if column is None else Match(column.name, match.value, match.scope, match.op, match.order))
     return tuple(found)

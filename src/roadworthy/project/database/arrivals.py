@@ -23,8 +23,8 @@ _OUTSIDE = re.compile(
     r"_(id|ref|reference|key|number|uuid|sid|hash)$|^(reference|sku|isbn|checksum|sha\d*|fingerprint|idempotency_key|guid|tx_hash|block_hash)$"
 )
 _NATURAL = re.compile(
-    r"(^|_)(external|remote|provider|upstream|stripe|github|slack|sha\d*|checksum|fingerprint|slug|sku|email|username|token|code|uuid|guid|isbn|iban|"
-    r"reference|serial|hash|handle|login)(_id|_key)?$"
+    r"(^|_)(external|remote|provider|upstream|stripe|github|slack|sha\d*|checksum|fingerprint|slug|sku|email|username|isbn|iban|reference|serial|login)"
+    r"(_id|_key)?$"
 )
 _ANSWERS = (Effect.HTTP_REQUEST, Effect.RPC, Effect.NOTIFY, Effect.SMS, Effect.CHARGE)
 _GIVEN = frozenset({"argument", "field", "call"})

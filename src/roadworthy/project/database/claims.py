@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _STATE = re.compile(
     r"(^|_)(status|state|stage|phase|processed|processing|sent|send|done|claimed|locked|picked|started|running|taken|finished|completed|handled|"
-    r"delivered|notified|published|queued|scheduled|executed|redeemed|consumed|used|accepted|paid|charged|refunded|emailed|exported|synced|is_active)(_|$)"
+    r"delivered|notified|published|queued|scheduled|executed|redeemed|consumed|used|accepted|paid|charged|refunded|emailed|exported|synced)(_|$)"
 )
 _ACTS = (
     Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE, Effect.PUBLISH, Effect.ENQUEUE, Effect.START_DURABLE,

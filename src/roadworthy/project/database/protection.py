@@ -35,6 +35,11 @@ _DERIVED = frozenset(
 _MADE_UP = re.compile(
     r"random|uuid|token_|secret|nanoid|ulid|generate_(public_)?(id|key|code|token)|shortuuid", re.IGNORECASE
 )
+_SET_UP = re.compile(
+    r"^_?(init|setup|bootstrap|seed|populate|provision|migrate|backfill|load_fixtures?|create_(fake|dummy|demo|test|default))(_|$)"
+)
+_SET_UP_FILE = re.compile(r"(^|/)(factories|fixtures?|seeds?|bootstrap|random_data|demo|scripts?|cli)(/|\.py$)")
+_SECRET = re.compile(r"(^|_)(token|secret|uuid|guid|nonce|otp|api_key|session_key|password)(_|$)")
 _LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
 
 
@@ -65,7 +70,15 @@ class Protection:
                 return key
         if write is not None and self.gives_primary_key(table, write):
             return next((key for key in table.keys if key.kind == "primary"), None)
-        return _derived_key(table, known)
+        return _derived_key(table, known) or (self._filled_key(table, write) if write is not None else None)
+
+    def _filled_key(self, table: Table, write: Access) -> UniqueKey | None:
+        """A key that the write fills with what a repetition fills in again: the same input a second time is refused."""
+        for key in table.keys:
+            whole = key.in_force and key.kind != "primary" and set(key.columns) <= write.columns
+            if whole and not key.partial and all(self.is_stable(write, name) for name in key.columns):
+                return key
+        return None
 
     def gives_primary_key(self, table: Table, write: Access) -> bool:
         """Does the write itself give the primary key, from something that is the same in a repetition?"""
@@ -85,6 +98,8 @@ class Protection:
     def is_made_up(self, table: Table, name: str) -> bool:
         """Is a column filled with something random by default, so that two rows hardly share it?"""
         column = table.column(name)
+        if column is not None and _SECRET.search(column.attribute):
+            return True
         if column is None or column.default is None or column.default_scope is None:
             return False
         if _MADE_UP.search(flow.text_of(column.default, column.default_scope.scope)):
@@ -246,6 +261,16 @@ class Protection:
                 if any(scope.regions[h].exits in {"return", "raise", "continue"} for h in handlers):
                     return True
         return False
+
+    # --- who runs it --------------------------------------------------------------------------------------------------
+
+    def is_set_up(self, function: Function) -> bool:
+        """Work that is done once, by a person or while the process starts: seeds, fixtures, initial data, scripts."""
+        if self._model.exposure(function).serves:
+            return False
+        return self._model.is_script(function.path) or bool(
+            _SET_UP.search(function.name) or _SET_UP_FILE.search(function.path)
+        )
 
     # --- places -------------------------------------------------------------------------------------------------------
 

@@ -106,6 +106,7 @@ def check(model: Model) -> Iterator[Finding]:
             if key is None or not is_handled(pair, key, model):
                 causes.setdefault((pair.table.name, key is None), []).append((pair, key))
         for pairs in causes.values():
+            pairs.sort(key=lambda found: (not found[0].read.direct, -len(found[0].keys), found[0].write.site.line))
             yield _report(pairs[0][0], pairs[0][1], [pair for pair, _ in pairs[1:]], model)
 
 
@@ -121,7 +122,7 @@ def is_about_something_else(pair: RowCheck) -> bool:
 def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
     """A lock is held, or only a person or a start-up runs it."""
     exposure = model.exposure(pair.function)
-    if (exposure.entries and not exposure.serves) or (model.is_script(pair.function.path) and not exposure.serves):
+    if (exposure.entries and not exposure.serves) or model.protection.is_set_up(pair.function):
         return True
     return model.protection.lock_held(pair.write.site, pair.table)
 

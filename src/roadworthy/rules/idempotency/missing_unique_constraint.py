@@ -86,6 +86,7 @@ _FINDS_OR_CREATES = re.compile(r"^a?(get|update)_or_create$")
 _EXPECTS_ONE = frozenset(
     {"get", "aget", "get_object_or_404", "aget_object_or_404", "one", "one_or_none", "get_or_none", "one_or_404"}
 )
+_NOW = re.compile(r"(^|_)(now|today|timestamp)(_|$)")
 _WIDE = 5  # columns: nobody makes that a key
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 
@@ -133,8 +134,11 @@ def is_natural(access: Access) -> bool:
 
 def is_stable(match: Match, model: Model) -> bool:
     """A lookup by the clock or by chance never finds anything: another fault than this one."""
-    origins = model.origin(match.value, match.scope, match.order) if match.value is not None else ()
-    return not any(origin.kind in {"random", "clock"} for origin in origins)
+    if match.value is None:
+        return True
+    origins = model.origin(match.value, match.scope, match.order)
+    named = any(origin.kind == "call" and _NOW.search(origin.name) for origin in origins)
+    return not named and not any(origin.kind in {"random", "clock"} for origin in origins)
 
 
 def is_unprotected(access: Access, table: Table, model: Model) -> bool:
@@ -155,7 +159,7 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
     ):
         return False
     exposure = model.exposure(access.function)
-    if (exposure.entries and not exposure.serves) or (model.is_script(access.site.path) and not exposure.serves):
+    if (exposure.entries and not exposure.serves) or model.protection.is_set_up(access.function):
         return False
     return not model.protection.lock_held(access.site, table)
 

@@ -113,7 +113,7 @@ def is_owned_by_one(mutation: Mutation) -> bool:
 def is_safe(mutation: Mutation, model: Model) -> bool:
     """Locked, checked by a version, or never run by two at once."""
     exposure = model.exposure(mutation.function)
-    if (exposure.entries and not exposure.serves) or model.is_script(mutation.function.path):
+    if (exposure.entries and not exposure.serves) or model.protection.is_set_up(mutation.function):
         return True
     versioned = mutation.table is not None and mutation.table.versioned
     return versioned or model.protection.lock_held_in(mutation.function, mutation.order)

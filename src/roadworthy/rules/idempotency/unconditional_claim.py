@@ -94,8 +94,7 @@ def check(model: Model) -> Iterator[Finding]:
 
 def is_one_at_a_time(claim: Claim, model: Model) -> bool:
     """A lock is held, or it is a script that a person runs."""
-    exposure = model.exposure(claim.function)
-    if model.is_script(claim.function.path) and not exposure.serves:
+    if model.protection.is_set_up(claim.function):
         return True
     return model.protection.lock_held(claim.read.site, None)
 
