@@ -163,11 +163,11 @@ def keep_task(model: Model, site: CallSite) -> str:
     return recipe_fix(Place(model, site.function, site), "keep-task")
 
 
-def on_commit(model: Model, site: CallSite, call: str) -> str:
-    """Send after the transaction has committed."""
+def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = ()) -> str:
+    """Send after the transaction has committed; `known`: library names of what opens or commits it, where the caller has found them."""
     guard = model.transaction_over(site)
-    names: tuple[str, ...] = (guard.name,) if guard is not None else ()
-    if guard is not None and guard.form == "framework":
+    names: tuple[str, ...] = known or ((guard.name,) if guard is not None else ())
+    if not known and guard is not None and guard.form == "framework":
         names = tuple(entry.source for entry in model.entries.at(site.function))
     deferred = _deferred(site)
     place = Place(model, site.function, site, names, {"deferred": deferred})

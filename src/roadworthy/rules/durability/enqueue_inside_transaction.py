@@ -118,18 +118,23 @@ class Meeting:
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Find where transactions and calls that leave the process meet."""
+    """Find where transactions and calls that leave the process meet; what one transaction of a function sends is one finding."""
     transactions = Transactions(model)
     by_leaf: dict[CallSite, list[Meeting]] = {}
     for function in model.functions:
         for meeting in meetings(function, transactions, model):
             by_leaf.setdefault(meeting.worst.effect.site, []).append(meeting)
     habit = deferred_elsewhere(model)
+    alone: dict[tuple[Function, int], list[Meeting]] = {}
     for leaf, found in by_leaf.items():
         if len(found) > (_MANY_OF_A_HABIT if leaf in habit else _MANY):
-            yield _report(found[0], found[1:], model)
-        else:
-            yield from (_report(meeting, [], model) for meeting in found)
+            yield _report(found[0], found[1:], model, at_leaf=True)
+            continue
+        for meeting in found:
+            alone.setdefault((meeting.site.function, meeting.open.line), []).append(meeting)
+    for found in alone.values():
+        found.sort(key=lambda meeting: (severity_of(meeting, model).rank, meeting.site.fact.order))
+        yield _report(found[0], found[1:], model, at_leaf=False)
 
 
 def deferred_elsewhere(model: Model) -> frozenset[CallSite]:
@@ -197,30 +202,26 @@ def severity_of(meeting: Meeting, model: Model) -> Severity:
     return Severity.HIGH if reads and not later and certain else Severity.MEDIUM
 
 
-def _report(meeting: Meeting, others: list[Meeting], model: Model) -> Finding:
+def _report(meeting: Meeting, others: list[Meeting], model: Model, *, at_leaf: bool) -> Finding:
     worst, found = meeting.worst, meeting.open
     effect = worst.effect
-    site = effect.site if others else meeting.site
+    site = effect.site if at_leaf else meeting.site
     exposure = model.exposure(meeting.site.function)
     call = say.call(site, model)
     does = effect.effect.word.meaning
+    when = f"inside {len(others) + 1} open transactions" if at_leaf else _when(found)
+    also = [model.place(other.site, f"inside {_name(other.open)}" if at_leaf else "so does this") for other in others]
     return finding(
         RULE,
         model.place(site),
         severity_of(meeting, model),
-        title=say.fit(
-            f"`{call}` {does} {_when(found, len(others))}",
-            f"`{say.last(call)}` {does} {_when(found, len(others))}",
-            f"`{say.last(call)}` {does} too early",
-        ),
-        issue=_issue(meeting, others, model),
+        title=say.fit(*(f"`{text}` {say.does(effect.effect)} {when}" for text in _shorter(call))),
+        issue=_issue(meeting, others if at_leaf else [], model),
         impact=_impact(meeting, model),
-        fix=advise.on_commit(model, site, f"{call[:-2]}(…)"),
+        fix=advise.on_commit(model, site, f"{call[:-2]}(…)", _families(found, model)),
         related=[
-            *(
-                model.place(other.site, f"inside {_name(other.open)}")
-                for other in ([meeting, *others] if others else [])[:60]
-            ),
+            *([model.place(meeting.site, f"inside {_name(found)}")] if at_leaf else []),
+            *also[:60],
             Location(
                 found.path, found.line, found.line, note="the transaction" if found.ends is None else "the commit"
             ),
@@ -232,6 +233,17 @@ def _report(meeting: Meeting, others: list[Meeting], model: Model) -> Finding:
         ),
         subject=effect.name,
         weight=impact_weight(exposure, [sent.effect for sent in meeting.sent]),
+    )
+
+
+def _families(found: OpenTransaction, model: Model) -> tuple[str, ...]:
+    """Library names by which the advice knows how this transaction is left behind."""
+    if found.guard is not None and found.guard.form != "framework":
+        return (found.guard.name,)
+    return (
+        tuple(effect.name for effect in model.effects_through(found.ends, Effect.COMMIT)[:1])
+        if found.ends is not None
+        else ()
     )
 
 
@@ -254,10 +266,15 @@ def _name(found: OpenTransaction) -> str:
     return f"the open transaction of `{found.name}`"
 
 
-def _when(found: OpenTransaction, others: int) -> str:
-    if others:
-        return f"inside {others + 1} open transactions"
-    return f"before `{found.name}`" if found.kind == "session" else f"inside {_name(found)}"
+def _when(found: OpenTransaction) -> str:
+    match found.kind:
+        case "session":
+            return f"before `{found.name}`"
+        case "signal" if found.guard is None:
+            return f"inside the write that sends `{found.name}`"
+        case "request" if found.guard is None:
+            return f"before `{found.name}()` commits"
+    return f"inside the transaction of `{found.name}`"
 
 
 def _issue(meeting: Meeting, others: list[Meeting], model: Model) -> str:
