@@ -203,13 +203,16 @@ def keep_task(model: Model, site: CallSite) -> str:
     return recipe_fix(Place(model, site.function, site), "keep-task")
 
 
-def on_commit(model: Model, site: CallSite, call: str) -> str:
-    """Send after the transaction has committed; where the call also writes, at the place in it that sends."""
+def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = ()) -> str:
+    """Send after the transaction has committed; where the call also writes, at the place in it that sends.
+
+    `known`: library names of what opens or commits it, where the caller has found them.
+    """
     guard = model.transaction_over(site)
-    names: tuple[str, ...] = (guard.name,) if guard is not None else ()
-    if guard is not None and guard.form == "framework":
+    names: tuple[str, ...] = known or ((guard.name,) if guard is not None else ())
+    if not known and guard is not None and guard.form == "framework":
         names = tuple(entry.source for entry in model.entries.at(site.function))
-    if guard is None:
+    if not known and guard is None:
         names = tuple(dict.fromkeys(effect.name for effect in model.effects_under(site.function, *_WRITES)))[:3]
     if site.fact.use == "raised":
         return f"Leave the transaction first: raise `{call}` behind the block that opens it."

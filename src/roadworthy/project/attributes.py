@@ -151,6 +151,29 @@ class AttributeReader:
             made = self._knowledge.type_from_call(decorator)
             if made is not None:
                 return (Library(self._knowledge.member(made, name), value),)
+        return self._given_by_decorator(value.function, name)
+
+    def _given_by_decorator(self, function: Function, name: str) -> Values:
+        """`send.delay` where the project's own decorator gives its functions a `delay` that is defined inside it."""
+        outer = function.parent
+        for expr in function.scope.decorators if outer is not None else ():
+            for decorator in self._evaluator.decorator_values(expr, outer) if outer is not None else ():
+                match decorator:
+                    case FunctionValue(function=made):
+                        pass
+                    case ClassValue(cls=cls) | Instance(cls=cls) if (call := cls.find_method("__call__")) is not None:
+                        made = call
+                    case _:
+                        continue
+                inside = [
+                    fn
+                    for fn in made.module.functions
+                    if fn.name == name and fn.qualname.startswith(f"{made.qualname}.")
+                ]
+                if inside:
+                    return (
+                        FunctionValue(inside[-1], ClassValue(inside[-1].cls) if inside[-1].cls is not None else None),
+                    )
         return UNKNOWN
 
     def _made_by(self, origin: str, site: CallSite | None, model: ClassInfo | None) -> Values:

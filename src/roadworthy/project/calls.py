@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
 from roadworthy.project.decorators import wrappers_of
+from roadworthy.project.dispatch import CallbackLists, Dispatch
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
@@ -89,6 +90,10 @@ class CallGraph:
         self._param_runs = ParameterRuns(self, symbols, knowledge)
         for function in symbols.functions:
             self._link(function)
+        by_name = Dispatch(symbols, evaluator, self.resolutions).edges()
+        for site, callee in (*by_name, *CallbackLists(symbols, evaluator).edges()):
+            if all(edge.site is not site or edge.callee is not callee for edge in self.outgoing.get(site.function, ())):
+                self._add(Edge(site, callee, "call"))
         for function in symbols.functions:
             self._link_dependencies(function)
 

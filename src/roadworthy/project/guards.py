@@ -374,6 +374,11 @@ class Guards:
         """A decorator of the project: what its wrapper puts around the call of the wrapped function covers it."""
         if decorator in self._busy:
             return
+        if self._evaluator.is_context_manager(decorator):  # `@contextmanager` makes decorators too
+            for leave in (leave for leave in decorator.scope.leaves if leave.kind == "yield"):
+                for guard in self.on_region(decorator, leave.region):
+                    yield _moved(guard, "house", decorator, guard.site, None, line=line, path=function.path)
+            return
         self._busy.add(decorator)
         for wrapper, site in wrapped_calls(decorator):
             for guard in (

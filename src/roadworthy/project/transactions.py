@@ -65,6 +65,22 @@ class Transactions:
             self._around[site] = self._find(site)
         return self._around[site]
 
+    def is_relay(self, found: Open, site: CallSite) -> bool:
+        """Rows are locked, sent one by one and marked in one transaction: the sending end of an outbox."""
+        scope = site.function.scope
+        region = found.region if found.region is not None else 0
+        inside = [other for other in site.function.calls if flow.within(scope, other.fact.region, region)]
+        loop = flow.loop_of(scope, site.fact.region)
+        locks = any(
+            self._model.reach.site_reaches(other, {Effect.LOCK})
+            for other in inside
+            if other.fact.order < site.fact.order
+        )
+        marks = any(
+            self._model.reach.site_reaches(other, WRITES) for other in inside if other.fact.order > site.fact.order
+        )
+        return found.kind == "block" and loop is not None and flow.within(scope, loop, region) and locks and marks
+
     def writes(self, found: Open, site: CallSite) -> bool:
         """Does anything inside the transaction write? One that only reads has nothing to be out of step with."""
         function = site.function
@@ -95,6 +111,14 @@ class Transactions:
             for guard in self._model.knowledge.guards(name)
         )
 
+    def knows_of_commits(self, function: Function, effect: EffectAt) -> bool:
+        """Does the function itself hand this effect to an on-commit hook as well: `if in_atomic_block: on_commit(send) else: send()`?"""
+        return any(
+            edge.kind == "hook:on-commit"
+            and any(under is effect for under in self._model.effects_under(edge.callee, effect.effect))
+            for edge in self._model.edges_from(function)
+        )
+
     def _is_overridden(self, effect: EffectAt) -> bool:
         """The project's own job class sends in its own way, and that way knows of commits."""
         owner, _, method = effect.name.rpartition(".")
@@ -113,10 +137,7 @@ class Transactions:
             return None
         for guard in guards:
             if guard.kind is GuardKind.TRANSACTION and self._is_database(guard):
-                here = guard.region is not None and (
-                    guard.site is None or guard.site.function is site.function or guard.form == "house"
-                )
-                region = guard.region if here else None
+                region = None if guard in self._model.guards.on_function(site.function) else guard.region
                 return Open("block", guard.name.rpartition(".")[2], guard.path, guard.line, guard, region)
         return self._session(site) or self._framework(site)
 
@@ -167,7 +188,8 @@ class Transactions:
         for write in pending:
             if owner and (_receiver(write) == owner or _passes(write, owner)):
                 return True
-            if families & self._families(write, WRITES):
+            own = self._families(write, WRITES)
+            if families & own or not own:
                 return True
         return self._is_dirty(function, site) if self._model.effects_at(commit) else False
 
@@ -210,28 +232,51 @@ class Transactions:
         return named and self._model.reach.site_reaches(site, {Effect.COMMIT})
 
     def written(self, function: Function) -> tuple[CallSite, ...]:
-        """Calls of the function that write and do not commit."""
+        """Calls of the function that write and leave the commit to somebody else."""
         if function not in self._writes:
-            reach = self._model.reach
             self._writes[function] = tuple(
-                site
-                for site in function.calls
-                if reach.site_reaches(site, WRITES)
-                and not reach.site_reaches(site, {Effect.COMMIT})
-                and not _is_abandoned(function, site)
+                site for site in function.calls if not _is_abandoned(function, site) and self._leaves_pending(site)
             )
         return self._writes[function]
+
+    def _leaves_pending(self, site: CallSite) -> bool:
+        """The call itself writes, or something that it calls writes and does not commit (one of several implementations suffices)."""
+        if any(effect.effect in WRITES for effect in self._model.effects_at(site)):
+            return True
+        callees = [edge.callee for edge in self._model.edges_at(site) if edge.runs_here and edge.kind != "callback"]
+        return any(self._writes_only(callee) for callee in callees) or self._template_writes(site, 3)
+
+    def _writes_only(self, function: Function) -> bool:
+        return self._model.reach.has(function, WRITES) and not self._model.reach.has(function, {Effect.COMMIT})
+
+    def _template_writes(self, site: CallSite, depth: int) -> bool:
+        """`self.process()` of a base class: what a subclass makes of it, or of a step inside it, writes."""
+        func, cls = site.fact.func, site.function.cls
+        if (
+            depth == 0
+            or cls is None
+            or not (isinstance(func, f.Attr) and isinstance(func.value, f.Name) and func.value.id == "self")
+        ):
+            return False
+        if any(func.name in sub.methods and self._writes_only(sub.methods[func.name]) for sub in cls.descendants):
+            return True
+        own = cls.find_method(func.name)
+        return (
+            own is not None
+            and own is not site.function
+            and any(self._template_writes(step, depth - 1) for step in own.calls)
+        )
 
     # --- around requests ----------------------------------------------------------------------------------------------
 
     def _framework(self, site: CallSite) -> Open | None:
         function = site.function
         for entry in self._model.entries.at(function):
-            if entry.kind in _REQUESTS or entry.kind is EntryKind.SIGNAL_RECEIVER:
+            if entry.kind in _REQUESTS:
                 guard = self._model.request_transaction(entry)
                 if guard is not None and not _opts_out(entry):
                     return Open("request", guard.name, guard.path, guard.line, guard)
-            if entry.kind is EntryKind.SIGNAL_RECEIVER:
+            elif entry.kind is EntryKind.SIGNAL_RECEIVER:
                 found = self._signal(entry)
                 if found is not None:
                     return found
@@ -285,7 +330,12 @@ class Transactions:
         function = entry.function
         if function not in self._signals:
             text, sender = self._registration(entry)
-            if _IN_WRITE.search(text):
+            around = (
+                self._model.request_transaction(entry) if _IN_WRITE.search(text) or _AFTER_WRITE.search(text) else None
+            )
+            if around is not None:
+                self._signals[function] = Open("signal", around.name, around.path, around.line, around)
+            elif _IN_WRITE.search(text):
                 place = entry.site or None
                 line = place.line if place is not None else function.line
                 self._signals[function] = Open("signal", text, place.path if place is not None else function.path, line)
@@ -300,9 +350,10 @@ class Transactions:
         if entry.site is None:
             return "", None
         scope = entry.site.function
-        owner = entry.site.fact.func.value if isinstance(entry.site.fact.func, f.Attr) else None
-        exprs = [owner, *entry.site.fact.args[:1]]
-        text = " ".join(flow.text_of(expr, scope.scope) for expr in exprs if expr is not None)
+        func = entry.site.fact.func
+        owner = flow.text_of(func.value, scope.scope) if isinstance(func, f.Attr) else ""
+        given = flow.text_of(entry.site.fact.args[0], scope.scope) if entry.site.fact.args else ""
+        text = owner if _IN_WRITE.search(owner) or _AFTER_WRITE.search(owner) else given
         sender = next((value for key, value in entry.site.fact.kwargs if key == "sender"), None)
         for value in self._model.values(sender, scope, entry.site.fact.order) if sender is not None else ():
             if isinstance(value, ClassValue):

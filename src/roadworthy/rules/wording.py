@@ -210,6 +210,29 @@ def seconds(number: float) -> str:
     return f"{number:g} s"
 
 
+_DOES = {
+    Effect.ENQUEUE: "enqueues a job",
+    Effect.PUBLISH: "publishes a message",
+    Effect.START_DURABLE: "starts a durable execution",
+    Effect.EMAIL: "sends an e-mail",
+    Effect.SMS: "sends a text message",
+    Effect.NOTIFY: "posts a notification",
+    Effect.OBJECT_DELETE: "deletes an object",
+    Effect.OBJECT_WRITE: "writes an object",
+    Effect.SQL_INSERT: "inserts rows",
+    Effect.SQL_UPSERT: "upserts rows",
+    Effect.SQL_INCREMENT: "counts in a row",
+    Effect.COMMIT: "commits",
+    Effect.HTTP_REQUEST: "sends a request",
+    Effect.RPC: "calls a remote API",
+}
+
+
+def does(found: Effect) -> str:
+    """What an effect does, in the fewest words, for titles."""
+    return _DOES.get(found, found.word.meaning)
+
+
 def told(found: Entry | None) -> str:
     """What its caller believes by then, as a sentence: "The client of `POST /orders` has its answer"."""
     if found is None:

@@ -279,7 +279,7 @@ def _named(matches: tuple[Match, ...], table: Table | None) -> tuple[Match, ...]
     """The matches with columns under the names that the database uses."""
     if table is None:
         return matches
-    found = []
+    found: list[Match] = []
     for match in matches:
         if match.column == "pk" and len(table.primary) > 1:
             found.extend(Match(name, None, match.scope, match.op, match.order) for name in table.primary)

@@ -101,8 +101,8 @@ def _report(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Mod
         model.place(work.site),
         Severity.HIGH if entry.kind in _TAKES_FOR_GRANTED else Severity.MEDIUM,
         title=say.fit(
-            f"{say.entry(entry)} tells success before `{say.last(work.name)}()` {does}",
-            f"success is told before `{say.last(work.name)}()` {does}",
+            f"{say.entry(entry)} tells success before `{say.last(work.name)}()` {say.does(worst.effect.effect)}",
+            f"success is told before `{say.last(work.name)}()` {say.does(worst.effect.effect)}",
         ),
         issue=(
             f"`{say.call(work.site, model)}` leaves `{work.name}()` to run by itself; it {does} with `{say.call(worst.effect.site, model)}`. "

@@ -74,6 +74,7 @@ from roadworthy.rules.api import (
     advise,
     finding,
     impact_weight,
+    is_self_retry,
     say,
     unwind,
 )
@@ -85,7 +86,8 @@ _LEAVES = (
 )  # fmt: skip
 _READS_ROWS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
 _READS = frozenset({Effect.SQL_READ, Effect.SQL})
-_MANY = 3  # transactions that meet at one call are one cause: the call
+_MANY = 3  # more transactions than this that meet at one call are one cause: the call
+_MANY_OF_A_HABIT = 8  # as many where the project defers this very call elsewhere, caller by caller
 _LATER = frozenset({"countdown", "eta", "delay", "defer_by", "schedule_at", "execute_at"})
 
 
@@ -116,17 +118,31 @@ class Meeting:
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Find where transactions and calls that leave the process meet."""
+    """Find where transactions and calls that leave the process meet; what one transaction of a function sends is one finding."""
     transactions = Transactions(model)
     by_leaf: dict[CallSite, list[Meeting]] = {}
     for function in model.functions:
         for meeting in meetings(function, transactions, model):
             by_leaf.setdefault(meeting.worst.effect.site, []).append(meeting)
-    for found in by_leaf.values():
-        if len(found) > _MANY:
-            yield _report(found[0], found[1:], model)
-        else:
-            yield from (_report(meeting, [], model) for meeting in found)
+    habit = deferred_elsewhere(model)
+    alone: dict[tuple[Function, int], list[Meeting]] = {}
+    for leaf, found in by_leaf.items():
+        if len(found) > (_MANY_OF_A_HABIT if leaf in habit else _MANY):
+            yield _report(found[0], found[1:], model, at_leaf=True)
+            continue
+        for meeting in found:
+            alone.setdefault((meeting.site.function, meeting.open.line), []).append(meeting)
+    for found in alone.values():
+        found.sort(key=lambda meeting: (severity_of(meeting, model).rank, meeting.site.fact.order))
+        yield _report(found[0], found[1:], model, at_leaf=False)
+
+
+def deferred_elsewhere(model: Model) -> frozenset[CallSite]:
+    """Calls that on-commit hooks of the project lead to."""
+    edges = [
+        edge for function in model.functions for edge in model.edges_from(function) if edge.kind == "hook:on-commit"
+    ]
+    return frozenset(effect.site for edge in edges for effect in model.effects_under(edge.callee, *_LEAVES))
 
 
 def meetings(function: Function, transactions: Transactions, model: Model) -> Iterator[Meeting]:
@@ -137,7 +153,7 @@ def meetings(function: Function, transactions: Transactions, model: Model) -> It
         if not model.reach.site_reaches(site, _LEAVES):
             continue
         found = transactions.around(site)
-        if found is not None and transactions.writes(found, site):
+        if found is not None and transactions.writes(found, site) and not transactions.is_relay(found, site):
             sent = tuple(sent_inside(site, transactions, model))
             if sent:
                 yield Meeting(site, found, sent)
@@ -145,6 +161,8 @@ def meetings(function: Function, transactions: Transactions, model: Model) -> It
 
 def sent_inside(site: CallSite, transactions: Transactions, model: Model) -> Iterator[Sent]:
     """What leaves through this call; a transaction further in tells its own story, and a hook further in defers."""
+    if is_self_retry(model, site) or site.fact.use == "raised":
+        return  # it raises, and the transaction rolls back first
     for effect in model.effects_at(site):
         if effect.effect in _LEAVES and transactions.sends_at_once(effect):
             yield Sent(effect, ())
@@ -157,7 +175,12 @@ def sent_inside(site: CallSite, transactions: Transactions, model: Model) -> Ite
             if path is None or not transactions.sends_at_once(effect):
                 continue
             inner = [*(inner.site for inner in path), effect.site]
-            if not any(transactions.is_deferred(call) or transactions.around(call) for call in inner):
+            if any(
+                transactions.is_deferred(call) or transactions.around(call) or is_self_retry(model, call)
+                for call in inner
+            ):
+                continue
+            if not any(transactions.knows_of_commits(call.function, effect) for call in inner):
                 yield Sent(effect, (edge, *path))
 
 
@@ -171,33 +194,34 @@ def severity_of(meeting: Meeting, model: Model) -> Severity:
     receivers = [edge.callee for edge in model.edges_at(effect.site) if edge.kind in {"job", "durable"}]
     reads = not receivers or any(model.reach.has(receiver, _READS) for receiver in receivers)
     later = any(key in _LATER for key, _ in effect.site.fact.kwargs)
-    return Severity.HIGH if reads and not later and meeting.open.kind != "signal" else Severity.MEDIUM
+    if meeting.open.kind == "signal" and meeting.open.guard is None:
+        return Severity.LOW
+    certain = meeting.open.kind != "signal" or (
+        meeting.open.guard is not None and meeting.open.guard.form == "framework"
+    )
+    return Severity.HIGH if reads and not later and certain else Severity.MEDIUM
 
 
-def _report(meeting: Meeting, others: list[Meeting], model: Model) -> Finding:
+def _report(meeting: Meeting, others: list[Meeting], model: Model, *, at_leaf: bool) -> Finding:
     worst, found = meeting.worst, meeting.open
     effect = worst.effect
-    site = effect.site if others else meeting.site
+    site = effect.site if at_leaf else meeting.site
     exposure = model.exposure(meeting.site.function)
     call = say.call(site, model)
     does = effect.effect.word.meaning
+    when = f"inside {len(others) + 1} open transactions" if at_leaf else _when(found)
+    also = [model.place(other.site, f"inside {_name(other.open)}" if at_leaf else "so does this") for other in others]
     return finding(
         RULE,
         model.place(site),
         severity_of(meeting, model),
-        title=say.fit(
-            f"`{call}` {does} {_when(found, len(others))}",
-            f"`{say.last(call)}` {does} {_when(found, len(others))}",
-            f"`{say.last(call)}` {does} too early",
-        ),
-        issue=_issue(meeting, others, model),
+        title=say.fit(*(f"`{text}` {say.does(effect.effect)} {when}" for text in _shorter(call))),
+        issue=_issue(meeting, others if at_leaf else [], model),
         impact=_impact(meeting, model),
-        fix=advise.on_commit(model, site, f"{call[:-2]}(…)"),
+        fix=advise.on_commit(model, site, f"{call[:-2]}(…)", _families(found, model)),
         related=[
-            *(
-                model.place(other.site, f"inside {_name(other.open)}")
-                for other in ([meeting, *others] if others else [])[:60]
-            ),
+            *([model.place(meeting.site, f"inside {_name(found)}")] if at_leaf else []),
+            *also[:60],
             Location(
                 found.path, found.line, found.line, note="the transaction" if found.ends is None else "the commit"
             ),
@@ -210,6 +234,23 @@ def _report(meeting: Meeting, others: list[Meeting], model: Model) -> Finding:
         subject=effect.name,
         weight=impact_weight(exposure, [sent.effect for sent in meeting.sent]),
     )
+
+
+def _families(found: OpenTransaction, model: Model) -> tuple[str, ...]:
+    """Library names by which the advice knows how this transaction is left behind."""
+    if found.guard is not None and found.guard.form != "framework":
+        return (found.guard.name,)
+    return (
+        tuple(effect.name for effect in model.effects_through(found.ends, Effect.COMMIT)[:1])
+        if found.ends is not None
+        else ()
+    )
+
+
+def _shorter(call: str) -> list[str]:
+    """The call as written, then its last two parts, then its last."""
+    parts = call.split(".")
+    return [call, ".".join(parts[-2:]), parts[-1]]
 
 
 def _name(found: OpenTransaction) -> str:
@@ -225,10 +266,15 @@ def _name(found: OpenTransaction) -> str:
     return f"the open transaction of `{found.name}`"
 
 
-def _when(found: OpenTransaction, others: int) -> str:
-    if others:
-        return f"inside {others + 1} open transactions"
-    return f"before `{found.name}`" if found.kind == "session" else f"inside {_name(found)}"
+def _when(found: OpenTransaction) -> str:
+    match found.kind:
+        case "session":
+            return f"before `{found.name}`"
+        case "signal" if found.guard is None:
+            return f"inside the write that sends `{found.name}`"
+        case "request" if found.guard is None:
+            return f"before `{found.name}()` commits"
+    return f"inside the transaction of `{found.name}`"
 
 
 def _issue(meeting: Meeting, others: list[Meeting], model: Model) -> str:

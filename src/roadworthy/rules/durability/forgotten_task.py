@@ -150,8 +150,8 @@ def _report(work: Spawned, lost: list[Loss], others: list[CallSite], model: Mode
         model.place(work.site),
         severity_of(work, lost, model),
         title=say.fit(
-            f"`{name}()` runs in a task that nobody waits for, and it {does}",
-            f"`{say.last(name)}()` runs in a task that nobody waits for",
+            f"`{name}()` {say.does(worst.effect.effect)} in a task that nobody waits for",
+            f"`{say.last(name)}()` {say.does(worst.effect.effect)} in a task that nobody waits for",
         ),
         issue=_issue(work, lost, model),
         impact=_impact(work, worst, model),

@@ -173,7 +173,8 @@ def _report(found: list[tuple[Spawned, list[Loss]]], model: Model) -> Finding:
         model.place(work.site),
         severity_of(work, lost, told, model),
         title=say.fit(
-            f"`{work.name}()` {does} {where}, with no retry", f"`{say.last(work.name)}()` runs {where}, with no retry"
+            f"`{work.name}()` {say.does(worst.effect.effect)} {where}, with no retry",
+            f"`{say.last(work.name)}()` {say.does(worst.effect.effect)} {where}, with no retry",
         ),
         issue=_issue(work, lost, told, model),
         impact=(
