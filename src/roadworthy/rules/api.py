@@ -30,7 +30,7 @@ from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.background import Spawned, lives_on, spawned_work, unresolved_tasks
 from roadworthy.project.batches import Fragile, fragile_loops
-from roadworthy.project.blocking import Blocked, blocked_coroutines
+from roadworthy.project.blocking import Blocked, blocked_coroutines, is_name_lookup, never_waits
 from roadworthy.project.boundaries import (
     RetryOver,
     comes_again,
@@ -240,6 +240,7 @@ __all__ = [
     "is_index_write",
     "is_keyed",
     "is_lookup",
+    "is_name_lookup",
     "is_replayed",
     "key_uses",
     "key_value",
@@ -250,6 +251,7 @@ __all__ = [
     "meant",
     "must_complete",
     "names_a_creation",
+    "never_waits",
     "not_repeatable",
     "only_told",
     "own_ids",

@@ -199,5 +199,5 @@ def _fix(loop: Fragile, what: str, model: Model) -> str:
     head = (
         f"for {loop.item} in {loop.items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {loop.items}"
     )
-    body = f'    try:\n        …  # {what.strip("`")}\n    except Exception:\n        {log}.exception("{loop.item} %s failed", {loop.item})'
+    body = f'    try:\n        …  # {what.strip("`")}\n    except Exception:\n        {log}.exception("{first} %s failed", {first})'
     return f"Catch inside the loop, say which `{loop.item}` it was, and go on.\n```python\n{head}\n{body}\n```"
