@@ -31,6 +31,7 @@ _PER_ITEM = frozenset({
 """What may fail for one item and work for the next: the other side differs, or the data does."""
 
 _NEAR = 3
+_GROWS = frozenset({"append", "extend", "add", "update"})
 _TAKES = frozenset({Effect.WAIT, Effect.CONSUME})
 _PARTS = re.compile(
     r"(page|pages|chunk|chunks|batch|batches|part|parts|piece|block|blocks|slice|step|steps|stage|attempt|attempts|try|offset|cursor|window"
@@ -83,7 +84,8 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     failures = tuple(_failures(model, function, index, derived))
     if handler is None and (not failures or _collects(function, index, derived)):
         return None
-    return Fragile("items", function, index, names[0], flow.text_of(region.test, scope), failures, handler)
+    item = flow.text_of(region.target, scope).strip("()")
+    return Fragile("items", function, index, item, flow.text_of(region.test, scope), failures, handler)
 
 
 def _is_one_unit(model: Model, function: Function, index: int) -> bool:
@@ -140,37 +142,20 @@ def _changes_each(model: Model, function: Function, index: int, names: set[str])
 
 
 def _collects(function: Function, index: int, names: set[str]) -> bool:
-    """The results of all items make one result: `found.append(fetch(item))`, and `found` is returned."""
+    """The results of all items make one result: `found.append(fetch(item))`, and `found` is read after the loop."""
     scope = function.scope
-    returned = {
-        part.id
-        for leave in scope.leaves
-        if leave.kind == "return" and leave.value is not None
-        for part in _parts(leave.value, scope)
-        if isinstance(part, f.Name)
-    }
+    end = scope.regions[index].end
+    targets: list[f.Expr] = []
     for call in flow.calls_in(scope, index):
         func = call.func
-        grows = isinstance(func, f.Attr) and func.name in {"append", "extend", "add", "update"}
-        owner = func.value if isinstance(func, f.Attr) and grows else None
-        if isinstance(owner, f.Name) and owner.id in returned and _about_item(function, call, names):
-            return True
-    return any(
-        isinstance(assign.target, f.Sub)
-        and isinstance(assign.target.value, f.Name)
-        and assign.target.value.id in returned
+        if isinstance(func, f.Attr) and func.name in _GROWS and _about_item(function, call, names):
+            targets.append(func.value)
+    targets.extend(
+        assign.target.value
         for assign in flow.assigns_in(scope, index)
+        if isinstance(assign.target, f.Sub) and any(mentions(assign.value, name, scope) for name in names)
     )
-
-
-def _parts(expr: f.Expr, scope: f.Scope) -> Iterator[f.Expr]:
-    """The expression, its parts, and the arguments of its calls."""
-    for part in flow.walk(expr):
-        yield part
-        if isinstance(part, f.CallRef):
-            call = scope.calls[part.index]
-            for inner in (call.func, *call.args, *(value for _, value in call.kwargs)):
-                yield from _parts(inner, scope)
+    return any(isinstance(t, f.Name) and t.id not in names and scope.last_read.get(t.id, -1) >= end for t in targets)
 
 
 def _raises_again(model: Model, function: Function, index: int, names: set[str]) -> Handler | None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.project import flow
+from roadworthy.project.phrases import words_of
+from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _NEVER = frozenset({
-    Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR, Effect.RANDOM_VALUE, Effect.CLOCK_VALUE, Effect.HASH_VALUE, Effect.PROCESS_HASH,
+    Effect.ROLLBACK, Effect.FILE_SYNC, Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR, Effect.RANDOM_VALUE, Effect.CLOCK_VALUE, Effect.HASH_VALUE, Effect.PROCESS_HASH,
     Effect.CLOSE, Effect.LOCK, Effect.FILE_FLUSH, Effect.FILE_REPLACE,
 })  # fmt: skip
 _SYNC_EDGES = frozenset({"call", "construct", "context"})
@@ -34,16 +38,56 @@ class Blocked:
 
 def blocks(effect: EffectAt) -> bool:
     """Does the call of this effect hold the thread until the outside has answered, or for long?"""
-    if effect.effect in _NEVER or effect.row.lazy or effect.row.awaitable or effect.site.fact.awaited:
+    if effect.effect in _NEVER or effect.row.lazy or effect.row.awaitable or is_awaited(effect.site):
+        return False
+    if effect.effect is Effect.SLEEP and _is_zero(effect.site):
         return False
     if effect.row.blocking is not None:
         return effect.row.blocking
     return effect.effect.word.external or effect.effect in {Effect.SLEEP, Effect.BLOCK, Effect.COMPUTE}
 
 
+def is_awaited(site: CallSite) -> bool:
+    """Is the result awaited, at once or below (`request = client.async_get(…)`, `await request`), or does the name say that it must be?"""
+    if site.fact.awaited or "async" in words_of(_last(site.fact.func)):
+        return True
+    scope = site.function.scope
+    names = {
+        name
+        for assign in scope.assigns
+        if isinstance(assign.value, f.CallRef) and assign.value.index == site.index
+        for name in bound_names(assign.target)
+    }
+    return bool(names) and any(
+        isinstance(part, f.Await) and isinstance(part.value, f.Name) and part.value.id in names
+        for expr in _expressions(scope)
+        for part in flow.walk(expr)
+    )
+
+
+def _expressions(scope: f.Scope) -> Iterator[f.Expr | None]:
+    yield from (test.value for test in scope.tests)
+    yield from (assign.value for assign in scope.assigns)
+    yield from (leave.value for leave in scope.leaves)
+    for call in scope.calls:
+        yield call.func
+        yield from call.args
+
+
+def _is_zero(site: CallSite) -> bool:
+    first = site.fact.args[0] if site.fact.args else None
+    return isinstance(first, f.Const) and first.value == 0
+
+
+def _last(expr: f.Expr) -> str:
+    if isinstance(expr, f.Name):
+        return expr.id
+    return expr.name if isinstance(expr, f.Attr) else ""
+
+
 def blocked_coroutines(model: Model) -> Iterator[Blocked]:
     """For every coroutine the calls in it that block, with the worst effect of each."""
-    bits = model.reach.closure(lambda edge: edge.kind in _SYNC_EDGES and not edge.callee.is_async, blocks)
+    bits = model.reach.closure(lambda edge: _goes_down(model, edge), lambda effect: _blocks_here(model, effect))
     for function in model.functions:
         if not function.is_async or function.kind not in {"function", "lambda"}:
             continue
@@ -55,19 +99,40 @@ def blocked_coroutines(model: Model) -> Iterator[Blocked]:
 
 def _at(model: Model, site: CallSite, bits: dict[Function, int]) -> Blocked | None:
     for effect in model.effects_at(site):
-        if blocks(effect):
+        if _blocks_here(model, effect):
             return Blocked(site.function, site, effect, ())
     for edge in model.edges_at(site):
-        if edge.kind not in _SYNC_EDGES or edge.callee.is_async or site.fact.awaited:
+        if not _goes_down(model, edge) or site.fact.awaited:
             continue
         under = list(model.reach.effects(bits.get(edge.callee, 0)))
         if under:
             worst = min(under, key=lambda effect: (_rank(effect), effect.site.path, effect.site.line))
-            rest = model.reach.path_between(
-                edge.callee, worst.function, lambda e: e.kind in _SYNC_EDGES and not e.callee.is_async
-            )
+            rest = model.reach.path_between(edge.callee, worst.function, lambda e: _goes_down(model, e))
             return Blocked(site.function, site, worst, (edge, *(rest or ())))
     return None
+
+
+def _blocks_here(model: Model, effect: EffectAt) -> bool:
+    """As `blocks`; running another event loop (`asyncio.run`) is an error of another kind."""
+    return blocks(effect) and not (effect.effect is Effect.WAIT and model.knowledge.spawners(effect.name))
+
+
+def is_name_lookup(effect: EffectAt) -> bool:
+    """Asks the resolver for an address: quick on most days."""
+    return effect.row.raises == ("socket.gaierror",)
+
+
+def never_waits(function: Function) -> bool:
+    """A coroutine without any await: as an ordinary function it would do the same."""
+    scope = function.scope
+    if any(region.is_async for region in scope.regions) or any(call.awaited for call in scope.calls):
+        return False
+    return not any(isinstance(part, f.Await) for expr in _expressions(scope) for part in flow.walk(expr))
+
+
+def _goes_down(model: Model, edge: Edge) -> bool:
+    """An ordinary call of an ordinary function, whose callee does not depend on who called."""
+    return edge.kind in _SYNC_EDGES and not edge.callee.is_async and not model.graph.is_ambiguous(edge)
 
 
 def _rank(effect: EffectAt) -> int:

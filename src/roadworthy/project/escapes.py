@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.knowledge.vocabulary import GuardKind
 from roadworthy.project import flow
+from roadworthy.project.calls import DETACHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +86,10 @@ class Escapes:
         return not self.stopped(guards)
 
     def _is_followed(self, edge: Edge) -> bool:
-        return edge.runs_here and edge.kind != "callback" and not self._model.graph.is_ambiguous(edge)
+        if not edge.runs_here or edge.kind == "callback" or self._model.graph.is_ambiguous(edge):
+            return False
+        others = self._model.edges_from(edge.caller)
+        return not any(other.callee is edge.callee and other.kind in DETACHED and not other.waited for other in others)
 
     def _shielded(self, callee: Function) -> bool:
         return self.stopped(self._model.guards.on_function(callee))

@@ -38,7 +38,7 @@ from roadworthy.project.background import (
     unresolved_tasks,
 )
 from roadworthy.project.batches import Fragile, fragile_loops
-from roadworthy.project.blocking import Blocked, blocked_coroutines
+from roadworthy.project.blocking import Blocked, blocked_coroutines, is_name_lookup, never_waits
 from roadworthy.project.boundaries import (
     RetryOver,
     comes_again,
@@ -327,6 +327,8 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
+    "is_lookup",
+    "is_name_lookup",
     "is_natural_key",
     "is_remote",
     "is_replayed",
@@ -345,6 +347,7 @@ __all__ = [
     "must_complete",
     "names_a_creation",
     "nested_retries",
+    "never_waits",
     "not_repeatable",
     "only_told",
     "outside_ids",

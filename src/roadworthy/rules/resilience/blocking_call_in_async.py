@@ -6,10 +6,12 @@ of the process gets its turn: a slow dependency of one endpoint stops them all, 
 
 ## What is reported
 In a coroutine: `time.sleep`, a synchronous HTTP, SQL, cache or SDK client (also held in an attribute), a subprocess that is waited for,
-long computation (images, PDF, archives, password hashes), directly or through ordinary functions of the project.
+long computation (images, PDF, archives, password hashes), directly or through ordinary functions of the project. One finding for each
+blocking helper; one for all coroutines that use a synchronous database or cache client, where they are many.
 
 ## What is not reported
-Calls handed to a thread or an executor. Coroutines that only run at start-up or from a command line. Small files. Lazy queries.
+Calls handed to a thread or an executor. Coroutines that only run at start-up, from a command line, or on a loop of their own. What is
+awaited in the end. Small files. Lazy queries.
 
 ## Bad
 ```python
@@ -52,73 +54,150 @@ from roadworthy.rules.api import (
     blocked_coroutines,
     finding,
     impact_weight,
+    is_name_lookup,
+    never_waits,
     say,
 )
 
 RULE = Rule(id="blocking-call-in-async", anti_pattern="blocking-in-async", doc=__doc__)
 
 _SMALL = frozenset({Effect.FILE_READ, Effect.FILE_WRITE, Effect.BLOCK})
+_NEAR_BY = frozenset(
+    {
+        Effect.CACHE_READ,
+        Effect.CACHE_WRITE,
+        Effect.ENQUEUE,
+        Effect.PUBLISH,
+        Effect.CONSUME,
+        Effect.ACK,
+        Effect.COMPUTE,
+        Effect.WAIT,
+    }
+)
+_STORE_ROLES = frozenset({"orm", "sql-driver", "store", "cache", "broker", "job-queue"})
+_MANY_FILES = 3
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """One finding for each thing that blocks: a helper of the project, or a library within one coroutine."""
-    groups: dict[tuple[Function, str], list[Blocked]] = {}
+    """One finding for each thing that blocks: a helper of the project, a library within one coroutine, or the store of many."""
+    helpers: dict[tuple[Function, str], list[Blocked]] = {}
+    stores: dict[str, list[Blocked]] = {}
     for blocked in blocked_coroutines(model):
-        if not runs_alone(blocked.function, model):
-            groups.setdefault(_cause(blocked, model), []).append(blocked)
-    for found in groups.values():
+        if runs_alone(blocked.function, model):
+            continue
+        store = _store(blocked, model)
+        if store and blocked.effect.effect not in _SMALL:
+            stores.setdefault(store, []).append(blocked)
+        else:
+            helpers.setdefault(_cause(blocked, model), []).append(blocked)
+    for found in helpers.values():
         yield _report(found, model)
+    for found in stores.values():
+        for group in _by_size(found):
+            yield _report(group, model)
 
 
 def runs_alone(function: Function, model: Model) -> bool:
-    """At start-up, or in a script: nobody else waits for the loop."""
+    """At start-up, in a script, or on a loop that an ordinary function runs for it: nobody else waits for the loop."""
     exposure = model.exposure(function)
-    return exposure.only_commands or model.is_script(function.path)
+    if exposure.only_commands or model.is_script(function.path):
+        return True
+    return bool(exposure.entries) and not any(reached.entry.on_loop for reached in exposure.entries)
+
+
+def _store(blocked: Blocked, model: Model) -> str:
+    """The database, cache or broker client that blocks: one decision of the code base, however many coroutines use it."""
+    library = model.knowledge.library_of(blocked.effect.name)
+    roles = set(library.role) & _STORE_ROLES if library is not None else set()
+    if not roles or blocked.effect.effect in {Effect.HTTP_REQUEST, Effect.LLM, Effect.SLEEP, Effect.COMPUTE}:
+        return ""
+    return "sql" if roles & {"orm", "sql-driver"} else library.library if library is not None else ""
 
 
 def _cause(blocked: Blocked, model: Model) -> tuple[Function, str]:
+    if blocked.effect.effect is Effect.COMPUTE:
+        return blocked.function.module.body, "compute"
     if blocked.path:
-        return blocked.path[0].callee, "through"
+        return blocked.effect.function, "through"
     library = model.knowledge.library_of(blocked.effect.name)
     return blocked.function, library.library if library else blocked.effect.name
 
 
+def _by_size(found: list[Blocked]) -> list[list[Blocked]]:
+    """All in one where many files share the cause, else one for each file."""
+    files: dict[str, list[Blocked]] = {}
+    for blocked in found:
+        files.setdefault(blocked.site.path, []).append(blocked)
+    return [found] if len(files) > _MANY_FILES else list(files.values())
+
+
 def _report(found: list[Blocked], model: Model) -> Finding:
-    found.sort(key=lambda b: (_severity(b, model).rank, b.site.path, b.site.line))
+    found.sort(key=lambda b: (_severity(b, model).rank, b.effect.confidence.rank, b.site.path, b.site.line))
     first = found[0]
     effect = first.effect
     exposure = model.exposure(first.function)
-    call, inner = say.call(first.site, model), say.call(effect.site, model)
-    where = (
-        f", which runs `{inner}` in `{effect.function.qualname}()` (`{effect.site.path}:{effect.site.line}`)"
-        if first.path
-        else ""
-    )
     others = [model.place(b.site, "blocks here too") for b in found[1:]]
     return finding(
         RULE,
         model.place(first.site),
         _severity(first, model),
-        title=f"`{first.function.qualname}` blocks the event loop in `{inner}`",
-        issue=f"The coroutine `{first.function.qualname}` calls `{call}` on the event loop{where}: it {effect.effect.word.meaning} "
-        "and holds the thread until it is done.",
-        impact=f"While it waits, {say.entry(exposure.worst, first.function)} stops every other request, timer and heartbeat of the process.",
-        fix=advise.off_loop(model, first.site),
+        title=_title(found, model),
+        issue=_issue(found, model),
+        impact=f"While it waits, every other request, timer and heartbeat of the process that serves {say.entry(exposure.worst)} stands still.",
+        fix=_fix(first, model),
         related=[*([model.place(effect.site, "blocks")] if first.path else []), *others],
         steps=(*model.steps(exposure.worst, first.function, first.site), *model.chain(first.path[1:])),
-        confidence=model.confidence_of(effect),
-        subject=f"{call} {effect.name}",
+        confidence=model.confidence_of(effect, exposure),
+        subject=f"{say.call(first.site, model)} {effect.name}",
         audience=Audience.PEDANTIC if effect.effect in _SMALL else Audience.REGULAR,
-        weight=impact_weight(exposure, [effect]),
+        weight=impact_weight(exposure, [effect]) + len(found),
     )
+
+
+def _title(found: list[Blocked], model: Model) -> str:
+    coroutines = {b.function for b in found}
+    files = {b.site.path for b in found}
+    inner = say.call(found[0].effect.site, model)
+    if len(files) > _MANY_FILES:
+        return f"{len(coroutines)} coroutines in {len(files)} files block the event loop, as `{found[0].function.name}` in `{inner}`"
+    more = f" and {len(coroutines) - 1} more block" if len(coroutines) > 1 else " blocks"
+    return f"`{found[0].function.qualname}`{more} the event loop in `{inner}`"
+
+
+def _issue(found: list[Blocked], model: Model) -> str:
+    first = found[0]
+    effect = first.effect
+    call, inner = say.call(first.site, model), say.call(effect.site, model)
+    place = f"{effect.site.path}:{effect.site.line}"
+    what = (
+        f"`{call}`"
+        if not first.path
+        else f"`{call}`, which reaches `{inner}` in `{effect.function.qualname}()` ({place}),"
+    )
+    many = f" The same kind of call blocks at {len(found) - 1} further places." if len(found) > 1 else ""
+    return (
+        f"The coroutine `{first.function.qualname}` calls {what} on the event loop; it {effect.effect.word.meaning} and holds the thread "
+        f"until it is done.{many}"
+    )
+
+
+def _fix(first: Blocked, model: Model) -> str:
+    entries = model.entries.at(first.function)
+    if never_waits(first.function) and any(entry.kind is EntryKind.HTTP_HANDLER and entry.on_loop for entry in entries):
+        name = first.function.name
+        return (
+            f"`{name}` awaits nothing: declare it as an ordinary function, and the framework runs it in a thread of its pool.\n"
+            f"```python\ndef {name}(…):\n    …\n```"
+        )
+    return advise.off_loop(model, first.site)
 
 
 def _severity(blocked: Blocked, model: Model) -> Severity:
-    if blocked.effect.effect in _SMALL:
+    effect = blocked.effect.effect
+    if effect in _SMALL:
         return Severity.LOW
     exposure = model.exposure(blocked.function)
-    serving = exposure.serves and any(
-        r.entry.on_loop or r.entry.kind is EntryKind.WORKER_LOOP for r in exposure.entries
-    )
-    return Severity.HIGH if serving else Severity.MEDIUM
+    serving = exposure.serves and any(reached.entry.on_loop for reached in exposure.entries)
+    brief = effect in _NEAR_BY or is_name_lookup(blocked.effect)
+    return Severity.HIGH if serving and not brief else Severity.MEDIUM

@@ -190,16 +190,14 @@ def _impact(loop: Fragile, what: str, entry: Entry) -> str:
     who = say.entry(entry)
     if loop.kind == "worker":
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
-    return (
-        f"When {what} fails for one `{loop.item}`, {who} stops there: all that come after it get nothing, and the next run "
-        "stops at the same one again."
-    )
+    again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
+    return f"When {what} fails for one `{loop.item}`, {who} stops there: all that come after it get nothing{again}."
 
 
 def _fix(loop: Fragile, what: str, model: Model) -> str:
-    log = logger_near(model, loop.function)
+    log, first = logger_near(model, loop.function), loop.item.partition(",")[0]
     head = (
         f"for {loop.item} in {loop.items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {loop.items}"
     )
-    body = f'    try:\n        …  # {what.strip("`")}\n    except Exception:\n        {log}.exception("{loop.item} %s failed", {loop.item})'
+    body = f'    try:\n        …  # {what.strip("`")}\n    except Exception:\n        {log}.exception("{first} %s failed", {first})'
     return f"Catch inside the loop, say which `{loop.item}` it was, and go on.\n```python\n{head}\n{body}\n```"
