@@ -13,7 +13,15 @@ RULE_LINES = 260
 FILE_LINES = 400
 FUNCTION_LINES = 70
 
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS: dict[str, str] = {
+    "src/roadworthy/rules/api.py": "a list of names: all that a rule may import, in one place",
+    "src/roadworthy/facts/schema.py": "all facts side by side; 14 lines over",
+    "src/roadworthy/project/model.py": "one question of a rule to one method; 10 lines over",
+    "src/roadworthy/project/clients.py": "timeouts and retries of clients share the reading of constructions; to be divided there",
+    "src/roadworthy/project/guards.py": "the reading of decorators, blocks and wrappers; to be divided by form",
+    "src/roadworthy/project/symbols.py": "modules, classes and functions refer to one another",
+    "tests/facts/test_extract.py": "one construct of Python after the other",
+}
 """`path` or `path::qualified.name` -> why it may be bigger. An exception that is no longer needed is an error."""
 
 

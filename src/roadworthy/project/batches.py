@@ -1,160 +1,241 @@
-"""Loops over independent items, and what happens to the rest of the items when one of them fails."""
+"""Loops over independent items that the failure of one item ends."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.handling import mentions
+from roadworthy.project.phrases import words_of
+from roadworthy.project.purpose import acts, drives_program
+from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.effects import EffectAt
-    from roadworthy.project.exceptions import Handler
+    from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
-_REMOTE = (
-    Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.PUBLISH, Effect.CHARGE, Effect.LLM, Effect.OBJECT_WRITE,
-    Effect.OBJECT_READ, Effect.OBJECT_DELETE, Effect.START_DURABLE, Effect.SPAWN_PROCESS, Effect.VECTOR_UPSERT, Effect.VECTOR_INSERT,
-)  # fmt: skip
-_DEPENDENT = re.compile(
-    r"page|chunk|attempt|retr|line|part|step|stage|phase|byte|row_|column|token|header|depth|level|char|range|delay",
-    re.IGNORECASE,
+Kind = Literal["items", "worker"]
+"""items: a `for` over a collection. worker: an endless loop that takes one item after the other from a queue."""
+
+_PER_ITEM = frozenset({
+    Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE, Effect.LLM, Effect.OBJECT_READ,
+})  # fmt: skip
+"""What may fail for one item and work for the next: the other side differs, or the data does."""
+
+_NEAR = 3
+_TAKES = frozenset({Effect.WAIT, Effect.CONSUME})
+_PARTS = re.compile(
+    r"(page|pages|chunk|chunks|batch|batches|part|parts|piece|block|blocks|slice|step|steps|stage|attempt|attempts|try|offset|cursor|window"
+    r"|shard|range|i|j|n|idx|index|_|line|lines|token|tokens|frame|frames|byte|bytes|column|columns|field|fields|param|params|header|arg|args"
+    r"|key|keys|word|words|char|option|options|migration|statement|command|commands|retry|round|iteration|phase|layer|condition|section"
+    r"|plugin|plugins|handler|handlers|hook|hooks|middleware|filter|filters|processor|rule|provider|backend|candidate|strategy)"
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """A loop over items, the call for one item that may fail, and the handler on its way, if any, that lets the failure through."""
+@dataclass(frozen=True, slots=True)
+class Fragile:
+    """One loop that one bad item ends."""
 
+    kind: Kind
     function: Function
     region: int
-    item: str
-    items: str
-    site: CallSite  # the call in the loop
-    effect: EffectAt  # what fails
-    handler: Handler | None  # logs or translates, and raises again
+    item: str  # the loop variable
+    items: str  # what is looped over, or the call that takes the next item, as written
+    failures: tuple[tuple[CallSite, EffectAt], ...]  # what may fail for one item and come out of the loop
+    handler: Handler | None = None  # a handler in the loop that logs the item and raises all the same
 
 
-def fragile_batches(model: Model) -> Iterator[Batch]:
-    """Loops of which the first failing item ends the whole, at most one value for each function, the outermost first.
-
-    A function that returns or yields what it collects makes one result of all items; there the first failure is the caller's business.
-    """
+def fragile_loops(model: Model) -> Iterator[Fragile]:
+    """Every loop over items of reviewed code out of which the failure of one item comes."""
     for function in model.functions:
-        if function.kind != "function" or function.scope.is_generator:
-            continue
-        collects = any(leave.kind == "return" and _is_value(leave.value) for leave in function.scope.leaves)
         for index, region in enumerate(function.scope.regions):
-            if region.kind == "for" and model.guards.loop(function, index).kind == "items":
-                batch = _fragile(model, function, index)
-                if batch is not None and (not collects or batch.handler is not None):
-                    yield batch
-                    break
+            found = None
+            if region.kind == "for" and region.target is not None:
+                if model.guards.loop(function, index).kind == "items":
+                    found = _of_items(model, function, index)
+            elif region.kind == "while" and model.guards.loop(function, index).kind == "worker":
+                found = _of_worker(model, function, index)
+            if found is not None:
+                yield found
 
 
-def _is_value(expr: f.Expr | None) -> bool:
-    return expr is not None and not (isinstance(expr, f.Const) and expr.kind in {"none", "bool", "int"})
+# --- for item in items -----------------------------------------------------------------------------------------------
 
 
-def _fragile(model: Model, function: Function, index: int) -> Batch | None:
-    region = function.scope.regions[index]
-    names = _target_names(region.target)
-    text = flow.text_of(region.test, function.scope)
-    if (
-        not names
-        or _DEPENDENT.search(" ".join(names))
-        or _DEPENDENT.search(text)
-        or _is_one_unit(model, function, index)
-    ):
+def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
+    scope = function.scope
+    region = scope.regions[index]
+    names = [name for name in bound_names(region.target) if name != "_"] if region.target is not None else []
+    if not names or any(_PARTS.fullmatch(word) for name in names for word in words_of(name)):
         return None
-    for call in flow.calls_in(function.scope, index):
-        site = function.site(call)
-        if not _is_for_item(call, names, function, index):
-            continue
-        remote = model.effects_through(site, *_REMOTE)
-        if not remote or not _raises_out(model, site, remote):
-            continue
-        caught, handler = _caught_in_loop(model, function, site, index)
-        if not caught:
-            return Batch(function, index, names[0], text, site, remote[0], handler)
-    return None
-
-
-def _target_names(target: f.Expr | None) -> list[str]:
-    parts = target.items if isinstance(target, f.Seq) else (target,) if target is not None else ()
-    return [part.id for part in parts if isinstance(part, f.Name) and part.id != "_"]
+    if _is_one_unit(model, function, index) or region.exits in {"return", "break"}:
+        return None
+    derived = _derived(function, index, set(names))
+    handler = _raises_again(model, function, index, derived)
+    failures = tuple(_failures(model, function, index, derived))
+    if handler is None and (not failures or _collects(function, index, derived)):
+        return None
+    return Fragile("items", function, index, names[0], flow.text_of(region.test, scope), failures, handler)
 
 
 def _is_one_unit(model: Model, function: Function, index: int) -> bool:
-    """A transaction around the loop: all items or none, on purpose."""
+    """A transaction around the loop: all or nothing on purpose."""
     parent = function.scope.regions[index].parent
-    around = (*model.guards.on_region(function, parent), *model.guards.on_function(function))
-    return any(guard.kind is GuardKind.TRANSACTION for guard in around)
+    guards = (*model.guards.on_region(function, parent), *model.guards.on_function(function))
+    return any(guard.kind is GuardKind.TRANSACTION for guard in guards)
 
 
-def _is_for_item(call: f.Call, names: list[str], function: Function, index: int) -> bool:
-    """Does the call speak of this item: is the loop variable, or a name made from it in the loop, its receiver or argument?"""
-    derived = set(names)
+def _derived(function: Function, index: int, names: set[str]) -> set[str]:
+    """The loop variable and what is computed from it in the loop."""
+    found = set(names)
     for assign in flow.assigns_in(function.scope, index):
-        if isinstance(assign.target, f.Name) and _reads(assign.value, derived, function.scope):
-            derived.add(assign.target.id)
-    exprs = [*call.args, *(v for _, v in call.kwargs)]
-    if isinstance(call.func, f.Attr):
-        exprs.append(call.func.value)
-    return any(_reads(expr, derived, function.scope) for expr in exprs)
+        if assign.value is not None and any(mentions(assign.value, name, function.scope) for name in found):
+            found.update(bound_names(assign.target))
+    return found
 
 
-def _reads(expr: f.Expr | None, names: set[str], scope: f.Scope, depth: int = 0) -> bool:
-    if expr is None or depth > 5:
+def _about_item(function: Function, call: f.Call, names: set[str]) -> bool:
+    exprs = (call.func, *call.args, *(value for _, value in call.kwargs))
+    return any(mentions(expr, name, function.scope) for expr in exprs for name in names)
+
+
+def _failures(model: Model, function: Function, index: int, names: set[str]) -> Iterator[tuple[CallSite, EffectAt]]:
+    """Effects on one item that may fail for it alone, in a loop that changes something for each item."""
+    found = [
+        (site, effect)
+        for site, effect in model.escapes.within(function, index)
+        if fails_alone(model, effect)
+        and _about_item(function, site.fact, names)
+        and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
+    ]
+    if any(acts(effect) for _, effect in found) or (found and _changes_each(model, function, index, names)):
+        yield from found
+
+
+def fails_alone(model: Model, effect: EffectAt) -> bool:
+    """May it fail for one item and work for the next? A cloud or an object store fails for all."""
+    if effect.effect not in _PER_ITEM or drives_program(model, effect):
         return False
-    for part in flow.walk(expr):
-        if isinstance(part, f.Name) and part.id in names:
+    if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
+        return True
+    library = model.knowledge.library_of(effect.name)
+    return library is None or not {"cloud", "object-store"} & set(library.role)
+
+
+def _changes_each(model: Model, function: Function, index: int, names: set[str]) -> bool:
+    """Is something stored or sent for each item in the loop?"""
+    for call in flow.calls_in(function.scope, index):
+        site = function.site(call)
+        if _about_item(function, call, names) and any(acts(effect) for effect in model.effects_through(site)):
             return True
+    return False
+
+
+def _collects(function: Function, index: int, names: set[str]) -> bool:
+    """The results of all items make one result: `found.append(fetch(item))`, and `found` is returned."""
+    scope = function.scope
+    returned = {
+        part.id
+        for leave in scope.leaves
+        if leave.kind == "return" and leave.value is not None
+        for part in _parts(leave.value, scope)
+        if isinstance(part, f.Name)
+    }
+    for call in flow.calls_in(scope, index):
+        func = call.func
+        grows = isinstance(func, f.Attr) and func.name in {"append", "extend", "add", "update"}
+        owner = func.value if isinstance(func, f.Attr) and grows else None
+        if isinstance(owner, f.Name) and owner.id in returned and _about_item(function, call, names):
+            return True
+    return any(
+        isinstance(assign.target, f.Sub)
+        and isinstance(assign.target.value, f.Name)
+        and assign.target.value.id in returned
+        for assign in flow.assigns_in(scope, index)
+    )
+
+
+def _parts(expr: f.Expr, scope: f.Scope) -> Iterator[f.Expr]:
+    """The expression, its parts, and the arguments of its calls."""
+    for part in flow.walk(expr):
+        yield part
         if isinstance(part, f.CallRef):
             call = scope.calls[part.index]
-            owner = [call.func.value] if isinstance(call.func, f.Attr) else []
-            if any(_reads(e, names, scope, depth + 1) for e in (*call.args, *(v for _, v in call.kwargs), *owner)):
+            for inner in (call.func, *call.args, *(value for _, value in call.kwargs)):
+                yield from _parts(inner, scope)
+
+
+def _raises_again(model: Model, function: Function, index: int, names: set[str]) -> Handler | None:
+    """A handler in the loop that names the item in the log and then raises the same error: it ends the loop for all others."""
+    scope = function.scope
+    for region, here in enumerate(scope.regions):
+        if here.kind != "except" or flow.loop_of(scope, here.parent) != index:
+            continue
+        handler = model.exceptions.handler(function, region)
+        if not (
+            handler.broad and handler.log_level in {"error", "exception", "warning", "warn"} and here.exits == "raise"
+        ):
+            continue
+        raised = [leave for leave in flow.leaves_in(scope, region) if leave.kind == "raise"]
+        same = all(leave.value is None or leave.value == here.target for leave in raised)
+        tried = flow.sibling_of_kind(scope, region, "try")
+        named = any(_about_item(function, call, names) for call in flow.calls_in(scope, region))
+        if same and named and tried is not None and _waits(model, function, tried):
+            return handler
+    return None
+
+
+def _waits(model: Model, function: Function, region: int) -> bool:
+    """Does the block call the outside, or wait for something that does?"""
+    for call in flow.calls_in(function.scope, region):
+        for effect in model.effects_through(function.site(call)):
+            if effect.effect.word.external or effect.effect is Effect.WAIT:
                 return True
     return False
 
 
-def _raises_out(model: Model, site: CallSite, remote: list[EffectAt]) -> bool:
-    """Does a failure of the effect come out of the call, or does somebody further in end it?"""
-    for effect in remote:
-        if effect.site is site:
-            return True
-        path = model.reach.path_down(site.function, effect)
-        inner = [edge.site for edge in path if edge.site is not site] + [effect.site]
-        if not any(_ends(model, s) for s in inner):
-            return True
-    return False
+# --- while True: item = queue.get() -----------------------------------------------------------------------------------
 
 
-def _ends(model: Model, site: CallSite) -> bool:
-    """A broad handler around the call that does not raise."""
-    return any(
-        handler.broad and not (handler.raises or handler.may_raise)
-        for handlers in model.handlers_around(site)
-        for handler in handlers
+def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
+    """An endless loop that takes an item and works on it: what comes out of the loop ends the worker."""
+    taken = _taken(model, function, index)
+    if taken is None:
+        return None
+    taking, names = taken
+    derived = _derived(function, index, names)
+    failures = tuple(
+        (site, effect)
+        for site, effect in model.escapes.within(function, index)
+        if effect.effect.word.external
+        and not effect.effect.word.telemetry
+        and effect.effect not in {Effect.CONSUME, Effect.ACK, Effect.CLOSE, Effect.CONNECT}
+        and site.fact.order > taking.fact.order
+        and _about_item(function, site.fact, derived)
+    )
+    if not failures:
+        return None
+    return Fragile(
+        "worker", function, index, min(names), f"{flow.text_of(taking.fact.func, function.scope)}()", failures
     )
 
 
-def _caught_in_loop(model: Model, function: Function, site: CallSite, index: int) -> tuple[bool, Handler | None]:
-    """(ended inside the loop, the handler that hears of it and raises again)."""
-    loud: Handler | None = None
-    for tried, handlers in flow.try_regions(function.scope, site.fact.region):
-        if not flow.within(function.scope, tried, index) or tried == index:
-            break
-        for region in handlers:
-            handler = model.exceptions.handler(function, region)
-            if handler.raises or handler.exits in {"return", "break"}:
-                loud = loud or handler
-            else:
-                return True, None
-    return False, loud
+def _taken(model: Model, function: Function, index: int) -> tuple[CallSite, set[str]] | None:
+    """(the call that takes the next item, the names that it binds)."""
+    for assign in flow.assigns_in(function.scope, index):
+        value = assign.value.value if isinstance(assign.value, f.Await) else assign.value
+        if not isinstance(value, f.CallRef):
+            continue
+        site = function.calls[value.index]
+        names = set(bound_names(assign.target))
+        if names and any(effect.effect in _TAKES for effect in model.effects_at(site)):
+            return site, names
+    return None

@@ -118,6 +118,10 @@ class Exceptions:
         """Is one of these types meant for failures of the outside, not for a narrow expected case such as KeyError?"""
         return not types or any(not self.is_expected(name) for name in types)
 
+    def is_own(self, name: str) -> bool:
+        """Is it an exception class of the project?"""
+        return name in self._classes
+
     def is_expected(self, name: str) -> bool:
         """An error that says something about the data, not about the outside: not found, exists already, not valid."""
         plain = self.plain(name)

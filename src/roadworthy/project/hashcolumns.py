@@ -1,23 +1,30 @@
-"""Values that are stored in columns which are called a hash."""
+"""Values that are stored under a name which is called a hash, or the id of some content."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadworthy.facts import schema as f
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
+_CONTENT_ID = re.compile(
+    r"^(document|doc|chunk|node|point|record|content|text|page|passage|message|event|article|source)_?(id|hash|uid|key)$",
+    re.IGNORECASE,
+)
 _HASH_COLUMN = re.compile(r"(^|_)(hash|checksum|digest|fingerprint|etag|signature)$")
 
 
 def hash_columns(model: Model) -> Iterator[tuple[CallSite, str, f.Expr]]:
-    """(call, column, value) of everything that is stored in a column which is called a hash: of constructors of tables and of writes."""
+    """(call, column, value) of everything that is stored in a column which is called a hash, or in a mapping as the id of some content."""
     for function in model.functions:
+        yield from _content_ids(function)
         for site in function.calls:
             named = [(key, value) for key, value in site.fact.kwargs if _HASH_COLUMN.search(key)]
             if named and (_writes(model, site) or _makes_row(model, site)):
@@ -37,3 +44,14 @@ def _makes_row(model: Model, site: CallSite) -> bool:
             if library is not None and {"orm", "store", "vector", "search"} & set(library.role):
                 return True
     return False
+
+
+def _content_ids(function: Function) -> Iterator[tuple[CallSite, str, f.Expr]]:
+    """`metadata["document_id"] = …`: such mappings travel with the content into a store."""
+    for assign in function.scope.assigns:
+        match assign.target:
+            case f.Sub(index=f.Str(value=key)) if _CONTENT_ID.search(key) and assign.value is not None:
+                for part in flow.walk(assign.value):
+                    if isinstance(part, f.CallRef):
+                        yield function.calls[part.index], key, assign.value
+                        break

@@ -47,7 +47,7 @@ class Identity:
 class Write:
     """A write of something that has an identity, or the making of a record for an index."""
 
-    kind: str  # "upsert" (by id, into an index), "insert" (of vectors), "lookup" (get_or_create), "object"
+    kind: str  # "upsert" (by id, into an index), "insert" (of vectors), "lookup" (get_or_create), "object", "row" (by its key)
     site: CallSite
     name: str  # the library name
     identities: tuple[Identity, ...]
@@ -76,7 +76,7 @@ def _kind(model: Model, effect: EffectAt) -> str:
     if effect.effect is Effect.OBJECT_WRITE:
         return "object"
     if not is_index_write(model, effect):
-        return ""
+        return "row" if effect.effect is Effect.SQL_UPSERT else ""
     return "insert" if effect.effect is Effect.VECTOR_INSERT else "upsert"
 
 
@@ -142,7 +142,7 @@ def _in_records(
     if depth > _DEPTH:
         return
     match expr:
-        case f.Seq(kind="tuple") if depth and expr.items and not isinstance(expr.items[0], f.CallRef | f.Dict):
+        case f.Seq(kind="tuple") if depth and expr.items and not _is_made_record(expr.items[0], function):
             yield Identity(expr.items[0], function, order, f"{name}[].id")
         case f.Seq():
             for item in expr.items:
@@ -163,6 +163,15 @@ def _in_records(
             yield from _in_constructor(model, function.calls[expr.index], name, depth)
         case f.Name():
             yield from _in_named(model, expr.id, function, order, name, depth)
+
+
+def _is_made_record(expr: f.Expr, function: Function) -> bool:
+    """`(Point(…), Point(…))` holds records, `(str(uuid4()), vector)` is one, its id first."""
+    if isinstance(expr, f.CallRef):
+        func = function.scope.calls[expr.index].func
+        name = func.name if isinstance(func, f.Attr) else func.id if isinstance(func, f.Name) else ""
+        return name[:1].isupper() and not name.isupper()
+    return isinstance(expr, f.Dict)
 
 
 def _in_constructor(model: Model, site: CallSite, name: str, depth: int) -> Iterator[Identity]:

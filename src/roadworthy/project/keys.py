@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Names that several protocols give such a key; a library row may name further ones.
 _KEY_NAME = re.compile(
-    r"idempoten|^paypal-request-id$|^client_?(request_?)?token$|^message_?deduplication_?id$|^nats-msg-id$|^de_?dup(lication)?_?(id|key)$",
+    r"idempoten|^paypal-request-id$|^client_?(request_?)?token$|^message_?deduplication_?id$|^nats-msg-id$|^de_?dup(lication)?_?(id|key)$|^(new)?_?client_?order_?id$|^order_?link_?id$",
     re.IGNORECASE,
 )
 _ACTS = (

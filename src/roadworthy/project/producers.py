@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
-from roadworthy.project.boundaries import feeding_entries
+from roadworthy.project.boundaries import comes_again, feeding_entries
+from roadworthy.project.dedup import dedup_before
 from roadworthy.project.earlier import selected_by_state
 
 if TYPE_CHECKING:
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
+
+
+_EVENTS = frozenset({EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER})
 
 
 def sweeps(entry: Entry) -> bool:
@@ -61,13 +66,34 @@ def brings_batches(function: Function) -> bool:
     return any(text == "Records" for expr in exprs if expr is not None for text in flow.strings_of(expr))
 
 
-def fed_by_sweep(model: Model, function: Function) -> Edge | None:
-    """The enqueueing call of a sweep that selects rows by state and marks them only afterwards, if at all."""
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """A job is enqueued again although nobody asked for it: by a sweep, or by an event that is delivered again."""
+
+    edge: Edge  # the enqueueing call
+    entry: Entry  # whose run it stands in
+    sweep: bool  # else an event
+
+
+def fed_again(model: Model, function: Function) -> Fed | None:
+    """What enqueues a job again, if anything: a sweep that marks its rows only afterwards, an event that nothing recognises.
+
+    A job that enqueues others in a loop and is run again enqueues the first ones again.
+    """
     for edge, entry in feeding_entries(model, function):
         marks_late = in_loop(edge.site) and not changes_state_before(model, edge.site)
         if sweeps(entry) and marks_late and selects_by_state(model, edge.caller):
-            return edge
+            return Fed(edge, entry, sweep=True)
+        half_way = entry.kind is EntryKind.JOB and in_loop(edge.site)
+        if (entry.kind in _EVENTS or half_way) and comes_again(model, entry) and not _recognised(model, entry, edge):
+            return Fed(edge, entry, sweep=False)
     return None
+
+
+def _recognised(model: Model, entry: Entry, edge: Edge) -> bool:
+    """Is the event's repetition told before the job is enqueued?"""
+    effects = model.effects_at(edge.site)
+    return not effects or any(dedup_before(model, entry, effect) is not None for effect in effects)
 
 
 def in_loop(site: CallSite) -> bool:

@@ -30,21 +30,28 @@ def acts(effect: EffectAt, *around: str) -> bool:
     if effect.secondary or effect.effect.word.telemetry:
         return False
     if effect.effect in _EITHER_WAY:
-        return effect.repeat is not Repeat.SAFE and not _only_reads(effect, around)
+        told = _method(effect)
+        return told == "write" if told else effect.repeat is not Repeat.SAFE and not _reads_by_name(effect, around)
     return effect.effect.word.persists
 
 
-def _only_reads(effect: EffectAt, around: tuple[str, ...]) -> bool:
-    """`client.request("GET", …)`, `stream("GET", …)`; or a helper that is called `fetch_…` and no more is known."""
+def _method(effect: EffectAt) -> str:
+    """ "read" or "write" where the HTTP method says so: `client.put(…)`, `client.request("GET", …)`."""
     fact = effect.site.fact
-    methods = [*fact.args[:1], *(value for keyword, value in fact.kwargs if keyword == "method")]
-    literal = next((m.value.upper() for m in methods if isinstance(m, f.Str)), "")
-    if literal in {"GET", "HEAD", "OPTIONS"}:
-        return True
-    if literal in {"POST", "PUT", "PATCH", "DELETE"} or effect.row.safe_to_repeat is not None:
-        return False
-    method = effect.name.rpartition(".")[2].lower()
-    if method in {"post", "put", "patch", "delete"}:
+    given = [*fact.args[:1], *(value for keyword, value in fact.kwargs if keyword == "method")]
+    literals = [m.value.upper() for m in given if isinstance(m, f.Str)]
+    word = effect.name.rpartition(".")[2].upper()
+    for method in (word, *literals):
+        if method in {"GET", "HEAD", "OPTIONS"}:
+            return "read"
+        if method in {"POST", "PUT", "PATCH", "DELETE"}:
+            return "write"
+    return ""
+
+
+def _reads_by_name(effect: EffectAt, around: tuple[str, ...]) -> bool:
+    """A helper that is called `fetch_…`, where the library's row does not know more."""
+    if effect.row.safe_to_repeat is not None:
         return False
     firsts = [words_of(name)[:1] for name in (effect.function.name, *around)]
     return any(words and _READS.fullmatch(words[0]) for words in firsts)

@@ -23,6 +23,10 @@ _CERTAIN = re.compile(
     r"ConnectTimeout|ConnectError|RateLimit|TooMany|Throttl|Deadlock|Serialization|Integrity|Locked|LockTimeout|Conflict|429"
 )
 _DATABASE = re.compile(r"OperationalError|DatabaseError|InterfaceError|DBAPIError|StaleData|ProgrammingError")
+_SQL = frozenset({
+    Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE,
+    Effect.COMMIT, Effect.ROLLBACK, Effect.CONNECT, Effect.LOCK,
+})  # fmt: skip
 _METHOD_ARGUMENTS = frozenset({"allowed_methods", "method_whitelist", "retryable_methods", "retry_methods"})
 
 
@@ -33,8 +37,11 @@ def leaves_doubt(guard: Guard) -> bool:
     return any(not _CERTAIN.search(name) and not _DATABASE.search(name) for name in guard.on)
 
 
-def goes_on_after(model: Model, sites: Sequence[CallSite]) -> bool:
-    """Can the run still fail after the last of these nested calls: is it one of many in a loop, does external work follow?"""
+def goes_on_after(model: Model, sites: Sequence[CallSite], *, for_long: bool = False) -> bool:
+    """Can the run still fail after the last of these nested calls: is it one of many in a loop, does external work follow?
+
+    `for_long`: a mere write to the database does not count, which leaves but a moment.
+    """
     for site in sites:
         scope = site.function.scope
         for loop in flow.loops_of(scope, site.fact.region):
@@ -44,17 +51,20 @@ def goes_on_after(model: Model, sites: Sequence[CallSite]) -> bool:
             if (
                 other.fact.order > site.fact.order
                 and flow.may_precede(scope, site.fact, other.fact)
-                and _may_fail(model, other)
+                and _may_fail(model, other, for_long)
             ):
                 return True
     return False
 
 
-def _may_fail(model: Model, site: CallSite) -> bool:
+def _may_fail(model: Model, site: CallSite, for_long: bool) -> bool:
     found = [
         e
         for e in model.effects_through(site)
-        if e.effect.word.external and not e.effect.word.telemetry and not e.secondary
+        if e.effect.word.external
+        and not e.effect.word.telemetry
+        and not e.secondary
+        and not (for_long and e.effect in _SQL)
     ]
     if not found:
         return False

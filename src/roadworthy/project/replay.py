@@ -13,6 +13,7 @@ from roadworthy.project import flow
 from roadworthy.project.bindings import argument_for
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.uses import fallback_for
+from roadworthy.project.values import FunctionValue
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -91,10 +92,23 @@ def _replayed_functions(model: Model, entry: Entry) -> Iterator[tuple[Function, 
                 continue
             if any(at.kind is not EntryKind.DURABLE_WORKFLOW for at in model.entries.at(edge.callee)):
                 continue  # a step, an activity, a handler: the engine records its result
-            if asks_the_engine(model, edge.site):
+            if asks_the_engine(model, edge.site) or not _passed_here(model, edge, path):
                 continue
             seen.add(edge.callee)
             queue.append((edge.callee, (*path, edge)))
+
+
+def _passed_here(model: Model, edge: Edge, path: tuple[Edge, ...]) -> bool:
+    """A parameter that is called is the function that this very path passes, not what other callers pass."""
+    func = edge.site.fact.func
+    if not path or not isinstance(func, f.Name) or func.id not in edge.caller.parameters:
+        return True
+    above = path[-1]
+    expr = argument_for(edge.caller, func.id, above.site, model.graph.resolutions[above.site].implicit)
+    if expr is None:
+        return True
+    found = model.values(expr, above.caller, above.site.fact.order)
+    return not found or any(isinstance(value, FunctionValue) and value.function is edge.callee for value in found)
 
 
 def asks_the_engine(model: Model, site: CallSite) -> bool:

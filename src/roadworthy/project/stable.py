@@ -109,8 +109,20 @@ def _in_call(site: CallSite, depth: int = 0) -> Iterator[tuple[str, int]]:
         for part in flow.walk(expr):
             if isinstance(part, f.Name | f.Attr):
                 yield flow.text_of(part, scope), depth
-            elif isinstance(part, f.CallRef) and depth < 2:
-                yield from _in_call(site.function.calls[part.index], depth + 1)
+            if depth < 2:
+                for inner in _made_by(part, site):
+                    yield from _in_call(inner, depth + 1)
+
+
+def _made_by(part: f.Expr, site: CallSite) -> Iterator[CallSite]:
+    """The call that an expression is, or that made what its name holds."""
+    function = site.function
+    if isinstance(part, f.CallRef):
+        yield function.calls[part.index]
+    elif isinstance(part, f.Name) and part.id in function.bindings:
+        for assign in flow.reaching(function.scope, function.bindings[part.id], site.fact.order)[0][:2]:
+            if isinstance(assign.value, f.CallRef) and assign.op == "=":
+                yield function.calls[assign.value.index]
 
 
 def _in_function(function: Function) -> Iterator[tuple[str, int]]:

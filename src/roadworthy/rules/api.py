@@ -37,7 +37,7 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
-from roadworthy.project.batches import Batch, fragile_batches
+from roadworthy.project.batches import Fragile, fragile_loops
 from roadworthy.project.blocking import Blocked, blocked_coroutines
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -113,9 +113,10 @@ from roadworthy.project.permanent import (
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.processes import first_process, unstoppable
 from roadworthy.project.producers import (
+    Fed,
     brings_batches,
     changes_state_before,
-    fed_by_sweep,
+    fed_again,
     in_loop,
     polls,
     selects_by_state,
@@ -171,7 +172,6 @@ __all__ = [
     "Access",
     "Attempts",
     "Audience",
-    "Batch",
     "Blocked",
     "BroadRetry",
     "CallSite",
@@ -197,9 +197,11 @@ __all__ = [
     "EntryKind",
     "Exposure",
     "FanOut",
+    "Fed",
     "FileAccess",
     "Finding",
     "Forgotten",
+    "Fragile",
     "Function",
     "FunctionValue",
     "GiveUp",
@@ -297,13 +299,13 @@ __all__ = [
     "entries_around",
     "expr",
     "fan_outs",
-    "fed_by_sweep",
+    "fed_again",
     "feeding_entries",
     "file_accesses",
     "finding",
     "first_process",
     "flow",
-    "fragile_batches",
+    "fragile_loops",
     "given_ids",
     "given_up",
     "goes_on_after",

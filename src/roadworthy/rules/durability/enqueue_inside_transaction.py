@@ -85,7 +85,7 @@ _LEAVES = (
 )  # fmt: skip
 _READS_ROWS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
 _READS = frozenset({Effect.SQL_READ, Effect.SQL})
-_MANY = 3  # so many transactions that meet at one call are one cause: the call
+_MANY = 3  # transactions that meet at one call are one cause: the call
 _LATER = frozenset({"countdown", "eta", "delay", "defer_by", "schedule_at", "execute_at"})
 
 
@@ -240,11 +240,8 @@ def _issue(meeting: Meeting, others: list[Meeting], model: Model) -> str:
             f"`{say.call(effect.site, model)}` {does} at once, and {len(others) + 1} callers come to it inside a transaction that has written "
             f"and is not committed, the first at {meeting.site.path}:{meeting.site.line} in {_name(found)} ({where})."
         )
-    through = (
-        ""
-        if effect.site is meeting.site
-        else f", through `{effect.function.qualname}()` ({effect.site.path}:{effect.site.line}),"
-    )
+    below = f", through `{effect.function.qualname}()` ({effect.site.path}:{effect.site.line}),"
+    through = "" if effect.site is meeting.site else below
     return f"`{say.call(meeting.site, model)}`{through} {does} inside {_name(found)} ({where}), which has not committed yet."
 
 

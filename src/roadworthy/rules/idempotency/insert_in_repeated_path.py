@@ -97,15 +97,9 @@ _LOG = re.compile(
     r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Activity|Attempt|Metric|Snapshot|Stat|Stats)$"
 )
 _CONVERGES = re.compile(r"get_or_create|update_or_create|create_or|upsert|ensure|merge|sync", re.IGNORECASE)
-_REPEATED = frozenset(
-    {
-        EntryKind.WEBHOOK_HANDLER,
-        EntryKind.QUEUE_CONSUMER,
-        EntryKind.LAMBDA_HANDLER,
-        EntryKind.DURABLE_ACTIVITY,
-        EntryKind.JOB,
-    }
-)
+_REPEATED = frozenset({
+    EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER, EntryKind.DURABLE_ACTIVITY, EntryKind.JOB,
+})  # fmt: skip
 
 
 @RULE.check

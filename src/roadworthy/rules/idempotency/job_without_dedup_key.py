@@ -14,13 +14,6 @@ that are enqueued once per run.
 
 ## Bad
 ```python
-from arq import cron
-from app import due_invoices
-
-async def remind(ctx):
-    for invoice in await due_invoices():
-        await ctx["redis"].enqueue_job("send_reminder", invoice.id)
-
 # file: app/poll.py
 from datetime import timedelta
 from docket import Docket, Perpetual
@@ -65,6 +58,7 @@ from roadworthy.rules.api import (
     has_spread,
     impact_weight,
     in_loop,
+    is_keyed,
     key_value,
     own_ids,
     polls,
@@ -93,11 +87,11 @@ def check(model: Model) -> Iterator[Finding]:
 def lacks_key(effect: EffectAt, model: Model) -> bool:
     """The queue has a key for this, and the call does not pass it, or passes another one each time."""
     where = effect.row.key
-    if where is None or where.contains is not None or has_spread(effect.site.fact):
+    if where is None:
         return False
     value = key_value(model, effect.site, where)
     if value is None:
-        return True
+        return not is_keyed(model, effect) and not has_spread(effect.site.fact)
     made = Minting(model).of(value, effect.function, effect.site.fact.order)
     return any(minted.kind == "random" and not minted.optional for minted in made)
 
@@ -106,7 +100,10 @@ def comes_round(effect: EffectAt, model: Model) -> Entry | None:
     """The entry that enqueues the same again: a sweep over things, a polled request, an event that is repeated."""
     for reached in model.exposure(effect.function).entries:
         entry = reached.entry
-        if sweeps(entry) and in_loop(effect.site) and not changes_state_before(model, effect.site):
+        sites = (
+            [*(edge.site for edge in model.entries.path(entry, effect.function)), effect.site] if sweeps(entry) else []
+        )
+        if any(map(in_loop, sites)) and not any(changes_state_before(model, site) for site in sites):
             return entry
         if polls(entry) and entry.function is effect.function:
             return entry
@@ -120,7 +117,7 @@ def _report(pairs: list[tuple[EffectAt, Entry]], model: Model) -> Finding:
     exposure = model.exposure(effect.function)
     job = _job(effect, model)
     where = effect.row.key
-    key = where.argument if where is not None and where.argument else "key"
+    key = (where.contains or where.argument or "key") if where is not None else "key"
     ids = given_ids(effect.site) or own_ids(effect.site)
     return finding(
         RULE,

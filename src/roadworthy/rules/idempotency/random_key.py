@@ -7,7 +7,7 @@ write by a new random id never does: the index holds every document twice, and n
 ## What is reported
 A random value as id of a record in a vector store or search index that is made where the record is made, or as the default of a class of
 documents that reaches such a store; a random or clock value among the columns by which an upsert looks for its row; a random object key
-inside a job or consumer that runs again although a stable id is at hand.
+or row key inside a job or consumer that runs again.
 
 ## What is not reported
 Ids that are made once outside and carried in, or taken when they are there; stores that are emptied first; ids of entities that a person
@@ -126,6 +126,8 @@ def judge(write: Write, identity: Identity, minted: Minted, model: Model) -> _Wr
     if write.kind == "object":
         wrong = again is not None and own_ids(write.site)
         return _Wrong(write, identity, minted, again, Severity.MEDIUM) if wrong else None
+    if write.kind == "row":
+        return _Wrong(write, identity, minted, again, Severity.HIGH) if again is not None else None
     return _judge_index(write, identity, minted, over, around, model)
 
 
@@ -199,7 +201,7 @@ def _report(wrong: _Wrong, model: Model) -> Finding:
 def _what(write: Write) -> str:
     if write.kind == "object":
         return "an object"
-    if write.kind == "lookup":
+    if write.kind in {"lookup", "row"}:
         return f"`{write.about.name}`" if write.about is not None else "a row"
     return "records"
 
@@ -215,6 +217,8 @@ def _impact(wrong: _Wrong, what: str) -> str:
     )
     if kind == "object":
         return f"{start}. Each attempt leaves another object behind, and nothing refers to the earlier ones any more."
+    if kind == "row":
+        return f"{start}. Each run then writes {what} under another key: the upsert, which would have met the first one, adds a copy."
     return f"{start}. Every record is then in the store once per run: searches return the same content several times, old versions included."
 
 

@@ -7,13 +7,13 @@ is raised twice.
 
 ## What is reported
 A webhook handler, a consumer or a job with at-least-once delivery or retries in which such an effect is reached without a check of
-earlier work before it; also a job that mails or charges and that a sweep enqueues for rows which it marks only afterwards. For jobs and
-activities a single mail at the very end is not reported: only a mail after which the run can still fail and start over.
-At most one finding for each entry, at the worst effect.
+earlier work before it. A job that mails or charges and is enqueued again: by a sweep that marks its rows only afterwards, by an event that
+nobody recognises when it comes twice, by a job that is run again half-way through its list. At most one finding for each entry and effect.
 
 ## What is not reported
 A claim by the event's or message's id (SET NX, a unique row whose violation is handled), a check of a stored state before the effect, an
-idempotency key, rows selected by their state, mails in error handlers.
+idempotency key, rows selected by their state, mails in error handlers. In jobs and activities a single mail at the very end: only a mail
+after which the run can still fail and start over is reported.
 
 ## Bad
 ```python
@@ -48,10 +48,10 @@ def order_webhook():
 from roadworthy.rules.api import (
     CallSite,
     Doubled,
-    Edge,
     Effect,
     Entry,
     EntryKind,
+    Fed,
     Finding,
     Function,
     Iterator,
@@ -61,7 +61,7 @@ from roadworthy.rules.api import (
     advise_again,
     brings_batches,
     comes_again,
-    fed_by_sweep,
+    fed_again,
     finding,
     goes_on_after,
     impact_weight,
@@ -84,7 +84,7 @@ _REDELIVERED = _KINDS - {EntryKind.JOB, EntryKind.DURABLE_ACTIVITY}
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Look at each entry to which the same input may come again; one finding for each, and one for each effect."""
-    found: dict[CallSite, list[tuple[Entry, Doubled, Edge | None]]] = {}
+    found: dict[CallSite, list[tuple[Entry, Doubled, Fed | None]]] = {}
     done: set[Function] = set()
     for entry in model.entries.all:
         if entry.function in done or entry.kind not in _KINDS or not model.is_reviewed(entry.function.path):
@@ -97,12 +97,12 @@ def check(model: Model) -> Iterator[Finding]:
         yield _report(entry, doubled, fed, [other for other, _, _ in others], model)
 
 
-def _worst(entry: Entry, model: Model) -> tuple[Doubled | None, Edge | None]:
+def _worst(entry: Entry, model: Model) -> tuple[Doubled | None, Fed | None]:
     """The worst effect that is doubled when the input comes again, or when a sweep enqueues the job again."""
     if comes_again(model, entry) and brings_messages(entry):
         found = unguarded_effects(model, entry, in_place=entry.kind in _REDELIVERED)
         return next((d for d in found if doubled_by_redelivery(d, entry, model)), None), None
-    fed = fed_by_sweep(model, entry.function) if entry.kind is EntryKind.JOB else None
+    fed = fed_again(model, entry.function) if entry.kind is EntryKind.JOB else None
     if fed is not None:
         found = unguarded_effects(model, entry, in_place=False)
         return next((d for d in found if d.word is not Effect.SQL_INCREMENT), None), fed
@@ -119,20 +119,21 @@ def doubled_by_redelivery(doubled: Doubled, entry: Entry, model: Model) -> bool:
     return doubled.word is Effect.CHARGE or entry.kind in _REDELIVERED or goes_on_after(model, doubled.sites)
 
 
-def _severity(entry: Entry, doubled: Doubled, fed: Edge | None, model: Model) -> Severity:
+def _severity(entry: Entry, doubled: Doubled, fed: Fed | None, model: Model) -> Severity:
     if doubled.word is Effect.SQL_INCREMENT:
         return Severity.HIGH if raises_value(model, doubled) else Severity.MEDIUM
     if doubled.word is Effect.CHARGE or fed is not None:
         return Severity.HIGH
-    return Severity.HIGH if entry.kind in _REDELIVERED or entry.acks == "after" else Severity.MEDIUM
+    wide = entry.kind in _REDELIVERED or goes_on_after(model, doubled.sites, for_long=True)
+    return Severity.HIGH if wide else Severity.MEDIUM
 
 
-def _report(entry: Entry, doubled: Doubled, fed: Edge | None, others: list[Entry], model: Model) -> Finding:
+def _report(entry: Entry, doubled: Doubled, fed: Fed | None, others: list[Entry], model: Model) -> Finding:
     effect, does = doubled.effect, doubled.word.word.meaning
     raised = doubled.raised
     call = f"`{say.call(effect.site, model)}`" if raised is None else f"the line that raises `{raised.name}`"
-    source = f"`{fed.caller.qualname}` enqueues it again" if fed is not None else _source(entry)
-    ids = stable_ids(fed.site if fed is not None else effect.site) or stable_ids(effect.site)
+    source = f"`{fed.edge.caller.qualname}` enqueues it again" if fed is not None else _source(entry)
+    ids = stable_ids(fed.edge.site if fed is not None else effect.site) or stable_ids(effect.site)
     return finding(
         RULE,
         model.place(effect.site)
@@ -146,7 +147,15 @@ def _report(entry: Entry, doubled: Doubled, fed: Edge | None, others: list[Entry
         related=[
             *(model.place_of_function(each.function, "comes more than once") for each in (entry, *others[:6])),
             *([model.place(effect.site, "stored here")] if raised is not None else []),
-            *([model.place(fed.site, "enqueued here, marked later")] if fed is not None else []),
+            *(
+                [
+                    model.place(
+                        fed.edge.site, "enqueued here, marked later" if fed.sweep else "enqueued here for each delivery"
+                    )
+                ]
+                if fed is not None
+                else []
+            ),
         ],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=model.confidence_of(effect),
@@ -163,27 +172,32 @@ def _source(entry: Entry) -> str:
     }.get(entry.kind, "the message is delivered again")
 
 
-def _issue(who: str, what: str, fed: Edge | None) -> str:
+def _issue(who: str, what: str, fed: Fed | None) -> str:
     if fed is not None:
-        return (
-            f"`{fed.caller.qualname}` ({fed.site.path}:{fed.site.line}) enqueues {who} for every row in a state and takes the rows out of this "
-            f"state only afterwards, and {who} reaches {what}, without a claim of its own."
+        where = f"`{fed.edge.caller.qualname}` ({fed.edge.site.path}:{fed.edge.site.line})"
+        why = (
+            "for every row in a state and takes the rows out of this state only afterwards"
+            if fed.sweep
+            else "each time it runs and does not ask whether it did so before"
         )
+        return f"{where} enqueues {who} {why}, and {who} reaches {what}, without a claim of its own."
     return (
         f"{who[:1].upper()}{who[1:]} reaches {what}, and nothing on the way asks whether this input was handled before: no claim by its id, "
         "no check of a stored state, no key."
     )
 
 
-def _impact(entry: Entry, word: Effect, fed: Edge | None, model: Model) -> str:
+def _impact(entry: Entry, word: Effect, fed: Fed | None, model: Model) -> str:
     harm = {
         Effect.CHARGE: "money moves twice for one order",
         Effect.EMAIL: "people get the same mail twice",
         Effect.SMS: "people get the same text message or call twice",
         Effect.SQL_INCREMENT: "the number is raised twice and stays wrong for good",
     }[word]
-    if fed is not None:
+    if fed is not None and fed.sweep:
         return f"When two rounds overlap, or a round dies after the enqueue and before the mark, the next one enqueues the same rows again: {harm}."
+    if fed is not None:
+        return f"{say.again(fed.entry)}, and each run enqueues one more job: {harm}."
     return f"{_why(entry, model)}: {harm}."
 
 

@@ -107,7 +107,8 @@ def _uses(model: Model) -> Iterator[_Use]:
         if key.use is not None and key.use.function is key.function:
             yield _Use(key.expr, key.use, key.name, key.effect.effect if key.effect else None)
     for site, name, value in hash_columns(model):
-        yield _Use(value, site, name, Effect.SQL_INSERT)
+        stored = bool(site.fact.kwargs)  # else the value goes into a mapping, and no call is known that stores it
+        yield _Use(value, site, name, Effect.SQL_INSERT if stored else None)
 
 
 def is_salted(site: CallSite, model: Model) -> bool:
@@ -133,22 +134,24 @@ def _severity(use: _Use) -> Severity:
 
 def _report(site: CallSite, use: _Use, model: Model) -> Finding:
     exposure = model.exposure(use.site.function)
-    where, made = f"`{say.call(use.site, model)}`", f"`{say.call(site, model)}`"
+    made = f"`{say.call(site, model)}`"
+    where = f"`{say.call(use.site, model)}`" if use.effect is not None else ""
+    of = f" of {where}" if where else ""
     return finding(
         RULE,
         model.place(site),
         _severity(use),
         title=say.fit(
-            f"`{use.name}` of {where} comes from {made}, another value in every process",
+            f"`{use.name}`{of} comes from {made}, another value in every process",
             f"`{use.name}` comes from {made}, salted anew in every process",
         ),
         issue=(
-            f"{made} of a text is salted anew in each process, and its value goes into `{use.name}` of {where}, by which other processes and later "
+            f"{made} of a text is salted anew in each process, and its value goes into `{use.name}`{of}, by which other processes and later "
             "runs must find the same thing again."
         ),
         impact=_impact(use, where),
         fix=advise_again.stable_digest(model, site),
-        related=[] if use.site is site else [model.place(use.site, "goes by it")],
+        related=[] if use.site is site or not where else [model.place(use.site, "goes by it")],
         steps=model.steps(exposure.worst, use.site.function, use.site),
         subject=use.name,
         weight=impact_weight(exposure),
@@ -159,6 +162,6 @@ def _impact(use: _Use, where: str) -> str:
     if use.effect in _LIGHT:
         return f"After a restart, and in every other worker, {where} looks under another name: what was kept is never found, and piles up unused."
     return (
-        f"After a deploy, and in every other worker, the same thing has another `{use.name}`: {where} does not meet what was written before, so "
-        "it is stored twice, or counts as changed and is worked through again."
+        f"After a deploy, and in every other worker, the same thing has another `{use.name}` and does not meet what was written before, so it is "
+        "stored twice, or counts as changed and is worked through again."
     )

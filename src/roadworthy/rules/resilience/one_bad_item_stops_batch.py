@@ -1,130 +1,205 @@
-"""One failing item ends the work for all the others.
+"""One item that fails keeps all the others from being handled.
 
 ## Why it fails in production
-A nightly job over ten thousand accounts meets one whose data is broken or whose server is away. The exception leaves the loop, and all
-accounts after it get nothing: tonight, tomorrow night, and until somebody looks, always the same ones.
+In a run over a thousand tenants some mailbox bounces, some endpoint answers 500, some record is malformed. When that error leaves the loop,
+everybody after it gets nothing; and since the next run starts with the same items, it ends at the same place again.
 
 ## What is reported
-A loop over independent items in a job, worker, schedule or command whose body calls something outside for the item, when a failure can
-leave the loop: nothing catches it inside the loop, or the handler there raises again.
+In a job, a schedule, a worker or a command: a loop over items that sends, pays or asks something outside for each and lets the failure
+out, directly or a few calls down; a handler in such a loop that logs the item and raises all the same; an endless loop that takes item
+after item from a queue and ends at the first failure.
 
 ## What is not reported
-Failures caught for each item. Loops inside one transaction, which are all or nothing on purpose. Loops of a request handler, whose caller
-sees the error. Pages, chunks and attempts, which depend on one another. Jobs that are retried as a whole.
+A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps, plugins). Results that are collected into
+one answer. Requests of a user, who sees the error. Clouds and object stores, which fail for all alike.
 
 ## Bad
 ```python
-import requests
-from apscheduler.schedulers.blocking import BlockingScheduler
+from celery import shared_task
+from django.core.mail import send_mail
 
-scheduler = BlockingScheduler()
-
-@scheduler.scheduled_job("interval", hours=1)
-def sync_accounts():
-    for account in load_accounts():
-        requests.post(account.url, json=account.changes, timeout=10).raise_for_status()  # finding: one-bad-item-stops-batch
+@shared_task
+def remind(users):
+    for user in users:  # finding: one-bad-item-stops-batch
+        send_mail("Reminder", user.text, None, [user.email])
 ```
 
 ## Good
 ```python
 import logging
-import requests
-from apscheduler.schedulers.blocking import BlockingScheduler
+from celery import shared_task
+from django.core.mail import send_mail
 
 logger = logging.getLogger(__name__)
-scheduler = BlockingScheduler()
 
-@scheduler.scheduled_job("interval", hours=1)
-def sync_accounts():
-    for account in load_accounts():
+@shared_task
+def remind(users):
+    for user in users:
         try:
-            requests.post(account.url, json=account.changes, timeout=10).raise_for_status()
-        except requests.RequestException:
-            logger.exception("could not sync %s", account.id)
+            send_mail("Reminder", user.text, None, [user.email])
+        except Exception:
+            logger.exception("could not remind user %s", user.pk)
 ```
 """
 
-import re
-
 from roadworthy.rules.api import (
-    Batch,
+    Audience,
+    CallSite,
     Confidence,
+    Effect,
+    EffectAt,
+    Entry,
     EntryKind,
     Finding,
+    Fragile,
+    Function,
     Iterator,
     Model,
     Rule,
     Severity,
-    advise,
+    acts,
     finding,
-    fragile_batches,
+    fragile_loops,
     impact_weight,
+    is_aside,
+    logger_near,
     say,
 )
 
 RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation", doc=__doc__)
 
-_BATCHES = (
-    EntryKind.SCHEDULED,
-    EntryKind.JOB,
-    EntryKind.WORKER_LOOP,
-    EntryKind.COMMAND,
-    EntryKind.QUEUE_CONSUMER,
-    EntryKind.STARTUP,
-)
-_PEOPLE = re.compile(
-    r"user|tenant|account|customer|org|team|member|subscri|project|client|device|pair|merchant|shop|site", re.IGNORECASE
-)
+_BACKGROUND = frozenset({EntryKind.JOB, EntryKind.SCHEDULED, EntryKind.WORKER_LOOP})
+_TO_PEOPLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
+_CLOSE = 2  # calls between the entry and the loop: further away it is machinery, not the batch
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Loops of unattended work whose first failure is their last item."""
-    for batch in fragile_batches(model):
-        if runs_unattended(batch, model) and not is_retried_whole(batch, model):
-            yield _report(batch, model)
+    """One finding for each function: its outermost loop."""
+    seen: set[Function] = set()
+    for loop in fragile_loops(model):
+        if loop.function in seen:
+            continue
+        entry = ends_worker(loop, model) if loop.kind == "worker" else batch_of(loop, model)
+        if entry is not None:
+            seen.add(loop.function)
+            yield _report(loop, entry, model)
 
 
-def runs_unattended(batch: Batch, model: Model) -> bool:
-    """Reached from a job, schedule, worker or command, and from no request; or from nowhere that is known, but it logs and raises."""
-    exposure = model.exposure(batch.function)
-    if not exposure.entries:
-        return batch.handler is not None
-    kinds = {reached.entry.kind for reached in exposure.entries}
-    return bool(kinds & set(_BATCHES)) and exposure.worst is not None and exposure.worst.kind in _BATCHES
+def batch_of(loop: Fragile, model: Model) -> Entry | None:
+    """The job, schedule, worker or command whose business the loop is."""
+    exposure = model.exposure(loop.function)
+    to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
+    for entry in exposure.of_kind(*_BACKGROUND, *([EntryKind.COMMAND] if to_people else [])):
+        if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
+            return entry
+    return None
 
 
-def is_retried_whole(batch: Batch, model: Model) -> bool:
-    """The framework runs the whole again: the rest is done then, as far as the bad item lets it."""
-    exposure = model.exposure(batch.function)
-    return bool(exposure.entries) and all(model.retries.entry_repeats(r.entry) for r in exposure.entries)
+def ends_worker(loop: Fragile, model: Model) -> Entry | None:
+    """The endless loop itself, when nothing further out catches the failure or starts it again."""
+    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
+    if not entries or any(outcome.kind != "fails" for outcome in outcomes):
+        return None
+    return entries[0]
 
 
-def _report(batch: Batch, model: Model) -> Finding:
-    function = batch.function
-    exposure = model.exposure(function)
-    entry = exposure.worst
-    call, inner = say.call(batch.site, model), say.call(batch.effect.site, model)
-    through = "" if batch.effect.site is batch.site else f", which reaches `{inner}`,"
-    raised = (
-        f" The handler on line {batch.handler.line} hears of it and raises again." if batch.handler is not None else ""
+def is_repeated(loop: Fragile, model: Model) -> bool:
+    """The whole run is repeated by a retry, and may skip what is done."""
+    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
+    return bool(outcomes) and all(outcome.kind == "retried" for outcome in outcomes)
+
+
+def leaves_nobody(loop: Fragile, model: Model) -> bool:
+    """The worker is a task or thread of a process that lives on without it."""
+    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    return any(outcome.detached is not None for outcome in outcomes)
+
+
+def _judge(loop: Fragile, entry: Entry, effect: EffectAt | None, model: Model) -> tuple[Severity, Audience]:
+    if model.is_script(loop.function.path) or is_repeated(loop, model):
+        return Severity.LOW, Audience.PEDANTIC
+    if loop.kind == "worker":
+        return (Severity.HIGH if leaves_nobody(loop, model) else Severity.MEDIUM), Audience.REGULAR
+    to_people = effect is not None and effect.effect in _TO_PEOPLE and not effect.secondary
+    severity = Severity.HIGH if to_people else Severity.MEDIUM
+    return (severity.lowered() if entry.kind is EntryKind.COMMAND else severity), Audience.REGULAR
+
+
+def _worst(loop: Fragile, model: Model) -> tuple[CallSite, EffectAt] | None:
+    ranked = sorted(
+        loop.failures,
+        key=lambda pair: (
+            is_aside(model, pair[1]),
+            not acts(pair[1]),
+            pair[0].line,
+            pair[1].site.path,
+            pair[1].site.line,
+        ),
     )
-    at = model.place(batch.site) if batch.handler is None else model.place_of_region(function, batch.handler.region)
-    people = bool(_PEOPLE.search(f"{batch.item} {batch.items}"))
-    quiet = exposure.only_commands or not exposure.entries
+    return ranked[0] if ranked else None
+
+
+def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
+    function = loop.function
+    worst = _worst(loop, model)
+    effect = worst[1] if worst else None
+    severity, audience = _judge(loop, entry, effect, model)
+    region = function.scope.regions[loop.region]
+    sites = dict.fromkeys(site for site, _ in loop.failures)
+    related = [model.place(site, "its failure ends the loop") for site in sites]
+    if loop.handler is not None:
+        related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
+    what = f"`{say.call(worst[0], model)}`" if worst else "the work"
     return finding(
         RULE,
-        at,
-        Severity.LOW if quiet else Severity.HIGH if people else Severity.MEDIUM,
-        title=f"the first `{batch.item}` for which `{call}` fails ends the loop over `{batch.items}`",
-        issue=f"`{function.qualname}()` calls `{call}`{through} for each `{batch.item}`; a failure leaves the loop.{raised}",
-        impact=f"One `{batch.item}` that always fails keeps {say.entry(entry)} from reaching all that come after it, run after run.",
-        fix=advise.isolate(model, batch.site),
-        related=[model.place(batch.site, "fails for one item")] if batch.handler is not None else [],
-        steps=model.steps(entry, function, batch.site),
-        confidence=Confidence.weakest(
-            model.confidence_of(batch.effect), Confidence.HIGH if exposure.entries else Confidence.MEDIUM
-        ),
-        subject=f"{batch.item} {call}",
-        weight=impact_weight(exposure, [batch.effect]),
+        model.place_of_lines(function, region.line, min(region.end_line, region.line + 20)),
+        severity,
+        title=_title(loop),
+        issue=_issue(loop, what, worst, model),
+        impact=_impact(loop, what, entry),
+        fix=_fix(loop, what, model),
+        related=related,
+        steps=model.steps(entry, function, worst[0] if worst else None),
+        confidence=model.confidence_of(effect) if effect is not None else Confidence.MEDIUM,
+        subject=f"{loop.item} in {loop.items}",
+        audience=audience,
+        weight=impact_weight(model.exposure(function), [e for _, e in loop.failures]),
     )
+
+
+def _title(loop: Fragile) -> str:
+    if loop.kind == "worker":
+        return f"one failing `{loop.item}` ends the endless loop of `{loop.function.qualname}`"
+    return f"one failing `{loop.item}` ends the loop over `{loop.items}` in `{loop.function.qualname}`"
+
+
+def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, model: Model) -> str:
+    if loop.handler is not None:
+        return f"The handler in line {loop.handler.line} logs which `{loop.item}` failed and raises the error again, out of the loop."
+    if worst is None:
+        return f"A failure of one `{loop.item}` leaves the loop."
+    site, effect = worst
+    place = f"{effect.site.path}:{effect.site.line}"
+    through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
+    return f"{what}{through} {effect.effect.word.meaning} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
+
+
+def _impact(loop: Fragile, what: str, entry: Entry) -> str:
+    who = say.entry(entry)
+    if loop.kind == "worker":
+        return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
+    return (
+        f"When {what} fails for one `{loop.item}`, {who} stops there: all that come after it get nothing, and the next run "
+        "stops at the same one again."
+    )
+
+
+def _fix(loop: Fragile, what: str, model: Model) -> str:
+    log = logger_near(model, loop.function)
+    head = (
+        f"for {loop.item} in {loop.items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {loop.items}"
+    )
+    body = f'    try:\n        …  # {what.strip("`")}\n    except Exception:\n        {log}.exception("{loop.item} %s failed", {loop.item})'
+    return f"Catch inside the loop, say which `{loop.item}` it was, and go on.\n```python\n{head}\n{body}\n```"
