@@ -352,7 +352,9 @@ def test_interrupt(project: Path, jobs: str, tmp_path_factory: pytest.TempPathFa
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background job of a shell ignores it
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        ),  # a background job of a shell ignores it
     )
     deadline = time.monotonic() + 20
     while not started.exists() and time.monotonic() < deadline:

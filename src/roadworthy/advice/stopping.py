@@ -66,9 +66,12 @@ def close_at_end(model: Model, function: Function, name: str, closers: tuple[str
     """Flush and close a resource when its user ends, also by a signal."""
     own = nearest(model, "closing", function)
     word = "await " if on_loop else ""
+    said = f"`{name}`"
+    if not all(part.isidentifier() for part in name.split(".")):  # "the KafkaProducer": it has no name here
+        said, name = name, name.rpartition(" ")[2].lower()
     body = "\n    ".join(f"{word}{name}.{closer}()" for closer in closers[:2])
     return _with(
-        f"Close `{name}` in a `finally` (or as a context manager) around the work that uses it.",
+        f"Close {said} in a `finally` (or as a context manager) around the work that uses it.",
         own,
         f"try:\n    …\nfinally:\n    {body}",
     )

@@ -327,7 +327,6 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
-    "is_lookup",
     "is_name_lookup",
     "is_natural_key",
     "is_remote",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import argument_texts, written
-from roadworthy.advice.mining.seen import Seen, at_site, of_helper
+from roadworthy.advice.code import written
+from roadworthy.advice.mining.seen import Seen, at_site, of_helper, uses_of
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
+from roadworthy.knowledge.vocabulary import EntryKind, GuardKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +20,8 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _SETTINGS = frozenset({"settings", "config", "conf", "cfg", "_settings", "_config", "app_settings", "app_config"})
-_REPEATED = (
-    Effect.HTTP_REQUEST,
-    Effect.RPC,
-    Effect.LLM,
-    Effect.CHARGE,
-    Effect.OBJECT_READ,
-    Effect.OBJECT_WRITE,
-    Effect.PUBLISH,
+_CLIENTS = frozenset(
+    {"http-client", "llm", "cloud", "saas", "payment", "store", "object-store", "rpc", "chat", "search"}
 )
 _NOT_WORDS = ("connect", "idle", "expire", "session_", "ttl")
 
@@ -148,22 +142,19 @@ def decorator_at(function: Function, line: int) -> str:
 
 
 def client_retries(model: Model) -> Iterator[Seen]:
-    """Clients that were told to repeat."""
-    seen: set[CallSite] = set()
-    for effect in model.effects_of():
-        if effect.effect not in _REPEATED or not model.library_names(effect.site):
+    """Clients that were told to repeat, where they are made."""
+    for site in model.sites():
+        told = [value for keyword, value in site.fact.kwargs if "retr" in keyword.lower()]
+        if not told or all(isinstance(value, f.Const) and not value.value for value in told):
             continue
-        verdict = model.client_retry(effect)
-        site = verdict.site
-        if site is None or not verdict.repeats or site in seen or not model.is_reviewed(site.path):
-            continue
-        if not any("retr" in text.lower() for text in argument_texts(site)):
-            continue
-        seen.add(site)
-        family = family_of(model, effect.name)
-        returned = site.fact.use == "returned" and site.function.kind == "function"
-        yield (
-            of_helper("retry-client", site.function, _call_of(model, site.function, effect), family)
-            if returned
-            else at_site("retry-client", site, family=family)
-        )
+        for name in model.library_names(site):
+            library = model.knowledge.library_of(name)
+            if library is None or not _CLIENTS & set(library.role) or model.knowledge.entries(name):
+                continue
+            family = family_of(model, name)
+            returned = site.fact.use == "returned" and site.function.kind == "function"
+            if returned:
+                yield from uses_of("retry-client", site.function, model, family)
+            else:
+                yield at_site("retry-client", site, family=family)
+            break

@@ -168,7 +168,9 @@ def unique_migrations(model: Model) -> Iterator[Seen]:
         if model.roles.get(function.path) != "migration":
             continue
         for site in function.calls:
-            text = call_text(site)
-            concurrent = any(keyword.endswith("concurrently") for keyword, _ in site.fact.kwargs)
-            if concurrent or text.partition("(")[0].endswith("Concurrently"):
+            func = site.fact.func
+            named = func.name if isinstance(func, f.Attr) else func.id if isinstance(func, f.Name) else ""
+            if named.endswith("Concurrently") or any(
+                keyword.endswith("concurrently") for keyword, _ in site.fact.kwargs
+            ):
                 yield at_site("unique-migration", site)
