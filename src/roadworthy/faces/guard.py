@@ -66,7 +66,8 @@ def leave(message: str, status: int) -> NoReturn:
         encoding = getattr(sys.stderr, "encoding", None) or "ascii"
         print(f"roadworthy: {line}".encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
     except (OSError, AttributeError):
-        silence()
+        pass
+    silence()  # a full disk leaves the report in the buffer, and the interpreter would try again at its end
     raise typer.Exit(status) from None
 
 
