@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project.values import (
     UNKNOWN,
     ClassValue,
@@ -36,6 +37,7 @@ _HANDS_OUT = frozenset({
 })  # fmt: skip
 _PASSES_SECOND = frozenset({"typing.cast", "typing_extensions.cast"})
 _ITEM_OF_FIRST = frozenset({"builtins.next", "builtins.anext", "builtins.max", "builtins.min", "random.choice"})
+_VERBS = ("get", "post")  # what a client repeats of itself, and what it does not
 
 
 class CallReader:
@@ -154,14 +156,7 @@ class CallReader:
                     self._evaluator.evaluate(args[0], site.function, site.fact.order), site.function
                 )
             elif name in {"builtins.getattr"} and len(args) > 1:
-                attr = self._evaluator.literal(args[1], site.function)
-                if isinstance(attr, str):
-                    return join(
-                        *(
-                            self._evaluator.attribute(v, attr)
-                            for v in self._evaluator.evaluate(args[0], site.function, site.fact.order)
-                        )
-                    )
+                return self._member_by_name(args, site)
             elif name in {"functools.partial", "functools.partialmethod"} and args:
                 return tuple(
                     Partial(v, site) for v in self._evaluator.evaluate(args[0], site.function, site.fact.order)
@@ -175,6 +170,18 @@ class CallReader:
             elif name in {"builtins.dict.values"} and isinstance(callee.receiver, Container):
                 return (Container("iter", callee.receiver.items),)
         return self._typed_result(callee, site)
+
+    def _member_by_name(self, args: tuple[f.Expr, ...], site: CallSite) -> Values:
+        """`getattr(value, name)`; a computed name on an HTTP client or its module is one of the verbs."""
+        attr = self._evaluator.literal(args[1], site.function)
+        owners = self._evaluator.evaluate(args[0], site.function, site.fact.order)
+        if isinstance(attr, str):
+            return join(*(self._evaluator.attribute(owner, attr) for owner in owners))
+        verbs = (self._evaluator.attribute(owner, verb) for owner in owners for verb in _VERBS)
+        return join(*(tuple(v for v in verb if isinstance(v, Library) and self._requests(v)) for verb in verbs))
+
+    def _requests(self, callee: Library) -> bool:
+        return any(Effect.HTTP_REQUEST.value in row.effects for row in self._knowledge.calls(callee.name))
 
     def _passed(self, name: str, args: tuple[f.Expr, ...], site: CallSite) -> Values:
         if name in _PASSES_SECOND:
