@@ -169,13 +169,21 @@ def _is_sentinel(scope: f.Scope, leave: f.Leave) -> bool:
 
 
 def _asks_to_stop(test: f.Expr | None, scope: f.Scope) -> bool:
-    """`self.should_stop`, `stop.is_set()`, `run_once`, `not self.running`: a flag by name, no comparison of what was found."""
+    """`self.should_stop`, `stop.is_set()`, `not self.running`, a switch of the caller's: a flag by name, no comparison of what was found."""
     negated = isinstance(test, f.Unary) and test.op == "not"
     inner = test.value if isinstance(test, f.Unary) else test
     if not isinstance(inner, f.Name | f.Attr | f.CallRef):
         return False
+    if isinstance(inner, f.Name) and _is_switch(inner.id, scope):
+        return True
     text = flow.text_of(inner, scope).lower()
     return any(word in text for word in (_GO_FLAGS if negated else _STOP_FLAGS))
+
+
+def _is_switch(name: str, scope: f.Scope) -> bool:
+    """A parameter that keeps its value: `def handle(self, loop=True): while True: …; if not loop: break`."""
+    given = any(param.name == name for param in scope.params)
+    return given and not any(isinstance(a.target, f.Name) and a.target.id == name for a in scope.assigns)
 
 
 def keeps_running(test: f.Expr | None, scope: f.Scope) -> bool:

@@ -73,9 +73,9 @@ def check(model: Model) -> Iterator[Finding]:
     """Retries of calls, retries of jobs, and waits."""
     for retried in model.retries.all:
         guard = retried.guard
-        if (guard.attempts == "forever" or not guard.capped) and guard.delay != "none" and guard.form != "framework":
+        if (guard.attempts == "forever" or not guard.capped) and guard.form != "framework":
             effect = _repeated(retried, model)
-            if effect is not None and holds_others(retried.function, model):
+            if effect is not None and pauses(retried, effect, model) and holds_others(retried.function, model):
                 yield _retry(retried, effect, model)
     for entry in model.entries.all:
         job = entry.kind is EntryKind.JOB and model.is_reviewed(entry.function.path)
@@ -98,6 +98,11 @@ def _repeated(retried: Retried, model: Model) -> EffectAt | None:
         ):
             return effect
     return None
+
+
+def pauses(retried: Retried, effect: EffectAt, model: Model) -> bool:
+    """Something takes time between two attempts: its own wait or the client's; a loop without one is another rule's."""
+    return retried.guard.delay != "none" or model.client_retry(effect).repeats
 
 
 def holds_others(function: Function, model: Model) -> bool:
