@@ -87,6 +87,7 @@ from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guard import Guard
+from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.keys import KeyUse, key_uses, key_value
@@ -209,6 +210,8 @@ __all__ = [
     "Guard",
     "GuardKind",
     "Handler",
+    "Handover",
+    "Handovers",
     "Held",
     "Identity",
     "InertStop",
