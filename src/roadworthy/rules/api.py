@@ -86,6 +86,7 @@ from roadworthy.project.files import FileAccess, early_syncs, read_back, replace
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
+from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
 from roadworthy.project.guard import Guard
 from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
@@ -269,6 +270,7 @@ __all__ = [
     "UniqueKey",
     "UnreadAnswer",
     "Wait",
+    "WeakSetting",
     "Workload",
     "Write",
     "acts",
@@ -345,6 +347,7 @@ __all__ = [
     "logger_near",
     "lone_connections",
     "losses",
+    "may_be_lost",
     "meant",
     "must_complete",
     "names_a_creation",
@@ -389,6 +392,7 @@ __all__ = [
     "unresolved_tasks",
     "unstoppable",
     "unwind",
+    "weak_settings",
     "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip

@@ -79,6 +79,7 @@ from roadworthy.rules.api import (
     Severity,
     Transactions,
     answered,
+    comes_again,
     finding,
     impact_weight,
     is_telemetry,
@@ -101,8 +102,9 @@ def check(model: Model) -> Iterator[Finding]:
 
 
 def is_certain(handover: Handover, model: Model) -> bool:
-    """Somebody is told that the work is queued, and only the receiver of this message is seen to move the row on."""
-    return handover.moved is not None and bool(answered(model, handover.function))
+    """An entry that is not run again after a crash tells success, and only the receiver of this message is seen to move the row on."""
+    told = answered(model, handover.function)
+    return handover.moved is not None and any(not comes_again(model, entry) for entry in told)
 
 
 def _report(handover: Handover, model: Model) -> Finding:
