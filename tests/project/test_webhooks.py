@@ -19,7 +19,7 @@ def {name}(body: dict): ...
 @pytest.mark.parametrize(
     ("route", "name", "kind"),
     [
-        ("/webhooks/stripe", "receive", EntryKind.WEBHOOK_HANDLER),
+        ("/webhooks/stripe", "stripe_webhook", EntryKind.WEBHOOK_HANDLER),
         ("/webhooks/{provider}", "payment_webhook", EntryKind.WEBHOOK_HANDLER),
         ("/hooks/{token}/resume_run", "resume_by_webhook", EntryKind.WEBHOOK_HANDLER),
         ("/{id}/activate", "activate_webhook", EntryKind.HTTP_HANDLER),
