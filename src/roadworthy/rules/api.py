@@ -75,6 +75,7 @@ from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
+from roadworthy.project.deployment.draining import ShortGrace, Unwarned, short_graces, unwarned_servers
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.doubling import Doubled, raises_value, unguarded_effects
 from roadworthy.project.effects import EffectAt
@@ -255,6 +256,7 @@ __all__ = [
     "Rule",
     "Run",
     "Severity",
+    "ShortGrace",
     "Shutdown",
     "SignalReach",
     "Silence",
@@ -269,6 +271,7 @@ __all__ = [
     "Transients",
     "UniqueKey",
     "UnreadAnswer",
+    "Unwarned",
     "Wait",
     "WeakSetting",
     "Workload",
@@ -376,6 +379,7 @@ __all__ = [
     "says_probe",
     "selects_by_state",
     "serves_in_turn",
+    "short_graces",
     "silences",
     "sounds_like_report",
     "source_at_hand",
@@ -391,6 +395,7 @@ __all__ = [
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "unwarned_servers",
     "unwind",
     "weak_settings",
     "whole_batches",
