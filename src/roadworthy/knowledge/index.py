@@ -14,7 +14,7 @@ from roadworthy.knowledge.tables import resolve_alias, resolve_owner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadworthy.knowledge.schema import CallRow, EntryRow, GuardRow, SchemaRow, SpawnerRow
+    from roadworthy.knowledge.schema import CallRow, EntryRow, GuardRow, SchemaRow, SpawnerRow, WeakRow
     from roadworthy.knowledge.tables import NameTable, Tables
 
 R = TypeVar("R")
@@ -63,6 +63,10 @@ class Knowledge:
     def schema_rows(self, name: str) -> tuple[SchemaRow, ...]:
         """Which part of a database schema this construct declares."""
         return tuple([library.schema[number] for library, number in self._rows(self.tables.schema, name)])
+
+    def weak_settings(self, name: str) -> tuple[WeakRow, ...]:
+        """Settings of this constructor or call that tell success before the data is safe."""
+        return tuple([library.weak[number] for library, number in self._rows(self.tables.weak, name)])
 
     def _rows(self, table: NameTable, name: str) -> Iterator[tuple[Library, int]]:
         group = table.names.get(name)
@@ -153,6 +157,7 @@ class Knowledge:
             or name in tables.spawner.names
             or name in tables.entry.names
             or name in tables.schema.names
+            or name in tables.weak.names
             or name in tables.from_with
             or name in tables.from_iter
         )

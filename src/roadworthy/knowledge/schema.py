@@ -242,6 +242,20 @@ class SchemaRow(Row):
     example: str = ""
 
 
+class WeakRow(Row):
+    """A setting by which a client tells success before the data is safe."""
+
+    names: tuple[str, ...]  # constructor or call that takes the setting
+    setting: Argument
+    strong: str  # the setting as it should be written
+    values: tuple[str, ...] = ()  # literals that are weak, as text: "0", "False"
+    text: str = ""  # or a regular expression (case does not count) that the literal text given there matches
+    waits_for: Literal["nothing", "memory", "one"] = "memory"
+    """What the answer stands for: that it was sent, that the server has it in memory, that one of several copies has it."""
+    source: str = ""
+    example: str = ""
+
+
 class Library(Row, kw_only=True):
     """One library file."""
 
@@ -261,3 +275,4 @@ class Library(Row, kw_only=True):
     spawner: tuple[SpawnerRow, ...] = ()
     exception: tuple[ExceptionRow, ...] = ()
     schema: tuple[SchemaRow, ...] = ()
+    weak: tuple[WeakRow, ...] = ()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roadworthy.knowledge.schema import Argument, CallRow, EntryRow, GuardRow, Retry, SchemaRow, SpawnerRow, Timeout
+from roadworthy.knowledge.schema import (
+    Argument,
+    CallRow,
+    EntryRow,
+    GuardRow,
+    Retry,
+    SchemaRow,
+    SpawnerRow,
+    Timeout,
+    WeakRow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -50,6 +60,7 @@ def _library(library: Library) -> str:
         ("Runs other functions", (_row(row, _spawner_facts(row)) for row in library.spawner)),
         ("Entry points", (_row(row, _entry_facts(row)) for row in library.entry)),
         ("Database schema", (_row(row, _schema_facts(row)) for row in library.schema)),
+        ("Weak settings", (_row(row, _weak_facts(row)) for row in library.weak)),
         ("Types", (_type(row) for row in library.type)),
         ("Exceptions", (_exception(row) for row in library.exception)),
     )
@@ -155,6 +166,11 @@ def _entry_facts(row: EntryRow) -> Iterator[str]:
         yield f"attempts: {row.attempts}"
     if row.acks:
         yield f"acknowledged {row.acks} the work"
+
+
+def _weak_facts(row: WeakRow) -> Iterator[str]:
+    weak = " or ".join(row.values) if row.values else f"text like {row.text}"
+    yield f"{_argument(row.setting)}: {weak} waits for {row.waits_for}; write {row.strong}"
 
 
 def _schema_facts(row: SchemaRow) -> Iterator[str]:

@@ -39,6 +39,7 @@ class Tables(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=Fals
     entry: NameTable
     spawner: NameTable
     schema: NameTable
+    weak: NameTable
     types: dict[str, msgspec.Raw]
     exceptions: dict[str, msgspec.Raw]
     aliases: dict[str, str]
@@ -66,7 +67,7 @@ def compile_tables(built_in: Sequence[Library], extra: Sequence[tuple[Library, s
     aliases |= {name: type_name for name, type_name in objects.items() if name not in types and name not in exceptions}
     tables = {
         table: _name_table([named_rows(library)[table] for library in libraries], len(built_in), aliases)
-        for table in ("call", "guard", "entry", "spawner", "schema")
+        for table in ("call", "guard", "entry", "spawner", "schema", "weak")
     }
     origins = _origins(libraries, types, aliases)
     names = [name for table in tables.values() for name in table.names]
@@ -78,6 +79,7 @@ def compile_tables(built_in: Sequence[Library], extra: Sequence[tuple[Library, s
         entry=tables["entry"],
         spawner=tables["spawner"],
         schema=tables["schema"],
+        weak=tables["weak"],
         types={name: _raw(row) for name, row in types.items()},
         exceptions={name: _raw(row) for name, row in exceptions.items()},
         aliases=aliases,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from roadworthy.knowledge.names import T, expand, is_name, parse_origin, singles
-from roadworthy.knowledge.schema import CallRow, EntryRow, GuardRow, SchemaRow, SpawnerRow
+from roadworthy.knowledge.schema import CallRow, EntryRow, GuardRow, SchemaRow, SpawnerRow, WeakRow
 from roadworthy.knowledge.toml_file import KnowledgeError, line_of
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from roadworthy.knowledge.schema import Library
 
-NamedRow = CallRow | GuardRow | EntryRow | SpawnerRow | SchemaRow
+NamedRow = CallRow | GuardRow | EntryRow | SpawnerRow | SchemaRow | WeakRow
 """The rows that are found by name; several may share one when `identity_of` tells them apart."""
 
 ROLES = frozenset(
@@ -81,6 +81,7 @@ def named_rows(library: Library) -> dict[str, tuple[NamedRow, ...]]:
         "entry": library.entry,
         "spawner": library.spawner,
         "schema": library.schema,
+        "weak": library.weak,
     }
 
 
@@ -97,6 +98,8 @@ def identity_of(row: NamedRow) -> str:
             return f"{row.kind} {row.hook} {row.runs}"
         case SchemaRow():
             return row.construct
+        case WeakRow():
+            return f"{row.setting} {row.values} {row.text}"
 
 
 def validate(library: Library, text: str, label: str) -> None:
@@ -160,8 +163,21 @@ def _row_complaints(key: str, row: NamedRow) -> Iterator[tuple[str, str]]:
             yield from _unknown(f"{key}.delivery", filter(None, (row.delivery,)), _DELIVERIES)
             yield from _unknown(f"{key}.delivery_if", row.delivery_if.values(), _DELIVERIES)
             yield from _bad_version(key, row.version)
+        case WeakRow():
+            if bool(row.values) is bool(row.text):
+                yield f"{key}.values", "give either `values` or `text`"
+            elif row.text and not _is_pattern(row.text):
+                yield f"{key}.text", f"{row.text!r} is no regular expression"
         case SpawnerRow() | SchemaRow():
             return
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
 
 
 def _type_complaints(library: Library) -> Iterator[tuple[str, str]]:

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
 _WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
 _MANAGES = re.compile(
     r"(list|get|retrieve|read|view|show|test|create|update|delete|destroy|remove|partial_update|edit|patch|re_?deliver|re_?send|re_?try|new|add"
-    r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count)(_|$)"
+    r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count|(de)?activate|pause|toggle|rotate|reset|configure"
+    r"|(un)?subscribe|archive|restore|re_?play|re_?generate|ping|preview|fetch|check)(_|$)"
 )
 _RECEIVES = re.compile(r"(handle|receive|process|incoming|on|consume|ingest|accept)_")
 _HOLE = re.compile(r"[{<(*]")
+_VERB = re.compile(
+    r"(de)?activate|enable|disable|pause|resume|toggle|rotate(-\w+)?|reset|test|retry|re(send|deliver|play|generate)|archive|restore|(un)?subscribe"
+)
 
 
 def is_webhook(function: Function, label: str) -> bool:
@@ -23,6 +27,8 @@ def is_webhook(function: Function, label: str) -> bool:
     if method in {"GET", "DELETE", "PUT", "PATCH"} or _MANAGES.match(function.name):
         return False
     segments = [part for part in route.strip("^$/").split("/") if part]
+    if len(segments) > 1 and _HOLE.search(segments[-2]) and _VERB.fullmatch(segments[-1]):
+        return False  # `/webhooks/{id}/activate`: somebody does something with one that is stored
     if segments and "/" in label and _WEBHOOK.search(segments[-1]) and not _HOLE.search(segments[-1]):
         return True
     if _WEBHOOK.search(function.name):

@@ -75,6 +75,7 @@ from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload
+from roadworthy.project.deployment.draining import ShortGrace, Unwarned, short_graces, unwarned_servers
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.doubling import Doubled, raises_value, unguarded_effects
 from roadworthy.project.effects import EffectAt
@@ -86,7 +87,9 @@ from roadworthy.project.files import FileAccess, early_syncs, read_back, replace
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
+from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
 from roadworthy.project.guard import Guard
+from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.keys import KeyUse, key_uses, key_value
@@ -209,6 +212,8 @@ __all__ = [
     "Guard",
     "GuardKind",
     "Handler",
+    "Handover",
+    "Handovers",
     "Held",
     "Identity",
     "InertStop",
@@ -251,6 +256,7 @@ __all__ = [
     "Rule",
     "Run",
     "Severity",
+    "ShortGrace",
     "Shutdown",
     "SignalReach",
     "Silence",
@@ -265,7 +271,9 @@ __all__ = [
     "Transients",
     "UniqueKey",
     "UnreadAnswer",
+    "Unwarned",
     "Wait",
+    "WeakSetting",
     "Workload",
     "Write",
     "acts",
@@ -342,6 +350,7 @@ __all__ = [
     "logger_near",
     "lone_connections",
     "losses",
+    "may_be_lost",
     "meant",
     "must_complete",
     "names_a_creation",
@@ -370,6 +379,7 @@ __all__ = [
     "says_probe",
     "selects_by_state",
     "serves_in_turn",
+    "short_graces",
     "silences",
     "sounds_like_report",
     "source_at_hand",
@@ -385,7 +395,9 @@ __all__ = [
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "unwarned_servers",
     "unwind",
+    "weak_settings",
     "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip

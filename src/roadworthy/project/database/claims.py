@@ -51,6 +51,7 @@ class Claim:
     acts: EffectAt  # what is done for each row
     write: CallSite | None
     first: bool  # set before the work (a claim), not after it (a mark)
+    conditional: bool = False  # the mark names the old state, but comes after the work
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +124,9 @@ class Claims:
             return None
         column = table.column(match.column)
         name = column.attribute if column is not None else match.column
-        return Claim(function, read, table, name, found.line, found.end_line, acts, found.write, first)
+        return Claim(
+            function, read, table, name, found.line, found.end_line, acts, found.write, first, found.conditional
+        )
 
     def _is_state(self, match: Match, access: Access) -> bool:
         """`status="new"`, `sent=False`, `processed_at=None`."""

@@ -260,6 +260,7 @@ class Walk:
                 needs_option_to_stop=found.needs_option_to_stop if origin.stop_signal == "TERM" else (),
                 stop_signal=origin.stop_signal,
                 stops_group=origin.stops_group,
+                drain=found.drain,
             )
         )
 

@@ -39,6 +39,9 @@ class Wrapped:
     init: bool = False
 
 
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
 @dataclass(frozen=True, slots=True)
 class Recognised:
     """What a command line starts."""
@@ -56,6 +59,20 @@ class Recognised:
     def option(self, name: str) -> str | None:
         """The last value of an option, "" for a flag, None when it is not given."""
         return next((value for key, value in reversed(self.options) if key == name), None)
+
+    @property
+    def drain(self) -> tuple[str, float, bool] | None:
+        """(option, seconds, given) that the program itself lets work in flight have after a stop signal; None: unknown or without end."""
+        row = self.row
+        if row is None or not row.grace_option:
+            return None
+        given = self.option(row.grace_option)
+        if given is not None:
+            return (row.grace_option, float(given), True) if _NUMBER.fullmatch(given) else None
+        configured = any(self.option(name) is not None for name in row.config_options)
+        if configured or not isinstance(row.grace_default, int | float):
+            return None
+        return row.grace_option, float(row.grace_default), False
 
     @property
     def needs_option_to_stop(self) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ class StartedProcess:
     origin: tuple[str, int]  # path and line of the manifest's own command
     needs_option_to_stop: tuple[str, ...] = ()
     stop_signal: str = "TERM"  # what the host sends
+    drain: tuple[str, float, bool] | None = None  # (option, seconds that it gives work in flight, given here)
     stops_group: bool = False  # the host signals all processes, not only the first
 
     def option(self, name: str) -> str | None:

@@ -86,7 +86,7 @@ def check(model: Model) -> Iterator[Finding]:
     """Rows by their state, and answers that nobody reads."""
     for function in model.functions:
         for claim in model.claims.of(function):
-            if not is_one_at_a_time(claim, model):
+            if not is_one_at_a_time(claim, model) and not is_marked_by_one_run(claim, model):
                 yield _report(claim, model)
     for unread in model.claims.unread():
         yield _report_unread(unread, model)
@@ -97,6 +97,12 @@ def is_one_at_a_time(claim: Claim, model: Model) -> bool:
     if model.protection.is_set_up(claim.function):
         return True
     return model.protection.lock_held(claim.read.site, None)
+
+
+def is_marked_by_one_run(claim: Claim, model: Model) -> bool:
+    """The mark names the old state, and only runs that are started one after the other come here."""
+    exposure = model.exposure(claim.function)
+    return claim.conditional and bool(exposure.entries) and _severity(exposure) is not Severity.HIGH
 
 
 def _severity(exposure: Exposure) -> Severity:
@@ -121,10 +127,10 @@ def _report(claim: Claim, model: Model) -> Finding:
         RULE,
         model.place_of_lines(claim.function, claim.line, claim.end_line),
         _severity(exposure),
-        title=f"`{owner}` rows are picked by `{claim.column}` and marked without a condition on it",
+        title=f"`{owner}` rows are picked by `{claim.column}` and {_marked(claim)}",
         issue=(
-            f"Line {claim.read.site.line} reads `{owner}` rows by `{claim.column}`, and line {claim.line} sets it {when} {does}; nothing asks whether "
-            f"the row was still open."
+            f"Line {claim.read.site.line} reads `{owner}` rows by `{claim.column}`, and line {claim.line} sets it {when} {does}; "
+            f"{'by then it is done, whatever the row says' if claim.conditional else 'nothing asks whether the row was still open'}."
         ),
         impact=f"When {say.at_once(entry, claim.function)}, both read the same rows, and {does} twice for each.{crash}",
         fix=advise_database.claim(model, claim),
@@ -138,6 +144,10 @@ def _report(claim: Claim, model: Model) -> Finding:
         subject=f"{claim.table.name}.{claim.column}",
         weight=impact_weight(exposure, [claim.acts]),
     )
+
+
+def _marked(claim: Claim) -> str:
+    return "claimed only after the work" if claim.conditional else "marked without a condition on it"
 
 
 def _report_unread(unread: UnreadAnswer, model: Model) -> Finding:
