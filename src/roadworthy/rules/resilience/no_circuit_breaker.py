@@ -110,23 +110,23 @@ def is_long(uncached: Uncached, model: Model) -> bool:
 def _report_bypass(bypass: Bypass, model: Model) -> Finding:
     work, way = bypass.work, bypass.way
     exposure = model.exposure(work)
-    timer = f"self.{bypass.timer}" if bypass.timer else "self.backoff_until"
-    state = f"self.{bypass.timer} is not None" if bypass.timer else "self.backoff_until > time.monotonic()"
+    timer = f"self.{bypass.timer}" if bypass.timer else "self.retry_at"
+    state = f"self.{bypass.timer} is not None" if bypass.timer else "self.retry_at > time.monotonic()"
     return finding(
         RULE,
         model.place_of_function(work),
         Severity.MEDIUM,
         title=say.fit(
-            f"`{way.function.name}` starts `{work.name}` at once while the backoff of `{work.qualname.rpartition('.')[0]}` runs",
-            f"`{work.name}` is started during its own backoff",
+            f"`{way.function.name}` starts `{work.name}` at once while the back-off of `{work.qualname.rpartition('.')[0]}` runs",
+            f"`{work.name}` is started during its own back-off",
         ),
         issue=f"After a failure `{bypass.armed.function.qualname}()` waits `self.{bypass.delay}` before it tries again, and "
         f"`{way.function.qualname}()` starts `{work.name}()` without a look at that.",
         impact=f"While the other side is down, each call of `{way.function.name}()` hits it at once and adds one more timer: the delay "
         "that should leave it alone never holds.",
-        fix=f"Leave early while the backoff runs, and clear `{timer}` when it has fired:\n"
+        fix=f"Leave early while the back-off runs, and clear `{timer}` when it has fired:\n"
         f"```python\ndef {work.name}(self):\n    if {state}:\n        return  # the timer starts it again\n```",
-        related=[model.place(bypass.armed, "arms the backoff"), model.place(way, "does not wait for it")],
+        related=[model.place(bypass.armed, "arms the back-off"), model.place(way, "does not wait for it")],
         subject=work.name,
         weight=impact_weight(exposure),
     )
