@@ -143,6 +143,9 @@ class GuardRow(Row):
     retries_on: Argument | None = None
     retries_on_absent: tuple[str, ...] = ()  # exceptions; "Exception" when everything
     retries_on_objects: tuple[str, ...] = ()  # predicates that wrap the exceptions (`tenacity.retry_if_exception_type`)
+    retries_on_all_but: tuple[
+        str, ...
+    ] = ()  # predicates that wrap what is not repeated (`tenacity.retry_if_not_exception_type`)
     gives_up: Argument | None = None
     seconds: Argument | None = None  # timeout guards
     robust: bool = False  # on-commit and hooks: exceptions of the callee are caught

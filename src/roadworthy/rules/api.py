@@ -53,6 +53,7 @@ from roadworthy.project.boundaries import (
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
+from roadworthy.project.cooldowns import Bypass, Uncached, bypasses, uncached_failures
 from roadworthy.project.cutoff import (
     HANDOFFS,
     Loss,
@@ -177,6 +178,7 @@ __all__ = [
     "Audience",
     "Blocked",
     "BroadRetry",
+    "Bypass",
     "CallSite",
     "Callable",
     "Caught",
@@ -269,6 +271,7 @@ __all__ = [
     "TimeoutVerdict",
     "Transactions",
     "Transients",
+    "Uncached",
     "UniqueKey",
     "UnreadAnswer",
     "Unwarned",
@@ -288,6 +291,7 @@ __all__ = [
     "blocked_coroutines",
     "brings_batches",
     "broad_self_retries",
+    "bypasses",
     "cannot_speak",
     "caught_cancellations",
     "causes_in",
@@ -392,6 +396,7 @@ __all__ = [
     "tells_anyway",
     "tells_of_another",
     "unbounded_effects",
+    "uncached_failures",
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",

@@ -11,6 +11,7 @@ The finding stands where the client is constructed when one construction is the 
 ## What is not reported
 Calls bounded by an argument, by the client's construction, by an adapter or subclass of the project that sets one, by the library's own
 default, by a setting or environment variable, or by a surrounding timeout on every path. Calls that pass on a value of their caller.
+A stream whose timeout is turned off in an endless loop that opens it again.
 
 ## Bad
 ```python
@@ -48,7 +49,9 @@ from roadworthy.rules.api import (
     Severity,
     TimeoutVerdict,
     advise,
+    expr,
     finding,
+    flow,
     impact_weight,
     say,
 )
@@ -68,6 +71,8 @@ def check(model: Model) -> Iterator[Finding]:
         verdict = model.timeout(effect)
         if verdict.bound != "forever" or verdict.cause is None or is_bounded_outside(effect, model):
             continue
+        if is_subscription(effect, verdict):
+            continue
         if model.is_reviewed(verdict.cause.path):
             causes.setdefault(verdict.cause, []).append((effect, verdict))
     for cause, found in causes.items():
@@ -79,6 +84,39 @@ def is_bounded_outside(effect: EffectAt, model: Model) -> bool:
     return model.coverage(
         effect.site, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g)
     ).everywhere
+
+
+def is_subscription(effect: EffectAt, verdict: TimeoutVerdict) -> bool:
+    """`while True: with client.stream(…, timeout=None) as answer: for event in answer`: opened again when it ends, silent in between."""
+    site = effect.site
+    if verdict.reason not in {"none", "zero"} or verdict.cause is not site or site.fact.use != "context":
+        return False
+    scope = site.function.scope
+    loop = next((r for r in flow.loops_of(scope, site.fact.region) if scope.regions[r].kind == "while"), None)
+    if loop is None or not isinstance(scope.regions[loop].test, expr.Const) or _takes_work(site, loop):
+        return False
+    opened = [r for r, region in enumerate(scope.regions) if region.kind == "with" and _opens(site, region)]
+    return any(
+        region.kind == "for" and flow.within(scope, index, block)
+        for block in opened
+        for index, region in enumerate(scope.regions)
+    )
+
+
+def _opens(site: CallSite, region: expr.Region) -> bool:
+    parts = [part for item, _ in region.items for part in flow.walk(item)]
+    return any(isinstance(part, expr.CallRef) and part.index == site.index for part in parts)
+
+
+def _takes_work(site: CallSite, loop: int) -> bool:
+    """The address comes out of a call in the loop: a download for each item of a queue."""
+    given = (*site.fact.args, *(value for _, value in site.fact.kwargs))
+    names = {part.id for value in given for part in flow.walk(value) if isinstance(part, expr.Name)}
+    return any(
+        bool(names & {part.id for part in flow.walk(assign.target) if isinstance(part, expr.Name)})
+        and any(isinstance(part, expr.CallRef | expr.Await) for part in flow.walk(assign.value))
+        for assign in flow.assigns_in(site.function.scope, loop)
+    )
 
 
 def _report(cause: CallSite, found: list[tuple[EffectAt, TimeoutVerdict]], model: Model) -> Finding:
