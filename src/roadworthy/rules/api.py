@@ -26,6 +26,7 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
@@ -190,6 +191,8 @@ __all__ = [
     "Delivery",
     "Doubled",
     "Dropped",
+    "EarlyAck",
+    "EarlyJobs",
     "Edge",
     "Effect",
     "EffectAt",
@@ -292,6 +295,8 @@ __all__ = [
     "default_ids",
     "drives_program",
     "dropped_outcomes",
+    "early_acks",
+    "early_jobs",
     "early_syncs",
     "endless_polls",
     "endless_waits",
