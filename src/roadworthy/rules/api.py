@@ -51,6 +51,7 @@ from roadworthy.project.boundaries import (
     retries_over,
     runs_over_again,
 )
+from roadworthy.project.buffers import Buffered, buffered_work
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
@@ -175,6 +176,7 @@ __all__ = [
     "Audience",
     "Blocked",
     "BroadRetry",
+    "Buffered",
     "CallSite",
     "Callable",
     "Caught",
@@ -283,6 +285,7 @@ __all__ = [
     "blocked_coroutines",
     "brings_batches",
     "broad_self_retries",
+    "buffered_work",
     "cannot_speak",
     "caught_cancellations",
     "causes_in",
