@@ -47,7 +47,7 @@ class Buffered:
     site: CallSite  # where to report: the call that puts it in, or the one that takes it out of the store
     name: str  # of the queue, as written
     made: CallSite
-    drain: Function
+    drain: Function | None  # None: not found, or not one function
     lost: tuple[EffectAt, ...]
     entry: Entry | None
 
@@ -60,12 +60,10 @@ def buffered_work(model: Model) -> Iterator[Buffered]:
             continue
         drains = [(site.function, _lost_in(model, site)) for site in gets.get(made, ())]
         drained = next(((fn, lost) for fn, lost in drains if _is_apart(model, fn)), None)
-        if drained is None:
-            continue
-        popped = _popped_into(model, made, puts[made], *drained)
+        popped = _popped_into(model, made, puts[made], *(drained or (None, ())))
         if popped is not None:
             yield popped
-        elif drained[1]:
+        elif drained is not None and drained[1]:
             yield from _told(model, made, puts[made], *drained)
 
 
@@ -167,7 +165,7 @@ def _name(put: CallSite) -> str:
 
 
 def _popped_into(
-    model: Model, made: CallSite, puts: list[CallSite], drain: Function, lost: tuple[EffectAt, ...]
+    model: Model, made: CallSite, puts: list[CallSite], drain: Function | None, lost: tuple[EffectAt, ...]
 ) -> Buffered | None:
     """A message is popped from a durable store and put into this queue: the store has given it up."""
     fillers = {put.function: put for put in puts}
@@ -193,7 +191,18 @@ def _comes_to(model: Model, site: CallSite, fillers: dict[Function, CallSite]) -
     for edge in model.edges_at(site):
         if edge.runs_here:
             tree = model.reach.tree_from(edge.callee)
-            found = next((put for function, put in fillers.items() if function in tree), None)
-            if found is not None:
-                return found
+            for function, put in fillers.items():
+                if function in tree or any(_calls_member(model, here, function) for here in tree):
+                    return put
     return None
+
+
+def _calls_member(model: Model, function: Function, method: Function) -> bool:
+    """`self.workers[i].put(body)`: a call that could not be followed, of a method of this name, in the file of its class."""
+    return method.cls is not None and any(
+        isinstance(site.fact.func, f.Attr)
+        and isinstance(site.fact.func.value, f.Sub)
+        and site.fact.func.name == method.name
+        and not model.targets(site)
+        for site in (function.calls if function.module is method.module else ())
+    )

@@ -80,7 +80,7 @@ def check(model: Model) -> Iterator[Finding]:
 
 
 def _report(work: Buffered, model: Model) -> Finding:
-    drain = f"`{work.drain.qualname}()`"
+    drain = f"`{work.drain.qualname}()`" if work.drain is not None else "whoever drains it"
     worst = work.lost[0] if work.lost else None
     does = say.does(worst.effect) if worst is not None else "works on it"
     if work.kind == "told":
@@ -102,7 +102,7 @@ def _report(work: Buffered, model: Model) -> Finding:
         )
         impact = f"When the process stops, everything that waits in `{work.name}` is lost: the store has already given it up."
         fix = (
-            f"Let {drain} take messages from the store itself, one at a time, and keep each in a list of running work (`LMOVE`) or unacknowledged "
+            f"Let {drain if work.drain is not None else 'the worker'} take messages from the store itself, one at a time, and keep each in a list of running work (`LMOVE`) or unacknowledged "
             "until its work is done."
         )
     return finding(
@@ -115,7 +115,7 @@ def _report(work: Buffered, model: Model) -> Finding:
         fix=fix,
         related=[
             model.place(work.made, "the queue"),
-            model.place_of_function(work.drain, "drains it"),
+            *([model.place_of_function(work.drain, "drains it")] if work.drain is not None else []),
             *([model.place(work.put, "fills it")] if work.put is not work.site else []),
         ],
         steps=model.steps(work.entry, work.site.function, work.site, f"fills {work.name}"),
