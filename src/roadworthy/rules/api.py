@@ -147,6 +147,7 @@ from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
+from roadworthy.project.unread import Untold, untold_failures
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -270,6 +271,7 @@ __all__ = [
     "Transients",
     "UniqueKey",
     "UnreadAnswer",
+    "Untold",
     "Wait",
     "Workload",
     "Write",
@@ -393,6 +395,7 @@ __all__ = [
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "untold_failures",
     "unwind",
     "whole_batches",
     "write_retrying_clients",
