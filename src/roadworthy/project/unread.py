@@ -31,6 +31,8 @@ _CHECKS = re.compile(
 )
 _MARKS = frozenset({Effect.SQL_UPDATE, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.COMMIT, Effect.ACK})
 
+_MAILS = frozenset({Effect.EMAIL, Effect.SMS})
+
 
 @dataclass(frozen=True, slots=True)
 class Untold:
@@ -101,7 +103,7 @@ def _unread(model: Model, site: CallSite) -> Untold | None:
 
 def _is_batch_write(effect: EffectAt) -> bool:
     """Rows, records, documents; a mail has one recipient as a rule, and one that is refused raises."""
-    if effect.effect in {Effect.EMAIL, Effect.SMS}:
+    if effect.effect in _MAILS:
         return False
     return (
         effect.effect.word.persists
@@ -196,7 +198,8 @@ def _caught(model: Model, function: Function) -> Iterator[Untold]:
         for handler_region in flow.handlers_of(scope, index):
             handler = model.exceptions.handler(function, handler_region)
             line = _tells_success(function, handler)
-            if line and handler.broad and not _makes_up(handler):
+            explained = model.explains(function.path, handler.line, handler.end_line)
+            if line and handler.broad and not explained and not _makes_up(handler):
                 yield Untold("caught", write[0], write[1][0], None, handler, line, entries[0])
                 return
 
@@ -213,7 +216,7 @@ def _writes_in(model: Model, function: Function, region: int) -> Iterator[tuple[
         name = flow.last_name(call.func)
         if is_bookkeeping(name) or is_telemetry(name):
             continue
-        lost = lost_at(model, site)
+        lost = tuple(effect for effect in lost_at(model, site) if effect.effect not in _MAILS)
         if lost:
             yield site, lost
 

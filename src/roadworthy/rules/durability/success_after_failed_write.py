@@ -10,8 +10,9 @@ nobody reads the result. Requests that change something elsewhere, whose status 
 A handler of an endpoint that logs the failed write, after which the endpoint answers success.
 
 ## What is not reported
-Clients that raise by themselves (hooks, `raise_for_status`). Results that are returned to somebody who may read them. Telemetry and
-notifications. Handlers that raise, record the failure, answer it, or do something else instead.
+Clients that raise by themselves (hooks, `raise_for_status`). Results that are returned to somebody who may read them. Telemetry,
+notifications and mails. Handlers that raise, record the failure, answer it,
+do something else instead, or say in a comment why they go on.
 
 ## Bad
 ```python
