@@ -26,6 +26,7 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
@@ -50,6 +51,7 @@ from roadworthy.project.boundaries import (
     retries_over,
     runs_over_again,
 )
+from roadworthy.project.buffers import Buffered, buffered_work
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
@@ -149,6 +151,7 @@ from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
+from roadworthy.project.unread import Untold, untold_failures
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -178,6 +181,7 @@ __all__ = [
     "Audience",
     "Blocked",
     "BroadRetry",
+    "Buffered",
     "Bypass",
     "CallSite",
     "Callable",
@@ -195,6 +199,8 @@ __all__ = [
     "Delivery",
     "Doubled",
     "Dropped",
+    "EarlyAck",
+    "EarlyJobs",
     "Edge",
     "Effect",
     "EffectAt",
@@ -274,6 +280,7 @@ __all__ = [
     "Uncached",
     "UniqueKey",
     "UnreadAnswer",
+    "Untold",
     "Unwarned",
     "Wait",
     "WeakSetting",
@@ -291,6 +298,7 @@ __all__ = [
     "blocked_coroutines",
     "brings_batches",
     "broad_self_retries",
+    "buffered_work",
     "bypasses",
     "cannot_speak",
     "caught_cancellations",
@@ -304,6 +312,8 @@ __all__ = [
     "default_ids",
     "drives_program",
     "dropped_outcomes",
+    "early_acks",
+    "early_jobs",
     "early_syncs",
     "endless_polls",
     "endless_waits",
@@ -400,6 +410,7 @@ __all__ = [
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "untold_failures",
     "unwarned_servers",
     "unwind",
     "weak_settings",
