@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import CallSite
 
 Family = Literal["notification", "measurement", "search index", "hook"]
 
@@ -55,6 +55,7 @@ _ANSWERED = frozenset({
 })  # fmt: skip
 _REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE})
 _NEAR = 4  # calls between the aside and its effect
+_MANY = 40  # a call with more effects does the work itself
 _CLOSE = 4  # calls between the entry and the function
 _ABANDONED = frozenset({"except", "finally"})
 
@@ -127,7 +128,10 @@ class Asides:
             return None, None
         if site.fact.use == "assigned" and not self._names_rows(site):
             return None, None
-        failing = [e for e in self._model.escapes.at(site) if _may_fail(e) and not self._caught(site, e)]
+        below = self._model.escapes.at(site)
+        if len(below) > _MANY:
+            return None, None
+        failing = [e for e in below if _may_fail(e) and not self._caught(site, e)]
         families = {family for effect in failing if (family := self._family(site, effect)) is not None}
         if len(families) != 1:
             return None, None
@@ -202,7 +206,9 @@ class Asides:
                 found = (other, last or self._last_write(other))
             elif wrote is not None and self._is_final(other, wrote):
                 found = (other, wrote)
-        if found is None or (found[1] is None and effect is not None and effect.effect not in _ROWS and not self._is_dirty(found[0])):
+        if found is None or (
+            found[1] is None and effect is not None and effect.effect not in _ROWS and not self._is_dirty(found[0])
+        ):
             return None
         return found
 
@@ -312,7 +318,10 @@ def _reads(effect: EffectAt) -> bool:
 def _goes_on(site: CallSite) -> bool:
     """Has the function more to do after this call?"""
     scope = site.function.scope
-    end = max((scope.regions[r].end for t, _ in flow.try_regions(scope, site.fact.region) for r in flow.siblings(scope, t)), default=site.fact.order)
+    end = max(
+        (scope.regions[r].end for t, _ in flow.try_regions(scope, site.fact.region) for r in flow.siblings(scope, t)),
+        default=site.fact.order,
+    )
     return any(call.order > end for call in scope.calls)
 
 

@@ -95,7 +95,11 @@ def listed(symbols: Symbols, knowledge: Knowledge) -> Iterator[tuple[Function, E
                 if found is None:
                     continue
                 cls = classes.get((found, name))
-                methods = [cls.find_method(method) for row in rows for method in row.methods] if cls is not None else _made(found, name)
+                methods = (
+                    [cls.find_method(method) for row in rows for method in row.methods]
+                    if cls is not None
+                    else _made(found, name)
+                )
                 yield from ((method, rows[0], assign.target.id) for method in methods if method is not None)
 
 
@@ -104,5 +108,13 @@ def _made(module: Module, name: str) -> list[Function | None]:
     factory = next(reversed(module.body.children.get(name, [])), None)
     if factory is None or factory.kind != "function":
         return []
-    returned = {leave.value.id for leave in factory.scope.leaves if leave.kind == "return" and isinstance(leave.value, f.Name)}
-    return [made for inner, found in factory.children.items() if inner in returned for made in found if made.kind == "function"]
+    returned = {
+        leave.value.id for leave in factory.scope.leaves if leave.kind == "return" and isinstance(leave.value, f.Name)
+    }
+    return [
+        made
+        for inner, found in factory.children.items()
+        if inner in returned
+        for made in found
+        if made.kind == "function"
+    ]
