@@ -322,7 +322,7 @@ def _goes_on(site: CallSite) -> bool:
         (scope.regions[r].end for t, _ in flow.try_regions(scope, site.fact.region) for r in flow.siblings(scope, t)),
         default=site.fact.order,
     )
-    return any(call.order > end for call in scope.calls)
+    return any(call.order >= end and call is not site.fact for call in scope.calls)
 
 
 def _is_bot(model: Model, entry: Entry) -> bool:
