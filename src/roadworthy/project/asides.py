@@ -148,7 +148,7 @@ class Asides:
         path = self._path(site, effect)
         names = [self._model.callee_text(site), *(edge.callee.qualname for edge in path[:2])]
         if effect.effect in _SENT and not drives_program(self._model, effect):
-            if len(path) > _NEAR:
+            if len(path) > _NEAR or not all(_is_by_name(edge) for edge in path):
                 return None
             if effect.effect is Effect.NOTIFY and not role & {"web"}:
                 return "notification"
@@ -276,6 +276,8 @@ class Asides:
                 continue
             if entry.kind not in kinds or len(outcome.path) > _CLOSE or _is_bot(self._model, entry):
                 continue
+            if not all(_is_by_name(edge) for edge in outcome.path):
+                continue
             names = [entry.function.name, entry.label.rpartition("/")[2], *(edge.caller.name for edge in outcome.path)]
             names += [entry.function.cls.name] if entry.function.cls is not None else []
             names += [entry.function.module.path.rpartition("/")[2].removesuffix(".py")]
@@ -323,6 +325,12 @@ def _goes_on(site: CallSite) -> bool:
         default=site.fact.order,
     )
     return any(call.order >= end and call is not site.fact for call in scope.calls)
+
+
+def _is_by_name(edge: Edge) -> bool:
+    """Is the callee called as itself? What runs whatever it is given (`run_in_thread(function)`) leads from everywhere to everywhere."""
+    name = edge.callee.name
+    return name.startswith("__") or flow.last_name(edge.site.fact.func) == name
 
 
 def _is_bot(model: Model, entry: Entry) -> bool:

@@ -135,7 +135,11 @@ def _after_write(aside: Aside, model: Model) -> Finding:
 def _does(aside: Aside) -> str:
     if aside.effect is None:
         return "runs code that somebody else wrote"
-    return aside.effect.effect.word.meaning if aside.family != "measurement" else "keeps figures about it"
+    if aside.family == "measurement":
+        return (
+            "keeps figures about it" if aside.effect.effect.word.meaning.endswith("rows") else "sends figures about it"
+        )
+    return aside.effect.effect.word.meaning
 
 
 def _end(aside: Aside) -> str:
@@ -151,7 +155,7 @@ def _fault(aside: Aside) -> str:
         case "hook":
             return "When the hook raises"
         case "measurement":
-            return "When the figures cannot be read or written"
+            return "When the place for the figures is down or slow"
 
 
 def _impact(aside: Aside, model: Model) -> str:
