@@ -128,7 +128,9 @@ class Failures:
             if self._repeats(guard, step.types):
                 return Outcome("retried", step.path, step.left, guard=guard), step
             if guard.kind is GuardKind.CATCH and self._may_catch(guard.on, step.types):
-                return Outcome("handled", step.path, step.left, guard=guard), step
+                handler = next((h for h in guard.handlers if self._may_catch(h.types, step.types)), None)
+                if handler is None or not handler.raises:
+                    return Outcome("handled", step.path, step.left, handler, guard), step
         if step.function.scope.regions[index].kind in flow.LOOPS:
             loop = LoopAt(step.function, self._model.guards.loop(step.function, index))
             step = replace(step, left=(*step.left, loop))

@@ -29,6 +29,7 @@ from roadworthy.project import flow
 from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
+from roadworthy.project.asides import Aside, Asides
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
@@ -130,6 +131,7 @@ from roadworthy.project.producers import (
 )
 from roadworthy.project.purpose import acts, drives_program, is_aside
 from roadworthy.project.reach import unwind
+from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.repeats import (
     goes_on_after,
     in_handler,
@@ -177,6 +179,8 @@ __all__ = [
     "UPDATE",
     "UPSERT",
     "Access",
+    "Aside",
+    "Asides",
     "Attempts",
     "Audience",
     "Blocked",
@@ -253,6 +257,7 @@ __all__ = [
     "Poll",
     "Presence",
     "Promise",
+    "ReadThrough",
     "Registration",
     "Repeat",
     "Replayed",
@@ -381,6 +386,7 @@ __all__ = [
     "promise_of",
     "raises_value",
     "read_back",
+    "read_throughs",
     "repeated_by",
     "repeats_everything",
     "replaces",
