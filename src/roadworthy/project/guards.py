@@ -12,7 +12,7 @@ from roadworthy.project.arguments import arguments
 from roadworthy.project.decorators import wrapped_calls
 from roadworthy.project.guard import Guard
 from roadworthy.project.guardrows import GuardReader, works_bare
-from roadworthy.project.loops import Loop, loop_at
+from roadworthy.project.loops import Loop, gives_up, loop_at
 from roadworthy.project.pauses import Pauses, grows
 
 if TYPE_CHECKING:
@@ -174,37 +174,8 @@ class Guards:
         delay, jitter = self.loop_delay(function, loop.region)
         return Guard(
             GuardKind.RETRY, "loop", f"{region.kind} loop", function.path, region.line, function, None, loop.region,
-            attempts=loop.attempts, delay=delay, jitter=jitter, capped=loop.bounded or self._counts(function, loop), on=tuple(caught),
+            attempts=loop.attempts, delay=delay, jitter=jitter, capped=loop.bounded or gives_up(function.scope, loop), on=tuple(caught),
         )  # fmt: skip
-
-    def _counts(self, function: Function, loop: Loop) -> bool:
-        """An endless `while` that still gives up: a handler leaves, or a count or clock is compared before it leaves."""
-        scope = function.scope
-        for tried in loop.tries:
-            for handler in flow.handlers_of(scope, tried):
-                if any(
-                    leave.kind in {"raise", "return", "break"} and not _by_error(scope, leave.region, handler)
-                    for leave in flow.leaves_in(scope, handler)
-                ):
-                    return True
-        return any(
-            (leave.kind == "raise" and not _in_handler(scope, leave.region))
-            or (leave.kind in {"return", "break"} and self._by_count(scope, leave.region, loop.region))
-            for leave in flow.leaves_in(scope, loop.region)
-        )
-
-    def _by_count(self, scope: f.Scope, region: int, loop: int) -> bool:
-        for index in flow.ancestors(scope, region):
-            if index == loop:
-                return False
-            test = scope.regions[index].test
-            if (
-                scope.regions[index].kind == "if"
-                and isinstance(test, f.Compare)
-                and test.ops[0] in {"<", ">", "<=", ">="}
-            ):
-                return True
-        return False
 
     def loop_delay(self, function: Function, region: int) -> tuple[str, bool]:
         """("none" | "fixed" | "exponential", jitter) of the pauses in a loop, calls of the project included."""
@@ -395,25 +366,3 @@ def _moved(
         guard.delay, guard.jitter, guard.capped, guard.on, guard.seconds, guard.handlers, guard.row, through or guard.through,
         guard.home,
     )  # fmt: skip
-
-
-def _by_error(scope: f.Scope, region: int, handler: int) -> bool:
-    """`except E as error: if error.code != BUSY: raise`: which failure it was, not how many; the others go round without end."""
-    alias = scope.regions[handler].target
-    if not isinstance(alias, f.Name):
-        return False
-    for index in flow.ancestors(scope, region):
-        if index == handler:
-            return False
-        here = scope.regions[index]
-        if here.kind == "if" and here.test is not None:
-            names = {part.id for part in flow.walk(here.test) if isinstance(part, f.Name)}
-            return alias.id in names and not any(
-                isinstance(part, f.Compare) and set(part.ops) & {"<", ">", "<=", ">="} for part in flow.walk(here.test)
-            )
-    return False
-
-
-def _in_handler(scope: f.Scope, region: int) -> bool:
-    """Judged with its handler."""
-    return any(scope.regions[index].kind == "except" for index in flow.ancestors(scope, region))

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _CACHES = re.compile(r"cache[ds]?|caching|memo\w*|readthrough|cacheable")
-_REMEMBERS = re.compile(r"invalidat\w*|clear\w*|evict\w*|purge\w*|bust\w*|idempoten\w*|dedup\w*|locks?|locked|limit\w*|once|session\w*|token\w*|throttl\w*|queue\w*")
+_REMEMBERS = re.compile(
+    r"invalidat\w*|clear\w*|evict\w*|purge\w*|bust\w*|idempoten\w*|dedup\w*|locks?|locked|limit\w*|once|session\w*|token\w*|throttl\w*|queue\w*"
+)
 _CACHE = frozenset({Effect.CACHE_READ, Effect.CACHE_WRITE})
 _NEAR = 2
 
