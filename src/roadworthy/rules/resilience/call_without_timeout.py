@@ -11,7 +11,8 @@ The finding stands where the client is constructed when one construction is the 
 
 ## What is not reported
 Calls bounded by an argument, by the client's construction, by an adapter or subclass of the project that sets one, by the library's own
-default, by a setting or environment variable, or by a surrounding timeout on every path. Calls that pass on a value of their caller.
+default, by a setting or environment variable, or by a surrounding timeout on every path. Calls that pass on a value of their caller. Without
+`--pedantic`: scripts for developers, and programs, workflows and connections for which a command waits, since a person sees that it hangs.
 
 ## Bad
 ```python
@@ -37,6 +38,7 @@ def rates():
 """
 
 from roadworthy.rules.api import (
+    Audience,
     CallSite,
     ClassInfo,
     Confidence,
@@ -61,6 +63,7 @@ RULE = Rule(id="call-without-timeout", anti_pattern="missing-timeout", doc=__doc
 _LINES = 8  # that many lines are named
 _WAITS = frozenset({Effect.WAIT, Effect.LOCK, Effect.SLEEP})  # the business of wait-without-timeout
 
+_LONG_OR_FIRST = frozenset({Effect.SPAWN_PROCESS, Effect.START_DURABLE, Effect.CONNECT})
 
 Unbounded = tuple[EffectAt, TimeoutVerdict]
 
@@ -114,6 +117,12 @@ def is_bounded_outside(effect: EffectAt, model: Model) -> bool:
     ).everywhere
 
 
+def is_watched(effect: EffectAt, model: Model) -> bool:
+    """A person at a terminal waits for a program, a workflow or a connection: who sees that it hangs."""
+    watched = model.is_script(effect.site.path) or model.exposure(effect.function).only_commands
+    return watched and (effect.effect in _LONG_OR_FIRST or model.is_script(effect.site.path))
+
+
 def _report(found: list[Unbounded], model: Model) -> Finding:
     effect, verdict = found[0]
     cause = verdict.cause or effect.site
@@ -134,6 +143,7 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         steps=model.steps(entry, effect.function, effect.site),
         confidence=Confidence.weakest(verdict.confidence, model.confidence_of(effect)),
         subject=effect.name,
+        audience=Audience.PEDANTIC if all(is_watched(e, model) for e, _ in found) else Audience.REGULAR,
         weight=impact_weight(exposure, [e for e, _ in found]),
     )
 
