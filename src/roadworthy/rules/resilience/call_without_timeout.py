@@ -167,7 +167,7 @@ def _also(cause: CallSite, alike: list[CallSite]) -> str:
         files = len({site.path for site in alike} | {cause.path})
         return f" So are {_calls(len(alike), 'other')}, in {files} files."
     lines = ", ".join(here[:_LINES]) + (" …" if len(here) > _LINES else "")
-    return f" So {'is' if len(alike) == 1 else 'are'} {_calls(len(alike), 'other')} (line {lines})."
+    return f" So {'is' if len(alike) == 1 else 'are'} {_calls(len(alike), 'other')} ({'line' if len(here) == 1 else 'lines'} {lines})."
 
 
 def _calls(number: int, word: str) -> str:
@@ -178,7 +178,7 @@ def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> 
     one = advise.timeout(model, effect, verdict)
     if not more or _setting(verdict):
         return one
-    return f"{one}\nDo the same at the {_calls(more, 'other')}, with one constant for all."
+    return f"{one}\nDo the same at the other {'call' if more == 1 else f'{more} calls'}, with one constant for all."
 
 
 def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int, how: str, model: Model) -> str:
