@@ -149,6 +149,7 @@ from roadworthy.project.silence import Silence, cannot_speak, covers, logger_nea
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
+from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
@@ -360,6 +361,7 @@ __all__ = [
     "is_replayed",
     "is_run_at_start",
     "is_self_retry",
+    "is_subscription",
     "is_telemetry",
     "key_uses",
     "key_value",
