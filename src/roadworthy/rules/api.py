@@ -114,6 +114,7 @@ from roadworthy.project.permanent import (
     causes_in,
     goes_on_after_success,
     predicates_of,
+    repeated_blocks,
     repeats_everything,
     whole_batches,
 )
@@ -389,6 +390,7 @@ __all__ = [
     "raises_value",
     "read_back",
     "read_throughs",
+    "repeated_blocks",
     "repeated_by",
     "repeats_everything",
     "replaces",
