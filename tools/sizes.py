@@ -19,7 +19,6 @@ EXCEPTIONS: dict[str, str] = {
     "src/roadworthy/facts/schema.py": "all facts side by side; 14 lines over",
     "src/roadworthy/project/model.py": "one question of a rule to one method; 10 lines over",
     "src/roadworthy/project/clients.py": "timeouts and retries of clients share the reading of constructions; to be divided there",
-    "src/roadworthy/project/guards.py": "the reading of decorators, blocks and wrappers; to be divided by form",
     "src/roadworthy/project/symbols.py": "modules, classes and functions refer to one another",
     "tests/facts/test_extract.py": "one construct of Python after the other",
 }

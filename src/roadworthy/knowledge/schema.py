@@ -47,6 +47,7 @@ class Timeout(Row):
         None  # keyword of a config object or mapping that holds the arguments (`config=Config(read_timeout=…)`)
     )
     url: tuple[str, ...] = ()  # query parameters of the URL argument that bound it
+    lender: str | None = None  # keyword of a pool that lends the connections: its construction decides then
     environment: tuple[str, ...] = ()  # environment variables or settings that bound it
     via: Literal["call", "constructor", "either"] = "call"
     """Where the arguments stand: at the call, at the construction of the receiver, or the call overriding the construction."""
@@ -143,6 +144,9 @@ class GuardRow(Row):
     retries_on: Argument | None = None
     retries_on_absent: tuple[str, ...] = ()  # exceptions; "Exception" when everything
     retries_on_objects: tuple[str, ...] = ()  # predicates that wrap the exceptions (`tenacity.retry_if_exception_type`)
+    retries_on_all_but: tuple[
+        str, ...
+    ] = ()  # predicates that wrap what is not repeated (`tenacity.retry_if_not_exception_type`)
     gives_up: Argument | None = None
     seconds: Argument | None = None  # timeout guards
     robust: bool = False  # on-commit and hooks: exceptions of the callee are caught

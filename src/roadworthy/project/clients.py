@@ -80,6 +80,7 @@ class Clients:
         self._called = {library.name for r in graph.resolutions.values() for library in r.libraries}
         self._neighbours: dict[CallSite, tuple[CallSite, ...]] = {}
         self._retried_types: dict[str, bool] = {}
+        self._bound_types: dict[tuple[str, str], bool] = {}
 
     # --- timeouts -----------------------------------------------------------------------------------------------------
 
@@ -283,10 +284,43 @@ class Clients:
                     return TimeoutVerdict("bounded", None, site, True, "passed", timeout=rule)
                 if self._is_project_class(site):
                     return UNKNOWN
-                return self._at(site, rule, site, at_construction=True)
+                return self._built(site, rule)
             case values.Instance(cls=cls):
                 return self._of_subclass(cls, receiver.site, rule)
         return UNKNOWN
+
+    def _built(self, site: CallSite, rule: Timeout) -> TimeoutVerdict:
+        """The construction decides, unless it borrows connections or is itself asked of a client: `client.pipeline()`."""
+        if self._given(site, rule, constructor=True) is not None:
+            return self._at(site, rule, site, at_construction=True)
+        pool = next((v for k, v in site.fact.kwargs if rule.lender is not None and k == rule.lender), None)
+        if pool is not None:
+            lenders = self._evaluator.evaluate(pool, site.function, site.fact.order)
+            return self._of_receiver(lenders[0], rule) if len(lenders) == 1 else UNKNOWN
+        for library in self._graph.resolutions[site].libraries:
+            parent = library.receiver
+            if (
+                isinstance(parent, values.LibraryObject)
+                and parent.site is not site
+                and self._is_bound(parent.type, rule)
+            ):
+                return self._of_receiver(parent, rule)
+        return self._at(site, rule, site, at_construction=True)
+
+    def _is_bound(self, type_name: str, rule: Timeout) -> bool:
+        """The construction of this type bounds its own calls by the same argument."""
+        key = (type_name, rule.argument or rule.config or "")
+        known = self._bound_types.get(key)
+        if known is None:
+            library = self._knowledge.library_of(type_name)
+            known = self._bound_types[key] = library is not None and any(
+                row.timeout is not None
+                and row.timeout.via != "call"
+                and (row.timeout.argument, row.timeout.config) == (rule.argument, rule.config)
+                and any(name.rpartition(".")[0] == type_name for name in row.names)
+                for row in library.call
+            )
+        return known
 
     def _sets_timeout(self, receiver: values.Value) -> bool:
         """A subclass of the project that deals with timeouts, or an adapter on the object that does: each call has one."""

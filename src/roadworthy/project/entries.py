@@ -16,7 +16,7 @@ from roadworthy.project.arguments import argument
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
-from roadworthy.project.entryshapes import EntryShapes
+from roadworthy.project.entryshapes import EntryShapes, listed
 from roadworthy.project.implicit import default_calls, receivers_of, takers_of
 from roadworthy.project.webhooks import is_webhook
 
@@ -47,6 +47,8 @@ class Entries:
         self._by_decorators()
         self._by_bases()
         self._by_registration()
+        for method, row, name in listed(symbols, knowledge):
+            self._add_row(method, row, name, None)
         self._by_defaults()
         self._by_names()
         self._by_delivery()

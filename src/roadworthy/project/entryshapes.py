@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.knowledge.schema import EntryRow
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite, Function, Symbols
+    from roadworthy.project.symbols import CallSite, Function, Module, Symbols
 
 _SENT = frozenset({"delay", "apply_async", "delay_on_commit"})
 """Attributes that a plain function does not have: something made a job of it."""
@@ -79,3 +79,42 @@ class EntryShapes:
                 for value in self._evaluator.evaluate(made.args[0], scope, site.fact.order):
                     if isinstance(value, FunctionValue):
                         yield value.function
+
+
+def listed(symbols: Symbols, knowledge: Knowledge) -> Iterator[tuple[Function, EntryRow, str]]:
+    """What a list of dotted names in the settings makes an entry: the methods of a class, the function that a factory returns."""
+    classes = {(cls.module, cls.name): cls for cls in symbols.classes}
+    for module in symbols.modules:
+        for assign in module.body.scope.assigns:
+            if not isinstance(assign.target, f.Name) or not assign.target.id.isupper():
+                continue
+            rows = [row for row in knowledge.entries(assign.target.id) if row.form == "setting"]
+            for dotted in flow.strings_of(assign.value) if rows and assign.value is not None else ():
+                owner, _, name = dotted.rpartition(".")
+                found = symbols.find_module(owner, module) if owner else None
+                if found is None:
+                    continue
+                cls = classes.get((found, name))
+                methods = (
+                    [cls.find_method(method) for row in rows for method in row.methods]
+                    if cls is not None
+                    else _made(found, name)
+                )
+                yield from ((method, rows[0], assign.target.id) for method in methods if method is not None)
+
+
+def _made(module: Module, name: str) -> list[Function | None]:
+    """The functions that a factory returns."""
+    factory = next(reversed(module.body.children.get(name, [])), None)
+    if factory is None or factory.kind != "function":
+        return []
+    returned = {
+        leave.value.id for leave in factory.scope.leaves if leave.kind == "return" and isinstance(leave.value, f.Name)
+    }
+    return [
+        made
+        for inner, found in factory.children.items()
+        if inner in returned
+        for made in found
+        if made.kind == "function"
+    ]

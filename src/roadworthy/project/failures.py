@@ -107,7 +107,7 @@ class Failures:
         guards = self._model.guards
         wrappers = guards.on_edge(edge) if edge is not None else guards.on_site(site)
         for guard in wrappers:
-            if guard.region is None and guard.kind is GuardKind.RETRY:
+            if guard.region is None and self._repeats(guard, step.types):
                 return Outcome("retried", step.path, step.left, guard=guard), step
         scope = site.function.scope
         for index in flow.ancestors(scope, site.fact.region):
@@ -125,10 +125,12 @@ class Failures:
     def _enclosed(self, step: _Step, index: int) -> tuple[Outcome | None, _Step]:
         """A `with` or a loop around: it may repeat or swallow; else a loop ends."""
         for guard in self._model.guards.of_region(step.function, index):
-            if guard.kind is GuardKind.RETRY:
+            if self._repeats(guard, step.types):
                 return Outcome("retried", step.path, step.left, guard=guard), step
             if guard.kind is GuardKind.CATCH and self._may_catch(guard.on, step.types):
-                return Outcome("handled", step.path, step.left, guard=guard), step
+                handler = next((h for h in guard.handlers if self._may_catch(h.types, step.types)), None)
+                if handler is None or not handler.raises:
+                    return Outcome("handled", step.path, step.left, handler, guard), step
         if step.function.scope.regions[index].kind in flow.LOOPS:
             loop = LoopAt(step.function, self._model.guards.loop(step.function, index))
             step = replace(step, left=(*step.left, loop))
@@ -190,6 +192,10 @@ class Failures:
             found.extend(self._model.exceptions.types((expr,), function))
         return tuple(dict.fromkeys(found))
 
+    def _repeats(self, guard: Guard, types: tuple[str, ...]) -> bool:
+        """A retry that was told to make more than one attempt (`@task` and `@op` may be told to), and at these exceptions."""
+        return guard.kind is GuardKind.RETRY and guard.attempts not in {0, 1} and self._may_catch(guard.on, types)
+
     def _may_catch(self, caught: tuple[str, ...], types: tuple[str, ...]) -> bool:
         """Does `except caught` hold any of these exceptions, or a kind of them? Unknown ones count as held by what is broad."""
         if not caught or any(name in {"Exception", "BaseException"} for name in caught):
@@ -207,7 +213,7 @@ class Failures:
 
     def _decorated(self, step: _Step) -> Outcome | None:
         for guard in self._model.guards.on_function(step.function):
-            if guard.kind is GuardKind.RETRY:
+            if self._repeats(guard, step.types):
                 return Outcome("retried", step.path, step.left, guard=guard)
             if guard.kind is GuardKind.CATCH and self._may_catch(guard.on, step.types):
                 handler = next((h for h in guard.handlers if self._may_catch(h.types, step.types)), None)

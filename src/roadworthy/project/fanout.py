@@ -90,7 +90,7 @@ def _is_small(model: Model, function: Function, region: int) -> bool:
 def unbounded_effects(model: Model, fan_out: FanOut) -> list[EffectAt]:
     """External effects of the work that no semaphore, pool or limiter holds back."""
     guards = model.guards.on_site(fan_out.site)
-    if any(guard.kind is GuardKind.BULKHEAD for guard in guards):
+    if any(guard.kind is GuardKind.BULKHEAD for guard in guards) or _is_limiter(model, fan_out.site):
         return []
     found = []
     for effect in model.effects_under(fan_out.work):
@@ -99,6 +99,19 @@ def unbounded_effects(model: Model, fan_out: FanOut) -> list[EffectAt]:
         if not _held_back(model, fan_out.work, effect):
             found.append(effect)
     return found
+
+
+def _is_limiter(model: Model, starter: CallSite) -> bool:
+    """The crowd is handed to a helper of the project that takes a semaphore for each: `await gather_with_limit(10, *tasks)`."""
+    for helper in model.graph.resolutions[starter].functions:
+        inner = [child for children in helper.children.values() for child in children if child.kind == "function"]
+        for function in (helper, *inner):
+            for index, region in enumerate(function.scope.regions):
+                if region.kind == "with" and any(
+                    guard.kind is GuardKind.BULKHEAD for guard in model.guards.of_region(function, index)
+                ):
+                    return True
+    return False
 
 
 def _held_back(model: Model, work: Function, effect: EffectAt) -> bool:

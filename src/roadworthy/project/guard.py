@@ -35,3 +35,9 @@ class Guard:
     handlers: tuple[Handler, ...] = ()  # catch
     row: GuardRow | None = None
     through: Function | None = None  # the project's own decorator or context manager that holds the guard
+    origin: int | None = None  # the region it covers in `function`, where that is not the function of `region`
+
+    @property
+    def home(self) -> int | None:
+        """The region that it covers in the function in which it stands, wherever it is applied."""
+        return self.region if self.through is None else self.origin

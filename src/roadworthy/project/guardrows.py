@@ -146,7 +146,20 @@ class GuardReader:
         found: list[str] = []
         for expr in exprs:
             found.extend(self._exception_names(expr, row, site.function, 0))
+            if self._is_all_but(expr, row, site.function, alone=not found):
+                found.append("Exception")
         return tuple(dict.fromkeys(found))
+
+    def _is_all_but(self, expr: f.Expr, row: GuardRow, function: Function, *, alone: bool) -> bool:
+        """`retry_if_not_exception_type(X)` repeats everything but X; `if_a & if_not_x` only narrows what is named."""
+        if not alone and any(isinstance(part, f.Bin) and part.op == "&" for part in flow.walk(expr)):
+            return False
+        return any(
+            library.name in row.retries_on_all_but
+            for part in flow.walk(expr)
+            if isinstance(part, f.CallRef)
+            for library in self._graph.resolutions[function.calls[part.index]].libraries
+        )
 
     def _exception_names(self, expr: f.Expr, row: GuardRow, function: Function, depth: int) -> list[str]:
         """Exceptions in `retry_if_exception_type((A, B)) | retry_if_exception_type(C)`, in `(A, B)`, in a constant."""

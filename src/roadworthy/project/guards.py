@@ -12,7 +12,8 @@ from roadworthy.project.arguments import arguments
 from roadworthy.project.decorators import wrapped_calls
 from roadworthy.project.guard import Guard
 from roadworthy.project.guardrows import GuardReader, works_bare
-from roadworthy.project.loops import Loop, loop_at
+from roadworthy.project.loops import Loop, gives_up, loop_at
+from roadworthy.project.pauses import Pauses, grows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,7 @@ class Guards:
         self._effects = effects
         self._exceptions = exceptions
         self._reader = GuardReader(graph, knowledge, evaluator, exceptions)
+        self._pauses = Pauses(graph)
         self._lexical: dict[CallSite, tuple[Guard, ...]] = {}
         self._regions: dict[tuple[Function, int], tuple[Guard, ...]] = {}
         self._decorators: dict[Function, tuple[Guard, ...]] = {}
@@ -172,34 +174,8 @@ class Guards:
         delay, jitter = self.loop_delay(function, loop.region)
         return Guard(
             GuardKind.RETRY, "loop", f"{region.kind} loop", function.path, region.line, function, None, loop.region,
-            attempts=loop.attempts, delay=delay, jitter=jitter, capped=loop.bounded or self._counts(function, loop), on=tuple(caught),
+            attempts=loop.attempts, delay=delay, jitter=jitter, capped=loop.bounded or gives_up(function.scope, loop), on=tuple(caught),
         )  # fmt: skip
-
-    def _counts(self, function: Function, loop: Loop) -> bool:
-        """An endless `while` that still gives up: a handler leaves, or a count or clock is compared before it leaves."""
-        scope = function.scope
-        for tried in loop.tries:
-            for handler in flow.handlers_of(scope, tried):
-                if any(leave.kind in {"raise", "return", "break"} for leave in flow.leaves_in(scope, handler)):
-                    return True
-        return any(
-            leave.kind == "raise"
-            or (leave.kind in {"return", "break"} and self._by_count(scope, leave.region, loop.region))
-            for leave in flow.leaves_in(scope, loop.region)
-        )
-
-    def _by_count(self, scope: f.Scope, region: int, loop: int) -> bool:
-        for index in flow.ancestors(scope, region):
-            if index == loop:
-                return False
-            test = scope.regions[index].test
-            if (
-                scope.regions[index].kind == "if"
-                and isinstance(test, f.Compare)
-                and test.ops[0] in {"<", ">", "<=", ">="}
-            ):
-                return True
-        return False
 
     def loop_delay(self, function: Function, region: int) -> tuple[str, bool]:
         """("none" | "fixed" | "exponential", jitter) of the pauses in a loop, calls of the project included."""
@@ -210,12 +186,12 @@ class Guards:
             if self.pauses(site):
                 pauses.append(call)
                 jitter = jitter or any(
-                    self._mentions_random(a, function) for a in (*call.args, *(v for _, v in call.kwargs))
+                    self._pauses.is_random(a, function) for a in (*call.args, *(v for _, v in call.kwargs))
                 )
         if not pauses:
             return "none", False
-        grows = any(self._grows(arg, function, region) for call in pauses for arg in call.args[:1])
-        return ("exponential" if grows else "fixed"), jitter
+        growing = any(grows(arg, function, region) for call in pauses for arg in call.args[:1])
+        return ("exponential" if growing else "fixed"), jitter
 
     def pauses(self, site: CallSite) -> bool:
         """Sleeps, itself or through calls, or is called as if it did; `stop.wait(5)` is a pause that can be woken."""
@@ -229,34 +205,6 @@ class Guards:
             return True
         reach = self._exceptions.reach
         return reach is not None and reach.site_reaches(site, {Effect.SLEEP})
-
-    def _mentions_random(self, expr: f.Expr, function: Function) -> bool:
-        text = flow.text_of(expr, function.scope).lower()
-        if "jitter" in text or "random" in text:
-            return True
-        return any(
-            isinstance(part, f.CallRef)
-            and any(
-                called.name.startswith("random.")
-                for called in self._graph.resolutions[function.calls[part.index]].libraries
-            )
-            for part in flow.walk(expr)
-        )
-
-    def _grows(self, expr: f.Expr, function: Function, region: int) -> bool:
-        for part in flow.walk(expr):
-            if isinstance(part, f.Bin) and part.op in {"**", "*", "<<"}:
-                return True
-            if isinstance(part, f.Name):
-                for assign in function.bindings.get(part.id, ()):
-                    inside = flow.within(function.scope, assign.region, region)
-                    if inside and (assign.op in {"*=", "+=", "**=", "<<="} or _multiplies(assign.value)):
-                        return True
-            if isinstance(part, f.CallRef):
-                call = function.scope.calls[part.index]
-                if any(self._grows(a, function, region) for a in call.args):
-                    return True
-        return False
 
     def _context(self, function: Function, expr: f.Expr, index: int) -> Iterator[Guard]:
         expr = expr.value if isinstance(expr, f.Await) else expr
@@ -284,12 +232,15 @@ class Guards:
 
     def _house_context(self, manager: Function, site: CallSite, index: int) -> Iterator[Guard]:
         """A context manager of the project: what it holds open while it yields covers the block."""
+        for guard in self._held_open(manager):
+            yield _moved(guard, "house", manager, site, index)
+
+    def _held_open(self, manager: Function) -> Iterator[Guard]:
+        """What stands around the first `yield` of a context manager; it cannot yield twice, so a retry there repeats no block."""
         for leave in manager.scope.leaves:
-            if leave.kind != "yield":
-                continue
-            for guard in self.on_region(manager, leave.region):
-                yield _moved(guard, "house", manager, site, index)
-            return
+            if leave.kind == "yield":
+                yield from (g for g in self.on_region(manager, leave.region) if g.kind is not GuardKind.RETRY)
+                return
 
     # --- wrappers and decorators --------------------------------------------------------------------------------------
 
@@ -375,9 +326,8 @@ class Guards:
         if decorator in self._busy:
             return
         if self._evaluator.is_context_manager(decorator):  # `@contextmanager` makes decorators too
-            for leave in (leave for leave in decorator.scope.leaves if leave.kind == "yield"):
-                for guard in self.on_region(decorator, leave.region):
-                    yield _moved(guard, "house", decorator, guard.site, None, line=line, path=function.path)
+            for guard in self._held_open(decorator):
+                yield _moved(guard, "house", decorator, guard.site, None, line=line, path=function.path)
             return
         self._busy.add(decorator)
         for wrapper, site in wrapped_calls(decorator):
@@ -401,10 +351,6 @@ def _is_given(index: int, exprs: list[f.Expr]) -> bool:
     return any(isinstance(part, f.CallRef) and part.index == index for expr in exprs for part in flow.walk(expr))
 
 
-def _multiplies(expr: f.Expr | None) -> bool:
-    return expr is not None and any(isinstance(p, f.Bin) and p.op in {"*", "**", "<<"} for p in flow.walk(expr))
-
-
 def _moved(
     guard: Guard,
     form: str,
@@ -418,4 +364,5 @@ def _moved(
     return Guard(
         guard.kind, form, guard.name, path or guard.path, line or guard.line, guard.function, guard.site or site, region, guard.attempts,
         guard.delay, guard.jitter, guard.capped, guard.on, guard.seconds, guard.handlers, guard.row, through or guard.through,
+        guard.home,
     )  # fmt: skip

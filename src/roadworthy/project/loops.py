@@ -238,3 +238,51 @@ def _last(expr: f.Expr) -> str:
     if isinstance(expr, f.Name):
         return expr.id
     return expr.name if isinstance(expr, f.Attr) else ""
+
+
+def gives_up(scope: f.Scope, loop: Loop) -> bool:
+    """An endless `while` that still gives up: a handler leaves, or a count or clock is compared before it leaves."""
+    for tried in loop.tries:
+        for handler in flow.handlers_of(scope, tried):
+            if any(
+                leave.kind in {"raise", "return", "break"} and not _by_error(scope, leave.region, handler)
+                for leave in flow.leaves_in(scope, handler)
+            ):
+                return True
+    return any(
+        (leave.kind == "raise" and not _in_handler(scope, leave.region))
+        or (leave.kind in {"return", "break"} and _by_count(scope, leave.region, loop.region))
+        for leave in flow.leaves_in(scope, loop.region)
+    )
+
+
+def _by_count(scope: f.Scope, region: int, loop: int) -> bool:
+    for index in flow.ancestors(scope, region):
+        if index == loop:
+            return False
+        here = scope.regions[index]
+        if here.kind == "if" and isinstance(here.test, f.Compare) and here.test.ops[0] in {"<", ">", "<=", ">="}:
+            return True
+    return False
+
+
+def _by_error(scope: f.Scope, region: int, handler: int) -> bool:
+    """`except E as error: if error.code != BUSY: raise`: which failure it was, not how many; the others go round without end."""
+    alias = scope.regions[handler].target
+    if not isinstance(alias, f.Name):
+        return False
+    for index in flow.ancestors(scope, region):
+        if index == handler:
+            return False
+        here = scope.regions[index]
+        if here.kind == "if" and here.test is not None:
+            names = {part.id for part in flow.walk(here.test) if isinstance(part, f.Name)}
+            return alias.id in names and not any(
+                isinstance(part, f.Compare) and set(part.ops) & {"<", ">", "<=", ">="} for part in flow.walk(here.test)
+            )
+    return False
+
+
+def _in_handler(scope: f.Scope, region: int) -> bool:
+    """Judged with its handler."""
+    return any(scope.regions[index].kind == "except" for index in flow.ancestors(scope, region))

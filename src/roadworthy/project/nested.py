@@ -132,9 +132,9 @@ def _counts(guard: Guard, effect: EffectAt, model: Model) -> bool:
 
 def _tells_of_failure(guard: Guard) -> bool:
     """A loop that ends with a default hides its failure from the retries around it."""
-    if guard.function is None or guard.region is None:
+    if guard.function is None or guard.home is None:
         return False
-    scope, after = guard.function.scope, guard.function.scope.regions[guard.region].start
+    scope, after = guard.function.scope, guard.function.scope.regions[guard.home].start
     return any(leave.kind == "raise" and leave.order >= after for leave in scope.leaves)
 
 

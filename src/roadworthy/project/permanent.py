@@ -60,8 +60,8 @@ def repeats_everything(model: Model, retried: Retried) -> bool:
     guard = retried.guard
     if not any(name in BROAD for name in guard.on) or guard.attempts == 1:
         return False
-    if guard.row is None and guard.region is not None and guard.function is not None:
-        return _loop_is_broad(model, guard.function, guard.region)
+    if guard.row is None and guard.home is not None and guard.function is not None:
+        return _loop_is_broad(model, guard.function, guard.home)
     if guard.row is None or guard.site is None:
         return True
     if guard.row.gives_up is not None and argument(guard.site.fact, guard.row.gives_up) is not None:

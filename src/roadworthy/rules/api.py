@@ -26,8 +26,10 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
+from roadworthy.project.asides import Aside, Asides
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
@@ -50,9 +52,11 @@ from roadworthy.project.boundaries import (
     retries_over,
     runs_over_again,
 )
+from roadworthy.project.buffers import Buffered, buffered_work
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
+from roadworthy.project.cooldowns import Bypass, Uncached, bypasses, uncached_failures
 from roadworthy.project.cutoff import (
     HANDOFFS,
     Loss,
@@ -127,6 +131,7 @@ from roadworthy.project.producers import (
 )
 from roadworthy.project.purpose import acts, drives_program, is_aside
 from roadworthy.project.reach import unwind
+from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.repeats import (
     goes_on_after,
     in_handler,
@@ -144,10 +149,12 @@ from roadworthy.project.silence import Silence, cannot_speak, covers, logger_nea
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
+from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
+from roadworthy.project.unread import Untold, untold_failures
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -173,10 +180,14 @@ __all__ = [
     "UPDATE",
     "UPSERT",
     "Access",
+    "Aside",
+    "Asides",
     "Attempts",
     "Audience",
     "Blocked",
     "BroadRetry",
+    "Buffered",
+    "Bypass",
     "CallSite",
     "Callable",
     "Caught",
@@ -193,6 +204,8 @@ __all__ = [
     "Delivery",
     "Doubled",
     "Dropped",
+    "EarlyAck",
+    "EarlyJobs",
     "Edge",
     "Effect",
     "EffectAt",
@@ -245,6 +258,7 @@ __all__ = [
     "Poll",
     "Presence",
     "Promise",
+    "ReadThrough",
     "Registration",
     "Repeat",
     "Replayed",
@@ -269,8 +283,10 @@ __all__ = [
     "TimeoutVerdict",
     "Transactions",
     "Transients",
+    "Uncached",
     "UniqueKey",
     "UnreadAnswer",
+    "Untold",
     "Unwarned",
     "Wait",
     "WeakSetting",
@@ -288,6 +304,8 @@ __all__ = [
     "blocked_coroutines",
     "brings_batches",
     "broad_self_retries",
+    "buffered_work",
+    "bypasses",
     "cannot_speak",
     "caught_cancellations",
     "causes_in",
@@ -300,6 +318,8 @@ __all__ = [
     "default_ids",
     "drives_program",
     "dropped_outcomes",
+    "early_acks",
+    "early_jobs",
     "early_syncs",
     "endless_polls",
     "endless_waits",
@@ -341,6 +361,7 @@ __all__ = [
     "is_replayed",
     "is_run_at_start",
     "is_self_retry",
+    "is_subscription",
     "is_telemetry",
     "key_uses",
     "key_value",
@@ -367,6 +388,7 @@ __all__ = [
     "promise_of",
     "raises_value",
     "read_back",
+    "read_throughs",
     "repeated_by",
     "repeats_everything",
     "replaces",
@@ -392,9 +414,11 @@ __all__ = [
     "tells_anyway",
     "tells_of_another",
     "unbounded_effects",
+    "uncached_failures",
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
+    "untold_failures",
     "unwarned_servers",
     "unwind",
     "weak_settings",

@@ -27,6 +27,7 @@ class Hop:
     init: bool = False
     certain: bool = True
     why: str = ""
+    alone: bool = True  # the text of the shell holds this command only
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,14 @@ that drops. Without a timeout the caller waits until the process is killed; its 
 
 ## What is reported
 An external call whose library default, or whose explicit `None` or `0`, means "wait for ever".
-The finding stands where the client is constructed when one construction is the cause of many calls.
+The finding stands where the client is constructed when one construction is the cause of many calls. Bare calls of one library in one class
+(or in the functions of one module) are one finding, at the first of those that hang the worst; so are all calls that one missing setting bounds.
 
 ## What is not reported
 Calls bounded by an argument, by the client's construction, by an adapter or subclass of the project that sets one, by the library's own
-default, by a setting or environment variable, or by a surrounding timeout on every path. Calls that pass on a value of their caller.
+default, by a setting or environment variable, or by a surrounding timeout on every path. Calls that pass on a value of their caller. Without
+`--pedantic`: scripts for developers, and programs, workflows and connections for which a command waits, since a person sees that it hangs.
+A stream whose timeout is turned off in an endless loop that opens it again.
 
 ## Bad
 ```python
@@ -36,11 +39,14 @@ def rates():
 """
 
 from roadworthy.rules.api import (
+    Audience,
     CallSite,
+    ClassInfo,
     Confidence,
     Effect,
     EffectAt,
     Finding,
+    Function,
     GuardKind,
     Iterator,
     Model,
@@ -50,28 +56,62 @@ from roadworthy.rules.api import (
     advise,
     finding,
     impact_weight,
+    is_subscription,
     say,
 )
 
 RULE = Rule(id="call-without-timeout", anti_pattern="missing-timeout", doc=__doc__)
 
+_LINES = 8  # that many lines are named
 _WAITS = frozenset({Effect.WAIT, Effect.LOCK, Effect.SLEEP})  # the business of wait-without-timeout
+
+_LONG_OR_FIRST = frozenset({Effect.SPAWN_PROCESS, Effect.START_DURABLE, Effect.CONNECT})
+
+Unbounded = tuple[EffectAt, TimeoutVerdict]
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Group unbounded calls by the call or construction that decides, and report each cause once."""
-    causes: dict[CallSite, list[tuple[EffectAt, TimeoutVerdict]]] = {}
+    """Group unbounded calls by what has to be written to bound them, and report each cause once."""
+    causes: dict[tuple[object, ...], list[Unbounded]] = {}
     for effect in model.effects_of():
         if effect.effect in _WAITS or not effect.effect.word.external:
             continue
         verdict = model.timeout(effect)
         if verdict.bound != "forever" or verdict.cause is None or is_bounded_outside(effect, model):
             continue
+        if is_subscription(effect, verdict):
+            continue
         if model.is_reviewed(verdict.cause.path):
-            causes.setdefault(verdict.cause, []).append((effect, verdict))
-    for cause, found in causes.items():
-        yield _report(cause, found, model)
+            causes.setdefault(_repair(effect, verdict, verdict.cause), []).append((effect, verdict))
+    for found in causes.values():
+        yield _report(sorted(found, key=lambda pair: _rank(pair[0], model)), model)
+
+
+def _repair(effect: EffectAt, verdict: TimeoutVerdict, cause: CallSite) -> tuple[object, ...]:
+    """What one repair mends: a setting all its calls, a construction its calls, a constant the calls of a class or of a module's functions."""
+    setting = _setting(verdict)
+    if setting:
+        return ("setting", setting)
+    if verdict.at_construction or verdict.reason not in {"absent", "no parameter"}:
+        return ("call", cause)
+    owner = _owner(cause.function)
+    return ("owner", effect.name.partition(".")[0], verdict.parameter, cause.path, owner.id if owner else "")
+
+
+def _owner(function: Function | None) -> ClassInfo | None:
+    """The class whose code this is, however deeply nested."""
+    while function is not None and function.cls is None:
+        function = function.parent
+    return function.cls if function is not None else None
+
+
+def _setting(verdict: TimeoutVerdict) -> str:
+    """The project's setting that is the only way to bound the call."""
+    rule = verdict.timeout
+    if rule is None or verdict.parameter or rule.config:
+        return ""
+    return next((name for name in rule.environment if name.isupper()), "")
 
 
 def is_bounded_outside(effect: EffectAt, model: Model) -> bool:
@@ -81,30 +121,68 @@ def is_bounded_outside(effect: EffectAt, model: Model) -> bool:
     ).everywhere
 
 
-def _report(cause: CallSite, found: list[tuple[EffectAt, TimeoutVerdict]], model: Model) -> Finding:
-    found = sorted(found, key=lambda pair: _rank(pair[0], model))
+def is_watched(effect: EffectAt, model: Model) -> bool:
+    """A person at a terminal waits for a program, a workflow or a connection: who sees that it hangs."""
+    watched = model.is_script(effect.site.path) or model.exposure(effect.function).only_commands
+    return watched and (effect.effect in _LONG_OR_FIRST or model.is_script(effect.site.path))
+
+
+def _report(found: list[Unbounded], model: Model) -> Finding:
     effect, verdict = found[0]
+    cause = verdict.cause or effect.site
     exposure = model.exposure(effect.function)
     entry = exposure.worst
-    callee = say.call(cause, model)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
-    uses = {e.site for e, _ in found if e.site is not cause}
-    related = [model.place(site, "waits without a bound") for site in sorted(uses, key=lambda s: (s.path, s.line))]
-    waits = f"`{say.call(effect.site, model)}`"
+    uses = sorted({e.site for e, _ in found if e.site is not cause}, key=lambda s: (s.path, s.line))
+    alike = [] if verdict.at_construction else uses
     return finding(
         RULE,
         model.place(cause),
         _severity(effect, model),
-        title=f"`{callee}` has {how}, so it may wait for ever",
-        issue=_issue(cause, effect, verdict, len(uses), how, model),
-        impact=f"{say.silence(effect)}, {waits} never returns: {_harm(effect, model)}",
-        fix=advise.timeout(model, effect, verdict),
-        related=related,
+        title=_title(cause, verdict, len(alike), how, model),
+        issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike),
+        impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
+        fix=_fix(effect, verdict, len(alike), model),
+        related=[model.place(site, "waits without a bound") for site in uses],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=Confidence.weakest(verdict.confidence, model.confidence_of(effect)),
         subject=effect.name,
+        audience=Audience.PEDANTIC if all(is_watched(e, model) for e, _ in found) else Audience.REGULAR,
         weight=impact_weight(exposure, [e for e, _ in found]),
     )
+
+
+def _title(cause: CallSite, verdict: TimeoutVerdict, more: int, how: str, model: Model) -> str:
+    callee = say.call(cause, model)
+    if not more:
+        return f"`{callee}` has {how}, so it may wait for ever"
+    owner = _owner(cause.function)
+    place = owner.name if owner is not None else cause.path.rpartition("/")[2]
+    where = "" if _setting(verdict) else f" in `{place}`"
+    return f"`{callee}` and {_calls(more, 'more')}{where} have no timeout, so each may wait for ever"
+
+
+def _also(cause: CallSite, alike: list[CallSite]) -> str:
+    """Where the others are."""
+    if not alike:
+        return ""
+    here = [str(site.line) for site in alike if site.path == cause.path]
+    if len(here) < len(alike):
+        files = len({site.path for site in alike} | {cause.path})
+        return f" So are {_calls(len(alike), 'other')}, in {files} files."
+    lines = ", ".join(here[:_LINES]) + (" …" if len(here) > _LINES else "")
+    return f" So {'is' if len(alike) == 1 else 'are'} {_calls(len(alike), 'other')} ({'line' if len(here) == 1 else 'lines'} {lines})."
+
+
+def _calls(number: int, word: str) -> str:
+    return f"{number} {word} call{'' if number == 1 else 's'}"
+
+
+def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> str:
+    one = advise.timeout(model, effect, verdict)
+    if not more or _setting(verdict):
+        return one
+    return f"{one}\nDo the same at the other {'call' if more == 1 else f'{more} calls'}, with one constant for all."
 
 
 def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int, how: str, model: Model) -> str:

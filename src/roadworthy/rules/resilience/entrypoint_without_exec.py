@@ -168,11 +168,13 @@ def _fix(process: StartedProcess, answer: SignalReach) -> str:
                 "`trap 'kill -TERM $pid; wait $pid' TERM`."
             )
         return f"Let the script become the process:\n```sh\nexec {' '.join(words[:8])}{' …' if len(words) > 8 else ''}\n```"
-    form = json.dumps(words) if plain else ""
-    keyword = "CMD" if process.path.rpartition("/")[2].lower().find("dockerfile") >= 0 else "command:"
-    if form:
-        return f"Use the JSON form, which needs no shell:\n```\n{keyword} {form}\n```"
-    return f"Where the shell is needed for its variables, let it become the process: `exec {words[0]} …` as its last command."
+    if plain and answer.at.alone:
+        keyword = "CMD" if process.path.rpartition("/")[2].lower().find("dockerfile") >= 0 else "command:"
+        return f"Use the JSON form, which needs no shell:\n```\n{keyword} {json.dumps(words)}\n```"
+    command = f"exec {' '.join(words[:8])}{' …' if len(words) > 8 else ''}"
+    if not answer.at.alone:
+        return f"Keep the commands before it, and let the shell become the last one:\n```sh\n… && {command}\n```"
+    return f"The shell is needed for its variables: let it become the process.\n```sh\n{command}\n```"
 
 
 def _severity(lost: list[Lost]) -> Severity:

@@ -111,6 +111,12 @@ def holds_others(function: Function, model: Model) -> bool:
     return any(r.entry.kind not in _OWN_TIME for r in entries) or not entries
 
 
+def only_by_hand(function: Function, model: Model) -> bool:
+    """Reached from the command line only, where somebody sees it wait; a server that starts is awaited by all."""
+    kinds = {reached.entry.kind for reached in model.exposure(function).entries}
+    return bool(kinds) and kinds <= {EntryKind.COMMAND, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN}
+
+
 def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
     guard, function = retried.guard, retried.function
     exposure = model.exposure(function)
@@ -167,7 +173,7 @@ def _growth(growth: Growth, model: Model) -> Finding:
         fix="Cap it: `delay = min(60, base * 2 ** attempt)`.",
         related=[model.place(growth.pause, "sleeps that long")],
         audience=Audience.REGULAR
-        if (configured or not growth.limit) and not model.exposure(function).only_commands
+        if (configured or not growth.limit) and not only_by_hand(function, model)
         else Audience.PEDANTIC,
         subject=function.qualname,
     )

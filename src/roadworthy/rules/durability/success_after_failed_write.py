@@ -1,0 +1,135 @@
+"""Success is told although the write may have failed, and nobody looked.
+
+## Why it fails in production
+A write that was never awaited, an answer that says "three of ten were refused", a 503 that is not looked at, an exception that ends in a log
+line: the code goes on, tells success, and whoever could have sent the data again does not. It is missed weeks later.
+
+## What is reported
+A coroutine that stores or sends something and is neither awaited nor kept. Batch writes that tell refused items in their result only, when
+nobody reads the result. Requests that change something elsewhere, whose status nobody looks at, followed by a row or message marked as done.
+A handler of an endpoint that logs the failed write, after which the endpoint answers success.
+
+## What is not reported
+Clients that raise by themselves (hooks, `raise_for_status`). Results that are returned to somebody who may read them. Telemetry,
+notifications and mails. Handlers that raise, record the failure, answer it,
+do something else instead, or say in a comment why they go on.
+
+## Bad
+```python
+import boto3
+
+stream = boto3.client("kinesis")
+
+def send(orders: list[dict]) -> int:
+    stream.put_records(StreamName="orders", Records=orders)  # finding: success-after-failed-write
+    return len(orders)
+```
+
+## Good
+```python
+import boto3
+
+stream = boto3.client("kinesis")
+
+def send(orders: list[dict]) -> int:
+    answer = stream.put_records(StreamName="orders", Records=orders)
+    if answer["FailedRecordCount"]:
+        raise RuntimeError(answer["Records"])
+    return len(orders)
+```
+"""
+
+from roadworthy.rules.api import (
+    Finding,
+    Iterator,
+    Model,
+    Rule,
+    Severity,
+    Untold,
+    finding,
+    impact_weight,
+    say,
+    untold_failures,
+)
+
+RULE = Rule(id="success-after-failed-write", anti_pattern="ack-before-write", doc=__doc__)
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """Writes whose failure nobody sees before success is told."""
+    for untold in untold_failures(model):
+        yield _report(untold, model)
+
+
+def _report(untold: Untold, model: Model) -> Finding:
+    title, issue, impact, fix = _texts(untold, model)
+    function = untold.site.function
+    exposure = model.exposure(function)
+    related = [model.place(untold.then, "marks it as done")] if untold.then is not None else []
+    place = model.place(untold.site)
+    if untold.handler is not None:
+        place = model.place_of_region(function, untold.handler.region)
+        related = [
+            model.place(untold.site, "the write"),
+            model.place_of_lines(function, untold.line, untold.line, "tells success"),
+        ]
+    return finding(
+        RULE,
+        place,
+        Severity.HIGH if untold.kind != "status" else Severity.MEDIUM,
+        title=title,
+        issue=issue,
+        impact=impact,
+        fix=fix,
+        related=related,
+        steps=model.steps(untold.entry or exposure.worst, function, untold.site, "the write"),
+        confidence=untold.effect.confidence,
+        subject=model.callee_text(untold.site),
+        weight=impact_weight(exposure, [untold.effect]),
+    )
+
+
+def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
+    """(title, issue, impact, fix)."""
+    call, where = say.call(untold.site, model), untold.site.function.qualname
+    does = say.does(untold.effect.effect)
+    match untold.kind:
+        case "unawaited":
+            return (
+                say.fit(f"`{call}` is not awaited, so it never runs"),
+                f"`{call}` in `{where}()` makes a coroutine that {does}, and drops it.",
+                f"`{where}()` goes on as if it had succeeded, and the write never happens; a warning in the log is all there is.",
+                f"Write `await {call}`.",
+            )
+        case "partial":
+            return (
+                say.fit(
+                    f"nobody reads which items `{call}` has refused",
+                    f"nobody reads which items `{say.last(call)}` has refused",
+                ),
+                f"`{call}` raises nothing when a part of its items is refused: they stand in its result, which `{where}()` drops.",
+                "Throttling or one bad item leaves a part of the batch unwritten while the caller is told that all of it was; those items are "
+                "lost for good.",
+                "Look at the failures in the result: send the refused items again after a pause, a few times, and raise when some are left.",
+            )
+        case "status":
+            assert untold.then is not None
+            mark = say.call(untold.then, model)
+            return (
+                say.fit(
+                    f"the status of `{call}` is not looked at before `{mark}`",
+                    f"the status of `{call}` is not looked at before it is marked as done",
+                ),
+                f"`{call}` in `{where}()` returns a 4xx or 5xx like any answer; nobody looks at it, and `{mark}` goes on.",
+                "When the other side refuses or is down behind a proxy, the request is lost, and what is stored here says that it was done.",
+                f"Call `.raise_for_status()` on the answer of `{call}` before `{mark}`.",
+            )
+    name = say.entry(untold.entry)
+    return (
+        say.fit(f"{name} answers success after `{call}` has failed", f"success is answered after `{call}` has failed"),
+        f"The handler around `{call}` only logs the exception; line {untold.line} then answers success.",
+        f"When the write fails (a lost connection, a deadlock), {name} says that it is done; the sender has no reason to send it again, and the "
+        "data is lost.",
+        "Let the exception out, or answer an error (5xx) in the handler, so that the sender repeats it.",
+    )

@@ -1,0 +1,245 @@
+"""A notification, a metric, a search index or a cache fails, and the work that it only accompanies fails with it.
+
+## Why it fails in production
+The order is stored, then the chat service answers 503. The exception leaves the handler, the client sees an error and sends the order
+again, and now there are two. A redelivered job repeats what it had already done. An analytics server that is down takes every page with it,
+and a cache that should make a query faster makes it impossible.
+
+## What is reported
+After a write that is final (committed, or money that moved): a call to a chat or push service, to a webhook or to telemetry, a write to a
+search index or of metrics, or a hook of somebody else, with nothing on the way to the entry that catches its failure. In middleware and request
+handlers: measurements that are sent over the network. In a read-through cache of the project: the question to the cache, when
+its failure keeps the value from being computed.
+
+## What is not reported
+Work that the entry or function is named for. Calls whose result is used. What is caught here, in the callee or by a caller. What runs inside the
+transaction, which rolls back, or after the commit by a hook. Clients that only buffer. Bots that answer in a chat. Caches in memory.
+
+## Bad
+```python
+import requests
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+
+app = FastAPI()
+
+def tell_slack(order):
+    requests.post("https://hooks.slack.example/T1", json={"text": order.title}, timeout=5).raise_for_status()
+
+@app.post("/orders")
+def create(order: dict, session: Session):
+    session.add(order)
+    session.commit()
+    tell_slack(order)  # finding: secondary-failure-fails-primary
+    return {"ok": True}
+```
+
+## Good
+```python
+import logging
+import requests
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+
+app = FastAPI()
+logger = logging.getLogger(__name__)
+
+def tell_slack(order):
+    requests.post("https://hooks.slack.example/T1", json={"text": order.title}, timeout=5).raise_for_status()
+
+@app.post("/orders")
+def create(order: dict, session: Session):
+    session.add(order)
+    session.commit()
+    try:
+        tell_slack(order)
+    except requests.RequestException:
+        logger.exception("could not tell Slack of the order")
+    return {"ok": True}
+```
+"""
+
+from roadworthy.rules.api import (
+    Aside,
+    Asides,
+    Confidence,
+    EffectAt,
+    Entry,
+    EntryKind,
+    Finding,
+    Iterator,
+    Location,
+    Model,
+    ReadThrough,
+    Rule,
+    Severity,
+    finding,
+    impact_weight,
+    logger_near,
+    read_throughs,
+    say,
+)
+
+RULE = Rule(id="secondary-failure-fails-primary", anti_pattern="no-graceful-degradation", doc=__doc__)
+
+_REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER})
+
+
+@RULE.check
+def check(model: Model) -> Iterator[Finding]:
+    """One finding per function and kind of side work, and one per cache helper."""
+    for aside in Asides(model).all():
+        yield _after_write(aside, model) if aside.how == "after-write" else _in_request(aside, model)
+    for found in read_throughs(model):
+        yield _cache(found, model)
+
+
+def severity_of(aside: Aside) -> Severity:
+    """HIGH where a client or a sender gets an error, or every request does."""
+    if aside.entry is None or aside.family == "search index":
+        return Severity.MEDIUM
+    if aside.how == "request":
+        return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
+    return Severity.HIGH if aside.entry.kind in _REQUESTS or aside.entry.repeats else Severity.MEDIUM
+
+
+def _after_write(aside: Aside, model: Model) -> Finding:
+    site, done = aside.site, aside.done
+    assert done is not None
+    call, final = f"`{say.call(site, model)}`", f"`{say.call(done, model)}`"
+    who = say.name(aside.entry) if aside.entry is not None else site.function.qualname
+    wrote = (
+        []
+        if aside.wrote is None or aside.wrote.site is done
+        else [model.place(aside.wrote.site, aside.wrote.effect.word.meaning)]
+    )
+    return finding(
+        RULE,
+        model.place(site),
+        severity_of(aside),
+        title=say.fit(
+            f"a failing {call} fails `{who}` after {final}", f"a failing {call} fails `{who}`, which is done by then",
+            f"a failing {call} undoes the success of `{site.function.qualname}`",
+        ),
+        issue=f"{final} in line {done.line} has made the work final; then {call} {_does(aside)}, and nothing from here to {_end(aside)} catches what it raises.",
+        impact=_impact(aside, model),
+        fix=_fix(aside, model),
+        related=[model.place(done, "final from here on"), *wrote, *_below(aside.effect, aside, model)],
+        steps=model.steps(aside.entry, site.function, site),
+        confidence=_confidence(aside, model),
+        subject=model.callee_text(site),
+        weight=impact_weight(model.exposure(site.function), [aside.wrote] if aside.wrote is not None else []),
+    )  # fmt: skip
+
+
+def _does(aside: Aside) -> str:
+    if aside.effect is None:
+        return "runs code that somebody else wrote"
+    if aside.family == "measurement":
+        return (
+            "keeps figures about it" if aside.effect.effect.word.meaning.endswith("rows") else "sends figures about it"
+        )
+    return aside.effect.effect.word.meaning
+
+
+def _end(aside: Aside) -> str:
+    return say.entry(aside.entry) if aside.entry is not None else f"the end of `{aside.site.function.qualname}()`"
+
+
+def _fault(aside: Aside) -> str:
+    match aside.family:
+        case "notification":
+            return "When the receiver is down, slow or answers 429"
+        case "search index":
+            return "When the index is down, full or read-only"
+        case "hook":
+            return "When the hook raises"
+        case "measurement":
+            return "When the place for the figures is down or slow"
+
+
+def _impact(aside: Aside, model: Model) -> str:
+    entry, fault = aside.entry, _fault(aside)
+    what = f"`{aside.wrote.model.name}`" if aside.wrote is not None and aside.wrote.model is not None else "the write"
+    if entry is None:
+        return f"{fault}, `{aside.site.function.qualname}()` reports a failure although the work is done, and the rest of it is skipped."
+    if entry.kind in _REQUESTS and not entry.repeats:
+        return f"{fault}, the client of `{say.name(entry)}` gets an error although {what} is stored; when it tries again, the work is done twice or refused."
+    if entry.repeats:
+        return f"{fault}, {say.entry(entry)} counts as failed although {what} is stored, and its repetition does that work once more."
+    return f"{fault}, {say.entry(entry)} counts as failed although {what} is stored, and whatever comes after this line is not done."
+
+
+def _fix(aside: Aside, model: Model) -> str:
+    site = aside.site
+    written = f"{'await ' if site.fact.awaited else ''}{model.callee_text(site)}(…)"
+    log = logger_near(model, site.function)
+    later = (
+        ""
+        if aside.family in {"hook", "measurement"}
+        else " Where it must not get lost, hand it to a job that is retried by itself."
+    )
+    return (
+        f"Let it fail alone: the work above stands, so log the failure and go on.{later}\n"
+        f'```python\ntry:\n    {written}\nexcept Exception:\n    {log}.exception("{model.callee_text(site)} failed; the work itself is done")\n```'
+    )
+
+
+def _in_request(aside: Aside, model: Model) -> Finding:
+    site, entry = aside.site, aside.entry
+    assert entry is not None
+    call = f"`{say.call(site, model)}`"
+    every = entry.kind is EntryKind.MIDDLEWARE
+    return finding(
+        RULE,
+        model.place(site),
+        severity_of(aside),
+        title=say.fit(f"a failing {call} fails {'every request' if every else f'`{say.name(entry)}`'}", f"a failing {call} fails the request"),
+        issue=f"{call} sends a measurement over the network while {say.entry(entry)} works, and nothing from here to its end catches what it raises.",
+        impact=f"When the server that counts is down or slow, {'each request through this middleware' if every else f'the client of `{say.name(entry)}`'} gets an error, for a figure that nobody on the other end asked for.",
+        fix=_fix(aside, model),
+        related=_below(aside.effect, aside, model),
+        steps=model.steps(entry, site.function, site),
+        confidence=_confidence(aside, model),
+        subject=model.callee_text(site),
+        weight=impact_weight(model.exposure(site.function)),
+    )  # fmt: skip
+
+
+def _below(effect: EffectAt | None, aside: Aside, model: Model) -> list[Location]:
+    return [] if effect is None or effect.site is aside.site else [model.place(effect.site, effect.effect.word.meaning)]
+
+
+def _confidence(aside: Aside, model: Model) -> Confidence:
+    if aside.effect is None:
+        return Confidence.MEDIUM
+    by_nature = aside.effect.secondary
+    return Confidence.weakest(model.confidence_of(aside.effect), Confidence.HIGH if by_nature else Confidence.MEDIUM)
+
+
+def _cache(found: ReadThrough, model: Model) -> Finding:
+    function, site = found.function, found.site
+    call, compute = f"`{say.call(site, model)}`", f"`{say.call(found.compute, model)}`"
+    error = found.effect.row.raises[0].rpartition(".")[2]
+    return finding(
+        RULE,
+        model.place(site),
+        Severity.MEDIUM,
+        title=say.fit(f"without its cache `{function.qualname}` computes nothing", f"without its cache `{function.name}` computes nothing"),
+        issue=f"{call} asks the cache before {compute} computes the value, and nothing catches the `{error}` that it raises when the cache is away.",
+        impact=f"When the cache is down or slow, {_users(found.entry)} fails, although {compute} could give the answer without it.",
+        fix=f"Treat a cache that fails as one that is empty: catch `{error}` around the calls of the cache, log or count it, and go on to {compute}.",
+        related=[model.place(found.compute, "could answer without the cache")],
+        steps=model.steps(found.entry, function, site),
+        confidence=model.confidence_of(found.effect),
+        subject=function.qualname,
+        weight=impact_weight(model.exposure(function)),
+    )  # fmt: skip
+
+
+def _users(entry: Entry | None) -> str:
+    return (
+        f"everything behind it, {say.entry(entry)} for one,"
+        if entry is not None
+        else "everything that is cached this way"
+    )
