@@ -67,7 +67,7 @@ def partial_retries(model: Model) -> Iterator[Partial]:
 def _is_a_list(guard: Guard) -> bool:
     """Are the exceptions given as such, and nothing but them?"""
     if guard.row is None or guard.row.retries_on is None or guard.site is None:
-        return guard.form == "loop"
+        return guard.form in {"loop", "house"}
     scope = guard.site.function.scope
     return not any(
         _PREDICATE.search(flow.deep_text(e, scope)) for e in arguments(guard.site.fact, guard.row.retries_on)
