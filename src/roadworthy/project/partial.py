@@ -11,7 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments
 from roadworthy.project.exceptions import BROAD
-from roadworthy.project.statuses import stands_for_an_answer
+from roadworthy.project.statuses import stands_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ class Partial:
     missing: tuple[str, ...]  # dotted names
     retried: Retried | None = None
     handler: Handler | None = None
+    only_rate: bool = False  # the retry is made for answers that limit the rate
 
 
 def partial_retries(model: Model) -> Iterator[Partial]:
@@ -57,10 +58,11 @@ def partial_retries(model: Model) -> Iterator[Partial]:
         if not guard.on or any(name in BROAD for name in guard.on) or guard.attempts == 1 or not _is_a_list(guard):
             continue
         for effect in _near(model, retried):
-            missing = _missing(model, effect, guard.on, alike=stands_for_an_answer(model, retried, effect))
+            answer = stands_for(model, retried, effect)
+            missing = _missing(model, effect, guard.on, alike=bool(answer))
             missing = tuple(name for name in missing if not _held_inside(model, effect, retried, name))
             if missing and not _covered_elsewhere(model, effect, guard, missing):
-                yield Partial(effect, guard.on, missing, retried=retried)
+                yield Partial(effect, guard.on, missing, retried=retried, only_rate=answer == "rate")
                 break
 
 

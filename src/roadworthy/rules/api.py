@@ -149,6 +149,7 @@ from roadworthy.project.silence import Silence, cannot_speak, covers, logger_nea
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
+from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
@@ -259,6 +260,7 @@ __all__ = [
     "Presence",
     "Promise",
     "ReadThrough",
+    "Refusal",
     "Registration",
     "Repeat",
     "Replayed",
@@ -389,6 +391,7 @@ __all__ = [
     "raises_value",
     "read_back",
     "read_throughs",
+    "refusals",
     "repeated_by",
     "repeats_everything",
     "replaces",
