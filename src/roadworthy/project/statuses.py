@@ -39,28 +39,28 @@ def stands_for(model: Model, retried: Retried, effect: EffectAt) -> Literal["", 
     scope = effect.function.scope
     found: Literal["", "rate", "fault"] = ""
     for leave in scope.leaves:
-        if leave.kind != "raise" or leave.order < effect.site.fact.order or not _raises(model, effect, leave, caught):
+        if leave.kind != "raise" or leave.order < effect.site.fact.order:
             continue
-        tests = [
-            flow.every_text(scope.regions[region].test, scope)
-            for region in flow.ancestors(scope, leave.region)
-            if scope.regions[region].kind == "if"
-        ]
-        if any(_STATUS.search(test) and _PASSES.search(test) for test in tests):
-            found = "fault" if found == "fault" or any(_FAULT.search(test) for test in tests) else "rate"
+        for region in _raises(model, effect, leave, caught):
+            tests = [
+                flow.every_text(scope.regions[outer].test, scope)
+                for outer in flow.ancestors(scope, region)
+                if scope.regions[outer].kind == "if"
+            ]
+            if any(_STATUS.search(test) and _PASSES.search(test) for test in tests):
+                found = "fault" if found == "fault" or any(_FAULT.search(test) for test in tests) else "rate"
     return found
 
 
-def _raises(model: Model, effect: EffectAt, leave: f.Leave, caught: tuple[str, ...]) -> bool:
-    value = leave.value
-    func = effect.function.calls[value.index].fact.func if isinstance(value, f.CallRef) else value
-    if func is None:
-        return False
-    return any(
-        model.exceptions.is_subclass(raised, name) is True
-        for raised in model.exceptions.types((func,), effect.function)
-        for name in caught
-    )
+def _raises(model: Model, effect: EffectAt, leave: f.Leave, caught: tuple[str, ...]) -> Iterator[int]:
+    """Blocks in which an exception that is caught is raised, or made to be raised: `error = RateLimited()`, then `raise error`."""
+    function, value = effect.function, leave.value
+    assigns = function.bindings.get(value.id, ()) if isinstance(value, f.Name) else ()
+    for made, region in [(a.value, a.region) for a in assigns] or [(value, leave.region)]:
+        func = function.calls[made.index].fact.func if isinstance(made, f.CallRef) else made
+        kinds = model.exceptions.types((func,), function) if func is not None else ()
+        if any(model.exceptions.is_subclass(kind, name) is True for kind in kinds for name in caught):
+            yield region
 
 
 def raised_for_any_error(model: Model, function: Function, regions: tuple[int, ...]) -> tuple[int, str] | None:
