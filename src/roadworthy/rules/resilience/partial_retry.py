@@ -92,7 +92,7 @@ def _report_refusal(refusal: Refusal, model: Model) -> Finding:
             f"the retry of `{say.last(function.qualname)}` gives up at 429",
         ),
         issue=f"`{refusal.test}` ends the retry for every refusal, and 429 (too many requests) is one of them; 408 is another.",
-        impact=f"When the other side limits the rate, {say.entry(exposure.worst, function)} loses the work at the first attempt, "
+        impact=f"When the other side gets more requests than it allows, {say.entry(exposure.worst, function)} loses the work at the first attempt, "
         "although a pause would have been enough.",
         fix="Leave 408 and 429 to the retry:\n```python\n… 400 <= status < 500 and status not in (408, 429)\n```",
         related=[model.place_of_lines(function, refusal.retried.guard.line, refusal.retried.guard.line)],
