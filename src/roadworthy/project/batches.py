@@ -52,6 +52,7 @@ class Fragile:
     items: str  # what is looped over, or the call that takes the next item, as written
     failures: tuple[tuple[CallSite, EffectAt], ...]  # what may fail for one item and come out of the loop
     handler: Handler | None = None  # a handler in the loop that logs the item and raises all the same
+    consumes: bool = False  # the items are messages of a queue
 
 
 def fragile_loops(model: Model) -> Iterator[Fragile]:
@@ -85,7 +86,17 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     if handler is None and (not failures or _collects(function, index, derived)):
         return None
     item = flow.text_of(region.target, scope).strip("()")
-    return Fragile("items", function, index, item, flow.text_of(region.test, scope), failures, handler)
+    items = flow.text_of(region.test, scope)
+    return Fragile("items", function, index, item, items, failures, handler, _consumes(model, function, region.test))
+
+
+def _consumes(model: Model, function: Function, items: f.Expr | None) -> bool:
+    """`messages = queue.receive_messages()`, then a loop over `messages`: whatever the entry is called, it is a consumer."""
+    exprs = [items]
+    if isinstance(items, f.Name):
+        exprs += [assign.value for assign in function.bindings.get(items.id, ())]
+    calls = [part for expr in exprs if expr is not None for part in flow.walk(expr) if isinstance(part, f.CallRef)]
+    return any(e.effect is Effect.CONSUME for call in calls for e in model.effects_at(function.calls[call.index]))
 
 
 def _is_one_unit(model: Model, function: Function, index: int) -> bool:
@@ -118,7 +129,8 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         and _about_item(function, site.fact, names)
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
-    if any(acts(effect) for _, effect in found) or (found and _changes_each(model, function, index, names)):
+    told = any(acts(effect) or effect.effect is Effect.NOTIFY for _, effect in found)  # a reminder may be the whole job
+    if told or (found and _changes_each(model, function, index, names)):
         yield from found
 
 

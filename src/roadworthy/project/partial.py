@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments
 from roadworthy.project.exceptions import BROAD
+from roadworthy.project.statuses import stands_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ _PLAIN = frozenset({"RuntimeError", "OSError", "ConnectionError", "TimeoutError"
 _ORDINARY = re.compile(r"Connect|Timeout|TimedOut|HTTPClient|Transport|Network|Unavailable|RequestError|ServerError")
 _TOO_LATE = re.compile(r"Timeout|TimedOut|Read|Write|Request|Network|Transport")
 """Failures after which the work may have been done."""
+_LATE_KIND = re.compile(r"Read|Write|Protocol|Disconnect")
+"""A retry that has one of these repeats what may have been done already, and so it may repeat after all such failures."""
 _PREDICATE = re.compile(r"not_exception|unless|if_exception\(|_message|if_result|lambda|predicate|&")
 _LATER = re.compile(r"FAIL|fail|RETRY|retry|again|PENDING")
 _ROWS = frozenset({
@@ -45,6 +48,7 @@ class Partial:
     missing: tuple[str, ...]  # dotted names
     retried: Retried | None = None
     handler: Handler | None = None
+    only_rate: bool = False  # the retry is made for answers that limit the rate
 
 
 def partial_retries(model: Model) -> Iterator[Partial]:
@@ -54,17 +58,18 @@ def partial_retries(model: Model) -> Iterator[Partial]:
         if not guard.on or any(name in BROAD for name in guard.on) or guard.attempts == 1 or not _is_a_list(guard):
             continue
         for effect in _near(model, retried):
-            missing = _missing(model, effect, guard.on)
+            answer = stands_for(model, retried, effect)
+            missing = _missing(model, effect, guard.on, alike=bool(answer))
             missing = tuple(name for name in missing if not _held_inside(model, effect, retried, name))
             if missing and not _covered_elsewhere(model, effect, guard, missing):
-                yield Partial(effect, guard.on, missing, retried=retried)
+                yield Partial(effect, guard.on, missing, retried=retried, only_rate=answer == "rate")
                 break
 
 
 def _is_a_list(guard: Guard) -> bool:
     """Are the exceptions given as such, and nothing but them?"""
     if guard.row is None or guard.row.retries_on is None or guard.site is None:
-        return guard.form == "loop"
+        return guard.form in {"loop", "house"}
     scope = guard.site.function.scope
     return not any(
         _PREDICATE.search(flow.deep_text(e, scope)) for e in arguments(guard.site.fact, guard.row.retries_on)
@@ -91,19 +96,22 @@ def _counts(effect: EffectAt) -> bool:
     )
 
 
-def _missing(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> tuple[str, ...]:
-    """Ordinary failures of the call that are not among what is caught; nothing when the two have nothing in common."""
+def _missing(model: Model, effect: EffectAt, caught: tuple[str, ...], *, alike: bool = False) -> tuple[str, ...]:
+    """Ordinary failures of the call that are not among what is caught; nothing when the two have nothing in common.
+    `alike`: what is caught is known to come from this call."""
     exceptions = model.exceptions
     raises = effect.row.raises
     transient = [c for c in caught if exceptions.nature(c) not in {"permanent", "conflict"}]
-    if not any(exceptions.is_subclass(c, r) or exceptions.is_subclass(r, c) for c in transient for r in raises):
+    kin = [c for c in transient if any(exceptions.is_subclass(c, r) or exceptions.is_subclass(r, c) for r in raises)]
+    if not kin and not alike:
         return ()
+    again = _may_come_twice(effect) or any(_LATE_KIND.search(c.rpartition(".")[2]) for c in kin)
     found: dict[str, None] = {}
     endless = model.timeout(effect).bound == "forever"  # then it never says that it took too long
     for name in raises:
         for ordinary in _ordinary_kinds(model, name, caught):
             answers = [exceptions.is_subclass(ordinary, c) for c in caught]
-            late = bool(_TOO_LATE.search(ordinary.rpartition(".")[2])) and not _may_come_twice(effect)
+            late = bool(_TOO_LATE.search(ordinary.rpartition(".")[2])) and not again
             if not any(answers) and None not in answers and not late and not (endless and "imeout" in ordinary):
                 found[ordinary] = None
     return tuple(found)

@@ -12,6 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments
 from roadworthy.project.boundaries import is_self_retry
 from roadworthy.project.exceptions import BROAD
+from roadworthy.project.statuses import raised_for_any_error
 from roadworthy.project.values import FunctionValue
 
 if TYPE_CHECKING:
@@ -111,6 +112,9 @@ def causes_in(model: Model, function: Function, regions: tuple[int, ...] = (0,))
         what = _fails_for_good(model, site)
         if what:
             yield Cause(function, site.line, what)
+    answer = raised_for_any_error(model, function, regions)
+    if answer is not None:
+        yield Cause(function, answer[0], f"`{answer[1]}` is raised for 400, 401 or 404 as well as for 503")
     outside = [s.fact.order for s in sites if any(e.effect.word.external for e in model.effects_through(s))]
     first = min(outside, default=-1)  # after it, an error says that the answer is wrong, and the next one may be right
     for leave in scope.leaves:

@@ -150,6 +150,7 @@ from roadworthy.project.silence import Silence, cannot_speak, covers, logger_nea
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
+from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
@@ -260,6 +261,7 @@ __all__ = [
     "Presence",
     "Promise",
     "ReadThrough",
+    "Refusal",
     "Registration",
     "Repeat",
     "Replayed",
@@ -390,6 +392,7 @@ __all__ = [
     "raises_value",
     "read_back",
     "read_throughs",
+    "refusals",
     "repeated_blocks",
     "repeated_by",
     "repeats_everything",

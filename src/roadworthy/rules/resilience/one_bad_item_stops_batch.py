@@ -90,7 +90,7 @@ def batch_of(loop: Fragile, model: Model) -> Entry | None:
     """The job, schedule, worker or command whose business the loop is."""
     exposure = model.exposure(loop.function)
     to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
-    for entry in exposure.of_kind(*_BACKGROUND, *([EntryKind.COMMAND] if to_people else [])):
+    for entry in exposure.of_kind(*_BACKGROUND, *([EntryKind.COMMAND] if to_people or loop.consumes else [])):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
             return entry
     return None
@@ -124,7 +124,8 @@ def _judge(loop: Fragile, entry: Entry, effect: EffectAt | None, model: Model) -
         return (Severity.HIGH if leaves_nobody(loop, model) else Severity.MEDIUM), Audience.REGULAR
     to_people = effect is not None and effect.effect in _TO_PEOPLE and not effect.secondary
     severity = Severity.HIGH if to_people else Severity.MEDIUM
-    return (severity.lowered() if entry.kind is EntryKind.COMMAND else severity), Audience.REGULAR
+    by_hand = entry.kind is EntryKind.COMMAND and not loop.consumes
+    return (severity.lowered() if by_hand else severity), Audience.REGULAR
 
 
 def _worst(loop: Fragile, model: Model) -> tuple[CallSite, EffectAt] | None:

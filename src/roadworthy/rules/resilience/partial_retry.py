@@ -7,7 +7,8 @@ the restart of the other side that it was written for still loses the work.
 
 ## What is reported
 A policy or loop that names some exceptions of the client whose calls it repeats, but leaves out others that pass by themselves.
-A handler of a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job.
+A retry for an exception of the project's own that is raised for 429 or 5xx only, while a lost connection passes it by. A retry that ends at
+every answer from 400 to 499: 429 (too many requests) is one of them. A handler of a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job.
 
 ## What is not reported
 Retries with a predicate, or around calls of which it is not known what they raise. What a handler in between, or another retry, deals
@@ -46,6 +47,7 @@ from roadworthy.rules.api import (
     Location,
     Model,
     Partial,
+    Refusal,
     Rule,
     Severity,
     finding,
@@ -53,6 +55,7 @@ from roadworthy.rules.api import (
     list_of,
     partial_handlers,
     partial_retries,
+    refusals,
     say,
 )
 
@@ -70,6 +73,33 @@ def check(model: Model) -> Iterator[Finding]:
             yield _report(partial, at, model)
     for partial in partial_handlers(model):
         yield _report(partial, _place(partial, model), model)
+    told = set()
+    for refusal in refusals(model):
+        if model.is_reviewed(refusal.function.path) and (refusal.function.path, refusal.line) not in told:
+            told.add((refusal.function.path, refusal.line))
+            yield _report_refusal(refusal, model)
+
+
+def _report_refusal(refusal: Refusal, model: Model) -> Finding:
+    function = refusal.retried.function
+    exposure = model.exposure(function)
+    return finding(
+        RULE,
+        model.place_of_lines(refusal.function, refusal.line, refusal.line),
+        Severity.MEDIUM,
+        title=say.fit(
+            f"the retry of `{function.qualname}` gives up at 429, the answer that asks for another attempt",
+            f"the retry of `{say.last(function.qualname)}` gives up at 429",
+        ),
+        issue=f"`{refusal.test}` ends the retry for every refusal, and 429 (too many requests) is one of them; 408 is another.",
+        impact=f"When the other side gets more requests than it allows, {say.entry(exposure.worst, function)} loses the work at the first attempt, "
+        "although a pause would have been enough.",
+        fix="Leave 408 and 429 to the retry:\n```python\n… 400 <= status < 500 and status not in (408, 429)\n```",
+        related=[model.place_of_lines(function, refusal.retried.guard.line, refusal.retried.guard.line)],
+        steps=model.steps(exposure.worst, function),
+        subject=refusal.test,
+        weight=impact_weight(exposure),
+    )
 
 
 def _place(partial: Partial, model: Model) -> Location:
@@ -96,7 +126,7 @@ def _report(partial: Partial, at: Location, model: Model) -> Finding:
     return finding(
         RULE,
         at,
-        Severity.MEDIUM,
+        Severity.LOW if partial.only_rate else Severity.MEDIUM,
         title=say.fit(
             f"{what} of `{function.qualname}` leaves out {left} of `{call}`",
             f"{what} of `{say.last(function.qualname)}` leaves out {left}",
