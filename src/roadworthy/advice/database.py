@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, call_text, written
+from roadworthy.advice.code import GAP, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
@@ -80,7 +80,7 @@ def insert_or_find(
     names = _mappers(table.model)
     given = _within(keys, "{}={}")
     others = _within(rest, "{}={}") if rest or access is not None else "**values"
-    defaults = _within(rest, '"{}": {}', 50, GAP) if rest else GAP if access is None else ""
+    defaults = _within(rest, '"{}": {}', 200, GAP) if rest else GAP if access is None else ""
     extra = {
         "model": table.model.name if table.model is not None else "",
         "table": table.name,
@@ -115,10 +115,10 @@ def _filled(table: Table, access: Access | None) -> dict[str, str]:
 
 def _value(match: Match) -> str:
     text = written(match.value, match.scope)
-    return text if len(text) <= 30 else GAP
+    return text if len(text) <= 60 else GAP
 
 
-def _within(pairs: list[tuple[str, str]], form: str, limit: int = 80, instead: str = "") -> str:
+def _within(pairs: list[tuple[str, str]], form: str, limit: int = 240, instead: str = "") -> str:
     """Pairs in a form; where that is too long `instead`, or gaps for the values."""
     text = ", ".join(form.format(name, value) for name, value in pairs)
     if len(text) <= limit or instead:
@@ -141,7 +141,7 @@ def in_one_statement(model: Model, mutation: Mutation) -> str:
     }
     if mutation.kind == "cache":
         names = model.library_names(mutation.write) if mutation.write is not None else ()
-        place = Place(model, function, mutation.write, names, extra)
+        place = Place(model, function, mutation.write, names, extra | _cache_step(mutation, step))
         return recipe_fix(place, "increment-cache")
     names = _mappers(mutation.model)
     family = next((name for base in names if (name := family_of(model, base))), "")
@@ -155,6 +155,19 @@ def in_one_statement(model: Model, mutation: Mutation) -> str:
         use = own.near(function)
         held = f"Or read the row for update, as `{own.name}` (`{use.path}:{use.line}`) does."
     return fix(filled.text, held, filled.code, filled.recipe.language)
+
+
+def _cache_step(mutation: Mutation, step: str) -> dict[str, str]:
+    """The holes of a cache's own increment; none where the step is not seen or goes down."""
+    write = mutation.write
+    if write is None or GAP in step or not step.startswith("+ "):
+        return {}
+    expiry = next((written(value, write.function) for keyword, value in write.fact.kwargs if keyword == "timeout"), "")
+    return {
+        "cache": callee_text(write).rpartition(".")[0],
+        "expiry": f", timeout={expiry}" if expiry else "",
+        "by": "" if step == "+ 1" else f", {step[2:]}",
+    }
 
 
 def _step(mutation: Mutation) -> str:

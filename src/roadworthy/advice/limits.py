@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import call_text, callee_text, written
+from roadworthy.advice.code import WHOLE, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
@@ -48,7 +48,7 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     where = "where the client is made" if verdict.at_construction else "at the call"
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
-    return fix(text, cited, call_text(site, [value], _replaced(value)))
+    return fix(text, cited, call_text(site, [value], _replaced(value), WHOLE))
 
 
 def _same_way(pattern: Pattern, site: CallSite) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import written
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
+_ADDRESS = re.compile(r"[\"']https?://([A-Za-z0-9][A-Za-z0-9.-]+\.[A-Za-z]{2,})(?:[:/?\"']|$)")
 _KIND = {
     EntryKind.HTTP_HANDLER: "the handler of",
     EntryKind.WEBHOOK_HANDLER: "the webhook handler",
@@ -34,10 +36,10 @@ _KIND = {
 
 
 def entry(found: Entry | None, function: Function | None = None) -> str:
-    """`the handler of `POST /orders``, `the job `send_mail``, always singular; for None `whatever calls `f()``, or `its caller`."""
+    """`the handler of `POST /orders``, `the job `send_mail``, always singular; for None ``f()``, or `its caller`."""
     if found is None:
         return (
-            f"whatever calls `{function.qualname}()`"
+            f"`{function.qualname}()`"
             if function is not None and function.kind == "function"
             else f"the run of `{function.path}`"
             if function is not None and function.kind == "module"
@@ -79,7 +81,10 @@ def hangs(found: Entry | None, function: Function | None = None, *, on_loop: boo
     """What a call without an end does to an entry, as a sentence without a full stop."""
     who = entry(found, function)
     if found is None:
-        return f"{who} hangs with it" if who.startswith(("whatever", "its")) else f"{who} hangs"
+        if function is None or function.kind == "module":
+            return f"{who} hangs"
+        lost = "the task that runs it never ends" if function.is_async else "the thread that runs it is never given back"
+        return f"{who} hangs, and {lost}"
     if on_loop:
         return f"{who} holds the event loop, and every other request of the process waits"
     match found.kind:
@@ -113,7 +118,18 @@ def silence(found: EffectAt) -> str:
             return "When the database stops answering, or a lock is never released"
         case Effect.CONSUME:
             return "When no message comes, or the broker has gone without a word"
-    return "When the other side accepts and never answers"
+    host = _host(found.site)
+    return f"When `{host}` accepts and never answers" if host else "When the other side accepts and never answers"
+
+
+def _host(site: CallSite) -> str:
+    """The server that a call names by its address: `api.example.com`; empty where it is only known at run time."""
+    given = [value for keyword, value in site.fact.kwargs if keyword == "url"]
+    for value in (*given, *site.fact.args[:2]):
+        found = _ADDRESS.match(written(value, site.function).lstrip("f"))
+        if found:
+            return found.group(1)
+    return ""
 
 
 def again(found: Entry) -> str:

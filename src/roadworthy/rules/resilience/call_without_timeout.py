@@ -126,6 +126,14 @@ def _harm(effect: EffectAt, model: Model) -> str:
     held = model.transaction_over(effect.site)
     if held is not None:
         return f"{who} hangs and keeps its transaction ({held.path}:{held.line}) and its locks open."
+    if exposure.worst is None and effect.function.kind == "function":
+        callers = sorted(model.edges_to(effect.function), key=lambda e: (e.site.path, e.site.line))
+        caller = next((e for e in callers if e.caller is not effect.function and e.caller.kind == "function"), None)
+        if caller is not None:
+            return (
+                f"`{effect.function.qualname}()` hangs, and `{caller.caller.qualname}()` "
+                f"({caller.site.path}:{caller.site.line}), which waits for it, with it."
+            )
     on_loop = exposure.worst is not None and exposure.serves and exposure.worst.on_loop and not effect.row.awaitable
     return f"{say.hangs(exposure.worst, effect.function, on_loop=on_loop)}."
 

@@ -183,6 +183,8 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
     site, effect = worst
     place = f"{effect.site.path}:{effect.site.line}"
     through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
+    if effect.site is not site and what == f"`{effect.function.qualname}()`":
+        through = f" ({place})"
     return f"{what}{through} {effect.effect.word.meaning} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
 
 
@@ -191,7 +193,7 @@ def _impact(loop: Fragile, what: str, entry: Entry) -> str:
     if loop.kind == "worker":
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
     again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
-    return f"When {what} fails for one `{loop.item}`, {who} stops there: all that come after it get nothing{again}."
+    return f"When {what} fails for one `{loop.item}`, {who} stops there: what comes after it in `{loop.items}` is not handled{again}."
 
 
 def _fix(loop: Fragile, what: str, model: Model) -> str:

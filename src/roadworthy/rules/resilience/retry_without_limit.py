@@ -56,6 +56,7 @@ from roadworthy.rules.api import (
     Retried,
     Rule,
     Severity,
+    advise,
     finding,
     is_remote,
     say,
@@ -146,8 +147,11 @@ def _job(entry: Entry, model: Model) -> Finding:
         Severity.MEDIUM,
         title=f"job `{entry.function.name}` is retried without end",
         issue=f"The options of `{entry.function.qualname}` lift the limit of its retries.",
-        impact="A message that can never succeed comes back for ever: it takes a worker each time, and no failure is ever seen.",
-        fix="Set a number of retries, and send what is left over to a dead-letter queue or a table that somebody looks at.",
+        impact=(
+            f"A call of `{entry.function.name}` whose arguments can never succeed (a row that was deleted, a token that was revoked) comes back "
+            "for ever: it takes a worker each time, and never counts as failed."
+        ),
+        fix=advise.end_job(model, entry),
         subject=entry.function.qualname,
     )
 
