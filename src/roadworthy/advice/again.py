@@ -52,7 +52,7 @@ def replay_safe(model: Model, effect: EffectAt, entry: Entry) -> str:
 def with_snippet(text: str, snippet: str) -> str:
     """A sentence and a fenced snippet."""
     code = dedent(snippet).strip()
-    return f"{text}\n\n```python\n{code}\n```" if code else text
+    return f"{text}\n```python\n{code}\n```" if code else text
 
 
 def stable_key(model: Model, key: KeyUse, ids: list[str], *, retried: bool) -> str:

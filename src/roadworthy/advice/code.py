@@ -71,7 +71,7 @@ def _f_string(expr: f.FStr, function: Function, depth: int) -> str:
         else:
             parts.append("{" + written(part, function, depth + 1) + "}")
     text = "".join(parts)
-    fine = len(text) <= _LONGEST_TEXT + 20 and "\n" not in text and '"' not in text and "\\" not in text
+    fine = len(text) <= _LONGEST_TEXT and "\n" not in text and '"' not in text and "\\" not in text
     return f'f"{text}"' if fine else f'f"{GAP}"'
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, WHOLE, apply_text, argument_texts, call_text, callee_text, signature_text, written
+from roadworthy.advice.code import (
+    GAP,
+    WHOLE,
+    apply_text,
+    argument_texts,
+    call_text,
+    callee_text,
+    signature_text,
+    written,
+)
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
@@ -199,7 +208,11 @@ def keep_task(model: Model, site: CallSite) -> str:
     own = best(model, "keep-task", site.function)
     if own is not None:
         inner = argument_texts(site)[:1]
-        return fix("Keep a reference until it is done.", cite(own, site.function), apply_text(own.name[:-2], inner, width=WHOLE))
+        return fix(
+            "Keep a reference until it is done.",
+            cite(own, site.function),
+            apply_text(own.name[:-2], inner, width=WHOLE),
+        )
     return recipe_fix(Place(model, site.function, site), "keep-task")
 
 
@@ -260,8 +273,33 @@ def atomic_write(model: Model, function: Function, target: str, site: CallSite |
     if own is not None:
         return fix("Write it whole or not at all.", cite(own, function), f"{own.name[:-2]}({target}, {content})")
     method = "wb" if site is not None and callee_text(site).endswith("write_bytes") else "w"
+    body = _written_with(site) if content == GAP else ""
     extra = {"target": target, "content": content if content != GAP else "...", "mode": method}
+    extra["body"] = body or f"out.write({extra['content']})"
     return recipe_fix(Place(model, function, extra=extra), "atomic-write")
+
+
+def _written_with(site: CallSite | None) -> str:
+    """The one statement that writes to the file which this call opens: `json.dump(state, out)`."""
+    if site is None:
+        return ""
+    scope = site.function.scope
+    handles = {
+        assign.target.id
+        for assign in scope.assigns
+        if isinstance(assign.target, f.Name)
+        and isinstance(assign.value, f.CallRef)
+        and assign.value.index == site.index
+    }
+    found = []
+    for call in site.function.calls:
+        args = argument_texts(call)
+        owner, _, method = callee_text(call).rpartition(".")
+        if owner in handles and method == "write":
+            found.append(apply_text("out.write", args, width=WHOLE))
+        elif handles & set(args):
+            found.append(apply_text(callee_text(call), ["out" if a in handles else a for a in args], width=WHOLE))
+    return found[0] if len(handles) == 1 and len(found) == 1 and GAP not in found[0] else ""
 
 
 def _content(site: CallSite | None) -> str:

@@ -40,7 +40,10 @@ def _lines(line: str) -> list[str]:
     inner = f"{indent}{_STEP}"
     whole = f"{inner}{', '.join(items)}"
     comma = _takes_comma(code, group, items)
-    if len(whole) <= WIDTH or not (comma or len(items) > 1):
+    ends = code[group.start + 1 : group.end].rstrip().endswith(",")
+    if ends and len(items) == 1:
+        body = _lines(f"{whole},")
+    elif len(whole) <= WIDTH or not (comma or len(items) > 1):
         body = _lines(whole)
     else:
         body = [part for item in items for part in _lines(f"{inner}{item},")]

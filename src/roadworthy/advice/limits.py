@@ -13,7 +13,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 
 if TYPE_CHECKING:
-    from roadworthy.advice.patterns import Pattern
+    from roadworthy.advice.patterns import Pattern, Use
     from roadworthy.knowledge.schema import Timeout
     from roadworthy.project.clients import TimeoutVerdict
     from roadworthy.project.effects import EffectAt
@@ -76,13 +76,21 @@ def _folder(path: str) -> str:
 def _cite(pattern: Pattern | None, site: CallSite) -> str:
     if pattern is None or pattern.definition is not None:
         return cite(pattern, site.function)
-    use = pattern.near(site.function)
+    use = (
+        pattern.near(site.function, _tells) if any(_tells(use) for use in pattern.uses) else pattern.near(site.function)
+    )
     others = len(pattern.uses)
     if not use.text or len(use.text) > 60:
         return ""
     if others == 1:
         return f"`{pattern.name}` in `{use.path}:{use.line}` has `{use.text}`."
     return f"{others} other calls of `{pattern.name}` have one (`{use.text}` in `{use.path}:{use.line}`)."
+
+
+def _tells(use: Use) -> bool:
+    """`timeout=10` says what to write; `timeout=timeout` does not."""
+    name, _, value = use.text.partition("=")
+    return value != name
 
 
 def _cite_setting(setting: Pattern, site: CallSite) -> str:

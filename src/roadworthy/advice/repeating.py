@@ -10,7 +10,7 @@ from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.mining.clients import decorator_at
 from roadworthy.advice.mining.work import decorator_of
 from roadworthy.advice.patterns import best, cite
-from roadworthy.advice.stack import family_of
+from roadworthy.advice.stack import family_of, logger_of
 from roadworthy.knowledge.vocabulary import EntryKind
 
 if TYPE_CHECKING:
@@ -133,10 +133,14 @@ def end_retry(model: Model, guard: Guard, function: Function) -> str:
 
 def end_job(model: Model, entry: Entry) -> str:
     """Give the retries of a job an end: its decorator as it is written, with a number in place of none."""
-    text = "Set a number of retries, and send what is left over to a dead-letter queue or a table that somebody looks at"
+    text = (
+        "Set a number of retries, and send what is left over to a dead-letter queue or a table that somebody looks at"
+    )
     shape, site = decorator_of(entry)
     args = argument_texts(site) if site is not None else []
-    lifted = [arg for arg in args if arg.endswith("=None") and any(word in arg for word in ("retr", "attempt", "tries"))]
+    lifted = [
+        arg for arg in args if arg.endswith("=None") and any(word in arg for word in ("retr", "attempt", "tries"))
+    ]
     if not shape or len(lifted) != 1:
         return f"{text}."
     numbers = [f"{lifted[0].removesuffix('None')}8" if arg is lifted[0] else arg for arg in args]
@@ -176,6 +180,24 @@ def backoff(model: Model, function: Function, handler: Handler | None = None) ->
         types = [written(expr, handler.function) for expr in region.types]
         caught = types[0] if len(types) == 1 else f"({', '.join(types)})" if types else "Exception"
     return recipe_fix(Place(model, function, extra={"caught": caught}), "backoff")
+
+
+def survive(model: Model, function: Function, raises: tuple[str, ...], site: CallSite) -> str:
+    """Keep a loop alive over the failure of a call in it: log, pause, go on."""
+    errors = _errors(function, raises)
+    caught = f"({errors})" if ", " in errors else errors
+    pause = "await asyncio.sleep" if function.is_async else "time.sleep"
+    code = "\n".join([
+        "try:",
+        "    ...  # the body of the loop as it is, then:",
+        "    delay = 1",
+        f"except {caught}:",
+        f'    {logger_of(model, function)}.exception("{callee_text(site)} failed")',
+        f"    {pause}(random.uniform(0.5, 1.5) * delay)",
+        "    delay = min(delay * 2, 30)",
+    ])  # fmt: skip
+    text = f"Catch what `{callee_text(site)}()` raises inside the loop, and go on after a pause that grows (`delay = 1` above the loop, too):"
+    return fix(text, "", code)
 
 
 def jitter(model: Model, function: Function, delay: str, pause: CallSite | None = None) -> str:

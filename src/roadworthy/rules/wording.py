@@ -83,7 +83,9 @@ def hangs(found: Entry | None, function: Function | None = None, *, on_loop: boo
     if found is None:
         if function is None or function.kind == "module":
             return f"{who} hangs"
-        lost = "the task that runs it never ends" if function.is_async else "the thread that runs it is never given back"
+        lost = (
+            "the task that runs it never ends" if function.is_async else "the thread that runs it is never given back"
+        )
         return f"{who} hangs, and {lost}"
     if on_loop:
         return f"{who} holds the event loop, and every other request of the process waits"
@@ -142,7 +144,7 @@ def again(found: Entry) -> str:
                 "The broker delivers a message again when the worker dies or loses its lease before the acknowledgement"
             )
         case EntryKind.JOB:
-            return "The job runs again when it is retried or redelivered"
+            return f"The job `{name(found)}` runs again when it is retried or redelivered"
         case EntryKind.DURABLE_ACTIVITY:
             return "The engine runs an activity again after a timeout or a worker's death, also when the first run had done its work"
         case EntryKind.DURABLE_WORKFLOW:
@@ -150,7 +152,7 @@ def again(found: Entry) -> str:
         case EntryKind.LAMBDA_HANDLER:
             return "The platform delivers an asynchronous event again after an error or a timeout"
         case EntryKind.SCHEDULED:
-            return "The schedule runs it again over the same data"
+            return f"The schedule runs `{name(found)}` again over the same data"
     if found.delivery is Delivery.CLIENT_RETRY:
         return "A client that saw a timeout, or a person who clicked twice, sends the request again"
     return "It is run again over the same data after a failure half-way"

@@ -195,7 +195,8 @@ def _title(pair: RowCheck, key: UniqueKey | None) -> str:
     return say.fit(
         f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, and nobody handles the conflict",
         f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, the conflict unhandled",
-        f"`{pair.model_name}` is looked up and then inserted, and nobody handles the conflict of {_key_of(key)}",
+        f"`{pair.model_name}` is looked up and then inserted, the conflict of {_key_of(key)} unhandled",
+        f"`{pair.model_name}` is looked up and then inserted, and nobody handles the conflict",
     )
 
 
@@ -239,6 +240,7 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
         key.columns if key else columns,
         pair.function,
         pair.write.access if pair.write.direct else None,
+        pair.read.access.lookup if pair.read.direct else (),
     )
     if key is not None:
         return insert

@@ -122,11 +122,14 @@ def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int
 
 def _harm(effect: EffectAt, model: Model) -> str:
     exposure = model.exposure(effect.function)
-    who = say.entry(exposure.worst, effect.function)
+    waiting = next((reached.entry for reached in exposure.entries if reached.entry.serves_others), exposure.worst)
+    who = say.entry(waiting, effect.function)
     held = model.transaction_over(effect.site)
     if held is not None:
         return f"{who} hangs and keeps its transaction ({held.path}:{held.line}) and its locks open."
-    if exposure.worst is None and effect.function.kind == "function":
+    if waiting is None and model.is_script(effect.function.path):
+        return f"{who} hangs until somebody kills it."
+    if waiting is None and effect.function.kind == "function":
         callers = sorted(model.edges_to(effect.function), key=lambda e: (e.site.path, e.site.line))
         caller = next((e for e in callers if e.caller is not effect.function and e.caller.kind == "function"), None)
         if caller is not None:
@@ -134,8 +137,8 @@ def _harm(effect: EffectAt, model: Model) -> str:
                 f"`{effect.function.qualname}()` hangs, and `{caller.caller.qualname}()` "
                 f"({caller.site.path}:{caller.site.line}), which waits for it, with it."
             )
-    on_loop = exposure.worst is not None and exposure.serves and exposure.worst.on_loop and not effect.row.awaitable
-    return f"{say.hangs(exposure.worst, effect.function, on_loop=on_loop)}."
+    on_loop = waiting is not None and exposure.serves and waiting.on_loop and not effect.row.awaitable
+    return f"{say.hangs(waiting, effect.function, on_loop=on_loop)}."
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:

@@ -40,6 +40,8 @@ def send(url: str, body: str) -> None:
 ```
 """
 
+import builtins
+
 from roadworthy.rules.api import (
     Finding,
     Iterator,
@@ -48,6 +50,7 @@ from roadworthy.rules.api import (
     Partial,
     Rule,
     Severity,
+    expr,
     finding,
     impact_weight,
     list_of,
@@ -115,12 +118,26 @@ def _report(partial: Partial, at: Location, model: Model) -> Finding:
 
 
 def _fix(partial: Partial) -> str:
-    names = ", ".join(dict.fromkeys(say.last(name) for name in (*partial.caught, *partial.missing)))
-    imports = [name for name in partial.missing if "." in name]
-    head = "".join(f"from {name.rpartition('.')[0]} import {say.last(name)}\n" for name in imports)
-    body = (
-        f"except ({names}) as error:"
-        if partial.retried is None or partial.retried.guard.form == "loop"
-        else f"({names})"
-    )
-    return f"Name them, too:\n```python\n{head}{body}\n```"
+    names = ", ".join(dict.fromkeys(_as_written(name) for name in (*partial.caught, *partial.missing)))
+    homes: dict[str, list[str]] = {}
+    for name in partial.missing:
+        if "." in name and "." not in _as_written(name):
+            homes.setdefault(name.rpartition(".")[0], []).append(f"`{say.last(name)}`")
+    where = " and ".join(f"{say.joined(found)} from `{home}`" for home, found in homes.items())
+    text = f"Name them, too (import {where}):" if where else "Name them, too:"
+    handles = partial.retried is None or partial.retried.guard.form == "loop"
+    return f"{text}\n```python\n{f'except ({names}){_bound(partial)}:\n    ...  # as it is' if handles else f'({names})'}\n```"
+
+
+def _as_written(name: str) -> str:
+    """The last part, unless a builtin has the same name."""
+    return name if "." in name and say.last(name) in dir(builtins) else say.last(name)
+
+
+def _bound(partial: Partial) -> str:
+    """` as error`, by the name that the handler gives it."""
+    if partial.handler is None:
+        return " as error"
+    assigns = partial.handler.function.scope.assigns
+    found = next((a.target for a in assigns if a.op == "except" and a.region == partial.handler.region), None)
+    return f" as {found.id}" if isinstance(found, expr.Name) else ""

@@ -213,7 +213,7 @@ def _fix(silence: Silence, site: CallSite, model: Model) -> str:
 
 def _ending(silence: Silence) -> str:
     """What the handler does at its end, where that is to stay: `continue`, `return {…}`."""
-    if silence.outcome == "next item":
+    if silence.outcome in {"next item", "skipped"}:
         return "continue"
     if silence.outcome in {"nothing", "default", "stand-in"}:
         leaves = [leave for leave in silence.function.scope.leaves if leave.region == silence.region]

@@ -49,7 +49,7 @@ from roadworthy.rules.api import (
     Severity,
     advise,
     expr,
-        fan_outs,
+    fan_outs,
     finding,
     impact_weight,
     say,

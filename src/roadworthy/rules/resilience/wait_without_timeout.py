@@ -56,7 +56,7 @@ from roadworthy.rules.api import (
     Severity,
     Wait,
     advise,
-        endless_polls,
+    endless_polls,
     endless_waits,
     expr,
     finding,
