@@ -126,7 +126,8 @@ def _fix(partial: Partial) -> str:
     where = " and ".join(f"{say.joined(found)} from `{home}`" for home, found in homes.items())
     text = f"Name them, too (import {where}):" if where else "Name them, too:"
     handles = partial.retried is None or partial.retried.guard.form == "loop"
-    return f"{text}\n```python\n{f'except ({names}){_bound(partial)}:\n    ...  # as it is' if handles else f'({names})'}\n```"
+    code = f"except ({names}){_bound(partial)}:\n    ...  # as it is" if handles else f"({names})"
+    return f"{text}\n```python\n{code}\n```"
 
 
 def _as_written(name: str) -> str:
