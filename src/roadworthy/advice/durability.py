@@ -84,6 +84,8 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
     bare = bare if callee is not None else _written_work(function, bare)
     extra = {
         "work": bare,
+        "declared": signature_text(callee, without=_LIVE) if callee is not None else "",
+        "defer": "defer_async" if function.is_async else "defer",
         "work_args": ", ".join(args),
         "work_call": apply_text(name, args, width=WHOLE),
         "work_signature": signature_text(callee, without=_LIVE) if callee is not None else f"def {bare}(…):",

@@ -25,6 +25,7 @@ _SLOW = frozenset(
 )
 
 
+_CURSORS = frozenset({"find", "aggregate", "watch", "list_collections"})
 _GENERAL = frozenset({
     "HTTP", "HTTPS", "REQUEST", "REQUESTS", "DEFAULT", "TIMEOUT", "SECONDS", "SECS", "API", "CLIENT", "EXTERNAL", "IN", "S", "READ",
 })  # fmt: skip
@@ -46,6 +47,8 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
         return _without_parameter(place, effect, rule)
     value, remark = _value(place, verdict)
     where = "where the client is made" if verdict.at_construction else "at the call"
+    if verdict.at_construction and _last(callee_text(site)) in _CURSORS:
+        where = f"to `{_last(callee_text(site))}()`"
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
     return fix(text, cited, call_text(site, [value], _replaced(value), WHOLE))

@@ -164,12 +164,13 @@ def _amended(model: Model, guard: Guard, function: Function, topic: str) -> str:
     shape = decorator_at(function, guard.line)
     if guard.site is not None and guard.form != "house":
         args = [a for a in argument_texts(guard.site) if a.partition("=")[0] != filled.code.partition("=")[0]]
-        mark = "@" if shape else ""
-        return fix(filled.text, "", f"{mark}{apply_text(callee_text(guard.site), args, [filled.code], WHOLE)}")
+        policy = apply_text(callee_text(guard.site), args, [filled.code], WHOLE)
+        code = f"@{policy}\n{signature_text(function)} ..." if shape and function.kind == "function" else policy
+        return fix(filled.text, "", code)
     if guard.through is not None:
         where = f"`{guard.through.qualname}()` (`{guard.through.path}:{guard.through.line}`)"
         return fix(f"{filled.text[:-1]}, in {where} for all that use it:", "", filled.code)
-    return fix(filled.text, "", f"{shape}({filled.code})" if shape else filled.code)
+    return fix(filled.text, "", f"{shape}({filled.code})\n{signature_text(function)} ..." if shape else filled.code)
 
 
 def backoff(model: Model, function: Function, handler: Handler | None = None) -> str:

@@ -37,7 +37,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "read-results": frozenset({"results"}),
     "backoff": frozenset({"caught"}),
     "jitter": frozenset({"delay"}),
-    "durable": frozenset({"work", "work_call", "work_args", "work_signature", "decorator"}),
+    "durable": frozenset({"work", "defer", "declared", "work_call", "work_args", "work_signature", "decorator"}),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
     "upsert": frozenset({"model", "table", "columns", "quoted", "values", "kwargs", "find_or_create"}),

@@ -295,3 +295,11 @@ def fit(*texts: str) -> str:
 def sleep(function: Function, seconds: str) -> str:
     """The statement that pauses in a function, on the event loop or on a thread."""
     return f"await asyncio.sleep({seconds})" if function.is_async else f"time.sleep({seconds})"
+
+
+def makes_client(call: str) -> bool:
+    """`Redis()`, `boto3.client()`, `create_engine()`; not `rows.find()`, which makes a cursor."""
+    word = last(call.rstrip("()"))
+    return word[:1].isupper() or any(
+        part in word.lower() for part in ("client", "engine", "session", "connect", "pool", "create")
+    )

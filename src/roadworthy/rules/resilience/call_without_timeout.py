@@ -110,9 +110,10 @@ def _report(cause: CallSite, found: list[tuple[EffectAt, TimeoutVerdict]], model
 def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int, how: str, model: Model) -> str:
     if verdict.at_construction and uses:
         many = f"{uses} calls" if uses > 1 else f"`{say.call(effect.site, model)}`"
-        return (
-            f"`{say.call(cause, model)}` builds the client with {how}, and {many} through it can wait without a bound."
-        )
+        made = say.call(cause, model)
+        if not say.makes_client(made):
+            return f"`{made}` is called with {how}, and {many} on what it returns can wait without a bound."
+        return f"`{made}` builds the client with {how}, and {many} through it can wait without a bound."
     if verdict.reason == "no parameter":
         return f"`{say.call(cause, model)}` takes no timeout and nothing around it ends the wait."
     if verdict.reason in {"none", "zero"}:
