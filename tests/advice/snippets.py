@@ -7,7 +7,7 @@ import textwrap
 GAP = "…"
 MOST_LINES = 21
 LONGEST_LINE = 100
-_FENCE = re.compile(r"```(\w+)\n(.*?)\n```", re.DOTALL)
+_FENCE = re.compile(r"```(\w*)\n(.*?)\n```", re.DOTALL)
 
 
 def snippets(text: str) -> list[tuple[str, str]]:

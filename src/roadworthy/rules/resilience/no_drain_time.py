@@ -150,11 +150,11 @@ def _fix(server: Unwarned) -> str:
     if server.no_readiness:
         return (
             "Add a probe of a route that answers when the server can work, with the server's port:\n"
-            "```yaml\nreadinessProbe:\n  httpGet: {path: /health, port: 8000}\n  periodSeconds: 5\n```"
+            "```\nreadinessProbe:\n  httpGet: {path: /health, port: 8000}\n  periodSeconds: 5\n```"
         )
     if server.all_at_once:
         return "Use `strategy: {type: RollingUpdate}` with `maxUnavailable: 0`, unless a volume allows one pod only."
     return (
         "Let the pod wait before SIGTERM until it has left the Service:\n"
-        '```yaml\nlifecycle:\n  preStop:\n    exec: {command: ["sleep", "5"]}\n```'
+        '```\nlifecycle:\n  preStop:\n    exec: {command: ["sleep", "5"]}\n```'
     )
