@@ -40,6 +40,8 @@ from roadworthy.rules.api import (
     Confidence,
     Effect,
     EffectAt,
+    Entry,
+    Exposure,
     Finding,
     GuardKind,
     Iterator,
@@ -85,7 +87,7 @@ def _report(cause: CallSite, found: list[tuple[EffectAt, TimeoutVerdict]], model
     found = sorted(found, key=lambda pair: _rank(pair[0], model))
     effect, verdict = found[0]
     exposure = model.exposure(effect.function)
-    entry = exposure.worst
+    entry = _waiting(exposure)
     callee = say.call(cause, model)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
     uses = {e.site for e, _ in found if e.site is not cause}
@@ -121,9 +123,14 @@ def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int
     return f"`{say.call(cause, model)}` is called with {how}; the library's default is to wait for ever."
 
 
+def _waiting(exposure: Exposure) -> Entry | None:
+    """The entry to name: one for which somebody waits, before scripts."""
+    return next((reached.entry for reached in exposure.entries if reached.entry.serves_others), exposure.worst)
+
+
 def _harm(effect: EffectAt, model: Model) -> str:
     exposure = model.exposure(effect.function)
-    waiting = next((reached.entry for reached in exposure.entries if reached.entry.serves_others), exposure.worst)
+    waiting = _waiting(exposure)
     who = say.entry(waiting, effect.function)
     held = model.transaction_over(effect.site)
     if held is not None:
