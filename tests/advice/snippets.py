@@ -5,7 +5,9 @@ import re
 import textwrap
 
 GAP = "…"
-_FENCE = re.compile(r"```(\w+)\n(.*?)\n```", re.DOTALL)
+MOST_LINES = 21
+LONGEST_LINE = 100
+_FENCE = re.compile(r"```(\w*)\n(.*?)\n```", re.DOTALL)
 
 
 def snippets(text: str) -> list[tuple[str, str]]:
@@ -34,9 +36,9 @@ def faults(text: str) -> list[str]:
         found.append(f"{len(words)} characters of prose")
     for language, code in snippets(text):
         lines = code.split("\n")
-        if len(lines) > 10:
+        if len(lines) > MOST_LINES:
             found.append(f"{len(lines)} lines of code")
-        found.extend(f"a long line: {line}" for line in lines if len(line) > 130)
+        found.extend(f"a long line: {line}" for line in lines if len(line) > LONGEST_LINE)
         if re.search(r"\$[a-z{]", code.replace('"$natural"', "")):
             found.append("an open hole")
         if not code.replace(GAP, "").strip("(). \n"):

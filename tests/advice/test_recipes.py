@@ -53,7 +53,10 @@ def timeout_of(name: str, where: str, callee: str) -> str:
 
 def test_timeout_carries_the_arguments_of_the_call_and_the_projects_setting() -> None:
     text = timeout_of("SERVICE", "app.api.create", "requests.get")
-    assert code(text) == 'requests.get(…, params={"id": order_id}, timeout=settings.http_timeout)'
+    assert (
+        code(text)
+        == 'requests.get("https://stock.example/level", params={"id": order_id}, timeout=settings.http_timeout)'
+    )
     assert "`settings.http_timeout` is the limit in `app/rates.py:18`" in text
 
 

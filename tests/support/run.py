@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from advice.snippets import faults as fix_faults
 from support.compare import finding_differences, problem_differences
 from support.engine import model_of_case, review_case
 from support.markers import RULE_KINDS, STAGE_KINDS
@@ -23,6 +24,11 @@ def run_rule_case(case: Case, rule: str) -> str:
         f"{case.source}:{case.line}: the title `{finding.title}` {fault}"
         for finding in review.findings
         for fault in title_faults(finding.title, case.files)
+    ]
+    told += [
+        f"{case.source}:{case.line}: the fix of `{finding.title}`: {fault}"
+        for finding in review.findings
+        for fault in fix_faults(finding.fix)
     ]
     told.append(run_stage_case(case))
     return "\n".join(text for text in told if text)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import call_text, callee_text, written
+from roadworthy.advice.code import WHOLE, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix
 from roadworthy.advice.idempotency import dedup
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
+from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 
@@ -51,7 +52,7 @@ def replay_safe(model: Model, effect: EffectAt, entry: Entry) -> str:
 def with_snippet(text: str, snippet: str) -> str:
     """A sentence and a fenced snippet."""
     code = dedent(snippet).strip()
-    return f"{text}\n\n```python\n{code}\n```" if code else text
+    return f"{text}\n```python\n{code}\n```" if code else text
 
 
 def stable_key(model: Model, key: KeyUse, ids: list[str], *, retried: bool) -> str:
@@ -75,12 +76,18 @@ def stable_key(model: Model, key: KeyUse, ids: list[str], *, retried: bool) -> s
     )
 
 
-def stable_lookup(name: str) -> str:
+def stable_lookup(site: CallSite, name: str) -> str:
     """Look a row up by what stays the same."""
-    return (
-        f"Look the row up by the columns that stay the same (its owner, the provider's id of it), move `{name}` into `defaults`, and declare a "
-        "unique constraint over the columns of the lookup."
+    text = (
+        f"Look the row up by the columns that stay the same, move `{name}` into `defaults`, and declare a unique constraint over the columns "
+        "of the lookup."
     )
+    given = {keyword: written(value, site.function) for keyword, value in site.fact.kwargs}
+    if name not in given or "**" in given:
+        return text
+    held = given.get("defaults")
+    moved = f'{{**{held}, "{name}": {given[name]}}}' if held else f'{{"{name}": {given[name]}}}'
+    return fix(text, "", call_text(site, [f"defaults={moved}"], (name, "defaults"), WHOLE))
 
 
 def derived_id(model: Model, site: CallSite, ids: list[str], kind: str) -> str:
@@ -131,7 +138,7 @@ def execution_id(model: Model, effect: EffectAt, argument: str, ids: list[str]) 
     what = ids[0].partition("[")[0].partition(".")[0].removesuffix("_id")
     given = f'{argument}=f"{what}-{{{ids[0]}}}"'
     text = f"Make `{argument}` of what is started, so that a second start meets the first. {note}".strip()
-    return fix(text, "", call_text(effect.site, [given], (argument,)))
+    return fix(text, "", call_text(effect.site, [given], (argument,), WHOLE))
 
 
 def safe_retry(model: Model, effect: EffectAt, ids: list[str]) -> str:
@@ -147,7 +154,7 @@ def safe_retry(model: Model, effect: EffectAt, ids: list[str]) -> str:
         if where.contains and present is not None:
             given = f'{where.argument}={{**{written(present, site.function)}, "{where.contains}": {source}}}'
         text = f"Send a key {made}, the same for every attempt, so that the other side recognises a repetition."
-        return fix(text, cite(own, effect.function), call_text(site, [given], (where.argument,)))
+        return fix(text, cite(own, effect.function), call_text(site, [given], (where.argument,), WHOLE))
     return (
         f"Take `{callee_text(site)}()` out of what is retried, or record before each attempt what was done already and skip it. Retry only "
         "errors after which it is certain that nothing was sent (connection refused, 429)."
@@ -167,13 +174,28 @@ def stable_digest(model: Model, site: CallSite) -> str:
     """A digest that is the same in every process."""
     argument = flow.text_of(site.fact.args[0], site.function.scope) if site.fact.args else "value"
     shown = argument if "…" not in argument and len(argument) < 40 else "value"
+    if _in_text(site):
+        return with_snippet(
+            f"Put a digest that is the same in every process in place of `{callee_text(site)}({shown})`:",
+            f"hashlib.sha256(str({shown}).encode()).hexdigest()",
+        )
     return with_snippet(
         "Use a digest that is the same in every process; where a number is needed, take the first bytes of it.",
         f"""
         hashlib.sha256(str({shown}).encode()).hexdigest()
-        int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8]) >> 1  # as a positive 63-bit number
+        # as a positive 63-bit number
+        int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8], "big") >> 1
         """,
     )
+
+
+def _in_text(site: CallSite) -> bool:
+    """Is the value put into an f-string, where any text will do?"""
+    scope = site.function.scope
+    exprs = [a.value for a in scope.assigns] + [leave.value for leave in scope.leaves]
+    exprs += [arg for call in scope.calls for arg in (*call.args, *(value for _, value in call.kwargs))]
+    texts = (part for value in exprs if value is not None for part in flow.walk(value) if isinstance(part, f.FStr))
+    return any(isinstance(p, f.CallRef) and p.index == site.index for text in texts for p in flow.walk(text))
 
 
 def client_attempts(verdict: RetryVerdict) -> str:

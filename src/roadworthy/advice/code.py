@@ -16,8 +16,10 @@ GAP = "…"
 """Stands for what stays as it is."""
 
 WIDTH = 100
+WHOLE = 320
+"""Columns of a call that stands in a snippet, where its line is broken inside of its brackets."""
 _DEPTH = 7
-_LONGEST_TEXT = 48
+_LONGEST_TEXT = 80
 _BRACKETS = {"tuple": ("(", ")"), "list": ("[", "]"), "set": ("{", "}"), "generator": ("(", ")"), "dict": ("{", "}")}
 _LOOSE = (f.Bin, f.BoolOp, f.Compare, f.IfExp, f.LambdaRef, f.Walrus, f.Yield, f.Await, f.Unary)
 
@@ -69,7 +71,7 @@ def _f_string(expr: f.FStr, function: Function, depth: int) -> str:
         else:
             parts.append("{" + written(part, function, depth + 1) + "}")
     text = "".join(parts)
-    fine = len(text) <= _LONGEST_TEXT + 20 and "\n" not in text and '"' not in text and "\\" not in text
+    fine = len(text) <= _LONGEST_TEXT and "\n" not in text and '"' not in text and "\\" not in text
     return f'f"{text}"' if fine else f'f"{GAP}"'
 
 
@@ -87,7 +89,7 @@ def _display(expr: f.Seq | f.Dict | f.Comp, function: Function, depth: int) -> s
     else:
         items = [written(item, function, depth + 1) for item in expr.items]
     body = ", ".join(items)
-    if len(body) > 60:
+    if len(body) > 160:
         body = GAP
     elif isinstance(expr, f.Seq) and expr.kind == "tuple" and len(items) == 1:
         body += ","
@@ -188,7 +190,7 @@ def _merged(args: Sequence[str]) -> list[str]:
 
 
 def signature_text(
-    function: Function, width: int = WIDTH, without: Collection[str] = (), is_async: bool | None = None
+    function: Function, width: int = WHOLE, without: Collection[str] = (), is_async: bool | None = None
 ) -> str:
     """`async def send(order_id, *, retry=False):` without annotations and without some parameters."""
     names = []

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, call_text, written
+from roadworthy.advice.code import GAP, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from roadworthy.advice.patterns import Pattern
     from roadworthy.project.database.access import Access
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import ClassInfo, Function
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 _LONGEST_NAME = 36
 _STEPS = {"+=": "+", "-=": "-"}
@@ -69,18 +70,25 @@ def _quoted(names: Iterable[str]) -> str:
 
 
 def insert_or_find(
-    model: Model, table: Table, columns: tuple[str, ...], function: Function, access: Access | None = None
+    model: Model,
+    table: Table,
+    columns: tuple[str, ...],
+    function: Function,
+    access: Access | None = None,
+    lookup: Iterable[Match] = (),
 ) -> str:
     """One statement that inserts or finds, with the values of the insert at hand (`access`)."""
     attributes = [column.attribute if (column := table.column(name)) else name for name in columns]
     filled = _filled(table, access)
     names_of = {name: next((k for k in filled if table.column(k) is table.column(name)), name) for name in attributes}
-    keys = [(names_of[name], filled.get(names_of[name], name)) for name in attributes]
+    keys = [
+        (names_of[name], filled.get(names_of[name]) or _looked_up(table, name, lookup, function)) for name in attributes
+    ]
     rest = [(name, text) for name, text in filled.items() if name not in names_of.values()]
     names = _mappers(table.model)
     given = _within(keys, "{}={}")
     others = _within(rest, "{}={}") if rest or access is not None else "**values"
-    defaults = _within(rest, '"{}": {}', 50, GAP) if rest else GAP if access is None else ""
+    defaults = _within(rest, '"{}": {}', 200, GAP) if rest else GAP if access is None else ""
     extra = {
         "model": table.model.name if table.model is not None else "",
         "table": table.name,
@@ -113,12 +121,20 @@ def _filled(table: Table, access: Access | None) -> dict[str, str]:
     return found
 
 
+def _looked_up(table: Table, name: str, lookup: Iterable[Match], function: Function) -> str:
+    """The value by which the row is looked for; else a variable of the column's name, which no builtin has."""
+    for match in lookup:
+        if table.column(match.column) is table.column(name) and match.op == "eq" and match.scope is function:
+            return _value(match)
+    return GAP if name in dir(builtins) else name
+
+
 def _value(match: Match) -> str:
     text = written(match.value, match.scope)
-    return text if len(text) <= 30 else GAP
+    return text if len(text) <= 80 else GAP
 
 
-def _within(pairs: list[tuple[str, str]], form: str, limit: int = 80, instead: str = "") -> str:
+def _within(pairs: list[tuple[str, str]], form: str, limit: int = 240, instead: str = "") -> str:
     """Pairs in a form; where that is too long `instead`, or gaps for the values."""
     text = ", ".join(form.format(name, value) for name, value in pairs)
     if len(text) <= limit or instead:
@@ -126,22 +142,13 @@ def _within(pairs: list[tuple[str, str]], form: str, limit: int = 80, instead: s
     return ", ".join(form.format(name, GAP) for name, _ in pairs)
 
 
-def in_one_statement(model: Model, mutation: Mutation) -> str:
-    """Let the database compute the new number."""
+def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] = ()) -> str:
+    """Let the database compute the new number; `more`: others of the same row, written beside it."""
     function = mutation.function
-    step = _step(mutation)
-    extra = {
-        "key": mutation.owner,
-        "column": mutation.attribute,
-        "row": mutation.owner,
-        "model": mutation.model.name if mutation.model is not None else "",
-        "step": step,
-        "amount": step.removeprefix("+ "),
-        "update": "aupdate" if function.is_async else "update",
-    }
+    extra = _holes(mutation)
     if mutation.kind == "cache":
         names = model.library_names(mutation.write) if mutation.write is not None else ()
-        place = Place(model, function, mutation.write, names, extra)
+        place = Place(model, function, mutation.write, names, extra | _cache_step(mutation))
         return recipe_fix(place, "increment-cache")
     names = _mappers(mutation.model)
     family = next((name for base in names if (name := family_of(model, base))), "")
@@ -154,7 +161,59 @@ def in_one_statement(model: Model, mutation: Mutation) -> str:
     if own is not None:
         use = own.near(function)
         held = f"Or read the row for update, as `{own.name}` (`{use.path}:{use.line}`) does."
-    return fix(filled.text, held, filled.code, filled.recipe.language)
+    others = [_statement(model, other) for other in more if other.kind == "row" and other.owner == mutation.owner]
+    code = "\n".join(dict.fromkeys([filled.code, *(text for text in others if text)]))
+    return fix(filled.text, held, code, filled.recipe.language)
+
+
+def _statement(model: Model, mutation: Mutation) -> str:
+    filled = Place(model, mutation.function, mutation.write, _mappers(mutation.model), _holes(mutation)).pick(
+        "increment"
+    )
+    return filled.code if filled is not None else ""
+
+
+def _holes(mutation: Mutation) -> dict[str, str]:
+    step = _step(mutation)
+    return {
+        "key": mutation.owner,
+        "column": mutation.attribute,
+        "row": mutation.owner,
+        "model": mutation.model.name if mutation.model is not None else "",
+        "step": step,
+        "amount": step.removeprefix("+ "),
+        "update": "aupdate" if mutation.function.is_async else "update",
+    }
+
+
+def _cache_step(mutation: Mutation) -> dict[str, str]:
+    """The holes of a cache's own increment; none where the step is not seen or goes down."""
+    write = mutation.write
+    step = _stored_step(write) if write is not None else ""
+    if write is None or GAP in step or not step.startswith("+ "):
+        return {}
+    value = write.fact.args[1] if len(write.fact.args) > 1 else None
+    expiry = next((written(limit, write.function) for keyword, limit in write.fact.kwargs if keyword == "timeout"), "")
+    return {
+        "cache": callee_text(write).rpartition(".")[0],
+        "expiry": f", timeout={expiry}" if expiry else "",
+        "bound": f"{value.id} = " if isinstance(value, f.Name) else "",
+        "by": "" if step == "+ 1" else f", {step[2:]}",
+    }
+
+
+def _stored_step(write: CallSite) -> str:
+    """`+ 1` where what is stored was made by `count += 1` or is `count + 1`."""
+    value = write.fact.args[1] if len(write.fact.args) > 1 else None
+    if isinstance(value, f.Name):
+        made = [a for a in write.function.scope.assigns if isinstance(a.target, f.Name) and a.target.id == value.id]
+        grown = [a for a in made if a.op == "+=" and a.value is not None]
+        if len(grown) == 1:
+            return f"+ {written(grown[0].value, write.function)}"
+        value = made[-1].value if made else None
+    if isinstance(value, f.Bin) and value.op == "+" and isinstance(value.right, f.Const):
+        return f"+ {written(value.right, write.function)}"
+    return ""
 
 
 def _step(mutation: Mutation) -> str:

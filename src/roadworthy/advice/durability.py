@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, apply_text, argument_texts, call_text, callee_text, signature_text, written
+from roadworthy.advice.code import (
+    GAP,
+    WHOLE,
+    apply_text,
+    argument_texts,
+    call_text,
+    callee_text,
+    signature_text,
+    written,
+)
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
@@ -75,8 +84,10 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
     bare = bare if callee is not None else _written_work(function, bare)
     extra = {
         "work": bare,
+        "declared": signature_text(callee, without=_LIVE) if callee is not None else "",
+        "defer": "defer_async" if function.is_async else "defer",
         "work_args": ", ".join(args),
-        "work_call": apply_text(name, args),
+        "work_call": apply_text(name, args, width=WHOLE),
         "work_signature": signature_text(callee, without=_LIVE) if callee is not None else f"def {bare}(…):",
     }
     return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
@@ -138,7 +149,7 @@ def _launch(launcher: Pattern, function: Function, work: str, args: list[str]) -
     what = f'"{work}"' if first is None or isinstance(first, f.Str) else work
     given = [f"args=({', '.join(args)},)"] if "args" in keywords and args else args
     awaits = "await " if use.site is not None and use.site.fact.awaited else ""
-    return f"{awaits}{apply_text(name, [what, *given])}"
+    return f"{awaits}{apply_text(name, [what, *given], width=WHOLE)}"
 
 
 def _start(model: Model, job: Pattern | None, work: str, args: list[str]) -> str:
@@ -159,7 +170,7 @@ def _start(model: Model, job: Pattern | None, work: str, args: list[str]) -> str
     elif args and "args" in keywords:
         given = [f"args=({', '.join(args)},)"]
     awaits = "await " if use.site.fact.awaited else ""
-    return f"{awaits}{apply_text(f'{work}{starts.name[:-2]}', given)}"
+    return f"{awaits}{apply_text(f'{work}{starts.name[:-2]}', given, width=WHOLE)}"
 
 
 def _job_lines(job: Pattern | None, callee: Function | None, work: str) -> list[str]:
@@ -191,7 +202,7 @@ def _usual_decorator(job: Pattern, work: str) -> str:
             shown.append(f"{keyword}={value}")
         elif value.startswith('"'):
             shown.append(f'{keyword}="{work}"')
-    return apply_text(job.name, shown)
+    return apply_text(job.name, shown, width=WHOLE)
 
 
 def keep_task(model: Model, site: CallSite) -> str:
@@ -199,7 +210,11 @@ def keep_task(model: Model, site: CallSite) -> str:
     own = best(model, "keep-task", site.function)
     if own is not None:
         inner = argument_texts(site)[:1]
-        return fix("Keep a reference until it is done.", cite(own, site.function), apply_text(own.name[:-2], inner))
+        return fix(
+            "Keep a reference until it is done.",
+            cite(own, site.function),
+            apply_text(own.name[:-2], inner, width=WHOLE),
+        )
     return recipe_fix(Place(model, site.function, site), "keep-task")
 
 
@@ -249,13 +264,49 @@ def _deferred(site: CallSite) -> str:
     if not args:
         return callee_text(site)
     if flow.loop_of(site.function.scope, site.fact.region) is not None:
-        return apply_text("partial", [callee_text(site), *args], width=80)
-    return f"lambda: {call_text(site, width=80)}"
+        return apply_text("partial", [callee_text(site), *args], width=WHOLE)
+    return f"lambda: {call_text(site, width=WHOLE)}"
 
 
-def atomic_write(model: Model, function: Function, target: str) -> str:
+def atomic_write(model: Model, function: Function, target: str, site: CallSite | None = None) -> str:
     """Write beside the file, sync, rename."""
     own = best(model, "atomic-write", function)
+    content = _content(site)
     if own is not None:
-        return fix("Write it whole or not at all.", cite(own, function), f"{own.name[:-2]}({target}, …)")
-    return recipe_fix(Place(model, function, extra={"target": target}), "atomic-write")
+        return fix("Write it whole or not at all.", cite(own, function), f"{own.name[:-2]}({target}, {content})")
+    method = "wb" if site is not None and callee_text(site).endswith("write_bytes") else "w"
+    body = _written_with(site) if content == GAP else ""
+    extra = {"target": target, "content": content if content != GAP else "...", "mode": method}
+    extra["body"] = body or f"out.write({extra['content']})"
+    return recipe_fix(Place(model, function, extra=extra), "atomic-write")
+
+
+def _written_with(site: CallSite | None) -> str:
+    """The one statement that writes to the file which this call opens: `json.dump(state, out)`."""
+    if site is None:
+        return ""
+    scope = site.function.scope
+    handles = {
+        assign.target.id
+        for assign in scope.assigns
+        if isinstance(assign.target, f.Name)
+        and isinstance(assign.value, f.CallRef)
+        and assign.value.index == site.index
+    }
+    found = []
+    for call in site.function.calls:
+        args = argument_texts(call)
+        owner, _, method = callee_text(call).rpartition(".")
+        if owner in handles and method == "write":
+            found.append(apply_text("out.write", args, width=WHOLE))
+        elif handles & set(args):
+            found.append(apply_text(callee_text(call), ["out" if a in handles else a for a in args], width=WHOLE))
+    return found[0] if len(handles) == 1 and len(found) == 1 and GAP not in found[0] else ""
+
+
+def _content(site: CallSite | None) -> str:
+    """What is written, where the call that opens the file is given it; else a gap."""
+    if site is None or not callee_text(site).endswith((".write_text", ".write_bytes")) or not site.fact.args:
+        return GAP
+    text = written(site.fact.args[0], site.function)
+    return text if GAP not in text else GAP

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import apply_text, argument_texts, call_text, callee_text, signature_text
+from roadworthy.advice.code import WHOLE, apply_text, argument_texts, call_text, callee_text, signature_text
+from roadworthy.advice.layout import broken
 from roadworthy.advice.shelf import Filled, Situation, choose
 from roadworthy.advice.stack import family_of, logger_of, stack_of
 
@@ -50,9 +51,9 @@ class Place:
             found |= {
                 "callee": callee_text(self.site),
                 "what": _plain(callee_text(self.site)),
-                "bare": call_text(self.site),
-                "call": awaits + call_text(self.site),
-                "args": apply_text("", argument_texts(self.site), width=70)[1:-1],
+                "bare": call_text(self.site, width=WHOLE),
+                "call": awaits + call_text(self.site, width=WHOLE),
+                "args": apply_text("", argument_texts(self.site), width=WHOLE)[1:-1],
             }
         return found | self.extra
 
@@ -70,6 +71,7 @@ def fix(text: str, cited: str = "", code: str = "", language: str = "python") ->
     """The sentence, the place to copy from, the snippet."""
     prose = " ".join(part for part in (text, cited) if part)
     body = code.strip("\n")
+    body = broken(body) if language == "python" else body
     if not body:
         return f"{prose[:-1]}." if prose.endswith(":") else prose
     return f"{prose}\n```{language}\n{body}\n```"

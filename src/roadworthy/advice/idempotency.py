@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, apply_text, call_text, callee_text, written
+from roadworthy.advice.code import GAP, WHOLE, apply_text, call_text, callee_text, written
 from roadworthy.advice.database import unique_key
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
@@ -59,9 +59,9 @@ def _find_or_create(effect: EffectAt, columns: tuple[str, ...], given: dict[str,
     keys = [f"{name}={given[name]}" for name in columns]
     rest = [f'"{name}": {text}' for name, text in given.items() if name not in columns]
     defaults = ", ".join(rest)
-    found = [f"defaults={{{defaults if len(defaults) <= 60 else GAP}}}"] if rest else []
+    found = [f"defaults={{{defaults if len(defaults) <= 160 else GAP}}}"] if rest else []
     prefix, awaits = ("a", "await ") if method == "acreate" else ("", "")
-    return f"{awaits}{apply_text(f'{owner}.{prefix}get_or_create', [*keys, *found])}"
+    return f"{awaits}{apply_text(f'{owner}.{prefix}get_or_create', [*keys, *found], width=WHOLE)}"
 
 
 def _columns_in(key: str) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ def idempotency_key(model: Model, function: Function, effect: EffectAt | None = 
     where = effect.row.key if effect is not None else None
     if effect is not None and where is not None and where.argument and where.contains is None:
         given = f"{where.argument}={key or 'key'}"
-        extra = {"parameter": where.argument, "call": call_text(effect.site, [given], (where.argument,))}
+        extra = {"parameter": where.argument, "call": call_text(effect.site, [given], (where.argument,), WHOLE)}
     family = family_of(model, effect.name) if effect is not None else ""
     own = best(model, "idempotency-key", function, family)
     return recipe_fix(Place(model, function, None, (), extra), "idempotency-key", cite(own, function))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import call_text, callee_text, written
+from roadworthy.advice.code import WHOLE, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
@@ -13,7 +13,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 
 if TYPE_CHECKING:
-    from roadworthy.advice.patterns import Pattern
+    from roadworthy.advice.patterns import Pattern, Use
     from roadworthy.knowledge.schema import Timeout
     from roadworthy.project.clients import TimeoutVerdict
     from roadworthy.project.effects import EffectAt
@@ -25,6 +25,7 @@ _SLOW = frozenset(
 )
 
 
+_CURSORS = frozenset({"find", "aggregate", "watch", "list_collections"})
 _GENERAL = frozenset({
     "HTTP", "HTTPS", "REQUEST", "REQUESTS", "DEFAULT", "TIMEOUT", "SECONDS", "SECS", "API", "CLIENT", "EXTERNAL", "IN", "S", "READ",
 })  # fmt: skip
@@ -46,9 +47,11 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
         return _without_parameter(place, effect, rule)
     value, remark = _value(place, verdict)
     where = "where the client is made" if verdict.at_construction else "at the call"
+    if verdict.at_construction and _last(callee_text(site)) in _CURSORS:
+        where = f"to `{_last(callee_text(site))}()`"
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
-    return fix(text, cited, call_text(site, [value], _replaced(value)))
+    return fix(text, cited, call_text(site, [value], _replaced(value), WHOLE))
 
 
 def _same_way(pattern: Pattern, site: CallSite) -> bool:
@@ -76,13 +79,21 @@ def _folder(path: str) -> str:
 def _cite(pattern: Pattern | None, site: CallSite) -> str:
     if pattern is None or pattern.definition is not None:
         return cite(pattern, site.function)
-    use = pattern.near(site.function)
+    use = (
+        pattern.near(site.function, _tells) if any(_tells(use) for use in pattern.uses) else pattern.near(site.function)
+    )
     others = len(pattern.uses)
     if not use.text or len(use.text) > 60:
         return ""
     if others == 1:
         return f"`{pattern.name}` in `{use.path}:{use.line}` has `{use.text}`."
     return f"{others} other calls of `{pattern.name}` have one (`{use.text}` in `{use.path}:{use.line}`)."
+
+
+def _tells(use: Use) -> bool:
+    """`timeout=10` says what to write; `timeout=timeout` does not."""
+    name, _, value = use.text.partition("=")
+    return value != name
 
 
 def _cite_setting(setting: Pattern, site: CallSite) -> str:

@@ -7,7 +7,7 @@ there is one, and a short fenced snippet in the style of the code at hand (sync 
 from roadworthy.advice.durability import atomic_write, durable, keep_task, on_commit
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.limits import timeout
-from roadworthy.advice.repeating import backoff, end_retry, jitter, retry, space_retry
+from roadworthy.advice.repeating import backoff, end_job, end_retry, jitter, retry, space_retry, survive
 from roadworthy.advice.resilience import bounded, isolate, log_and_raise, off_loop, read_results, shutdown
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "dedup",
     "deterministic_id",
     "durable",
+    "end_job",
     "end_retry",
     "idempotency_key",
     "isolate",
@@ -30,6 +31,7 @@ __all__ = [
     "retry",
     "shutdown",
     "space_retry",
+    "survive",
     "timeout",
     "unique",
     "upsert",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, apply_text, argument_texts, callee_text, signature_text, written
+from roadworthy.advice.code import GAP, WHOLE, apply_text, argument_texts, callee_text, signature_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.mining.clients import decorator_at
 from roadworthy.advice.mining.work import decorator_of
 from roadworthy.advice.patterns import best, cite
-from roadworthy.advice.stack import family_of
+from roadworthy.advice.stack import family_of, logger_of
 from roadworthy.knowledge.vocabulary import EntryKind
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
             continue
         lists = keyword in policy and value.startswith(("(", "["))
         args.append(f"{keyword}=({errors},)" if lists and errors else arg)
-    shape = f"@{apply_text(shape[1:].partition('(')[0], args, width=130)}"
+    shape = f"@{apply_text(shape[1:].partition('(')[0], args, width=WHOLE)}"
     return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
 
 
@@ -131,6 +131,23 @@ def end_retry(model: Model, guard: Guard, function: Function) -> str:
     return _amended(model, guard, function, "retry-end")
 
 
+def end_job(model: Model, entry: Entry) -> str:
+    """Give the retries of a job an end: its decorator as it is written, with a number in place of none."""
+    text = (
+        "Set a number of retries, and send what is left over to a dead-letter queue or a table that somebody looks at"
+    )
+    shape, site = decorator_of(entry)
+    args = argument_texts(site) if site is not None else []
+    lifted = [
+        arg for arg in args if arg.endswith("=None") and any(word in arg for word in ("retr", "attempt", "tries"))
+    ]
+    if not shape or len(lifted) != 1:
+        return f"{text}."
+    numbers = [f"{lifted[0].removesuffix('None')}8" if arg is lifted[0] else arg for arg in args]
+    head = apply_text(shape[1:].partition("(")[0], numbers, width=WHOLE)
+    return fix(f"{text}:", "", f"@{head}\n{signature_text(entry.function)} ...")
+
+
 def space_retry(model: Model, guard: Guard, function: Function) -> str:
     """Give a retry a pause that grows."""
     return _amended(model, guard, function, "retry-wait")
@@ -147,12 +164,13 @@ def _amended(model: Model, guard: Guard, function: Function, topic: str) -> str:
     shape = decorator_at(function, guard.line)
     if guard.site is not None and guard.form != "house":
         args = [a for a in argument_texts(guard.site) if a.partition("=")[0] != filled.code.partition("=")[0]]
-        mark = "@" if shape else ""
-        return fix(filled.text, "", f"{mark}{apply_text(callee_text(guard.site), args, [filled.code])}")
+        policy = apply_text(callee_text(guard.site), args, [filled.code], WHOLE)
+        code = f"@{policy}\n{signature_text(function)} ..." if shape and function.kind == "function" else policy
+        return fix(filled.text, "", code)
     if guard.through is not None:
         where = f"`{guard.through.qualname}()` (`{guard.through.path}:{guard.through.line}`)"
         return fix(f"{filled.text[:-1]}, in {where} for all that use it:", "", filled.code)
-    return fix(filled.text, "", f"{shape}({filled.code})" if shape else filled.code)
+    return fix(filled.text, "", f"{shape}({filled.code})\n{signature_text(function)} ..." if shape else filled.code)
 
 
 def backoff(model: Model, function: Function, handler: Handler | None = None) -> str:
@@ -163,6 +181,24 @@ def backoff(model: Model, function: Function, handler: Handler | None = None) ->
         types = [written(expr, handler.function) for expr in region.types]
         caught = types[0] if len(types) == 1 else f"({', '.join(types)})" if types else "Exception"
     return recipe_fix(Place(model, function, extra={"caught": caught}), "backoff")
+
+
+def survive(model: Model, function: Function, raises: tuple[str, ...], site: CallSite) -> str:
+    """Keep a loop alive over the failure of a call in it: log, pause, go on."""
+    errors = _errors(function, raises)
+    caught = f"({errors})" if ", " in errors else errors
+    pause = "await asyncio.sleep" if function.is_async else "time.sleep"
+    code = "\n".join([
+        "try:",
+        "    ...  # the body of the loop as it is, then:",
+        "    delay = 1",
+        f"except {caught}:",
+        f'    {logger_of(model, function)}.exception("{callee_text(site)} failed")',
+        f"    {pause}(random.uniform(0.5, 1.5) * delay)",
+        "    delay = min(delay * 2, 30)",
+    ])  # fmt: skip
+    text = f"Catch what `{callee_text(site)}()` raises inside the loop, and go on after a pause that grows (`delay = 1` above the loop, too):"
+    return fix(text, "", code)
 
 
 def jitter(model: Model, function: Function, delay: str, pause: CallSite | None = None) -> str:

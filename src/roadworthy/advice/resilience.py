@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import argument_texts, callee_text, inside, written
+from roadworthy.advice.code import WHOLE, argument_texts, callee_text, inside, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
@@ -24,8 +24,8 @@ def off_loop(model: Model, site: CallSite) -> str:
     args = argument_texts(site)
     keywords = any(keyword for keyword, _ in site.fact.kwargs)
     extra = {
-        "moved": inside(callee_text(site), args),
-        "partial": f"partial({inside(callee_text(site), args)})" if keywords else "",
+        "moved": inside(callee_text(site), args, WHOLE),
+        "partial": f"partial({inside(callee_text(site), args, WHOLE)})" if keywords else "",
     }
     place = Place(model, function, site, extra=extra)
     if _handles_requests(model, function) and not _suspends(model, function):
@@ -104,16 +104,16 @@ def shutdown(model: Model, function: Function) -> str:
     return recipe_fix(Place(model, function), "shutdown", cite(best(model, "shutdown", function), function))
 
 
-def bounded(model: Model, site: CallSite) -> str:
-    """Limit a fan-out."""
+def bounded(model: Model, site: CallSite, piece: str = "") -> str:
+    """Limit a fan-out; `piece`: one of the coroutines that it starts, as written."""
     function = site.function
     own = best(model, "bulkhead", function)
     parts = (part for arg in site.fact.args for part in flow.walk(arg))
     found = next((part for part in parts if isinstance(part, f.Comp)), None)
-    extra = {}
+    extra = {"piece": piece} if piece else {}
     if found is not None:
         region = function.scope.regions[found.region]
-        extra = {
+        extra |= {
             "work_call": written(found.element, function),
             "item": written(region.target, function),
             "items": written(region.test, function),

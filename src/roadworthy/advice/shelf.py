@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger"})
-_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "defaults"})
+_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "defaults", "expiry", "by", "bound"})
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
@@ -37,7 +37,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "read-results": frozenset({"results"}),
     "backoff": frozenset({"caught"}),
     "jitter": frozenset({"delay"}),
-    "durable": frozenset({"work", "work_call", "work_args", "work_signature", "decorator"}),
+    "durable": frozenset({"work", "defer", "declared", "work_call", "work_args", "work_signature", "decorator"}),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
     "upsert": frozenset({"model", "table", "columns", "quoted", "values", "kwargs", "find_or_create"}),
@@ -50,7 +50,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "sync-handler": frozenset(),
     "log-and-raise": frozenset({"errors"}),
     "isolate": frozenset(),
-    "atomic-write": frozenset({"target"}),
+    "atomic-write": frozenset({"target", "content", "mode", "body"}),
     "shutdown": frozenset(),
     "lock": frozenset({"model", "table", "lookup", "column"}),
     "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner"}),
@@ -60,8 +60,8 @@ TOPICS: dict[str, frozenset[str]] = {
     ),
     "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update"}),
-    "increment-cache": frozenset({"key", "amount"}),
-    "bounded": frozenset({"work_call", "item", "items", "gather"}),
+    "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
+    "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),
 }
 """Every topic and the holes that it can fill beside the common ones."""
 

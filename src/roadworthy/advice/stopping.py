@@ -50,7 +50,7 @@ def stop_flag(model: Model, function: Function, what: str, *, on_loop: bool) -> 
         while not stop.is_set():
             …
     """
-    return _with(text, own, "" if own else on_event_loop if on_loop else on_thread)
+    return _with(text, own, on_event_loop if on_loop else on_thread)
 
 
 def read_flag(flag: str) -> str:

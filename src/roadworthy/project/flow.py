@@ -258,6 +258,13 @@ def every_text(expr: f.Expr | None, scope: f.Scope) -> str:
     )
 
 
+def _operand(expr: f.Expr, op: str, scope: f.Scope, depth: int) -> str:
+    """As an operand of `not`, `and`, `or`: in brackets where it would fall apart."""
+    text = text_of(expr, scope, depth + 1)
+    loose = isinstance(expr, f.BoolOp | f.IfExp) and not (isinstance(expr, f.BoolOp) and expr.op == op)
+    return f"({text})" if loose else text
+
+
 def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
     """The expression as a reader would write it, short."""
     if expr is None:
@@ -296,9 +303,9 @@ def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
             rest = " ".join(f"{op} {text_of(right, scope, depth + 1)}" for op, right in pairs)
             return f"{text_of(left, scope, depth + 1)} {rest}"
         case f.BoolOp(op=op, items=items):
-            return f" {op} ".join(text_of(item, scope, depth + 1) for item in items[:4])
+            return f" {op} ".join(_operand(item, op, scope, depth) for item in items[:4])
         case f.Unary(op=op):
-            return f"{op}{' ' if op == 'not' else ''}{text_of(expr.value, scope, depth + 1)}"
+            return f"{op}{' ' if op == 'not' else ''}{_operand(expr.value, op, scope, depth)}"
         case f.Other():
             return expr.text
     return "…"

@@ -198,8 +198,6 @@ def endless_polls(model: Model) -> Iterator[Poll]:
 
 
 def _written(test: f.Expr | None, function: Function) -> str:
-    if isinstance(test, f.Unary):
-        return f"{test.op} {flow.text_of(test.value, function.scope)}"
     if isinstance(test, f.Compare) and len(test.rights) == 1:
         left, right = (flow.text_of(side, function.scope) for side in (test.left, test.rights[0]))
         return f"{left} {test.ops[0]} {right}"

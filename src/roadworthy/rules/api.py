@@ -13,6 +13,7 @@ from roadworthy.advice import again as advise_again
 from roadworthy.advice import database as advise_database
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
+from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
 from roadworthy.findings.finding import (
     Audience,
@@ -480,7 +481,7 @@ def finding(
 ) -> Finding:
     """Build a finding. `subject` is a stable text (callee, table, key) that tells equal findings of one function apart."""
     return Finding(
-        rule.id, rule.anti_pattern, rule.pillar, severity, confidence, at, title, issue, impact, fix, tuple(related), tuple(steps),
+        rule.id, rule.anti_pattern, rule.pillar, severity, confidence, at, title, issue, impact, laid_out(fix), tuple(related), tuple(steps),
         audience, subject or title, weight=weight,
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import written
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
+_ADDRESS = re.compile(r"[\"']https?://([A-Za-z0-9][A-Za-z0-9.-]+\.[A-Za-z]{2,})(?:[:/?\"']|$)")
 _KIND = {
     EntryKind.HTTP_HANDLER: "the handler of",
     EntryKind.WEBHOOK_HANDLER: "the webhook handler",
@@ -34,10 +36,10 @@ _KIND = {
 
 
 def entry(found: Entry | None, function: Function | None = None) -> str:
-    """`the handler of `POST /orders``, `the job `send_mail``, always singular; for None `whatever calls `f()``, or `its caller`."""
+    """`the handler of `POST /orders``, `the job `send_mail``, always singular; for None ``f()``, or `its caller`."""
     if found is None:
         return (
-            f"whatever calls `{function.qualname}()`"
+            f"`{function.qualname}()`"
             if function is not None and function.kind == "function"
             else f"the run of `{function.path}`"
             if function is not None and function.kind == "module"
@@ -79,7 +81,12 @@ def hangs(found: Entry | None, function: Function | None = None, *, on_loop: boo
     """What a call without an end does to an entry, as a sentence without a full stop."""
     who = entry(found, function)
     if found is None:
-        return f"{who} hangs with it" if who.startswith(("whatever", "its")) else f"{who} hangs"
+        if function is None or function.kind == "module":
+            return f"{who} hangs"
+        lost = (
+            "the task that runs it never ends" if function.is_async else "the thread that runs it is never given back"
+        )
+        return f"{who} hangs, and {lost}"
     if on_loop:
         return f"{who} holds the event loop, and every other request of the process waits"
     match found.kind:
@@ -113,7 +120,18 @@ def silence(found: EffectAt) -> str:
             return "When the database stops answering, or a lock is never released"
         case Effect.CONSUME:
             return "When no message comes, or the broker has gone without a word"
-    return "When the other side accepts and never answers"
+    host = _host(found.site)
+    return f"When `{host}` accepts and never answers" if host else "When the other side accepts and never answers"
+
+
+def _host(site: CallSite) -> str:
+    """The server that a call names by its address: `api.example.com`; empty where it is only known at run time."""
+    given = [value for keyword, value in site.fact.kwargs if keyword == "url"]
+    for value in (*given, *site.fact.args[:2]):
+        found = _ADDRESS.match(written(value, site.function).lstrip("f"))
+        if found:
+            return found.group(1)
+    return ""
 
 
 def again(found: Entry) -> str:
@@ -126,7 +144,7 @@ def again(found: Entry) -> str:
                 "The broker delivers a message again when the worker dies or loses its lease before the acknowledgement"
             )
         case EntryKind.JOB:
-            return "The job runs again when it is retried or redelivered"
+            return f"The job `{name(found)}` runs again when it is retried or redelivered"
         case EntryKind.DURABLE_ACTIVITY:
             return "The engine runs an activity again after a timeout or a worker's death, also when the first run had done its work"
         case EntryKind.DURABLE_WORKFLOW:
@@ -134,7 +152,7 @@ def again(found: Entry) -> str:
         case EntryKind.LAMBDA_HANDLER:
             return "The platform delivers an asynchronous event again after an error or a timeout"
         case EntryKind.SCHEDULED:
-            return "The schedule runs it again over the same data"
+            return f"The schedule runs `{name(found)}` again over the same data"
     if found.delivery is Delivery.CLIENT_RETRY:
         return "A client that saw a timeout, or a person who clicked twice, sends the request again"
     return "It is run again over the same data after a failure half-way"
@@ -277,3 +295,11 @@ def fit(*texts: str) -> str:
 def sleep(function: Function, seconds: str) -> str:
     """The statement that pauses in a function, on the event loop or on a thread."""
     return f"await asyncio.sleep({seconds})" if function.is_async else f"time.sleep({seconds})"
+
+
+def makes_client(call: str) -> bool:
+    """`Redis()`, `boto3.client()`, `create_engine()`; not `rows.find()`, which makes a cursor."""
+    word = last(call.rstrip("()"))
+    return word[:1].isupper() or any(
+        part in word.lower() for part in ("client", "engine", "session", "connect", "pool", "create")
+    )

@@ -107,6 +107,7 @@ def _report(written: FileAccess, back: FileAccess | None, model: Model) -> Findi
     exposure = model.exposure(written.function)
     call = say.call(written.site, model)
     reads = f"`{back.function.qualname}()` reads it back" if back is not None else "another program reads it"
+    reader = f"`{back.function.qualname}()`" if back is not None and back.function.kind == "function" else "a reader"
     related = [model.place(back.site, "reads it back")] if back is not None else []
     return finding(
         RULE,
@@ -114,9 +115,9 @@ def _report(written: FileAccess, back: FileAccess | None, model: Model) -> Findi
         Severity.LOW if exposure.only_commands else Severity.MEDIUM,
         title=f"`{call}` rewrites `{written.text}` in place, and {reads}"[:110],
         issue=f"`{written.function.qualname}()` empties `{written.text}` and writes it anew; {reads}.",
-        impact=f"A crash, a full disk or a deploy while {say.entry(exposure.worst)} writes leaves an empty or half file: the old state is gone, "
-        "and a reader at that moment takes the half for the whole.",
-        fix=advise.atomic_write(model, written.function, written.text),
+        impact=f"A crash, a full disk or a deploy while {say.entry(exposure.worst, written.function)} writes leaves an empty or half file: the old state is gone, "
+        f"and {reader} at that moment takes the half for the whole.",
+        fix=advise.atomic_write(model, written.function, written.text, written.site),
         related=related,
         steps=model.steps(exposure.worst, written.function, written.site),
         confidence=model.confidence_of(written.effect),

@@ -57,6 +57,7 @@ import re
 from roadworthy.rules.api import (
     Confidence,
     Effect,
+    EffectAt,
     Entry,
     Finding,
     Function,
@@ -178,9 +179,8 @@ def _report(found: list[tuple[Spawned, list[Loss]]], model: Model) -> Finding:
         ),
         issue=_issue(work, lost, told, model),
         impact=(
-            f"A deploy, a crash or an out-of-memory kill ends `{say.last(work.name)}()` at whatever line it has reached, and an exception in "
-            f"it reaches nobody. {say.told(told[0])}; `{worst.effect.short_name}` at {worst.effect.site.path}:{worst.effect.site.line} "
-            "never happens, and nothing runs it again."
+            f"A deploy, a crash or an out-of-memory kill ends `{work.name}()` at whatever line it has reached, and an exception in "
+            f"it reaches nobody. {say.told(told[0])}; {_lost(work, worst.effect, model)} never happens, and nothing runs it again."
         ),
         fix=advise.durable(model, function, f"{work.name}()"),
         related=[
@@ -194,17 +194,25 @@ def _report(found: list[tuple[Spawned, list[Loss]]], model: Model) -> Finding:
     )
 
 
+def _lost(work: Spawned, effect: EffectAt, model: Model) -> str:
+    """What is not done: the work itself where it is a library's, else the call in it."""
+    if effect.site is work.site:
+        return "what it was to do"
+    return f"`{say.call(effect.site, model)}` ({effect.site.path}:{effect.site.line})"
+
+
 def _issue(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Model) -> str:
     effect = lost[0].effect
     others = len({loss.effect.site for loss in lost}) - 1
     more = f" and does {others} more thing{'s' if others > 1 else ''} that must complete" if others else ""
     promise = promised(told)
+    by = f" with `{say.call(effect.site, model)}`" if effect.site is not work.site else ""
     answer = (
         f" Line {promise.line} answers `{promise.text}` by then."
         if promise and promise.entry.function.path == work.site.path
         else ""
     )
     return (
-        f"`{say.call(work.site, model)}` runs `{work.name}()` {_WHERE[work.kind]}: it {effect.effect.word.meaning} with "
-        f"`{say.call(effect.site, model)}`{more}, and nobody waits for it, retries it or records that it is due.{answer}"
+        f"`{say.call(work.site, model)}` runs `{work.name}()` {_WHERE[work.kind]}: it {effect.effect.word.meaning}{by}"
+        f"{more}, and nobody waits for it, retries it or records that it is due.{answer}"
     )

@@ -187,8 +187,21 @@ def _names(pair: RowCheck) -> str:
 
 def _title(pair: RowCheck, key: UniqueKey | None) -> str:
     if key is None:
-        return f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, with no unique key over them"
-    return f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, and nobody handles the conflict"
+        return say.fit(
+            f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, with no unique key over them",
+            f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, with no unique key",
+            f"`{pair.model_name}` is looked up by columns with no unique key and then inserted",
+        )
+    return say.fit(
+        f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, and nobody handles the conflict",
+        f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, the conflict unhandled",
+        f"`{pair.model_name}` is looked up and then inserted, the conflict of {_key_of(key)} unhandled",
+        f"`{pair.model_name}` is looked up and then inserted, and nobody handles the conflict",
+    )
+
+
+def _key_of(key: UniqueKey) -> str:
+    return f"`({', '.join(key.columns)})`" if len(key.columns) > 1 else f"`{key.columns[0]}`"
 
 
 def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
@@ -227,6 +240,7 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
         key.columns if key else columns,
         pair.function,
         pair.write.access if pair.write.direct else None,
+        pair.read.access.lookup if pair.read.direct else (),
     )
     if key is not None:
         return insert

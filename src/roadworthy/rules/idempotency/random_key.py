@@ -183,11 +183,13 @@ def _report(wrong: _Wrong, model: Model) -> Finding:
         wrong.severity,
         title=say.fit(
             f"{call} {'looks for' if lookup else 'writes'} {what} by `{name}` from {maker}, new in each run",
-            f"{what}: `{name}` from {maker}, new in each run",
+            f"{call} {'looks for' if lookup else 'writes'} {what} by `{name}`, new in each run",
+            f"{what} is {'looked up' if lookup else 'written'} by `{name}` from {maker}, new in each run",
+            f"{what} goes by `{name}`, new in each run",
         ),
         issue=f"{call} goes by `{name}`, and {maker} makes it anew each time{where}: no run meets what an earlier one wrote.",
-        impact=_impact(wrong, what),
-        fix=advise_again.stable_lookup(name)
+        impact=_impact(wrong, what, entry),
+        fix=advise_again.stable_lookup(write.site, name)
         if lookup
         else advise_again.derived_id(model, minted.site, ids or [source][: bool(source)], write.kind),
         related=[] if write.site is minted.site else [model.place(write.site, "goes by it")],
@@ -206,10 +208,14 @@ def _what(write: Write) -> str:
     return "records"
 
 
-def _impact(wrong: _Wrong, what: str) -> str:
+def _impact(wrong: _Wrong, what: str, reached: Entry | None) -> str:
     entry, kind = wrong.entry, wrong.write.kind
     if kind == "lookup":
-        return f"The lookup by a value that was never there finds nothing: each time it is reached {what} is created once more, never updated."
+        who = say.entry(reached, wrong.write.site.function)
+        return (
+            f"No row ever has the `{wrong.identity.name}` that {who} has just made: each time it runs, one more {what} is created, and the one "
+            "that was meant is never updated."
+        )
     start = (
         say.again(entry)
         if entry is not None

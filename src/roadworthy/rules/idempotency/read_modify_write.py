@@ -136,7 +136,7 @@ def _report(mutations: list[Mutation], model: Model) -> Finding:
         title=_title(mutations),
         issue=_issue(mutations),
         impact=_impact(mutations, exposure),
-        fix=advise_database.in_one_statement(model, first),
+        fix=advise_database.in_one_statement(model, first, mutations[1:]),
         related=_related(mutations, model),
         steps=model.steps(exposure.worst, first.function, first.write),
         confidence=_confidence(first, exposure),

@@ -170,6 +170,11 @@ def _report(site: CallSite, use: _Use, model: Model) -> Finding:
 def _impact(use: _Use, where: str) -> str:
     if use.effect in _LIGHT:
         return f"After a restart, and in every other worker, {where} looks under another name: what was kept is never found, and piles up unused."
+    if use.effect is Effect.START_DURABLE:
+        return (
+            f"A start of the same work from another process, or after a restart, has another `{use.name}`: {where} runs it a second time beside "
+            "the first instead of meeting it."
+        )
     return (
         f"After a deploy, and in every other worker, the same thing has another `{use.name}` and does not meet what was written before, so it is "
         "stored twice, or counts as changed and is worked through again."

@@ -160,9 +160,16 @@ def _title(found: list[Blocked], model: Model) -> str:
     files = {b.site.path for b in found}
     inner = say.call(found[0].effect.site, model)
     if len(files) > _MANY_FILES:
-        return f"{len(coroutines)} coroutines in {len(files)} files block the event loop, as `{found[0].function.name}` in `{inner}`"
+        return say.fit(
+            f"{len(coroutines)} coroutines in {len(files)} files block the event loop, as `{found[0].function.name}` in `{inner}`",
+            f"{len(coroutines)} coroutines in {len(files)} files block the event loop in `{inner}`",
+        )
     more = f" and {len(coroutines) - 1} more block" if len(coroutines) > 1 else " blocks"
-    return f"`{found[0].function.qualname}`{more} the event loop in `{inner}`"
+    function = found[0].function
+    return say.fit(
+        f"`{function.qualname}`{more} the event loop in `{inner}`",
+        f"`{say.last(function.qualname)}`{more} the event loop in `{inner}`",
+    )
 
 
 def _issue(found: list[Blocked], model: Model) -> str:

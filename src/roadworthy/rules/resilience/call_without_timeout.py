@@ -47,6 +47,8 @@ from roadworthy.rules.api import (
     Confidence,
     Effect,
     EffectAt,
+    Entry,
+    Exposure,
     Finding,
     Function,
     GuardKind,
@@ -139,7 +141,7 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
     effect, verdict = found[0]
     cause = verdict.cause or effect.site
     exposure = model.exposure(effect.function)
-    entry = exposure.worst
+    entry = _waiting(exposure)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
     uses = sorted({e.site for e, _ in found if e.site is not cause}, key=lambda s: (s.path, s.line))
     alike = [] if verdict.at_construction else uses
@@ -196,9 +198,10 @@ def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> 
 def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int, how: str, model: Model) -> str:
     if verdict.at_construction and uses:
         many = f"{uses} calls" if uses > 1 else f"`{say.call(effect.site, model)}`"
-        return (
-            f"`{say.call(cause, model)}` builds the client with {how}, and {many} through it can wait without a bound."
-        )
+        made = say.call(cause, model)
+        if not say.makes_client(made):
+            return f"`{made}` is called with {how}, and {many} on what it returns can wait without a bound."
+        return f"`{made}` builds the client with {how}, and {many} through it can wait without a bound."
     if verdict.reason == "no parameter":
         return f"`{say.call(cause, model)}` takes no timeout and nothing around it ends the wait."
     if verdict.reason in {"none", "zero"}:
@@ -206,14 +209,30 @@ def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int
     return f"`{say.call(cause, model)}` is called with {how}; the library's default is to wait for ever."
 
 
+def _waiting(exposure: Exposure) -> Entry | None:
+    """The entry to name: one for which somebody waits, before scripts."""
+    return next((reached.entry for reached in exposure.entries if reached.entry.serves_others), exposure.worst)
+
+
 def _harm(effect: EffectAt, model: Model) -> str:
     exposure = model.exposure(effect.function)
-    who = say.entry(exposure.worst, effect.function)
+    waiting = _waiting(exposure)
+    who = say.entry(waiting, effect.function)
     held = model.transaction_over(effect.site)
     if held is not None:
         return f"{who} hangs and keeps its transaction ({held.path}:{held.line}) and its locks open."
-    on_loop = exposure.worst is not None and exposure.serves and exposure.worst.on_loop and not effect.row.awaitable
-    return f"{say.hangs(exposure.worst, effect.function, on_loop=on_loop)}."
+    if waiting is None and model.is_script(effect.function.path):
+        return f"{who} hangs until somebody kills it."
+    if waiting is None and effect.function.kind == "function":
+        callers = sorted(model.edges_to(effect.function), key=lambda e: (e.site.path, e.site.line))
+        caller = next((e for e in callers if e.caller is not effect.function and e.caller.kind == "function"), None)
+        if caller is not None:
+            return (
+                f"`{effect.function.qualname}()` hangs, and `{caller.caller.qualname}()` "
+                f"({caller.site.path}:{caller.site.line}), which waits for it, with it."
+            )
+    on_loop = waiting is not None and exposure.serves and waiting.on_loop and not effect.row.awaitable
+    return f"{say.hangs(waiting, effect.function, on_loop=on_loop)}."
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:

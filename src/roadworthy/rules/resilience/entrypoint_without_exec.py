@@ -164,8 +164,8 @@ def _fix(process: StartedProcess, answer: SignalReach) -> str:
     if answer.at.what == "script":
         if "background" in answer.reason:
             return (
-                "Give each long-running process a container of its own; or keep its pid and pass the signal on in the script: "
-                "`trap 'kill -TERM $pid; wait $pid' TERM`."
+                "Give each long-running process a container of its own; or let the script pass the signal on to all that it started:\n"
+                "```sh\ntrap 'kill -TERM $(jobs -p); wait' TERM  # above the first `&`\n```"
             )
         return f"Let the script become the process:\n```sh\nexec {' '.join(words[:8])}{' …' if len(words) > 8 else ''}\n```"
     if plain and answer.at.alone:

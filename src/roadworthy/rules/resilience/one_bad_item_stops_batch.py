@@ -58,6 +58,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     acts,
+    expr,
     finding,
     fragile_loops,
     impact_weight,
@@ -160,7 +161,7 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
         title=_title(loop),
         issue=_issue(loop, what, worst, model),
         impact=_impact(loop, what, entry),
-        fix=_fix(loop, what, model),
+        fix=_fix(loop, model),
         related=related,
         steps=model.steps(entry, function, worst[0] if worst else None),
         confidence=model.confidence_of(effect) if effect is not None else Confidence.MEDIUM,
@@ -184,6 +185,8 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
     site, effect = worst
     place = f"{effect.site.path}:{effect.site.line}"
     through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
+    if effect.site is not site and what == f"`{effect.function.qualname}()`":
+        through = f" ({place})"
     return f"{what}{through} {effect.effect.word.meaning} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
 
 
@@ -192,13 +195,33 @@ def _impact(loop: Fragile, what: str, entry: Entry) -> str:
     if loop.kind == "worker":
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
     again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
-    return f"When {what} fails for one `{loop.item}`, {who} stops there: all that come after it get nothing{again}."
+    return f"When {what} fails for one `{loop.item}`, {who} stops there: what comes after it in `{loop.items}` is not handled{again}."
 
 
-def _fix(loop: Fragile, what: str, model: Model) -> str:
-    log, first = logger_near(model, loop.function), loop.item.partition(",")[0]
-    head = (
-        f"for {loop.item} in {loop.items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {loop.items}"
-    )
-    body = f'    try:\n        …  # {what.strip("`")}\n    except Exception:\n        {log}.exception("{first} %s failed", {first})'
-    return f"Catch inside the loop, say which `{loop.item}` it was, and go on.\n```python\n{head}\n{body}\n```"
+def _fix(loop: Fragile, model: Model) -> str:
+    function, first = loop.function, loop.item.partition(",")[0].strip("( ")
+    tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
+    sites = list(dict.fromkeys(site for site, _ in loop.failures))
+    statement = _statement(sites[0]) if len(sites) == 1 else ""
+    if statement and loop.handler is None:
+        code = f"try:\n    {statement}\nexcept Exception:\n    {tell}\n    continue"
+        return f"Catch it inside the loop, say which `{first}` it was, and go on with the next:\n```python\n{code}\n```"
+    region = function.scope.regions[loop.region]
+    items = say.code(region.test, function) if loop.kind == "items" else loop.items
+    head = f"for {loop.item} in {items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {items}"
+    body = f"    try:\n        ...  # the body of the loop as it is\n    except Exception:\n        {tell}"
+    return f"Catch inside the loop, say which `{first}` it was, and go on.\n```python\n{head}\n{body}\n```"
+
+
+def _statement(site: CallSite) -> str:
+    """The statement in which the call stands, where it is the call alone or what it gives is bound to a name."""
+    call = f"{'await ' if site.fact.awaited else ''}{say.code(expr.CallRef(site.index), site.function)}"
+    if site.fact.use == "discarded":
+        return call
+    if site.fact.use == "assigned":
+        for assign in site.function.scope.assigns:
+            value = assign.value.value if isinstance(assign.value, expr.Await) else assign.value
+            if isinstance(value, expr.CallRef) and value.index == site.index and assign.op == "=":
+                target = say.code(assign.target, site.function)
+                return f"{target.strip('()') if target.startswith('(') else target} = {call}"
+    return ""

@@ -41,6 +41,9 @@ def send(url: str, body: str) -> None:
 ```
 """
 
+import builtins
+import re
+
 from roadworthy.rules.api import (
     Finding,
     Iterator,
@@ -50,6 +53,7 @@ from roadworthy.rules.api import (
     Refusal,
     Rule,
     Severity,
+    expr,
     finding,
     impact_weight,
     list_of,
@@ -80,6 +84,13 @@ def check(model: Model) -> Iterator[Finding]:
             yield _report_refusal(refusal, model)
 
 
+def _leave_429(test: str) -> str:
+    """The same condition without the two refusals that ask for another attempt."""
+    status = re.search(r"[\w.]*(?:status|code)\w*(?![\w.(])", test)
+    snippet = f"\n```python\nif {test} and {status[0]} not in (408, 429):\n    raise\n```" if status else ""
+    return "Leave 408 and 429 to the retry" + (":" if snippet else ".") + snippet
+
+
 def _report_refusal(refusal: Refusal, model: Model) -> Finding:
     function = refusal.retried.function
     exposure = model.exposure(function)
@@ -94,7 +105,7 @@ def _report_refusal(refusal: Refusal, model: Model) -> Finding:
         issue=f"`{refusal.test}` ends the retry for every refusal, and 429 (too many requests) is one of them; 408 is another.",
         impact=f"When the other side gets more requests than it allows, {say.entry(exposure.worst, function)} loses the work at the first attempt, "
         "although a pause would have been enough.",
-        fix="Leave 408 and 429 to the retry:\n```python\n… 400 <= status < 500 and status not in (408, 429)\n```",
+        fix=_leave_429(refusal.test),
         related=[model.place_of_lines(function, refusal.retried.guard.line, refusal.retried.guard.line)],
         steps=model.steps(exposure.worst, function),
         subject=refusal.test,
@@ -145,12 +156,27 @@ def _report(partial: Partial, at: Location, model: Model) -> Finding:
 
 
 def _fix(partial: Partial) -> str:
-    names = ", ".join(dict.fromkeys(say.last(name) for name in (*partial.caught, *partial.missing)))
-    imports = [name for name in partial.missing if "." in name]
-    head = "".join(f"from {name.rpartition('.')[0]} import {say.last(name)}\n" for name in imports)
-    body = (
-        f"except ({names}) as error:"
-        if partial.retried is None or partial.retried.guard.form == "loop"
-        else f"({names})"
-    )
-    return f"Name them, too:\n```python\n{head}{body}\n```"
+    names = ", ".join(dict.fromkeys(_as_written(name) for name in (*partial.caught, *partial.missing)))
+    homes: dict[str, list[str]] = {}
+    for name in partial.missing:
+        if "." in name and "." not in _as_written(name):
+            homes.setdefault(name.rpartition(".")[0], []).append(f"`{say.last(name)}`")
+    where = " and ".join(f"{say.joined(found)} from `{home}`" for home, found in homes.items())
+    text = f"Name them, too (import {where}):" if where else "Name them, too:"
+    handles = partial.retried is None or partial.retried.guard.form == "loop"
+    code = f"except ({names}){_bound(partial)}:\n    ...  # as it is" if handles else f"({names})"
+    return f"{text}\n```python\n{code}\n```"
+
+
+def _as_written(name: str) -> str:
+    """The last part, unless a builtin has the same name."""
+    return name if "." in name and say.last(name) in dir(builtins) else say.last(name)
+
+
+def _bound(partial: Partial) -> str:
+    """` as error`, by the name that the handler gives it."""
+    if partial.handler is None:
+        return " as error"
+    assigns = partial.handler.function.scope.assigns
+    found = next((a.target for a in assigns if a.op == "except" and a.region == partial.handler.region), None)
+    return f" as {found.id}" if isinstance(found, expr.Name) else ""

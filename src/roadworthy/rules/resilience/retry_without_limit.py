@@ -56,6 +56,7 @@ from roadworthy.rules.api import (
     Retried,
     Rule,
     Severity,
+    advise,
     finding,
     is_remote,
     say,
@@ -135,7 +136,8 @@ def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
         title=f"`{function.name}` repeats {call} without end",
         issue=f"{how[:1].upper() + how[1:]} has no limit of attempts or time, so while {call} fails `{function.name}` never returns.",
         impact=f"A dependency that stays away, or one input that can never succeed, keeps {say.entry(exposure.worst)} busy for ever; no failure is ever reported.",
-        fix="Give it an end: a number of attempts or, better, a total time that its caller can bear; then let the last error out.",
+        fix=advise.end_retry(model, guard, function)
+        or "Give it an end: a number of attempts or, better, a total time that its caller can bear; then let the last error out.",
         related=[model.place(effect.site, "repeated without end")],
         steps=model.steps(exposure.worst, function, effect.site),
         confidence=Confidence.weakest(
@@ -152,8 +154,11 @@ def _job(entry: Entry, model: Model) -> Finding:
         Severity.MEDIUM,
         title=f"job `{entry.function.name}` is retried without end",
         issue=f"The options of `{entry.function.qualname}` lift the limit of its retries.",
-        impact="A message that can never succeed comes back for ever: it takes a worker each time, and no failure is ever seen.",
-        fix="Set a number of retries, and send what is left over to a dead-letter queue or a table that somebody looks at.",
+        impact=(
+            f"A call of `{entry.function.name}` whose arguments can never succeed (a row that was deleted, a token that was revoked) comes back "
+            "for ever: it takes a worker each time, and never counts as failed."
+        ),
+        fix=advise.end_job(model, entry),
         subject=entry.function.qualname,
     )
 

@@ -47,6 +47,7 @@ from roadworthy.rules.api import (
     Effect,
     EffectAt,
     Finding,
+    Function,
     Iterator,
     Model,
     Rule,
@@ -150,7 +151,10 @@ def _report(silence: Silence, rank: int, hidden: list[Failure], model: Model) ->
         RULE,
         model.place_of_lines(function, silence.line, min(silence.end_line, silence.line + 12)),
         severity,
-        title=f"`{function.qualname}` drops every failure of `{say.call(site, model)}` without a trace",
+        title=say.fit(
+            f"`{_where(function)}` drops every failure of `{say.call(site, model)}` without a trace",
+            f"`{say.last(_where(function))}` drops every failure of `{say.last(say.call(site, model))}` without a trace",
+        ),
         issue=_issue(silence, site, effect, model),
         impact=_impact(silence, rank, effect, model),
         fix=_fix(silence, site, model),
@@ -184,7 +188,7 @@ def _issue(silence: Silence, site: CallSite, effect: EffectAt, model: Model) -> 
 
 
 def _impact(silence: Silence, rank: int, effect: EffectAt, model: Model) -> str:
-    who = say.entry(model.exposure(silence.function).worst)
+    who = say.entry(model.exposure(silence.function).worst, silence.function)
     what = f"`{say.call(effect.site, model)}`"
     if rank == 0 and silence.outcome in _AS_IF_DONE:
         return f"When {what} fails, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
@@ -200,10 +204,33 @@ def _fix(silence: Silence, site: CallSite, model: Model) -> str:
     log = logger_near(model, function)
     head = silence.head if silence.handler is not None and silence.types else "except Exception"
     call = say.call(site, model)
-    return (
-        f"Log it with its traceback, and re-raise unless the rest of `{function.name}` is right without `{call}`.\n"
-        f'```python\n{head}:\n    {log}.exception("{call} failed")\n    raise\n```'
-    )
+    kept = _ending(silence)
+    text = f"Log it with its traceback; what comes after it stays (put `raise` there if `{_where(function)}` must not go on without it):"
+    if not kept:
+        text = f"Log it with its traceback, and let it out unless the rest of `{_where(function)}` is right without `{call}`:"
+    return f'{text}\n```python\n{head}:\n    {log}.exception("{_plain(call)} failed")\n    {kept or "raise"}\n```'
+
+
+def _ending(silence: Silence) -> str:
+    """What the handler does at its end, where that is to stay: `continue`, `return {…}`."""
+    if silence.outcome in {"next item", "skipped"}:
+        return "continue"
+    if silence.outcome in {"nothing", "default", "stand-in"}:
+        leaves = [leave for leave in silence.function.scope.leaves if leave.region == silence.region]
+        found = next((leave for leave in leaves if leave.kind == "return"), None)
+        if found is not None:
+            return f"return {say.code(found.value, silence.function)}".rstrip()
+    return ""
+
+
+def _plain(call: str) -> str:
+    """A callee that may stand in a message."""
+    return call.replace('"', "'").replace("%", "")
+
+
+def _where(function: Function) -> str:
+    """A function, or a module by its file."""
+    return function.path.rpartition("/")[2] if function.kind == "module" else function.qualname
 
 
 def _small(silence: Silence, model: Model) -> Finding:

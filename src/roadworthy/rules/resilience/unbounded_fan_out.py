@@ -48,6 +48,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     advise,
+    expr,
     fan_outs,
     finding,
     impact_weight,
@@ -80,10 +81,17 @@ def _report(fan_out: FanOut, effects: list[EffectAt], model: Model) -> Finding:
         f"{say.which(effect, model)}, and no semaphore, pool or chunk bounds how many do so together.",
         impact=f"When `{fan_out.items}` is long, all its calls hit the other side in the same moment: it throttles or times out, "
         f"connections run out, and {say.entry(exposure.worst)} fails as a whole.",
-        fix=advise.bounded(model, fan_out.site),
+        fix=advise.bounded(model, fan_out.site, _piece(fan_out, model)),
         related=[model.place(effect.site, "runs for every item")],
         steps=model.steps(exposure.worst, fan_out.site.function, fan_out.site),
         confidence=model.confidence_of(effect),
         subject=work,
         weight=impact_weight(exposure, effects),
     )
+
+
+def _piece(fan_out: FanOut, model: Model) -> str:
+    """The call that makes one of the coroutines, as written."""
+    sites = (edge.site for edge in model.edges_from(fan_out.site.function) if edge.callee is fan_out.work)
+    site = next((site for site in sites if site is not fan_out.site), None)
+    return say.code(expr.CallRef(site.index), site.function) if site is not None else ""

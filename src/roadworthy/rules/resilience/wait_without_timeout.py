@@ -58,6 +58,7 @@ from roadworthy.rules.api import (
     advise,
     endless_polls,
     endless_waits,
+    expr,
     finding,
     impact_weight,
     say,
@@ -163,15 +164,15 @@ def _report_poll(poll: Poll, model: Model) -> Finding:
 
 
 def _deadline(head: str, poll: Poll, model: Model) -> str:
-    sleep = model.callee_text(poll.pause)
+    pause = say.code(expr.CallRef(poll.pause.index), poll.function)
     awaits = "await " if poll.pause.fact.awaited else ""
     return (
-        "Give the loop a deadline, and let the caller handle the error:\n"
+        "Give the loop a deadline, and let the caller handle the error; the rest of the loop stays:\n"
         "```python\n"
         "deadline = time.monotonic() + 60\n"
         f"{head}:\n"
         "    if time.monotonic() > deadline:\n"
-        f'        raise TimeoutError("{poll.function.name}: gave up after 60 s")\n'
-        f"    {awaits}{sleep}(1)\n"
+        f'        raise TimeoutError("{poll.function.qualname}: gave up after 60 s")\n'
+        f"    {awaits}{pause}\n"
         "```"
     )

@@ -220,7 +220,7 @@ def _impact(run: Run, lost: list[EffectAt], lifetime: Lifetime, model: Model) ->
         return f"{at_deploy}; no clean-up runs."
     return (
         f"{at_deploy}, for example just before or after `{say.call(worst.site, model)}` ({worst.site.path}:{worst.site.line}), which "
-        f"{worst.effect.word.meaning}: the item in hand is half done, and no clean-up runs."
+        f"{worst.effect.word.meaning}: {'the item in hand is half done' if changes else 'what it was about to do is not done'}, and no clean-up runs."
     )
 
 
