@@ -45,3 +45,22 @@ def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
                     if (isinstance(func, f.Name) and func.id in names and func.id not in child.parameters) or passes:
                         yield child, site
                 stack.append((child, names | frozenset(child.parameters)))
+
+
+def made_to_order(decorator: Function) -> Iterator[CallSite]:
+    """`return tenacity.retry(…)(func)` and `return retry(…)`: calls that may make the guard that the decorator puts around a function."""
+    for site in decorator.calls:
+        if site.fact.use in {"returned", "assigned"} or site.fact.outer >= 0:
+            yield site
+    for children in decorator.children.values():
+        for child in children:
+            if child.kind == "function":
+                yield from _applied(child)
+
+
+def _applied(decorate: Function) -> Iterator[CallSite]:
+    """`def decorate(func): return tenacity.retry(…)(func)` inside a decorator with arguments."""
+    for call in decorate.scope.calls:
+        given = any(isinstance(arg, f.Name) and arg.id in decorate.parameters for arg in call.args)
+        if given and isinstance(call.func, f.CallRef):
+            yield decorate.calls[call.func.index]

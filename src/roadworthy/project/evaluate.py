@@ -29,6 +29,8 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.bindings import Callers
     from roadworthy.project.symbols import ClassInfo, Function, Symbols
@@ -113,8 +115,19 @@ class Evaluator:
                     found.append(value.name)
                 elif isinstance(value, LibraryObject):
                     found.append(value.type)
+        found.extend(self._bases_by_decorator(cls))
         cls.bases = tuple(found)
         cls.__dict__.pop("mro", None)
+
+    def _bases_by_decorator(self, cls: ClassInfo) -> Iterator[str]:
+        """`@as_declarative()`: the mapper makes the class one of rows."""
+        outer = cls.body.parent
+        for expr in cls.body.scope.decorators if outer is not None else ():
+            func = outer.scope.calls[expr.index].func if outer is not None and isinstance(expr, f.CallRef) else expr
+            for value in self.evaluate(func, outer) if outer is not None else UNKNOWN:
+                if isinstance(value, Library):
+                    rows = self.knowledge.schema_rows(value.name)
+                    yield from (row.names[0] for row in rows[:1] if row.construct == "model")
 
     def _resolve_interfaces(self, cls: ClassInfo) -> None:
         """`@implementer(IMailer)`: the class stands in for the methods that the interface only names."""

@@ -9,7 +9,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import arguments
-from roadworthy.project.decorators import wrapped_calls
+from roadworthy.project.decorators import made_to_order, wrapped_calls
 from roadworthy.project.guard import Guard
 from roadworthy.project.guardrows import GuardReader, works_bare
 from roadworthy.project.loops import Loop, gives_up, loop_at
@@ -337,12 +337,10 @@ class Guards:
                 *self.on_function(wrapper),
             ):
                 yield _moved(guard, "house", decorator, guard.site, guard.region, line=line, path=function.path)
-        for site in decorator.calls:
-            # `return tenacity.retry(…)(func)` and `return retry(…)`: a library guard made to order
-            if site.fact.use in {"returned", "assigned"} or site.fact.outer >= 0:
-                for row, name in self._reader.rows(site, "decorator"):
-                    guard = self._reader.from_row(row, name, site, "decorator", None)
-                    yield _moved(guard, "house", decorator, site, None, line=line, path=function.path)
+        for site in made_to_order(decorator):
+            for row, name in self._reader.rows(site, "decorator"):
+                guard = self._reader.from_row(row, name, site, "decorator", None)
+                yield _moved(guard, "house", decorator, site, None, line=line, path=function.path)
         self._busy.discard(decorator)
 
 

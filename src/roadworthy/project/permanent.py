@@ -283,3 +283,19 @@ def _leaves(scope: f.Scope, loop: int) -> bool:
     return any(
         scope.regions[i].kind in {"if", "while"} and scope.regions[i].parent == loop for i in range(len(scope.regions))
     )
+
+
+def repeated_blocks(retried: Retried, model: Model) -> Iterator[tuple[Function, tuple[int, ...]]]:
+    """The blocks that are repeated, and the functions of the project that they call directly."""
+    function, region = retried.function, retried.guard.region
+    if retried.whole:
+        yield function, (0,)
+    elif region is not None:
+        tries = model.guards.loop(function, region).tries if retried.guard.form == "loop" else (region,)
+        yield function, tries
+    seen = {function}
+    for site in retried.sites:
+        for edge in model.edges_at(site):
+            if edge.runs_here and edge.callee not in seen:
+                seen.add(edge.callee)
+                yield edge.callee, (0,)

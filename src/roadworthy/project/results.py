@@ -169,7 +169,18 @@ class CallReader:
                 return callee.receiver.items
             elif name in {"builtins.dict.values"} and isinstance(callee.receiver, Container):
                 return (Container("iter", callee.receiver.items),)
+            elif base := self._base_made_by(name):
+                own = next((value for key, value in site.fact.kwargs if key == "cls"), None)
+                given = self._evaluator.evaluate(own, site.function, site.fact.order) if own is not None else UNKNOWN
+                return join(given, (Library(base),))
         return self._typed_result(callee, site)
+
+    def _base_made_by(self, name: str) -> str:
+        """`Base = declarative_base()`: a function of the mapper that makes a class of rows; its row names the class first."""
+        if not name.rpartition(".")[2][:1].islower():
+            return ""
+        rows = [row for row in self._knowledge.schema_rows(name) if row.construct == "model"]
+        return rows[0].names[0] if rows else ""
 
     def _member_by_name(self, args: tuple[f.Expr, ...], site: CallSite) -> Values:
         """`getattr(value, name)`; a computed name on an HTTP client or its module is one of the verbs."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def is_subscription(effect: EffectAt, verdict: TimeoutVerdict) -> bool:
     """`while True: with client.stream(…, timeout=None) as answer: for event in answer`: opened again when it ends, silent in between."""
     site = effect.site
+    if verdict.reason == "no parameter" and _is_read_for_ever(site):
+        return True
     if verdict.reason not in {"none", "zero"} or verdict.cause is not site or site.fact.use != "context":
         return False
     scope = site.function.scope
@@ -27,6 +29,26 @@ def is_subscription(effect: EffectAt, verdict: TimeoutVerdict) -> bool:
         region.kind == "for" and flow.within(scope, index, block)
         for block in opened
         for index, region in enumerate(scope.regions)
+    )
+
+
+def _is_read_for_ever(site: CallSite) -> bool:
+    """`stream = client.events(); for event in stream`: a library that offers no limit for a stream that is silent by nature."""
+    scope = site.function.scope
+    names = {
+        assign.target.id
+        for assign in scope.assigns
+        if isinstance(assign.target, expr.Name)
+        and isinstance(assign.value, expr.CallRef)
+        and assign.value.index == site.index
+    }
+    return any(
+        region.kind == "for"
+        and (
+            (isinstance(region.test, expr.CallRef) and region.test.index == site.index)
+            or (isinstance(region.test, expr.Name) and region.test.id in names)
+        )
+        for region in scope.regions
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.guard import Guard
 from roadworthy.project.values import ClassValue, Instance
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
-    from roadworthy.project.guard import Guard
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
@@ -31,6 +31,9 @@ _REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER})
 _DATABASES = frozenset({"orm", "sql-driver", "store", "stdlib"})
 _IN_WRITE = re.compile(r"(pre|post)_delete|m2m_changed|(before|after)_(insert|update|delete|flush)")
 _AFTER_WRITE = re.compile(r"(pre|post)_save")
+_LOOKS_AND_WRITES = re.compile(
+    r"(get|update)_or_create$"
+)  # both steps, and the signal of the write, in one transaction of the call
 _ABANDONED = frozenset({"except", "finally"})
 
 
@@ -68,17 +71,13 @@ class Transactions:
     def is_relay(self, found: Open, site: CallSite) -> bool:
         """Rows are locked, sent one by one and marked in one transaction: the sending end of an outbox."""
         scope = site.function.scope
-        region = found.region if found.region is not None else 0
+        region = found.region or 0
         inside = [other for other in site.function.calls if flow.within(scope, other.fact.region, region)]
         loop = flow.loop_of(scope, site.fact.region)
-        locks = any(
-            self._model.reach.site_reaches(other, {Effect.LOCK})
-            for other in inside
-            if other.fact.order < site.fact.order
-        )
-        marks = any(
-            self._model.reach.site_reaches(other, WRITES) for other in inside if other.fact.order > site.fact.order
-        )
+        before = [other for other in inside if other.fact.order < site.fact.order]
+        after = [other for other in inside if other.fact.order > site.fact.order]
+        locks = any(self._model.reach.site_reaches(other, {Effect.LOCK}) for other in before)
+        marks = any(self._model.reach.site_reaches(other, WRITES) for other in after)
         return found.kind == "block" and loop is not None and flow.within(scope, loop, region) and locks and marks
 
     def writes(self, found: Open, site: CallSite) -> bool:
@@ -329,20 +328,17 @@ class Transactions:
         """A receiver of the mapper's signals runs inside the write: a delete holds a transaction of its own, a save that of its caller."""
         function = entry.function
         if function not in self._signals:
+            self._signals[function] = None
             text, sender = self._registration(entry)
-            around = (
-                self._model.request_transaction(entry) if _IN_WRITE.search(text) or _AFTER_WRITE.search(text) else None
-            )
+            in_write = _IN_WRITE.search(text) or _AFTER_WRITE.search(text)
+            around = self._model.request_transaction(entry) if in_write else None
             if around is not None:
                 self._signals[function] = Open("signal", around.name, around.path, around.line, around)
             elif _IN_WRITE.search(text):
-                place = entry.site or None
-                line = place.line if place is not None else function.line
-                self._signals[function] = Open("signal", text, place.path if place is not None else function.path, line)
-            else:
-                self._signals[function] = (
-                    self._atomic_save(sender) if _AFTER_WRITE.search(text) and sender is not None else None
-                )
+                place = entry.site or function
+                self._signals[function] = Open("signal", text, place.path, place.line)
+            elif _AFTER_WRITE.search(text) and sender is not None:
+                self._signals[function] = self._atomic_save(sender)
         return self._signals[function]
 
     def _registration(self, entry: Entry) -> tuple[str, ClassInfo | None]:
@@ -361,12 +357,16 @@ class Transactions:
         return text, None
 
     def _atomic_save(self, sender: ClassInfo) -> Open | None:
-        """A place where the project writes rows of this model inside a transaction block."""
-        for effect in self._model.effects_of(*sorted(WRITES, key=lambda word: word.value)):
-            if effect.model is not None and sender in effect.model.mro:
-                guard = self._model.transaction_over(effect.site)
-                if guard is not None and self._is_database(guard):
-                    return Open("signal", guard.name.rpartition(".")[2], guard.path, guard.line, guard)
+        """A place where the project writes rows of this model inside a transaction: a block's, or the one of the writing call."""
+        kinds = sorted(WRITES, key=lambda word: word.value)
+        writes = [e for e in self._model.effects_of(*kinds) if e.model is not None and sender in e.model.mro]
+        for effect in writes:
+            guard = self._model.transaction_over(effect.site)
+            if guard is not None and self._is_database(guard):
+                return Open("signal", guard.name.rpartition(".")[2], guard.path, guard.line, guard)
+        for own in (e for e in writes if _LOOKS_AND_WRITES.search(e.name)):
+            guard = Guard(GuardKind.TRANSACTION, "call", own.name, own.site.path, own.site.line, own.site.function)
+            return Open("signal", own.name.rpartition(".")[2], guard.path, guard.line, guard)
         return None
 
 

@@ -114,6 +114,7 @@ from roadworthy.project.permanent import (
     causes_in,
     goes_on_after_success,
     predicates_of,
+    repeated_blocks,
     repeats_everything,
     whole_batches,
 )
@@ -391,7 +392,11 @@ __all__ = [
     "raises_value",
     "read_back",
     "read_throughs",
+<<<<<<< HEAD
     "refusals",
+=======
+    "repeated_blocks",
+>>>>>>> main
     "repeated_by",
     "repeats_everything",
     "replaces",

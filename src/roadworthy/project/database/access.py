@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project.database.chains import ChainReader, Match
 from roadworthy.project.database.rawsql import read_sql
+from roadworthy.project.values import Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,7 @@ _KINDS = {
 }
 _DEPTH = 4
 _WIDTH = 60
+_SEVERAL = 2  # rows of so many models are given to one function: whose they are, its caller says
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +111,7 @@ class Accesses:
         self._graph = graph
         self._effects = effects
         self._schema = schema
+        self._evaluator = evaluator
         self._chains = ChainReader(graph, evaluator, schema)
         self._known: dict[Function, tuple[Access, ...]] = {}
         self._through: dict[CallSite, tuple[Through, ...]] = {}
@@ -211,13 +215,21 @@ class Accesses:
     def _orm(self, kind: str, effect: EffectAt) -> Access:
         site = effect.site
         chain = self._chains.read(site, kind)
-        model = effect.model or chain.model
+        model = (effect.model or chain.model) if len(self._given_models(site)) < _SEVERAL else None
         table = self._schema.table_of(model)
         kind = chain.kind or kind
         return Access(
             kind, site, effect, model, table, _named(chain.lookup, table), _named(chain.values, table), chain.exact, chain.filled,
             chain.method, chain.links, chain.locked, chain.target, chain.fresh, chain.object, chain.listed,
         )  # fmt: skip
+
+    def _given_models(self, site: CallSite) -> set[ClassInfo]:
+        """The models of the rows that callers give to a function that stores whatever it is given: `session.add(row)`."""
+        given = site.fact.args[0] if site.fact.args else None
+        if not isinstance(given, f.Name) or given.id not in site.function.parameters:
+            return set()
+        values = self._evaluator.evaluate(given, site.function, site.fact.order)
+        return {value.cls for value in values if isinstance(value, Instance) and self._schema.is_model(value.cls)}
 
     def _handed_over(self, site: CallSite) -> Iterator[Access]:
         """A repository of the project is given a statement to run or a fresh object to store."""
@@ -251,7 +263,11 @@ class Accesses:
             for inner in here.calls:
                 for effect in self._effects.at.get(inner, ()):
                     about = (
-                        effect.model is None or model is None or effect.model in model.mro or model in effect.model.mro
+                        effect.model is None
+                        or model is None
+                        or effect.model in model.mro
+                        or model in effect.model.mro
+                        or len(self._given_models(inner)) >= _SEVERAL
                     )
                     if effect.effect in wanted and about:
                         return effect

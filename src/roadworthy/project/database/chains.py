@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.database.tables import Schema
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 __all__ = ["Chain", "ChainReader", "Match"]
 
@@ -128,10 +128,10 @@ class ChainReader:
         for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
             match value:
                 case LibraryObject(type=name, model=model) if (
-                    model is not None and name.rpartition(".")[2] in _STATEMENTS
+                    name.rpartition(".")[2] in _STATEMENTS and (model or self._own_model(site)) is not None
                 ):
                     kind = _STATEMENTS[name.rpartition(".")[2]]
-                    chain = Chain(model=model, method=_method(site))
+                    chain = Chain(model=model or self._own_model(site), method=_method(site))
                     self._walk(expr, site.function, site.fact.order, chain, 0)
                     for link in reversed(chain.found):
                         self._link(link, chain, kind)
@@ -144,6 +144,12 @@ class ChainReader:
                     self._objects.read(expr, site, chain, "insert")
                     return "insert", chain
         return None
+
+    def _own_model(self, site: CallSite) -> ClassInfo | None:
+        """The model of a repository that runs a statement by a method of its own: `self.get_one(self.base().where(…))`."""
+        func, cls = site.fact.func, site.function.cls
+        own = isinstance(func, f.Attr) and isinstance(func.value, f.Name) and func.value.id == "self"
+        return self._evaluator.orm.about(cls) if own and cls is not None else None
 
     def _unique_fields(self, site: CallSite) -> tuple[str, ...] | None:
         """`bulk_create(rows, update_conflicts=True, unique_fields=["number"])`."""

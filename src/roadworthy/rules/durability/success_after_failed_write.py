@@ -40,6 +40,7 @@ def send(orders: list[dict]) -> int:
 """
 
 from roadworthy.rules.api import (
+    Effect,
     Finding,
     Iterator,
     Model,
@@ -53,6 +54,9 @@ from roadworthy.rules.api import (
 )
 
 RULE = Rule(id="success-after-failed-write", anti_pattern="ack-before-write", doc=__doc__)
+
+
+_DELETES = frozenset({Effect.OBJECT_DELETE, Effect.SQL_DELETE})
 
 
 @RULE.check
@@ -77,7 +81,7 @@ def _report(untold: Untold, model: Model) -> Finding:
     return finding(
         RULE,
         place,
-        Severity.HIGH if untold.kind != "status" else Severity.MEDIUM,
+        Severity.MEDIUM if untold.kind == "status" or untold.effect.effect in _DELETES else Severity.HIGH,
         title=title,
         issue=issue,
         impact=impact,
@@ -109,8 +113,7 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
                     f"nobody reads which items `{say.last(call)}` has refused",
                 ),
                 f"`{call}` raises nothing when a part of its items is refused: they stand in its result, which `{where}()` drops.",
-                "Throttling or one bad item leaves a part of the batch unwritten while the caller is told that all of it was; those items are "
-                "lost for good.",
+                _lost(untold.effect.effect),
                 "Look at the failures in the result: send the refused items again after a pause, a few times, and raise when some are left.",
             )
         case "status":
@@ -133,3 +136,12 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
         "data is lost.",
         "Let the exception out, or answer an error (5xx) in the handler, so that the sender repeats it.",
     )
+
+
+def _lost(effect: Effect) -> str:
+    if effect in _DELETES:
+        return (
+            "Throttling or a denied item leaves a part of the batch where it was while the caller is told that all of it is gone: data that should "
+            "no longer exist stays readable, and nothing deletes it later."
+        )
+    return "Throttling or one bad item leaves a part of the batch unwritten while the caller is told that all of it was; those items are lost for good."

@@ -38,6 +38,8 @@ def rates():
 ```
 """
 
+from collections.abc import Container
+
 from roadworthy.rules.api import (
     Audience,
     CallSite,
@@ -73,27 +75,33 @@ Unbounded = tuple[EffectAt, TimeoutVerdict]
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Group unbounded calls by what has to be written to bound them, and report each cause once."""
+    unbounded = [(effect, verdict) for effect in model.effects_of() for verdict in _verdict(effect, model)]
+    built = {verdict.cause for _, verdict in unbounded if verdict.at_construction}
     causes: dict[tuple[object, ...], list[Unbounded]] = {}
-    for effect in model.effects_of():
-        if effect.effect in _WAITS or not effect.effect.word.external:
-            continue
-        verdict = model.timeout(effect)
-        if verdict.bound != "forever" or verdict.cause is None or is_bounded_outside(effect, model):
-            continue
-        if is_subscription(effect, verdict):
-            continue
-        if model.is_reviewed(verdict.cause.path):
-            causes.setdefault(_repair(effect, verdict, verdict.cause), []).append((effect, verdict))
+    for effect, verdict in unbounded:
+        causes.setdefault(_repair(effect, verdict, built), []).append((effect, verdict))
     for found in causes.values():
-        yield _report(sorted(found, key=lambda pair: _rank(pair[0], model)), model)
+        yield _report(sorted(found, key=lambda pair: (not pair[1].at_construction, _rank(pair[0], model))), model)
 
 
-def _repair(effect: EffectAt, verdict: TimeoutVerdict, cause: CallSite) -> tuple[object, ...]:
+def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:
+    """That the call may wait for ever, if it may."""
+    if effect.effect in _WAITS or not effect.effect.word.external:
+        return
+    verdict = model.timeout(effect)
+    if verdict.bound != "forever" or verdict.cause is None or not model.is_reviewed(verdict.cause.path):
+        return
+    if not is_bounded_outside(effect, model) and not is_subscription(effect, verdict):
+        yield verdict
+
+
+def _repair(effect: EffectAt, verdict: TimeoutVerdict, built: Container[CallSite | None]) -> tuple[object, ...]:
     """What one repair mends: a setting all its calls, a construction its calls, a constant the calls of a class or of a module's functions."""
     setting = _setting(verdict)
     if setting:
         return ("setting", setting)
-    if verdict.at_construction or verdict.reason not in {"absent", "no parameter"}:
+    cause = verdict.cause or effect.site
+    if verdict.at_construction or cause in built or verdict.reason not in {"absent", "no parameter"}:
         return ("call", cause)
     owner = _owner(cause.function)
     return ("owner", effect.name.partition(".")[0], verdict.parameter, cause.path, owner.id if owner else "")

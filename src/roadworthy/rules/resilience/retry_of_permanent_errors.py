@@ -58,6 +58,7 @@ from roadworthy.rules.api import (
     goes_on_after_success,
     impact_weight,
     predicates_of,
+    repeated_blocks,
     repeats_everything,
     say,
     whole_batches,
@@ -70,6 +71,7 @@ RULE = Rule(id="retry-of-permanent-errors", anti_pattern="bad-retry", doc=__doc_
 def check(model: Model) -> Iterator[Finding]:
     """Policies and loops, their predicates, jobs that ask to be run again, batches, loops that go on."""
     judged = set()
+    broad: dict[object, list[tuple[Retried, list[Cause]]]] = {}
     for retried in model.retries.all:
         for predicate in predicates_of(model, retried.guard):
             if predicate not in judged and all_but_one(model, predicate) is not None:
@@ -79,30 +81,18 @@ def check(model: Model) -> Iterator[Finding]:
             yield _report_batch(effect, retried, model)
         if repeats_everything(model, retried) and not model.is_script(retried.function.path):
             causes = [
-                cause for function, regions in _work(retried, model) for cause in causes_in(model, function, regions)
+                cause
+                for function, regions in repeated_blocks(retried, model)
+                for cause in causes_in(model, function, regions)
             ]
             if causes:
-                yield _report(retried, causes, model)
-    for broad in broad_self_retries(model):
-        yield _report_job(broad, model)
+                broad.setdefault(_policy(retried), []).append((retried, causes))
+    for found in broad.values():
+        yield _report(found, model)
+    for job in broad_self_retries(model):
+        yield _report_job(job, model)
     for function, region, effect in goes_on_after_success(model):
         yield _report_loop(function, region, effect, model)
-
-
-def _work(retried: Retried, model: Model) -> Iterator[tuple[Function, tuple[int, ...]]]:
-    """The blocks that are repeated, and the functions of the project that they call directly."""
-    function, region = retried.function, retried.guard.region
-    if retried.whole:
-        yield function, (0,)
-    elif region is not None:
-        tries = model.guards.loop(function, region).tries if retried.guard.form == "loop" else (region,)
-        yield function, tries
-    seen = {function}
-    for site in retried.sites:
-        for edge in model.edges_at(site):
-            if edge.runs_here and edge.callee not in seen:
-                seen.add(edge.callee)
-                yield edge.callee, (0,)
 
 
 def _name(retried: Retried) -> str:
@@ -110,25 +100,41 @@ def _name(retried: Retried) -> str:
     return "the loop" if guard.form == "loop" else f"`{say.last(guard.name)}`"
 
 
-def _report(retried: Retried, causes: list[Cause], model: Model) -> Finding:
+def _policy(retried: Retried) -> object:
+    """The project's own decorator, where one holds the policy: there it is mended for all that it decorates."""
+    house = retried.guard.through
+    return house if house is not None and retried.guard.form != "loop" else retried
+
+
+def _report(found: list[tuple[Retried, list[Cause]]], model: Model) -> Finding:
+    """One policy; `found` are the functions that it repeats, with what fails for good in each."""
+    (retried, causes), *others = found
     guard, function, cause = retried.guard, retried.function, causes[0]
     exposure = model.exposure(function)
     times = f"{guard.attempts} times" if isinstance(guard.attempts, int) else "again and again"
+    more = f" and {len(others)} more functions" if others else ""
+    house = guard.through if others else None
+    name = f"`{house.name}`" if house is not None else _name(retried)
     return finding(
         RULE,
         model.place_of_lines(function, guard.line, guard.line),
         Severity.MEDIUM,
         title=say.fit(
-            f"{_name(retried)} repeats `{function.qualname}` on every exception, permanent ones too",
+            f"{name} repeats {len(found)} functions on every exception, permanent ones too"
+            if house is not None
+            else f"{name} repeats `{function.qualname}` on every exception, permanent ones too",
             f"`{function.qualname}` is repeated on every exception",
         ),
-        issue=f"{_name(retried).capitalize()} repeats `{function.qualname}()` whatever it raises, and {cause.what}.",
+        issue=f"{name if name.startswith('`') else name.capitalize()} repeats `{function.qualname}()`{more} whatever it raises, and {cause.what}.",
         impact=f"Such a failure is tried {times} with the same outcome: {say.entry(exposure.worst, function)} is held for all pauses, "
         "and the real error shows only at the end.",
-        fix=_narrow(retried),
+        fix=_narrow(retried, house),
         related=[
-            model.place_of_lines_in(c.function.path, c.line, c.line, c.function.qualname, "fails for good")
-            for c in causes[:3]
+            *(
+                model.place_of_lines_in(c.function.path, c.line, c.line, c.function.qualname, "fails for good")
+                for c in causes[:3]
+            ),
+            *(model.place_of_guard(other.guard, f"repeats {other.function.qualname}") for other, _ in others),
         ],
         steps=model.steps(exposure.worst, function),
         subject=guard.name,
@@ -136,7 +142,12 @@ def _report(retried: Retried, causes: list[Cause], model: Model) -> Finding:
     )
 
 
-def _narrow(retried: Retried) -> str:
+def _narrow(retried: Retried, house: Function | None) -> str:
+    if house is not None:
+        return (
+            f"Name in `{house.name}()` (`{house.path}:{house.line}`) what may pass by itself: connection errors, timeouts, 429 and 5xx. Everything "
+            "else then comes out at the first attempt, in all functions that it decorates."
+        )
     if retried.guard.form == "loop":
         return (
             "Catch only what may pass by itself, and let the rest out:\n"
