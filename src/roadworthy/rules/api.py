@@ -392,11 +392,8 @@ __all__ = [
     "raises_value",
     "read_back",
     "read_throughs",
-<<<<<<< HEAD
     "refusals",
-=======
     "repeated_blocks",
->>>>>>> main
     "repeated_by",
     "repeats_everything",
     "replaces",
