@@ -113,11 +113,27 @@ def _judge(finding: Finding, names: Sequence[str], settings: Settings, areas: Se
                 finding = replace(finding, severity=rule.severity[name])
     if not all(_touches(finding, area) for area in areas):
         return "outside the area", finding
+    if settings.since:
+        finding = _at_the_change(finding, areas[-1])
     if not settings.pedantic and finding.confidence is Confidence.LOW:
         return "low confidence", finding
     if not settings.pedantic and finding.audience is Audience.PEDANTIC:
         return "pedantic", finding
     return "", finding
+
+
+def _at_the_change(finding: Finding, changes: Area) -> Finding:
+    """Stand where the branch changed something: that is what its author reads, and all that a review tool can comment on.
+
+    A cause in old code becomes a related location. `changes` is the area of the branch's own lines.
+    """
+    if changes.holds(finding.at.path, finding.at.line, finding.at.end_line):
+        return finding
+    new = next((at for at in finding.related if changes.holds(at.path, at.line, at.end_line)), None)
+    if new is None:
+        return finding
+    others = tuple(at for at in finding.related if at is not new)
+    return replace(finding, at=new, related=(replace(finding.at, note="the same cause, in older code"), *others))
 
 
 def _touches(finding: Finding, area: Area) -> bool:
