@@ -12,8 +12,6 @@ from roadworthy.knowledge.schema import ExceptionRow, Library, TypeRow
 from roadworthy.knowledge.tables import resolve_alias, resolve_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from roadworthy.knowledge.schema import CallRow, EntryRow, GuardRow, SchemaRow, SpawnerRow, WeakRow
     from roadworthy.knowledge.tables import NameTable, Tables
 
@@ -29,6 +27,8 @@ class Knowledge:
 
     tables: Tables
     _decoded: dict[int, Library] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[int, str], tuple[tuple[Library, int], ...]] = field(default_factory=dict, repr=False)
+    _canonical: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def libraries(self) -> tuple[Library, ...]:
@@ -68,13 +68,16 @@ class Knowledge:
         """Settings of this constructor or call that tell success before the data is safe."""
         return tuple([library.weak[number] for library, number in self._rows(self.tables.weak, name)])
 
-    def _rows(self, table: NameTable, name: str) -> Iterator[tuple[Library, int]]:
-        group = table.names.get(name)
-        if group is None:
-            group = self._find(table.names, resolve_alias(name, self.tables.aliases))
-        if group is not None:
-            for library, number in table.groups[group]:
-                yield self._library(library), number
+    def _rows(self, table: NameTable, name: str) -> tuple[tuple[Library, int], ...]:
+        key = (id(table), name)
+        known = self._found.get(key)
+        if known is None:
+            group = table.names.get(name)
+            if group is None:
+                group = self._find(table.names, self.canonical(name))
+            rows = () if group is None else table.groups[group]
+            known = self._found[key] = tuple((self._library(library), number) for library, number in rows)
+        return known
 
     def _find(self, table: dict[str, R], real: str) -> R | None:
         """The entry of a canonical name: its own, that of a star, or what it inherits from a base of its class."""
@@ -91,7 +94,10 @@ class Knowledge:
 
     def canonical(self, name: str) -> str:
         """The one path by which the files know a thing: aliases of classes resolved, also in `alias.method`."""
-        return resolve_alias(name, self.tables.aliases)
+        known = self._canonical.get(name)
+        if known is None:
+            known = self._canonical[name] = resolve_alias(name, self.tables.aliases)
+        return known
 
     def type(self, name: str) -> TypeRow | None:
         """The row of a class."""

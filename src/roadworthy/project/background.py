@@ -13,6 +13,7 @@ from roadworthy.project.calls import DETACHED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.handles import Fate, fate_of
+from roadworthy.project.once import listed_once
 from roadworthy.project.values import Library
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Spawned:
         return min(names) if len(names) == 1 or first.name == "__call__" else first.name
 
 
+@listed_once
 def spawned_work(model: Model) -> Iterator[Spawned]:
     """All detached work of reviewed code, one value for each starting call, by source order."""
     for function in model.functions:

@@ -80,6 +80,7 @@ class Clients:
         self._called = {library.name for r in graph.resolutions.values() for library in r.libraries}
         self._neighbours: dict[CallSite, tuple[CallSite, ...]] = {}
         self._retried_types: dict[str, bool] = {}
+        self._retried_roots: frozenset[str] | None = None
         self._bound_types: dict[tuple[str, str], bool] = {}
 
     # --- timeouts -----------------------------------------------------------------------------------------------------
@@ -407,18 +408,24 @@ class Clients:
         """A subclass that deals with retries, an adapter or transport of the same library with some."""
         known = self._retried_types.get(name)
         if known is None:
-            root = name.split(".", 1)[0]
-            known = any(
-                row.kind == "retry"
-                and "object" in row.form
-                and any("retr" in k and not isinstance(v, f.Const) for k, v in site.fact.kwargs)
-                for site, resolution in self._graph.resolutions.items()
-                for library in resolution.libraries
-                if library.name.split(".", 1)[0] == root
-                for row in self._knowledge.guards(library.name)
-            ) or any(name in cls.library_bases and mentions(cls, "retr") for cls in self._symbols.classes)
+            known = name.split(".", 1)[0] in self._built_with_retries() or any(
+                name in cls.library_bases and mentions(cls, "retr") for cls in self._symbols.classes
+            )
             self._retried_types[name] = known
         return known
+
+    def _built_with_retries(self) -> frozenset[str]:
+        """The libraries of which the project builds an adapter or transport with retries."""
+        if self._retried_roots is None:
+            self._retried_roots = frozenset(
+                library.name.split(".", 1)[0]
+                for site, resolution in self._graph.resolutions.items()
+                if any("retr" in k and not isinstance(v, f.Const) for k, v in site.fact.kwargs)
+                for library in resolution.libraries
+                for row in self._knowledge.guards(library.name)
+                if row.kind == "retry" and "object" in row.form
+            )
+        return self._retried_roots
 
     def _configured(self, effect: EffectAt, rule: Retry | None) -> RetryVerdict | None:
         places = [effect.site]

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LOOPS = frozenset({"for", "while", "comprehension"})
+_WHOLE = (f.Name, f.CallRef, f.Str, f.Const)  # most expressions are of these kinds, and have no parts
 
 
 def ancestors(scope: f.Scope, region: int) -> Iterator[int]:
@@ -212,6 +213,8 @@ def last_name(expr: f.Expr) -> str:
 
 def parts(expr: f.Expr) -> list[f.Expr]:
     """The direct parts of an expression."""
+    if isinstance(expr, _WHOLE):
+        return []
     match expr:
         case f.Attr() | f.Await() | f.Star() | f.Unary() | f.Walrus():
             return [expr.value]

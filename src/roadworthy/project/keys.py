@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.once import listed_once
 from roadworthy.project.uses import tells
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class KeyUse:
     unless_given: bool = False  # only set when the caller has not given one
 
 
+@listed_once
 def key_uses(model: Model) -> Iterator[KeyUse]:
     """Every idempotency key and deduplication id in reviewed code, by library rows and by name."""
     for function in model.functions:

@@ -9,6 +9,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project.boundaries import retries_over
 from roadworthy.project.exceptions import BROAD
+from roadworthy.project.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +103,7 @@ def _policies(model: Model, effect: EffectAt) -> list[Layer]:
     return [Layer(int(over.guard.attempts or 1), over.guard) for over in _that_meet(best, model)]
 
 
+@once
 def _job_decorators(model: Model) -> set[tuple[str, int]]:
     """Where jobs are declared: the retry of such a decorator works only when the queue runs the job, not when it is called."""
     return {

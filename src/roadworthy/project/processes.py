@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.project.deployment import Reach, StartedProcess, reach
+from roadworthy.project.once import once
 
 if TYPE_CHECKING:
     from roadworthy.project.lifetime import Lifetime
@@ -57,10 +58,22 @@ def started(model: Model, process: StartedProcess) -> tuple[Function, ...]:
     if module.endswith(".py"):
         end = module.lstrip("./")
         while end:
-            paths = [path for path in symbols.by_path if path == end or path.endswith("/" + end)]
+            paths = _paths_by_ending(model).get(end, ())
             if len(paths) == 1:
                 return (symbols.by_path[paths[0]].body,)
             end = end.partition("/")[2]
         return ()
     body = symbols.by_id.get(module) or symbols.by_id.get(f"{module}.__main__")
     return (body,) if body is not None and body.kind == "module" else ()
+
+
+@once
+def _paths_by_ending(model: Model) -> dict[str, list[str]]:
+    """The modules by their paths and by every ending of these: `worker/main.py` and `main.py` for `src/worker/main.py`."""
+    found: dict[str, list[str]] = {}
+    for path in model.symbols.by_path:
+        end = path
+        while end:
+            found.setdefault(end, []).append(path)
+            end = end.partition("/")[2]
+    return found
