@@ -169,6 +169,12 @@ def test_logs_go_to_the_logger_of_the_module() -> None:
     assert 'log.exception("create failed")' in advise.log_and_raise(model, function(model, "app.api.create"))
 
 
+def test_a_stream_is_no_logger() -> None:
+    text = "import logging, sys\n\ndef greet():\n    sys.stdout.write('a')\n    sys.stdout.write('b')\n    logging.info('c')\n"
+    model = model_of({"app.py": text})
+    assert "logging.exception(" in advise.log_and_raise(model, function(model, "app.greet"))
+
+
 def test_kept_task_is_the_task_at_hand() -> None:
     model = project("SERVICE")
     text = advise.keep_task(model, site(function(model, "app.api.create"), model, "asyncio.create_task"))

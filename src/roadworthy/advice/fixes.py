@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from roadworthy.advice.code import WHOLE, apply_text, argument_texts, call_text, callee_text, signature_text
 from roadworthy.advice.layout import broken
 from roadworthy.advice.shelf import Filled, Situation, choose
-from roadworthy.advice.stack import family_of, logger_of, stack_of
+from roadworthy.advice.stack import family_of, stack_of
+from roadworthy.project.silence import logger_near
 
 if TYPE_CHECKING:
     from roadworthy.advice.shelf import Recipe
@@ -44,7 +45,7 @@ class Place:
             "name": self.function.name if self.function.kind == "function" else self.function.qualname.strip("<>"),
             "signature": signature_text(self.function) if self.function.kind == "function" else "",
             "await_": "await " if self.function.is_async else "",
-            "logger": logger_of(self.model, self.function),
+            "logger": logger_near(self.model, self.function),
         }
         if self.site is not None:
             awaits = "await " if self.site.fact.awaited else ""

@@ -153,9 +153,9 @@ def _without_parameter(place: Place, effect: EffectAt, rule: Timeout) -> str:
         code = _on_client(name, effect, place.extra["seconds"])
         if code:
             return fix(f"`{callee}()` takes no limit; its client does, once:", "", code)
-    note = f" {rule.note[0].upper()}{rule.note[1:]}." if rule.note and not effect.function.is_async else ""
+    note = rule.note if not effect.function.is_async else ""
     outside = place.pick("timeout-outside")
-    text = f"`{callee}()` takes no limit.{note}"
+    text = f"`{callee}()` takes no limit ({note})." if note else f"`{callee}()` takes no limit."
     if outside is None:
         return text if note else f"{text} Run it where it can be given up: in a process or a job with a time limit."
     return fix(f"{text} {outside.text}".strip(), "", outside.code)

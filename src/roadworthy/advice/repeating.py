@@ -10,8 +10,9 @@ from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.mining.clients import decorator_at
 from roadworthy.advice.mining.work import decorator_of
 from roadworthy.advice.patterns import best, cite
-from roadworthy.advice.stack import family_of, logger_of
+from roadworthy.advice.stack import family_of
 from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project.silence import logger_near
 
 if TYPE_CHECKING:
     from roadworthy.advice.patterns import Pattern, Use
@@ -193,7 +194,7 @@ def survive(model: Model, function: Function, raises: tuple[str, ...], site: Cal
         "    ...  # the body of the loop as it is, then:",
         "    delay = 1",
         f"except {caught}:",
-        f'    {logger_of(model, function)}.exception("{callee_text(site)} failed")',
+        f'    {logger_near(model, function)}.exception("{callee_text(site)} failed")',
         f"    {pause}(random.uniform(0.5, 1.5) * delay)",
         "    delay = min(delay * 2, 30)",
     ])  # fmt: skip

@@ -9,13 +9,11 @@ from weakref import WeakKeyDictionary
 
 from packaging.utils import canonicalize_name
 
-from roadworthy.knowledge.vocabulary import Effect
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import Function, Module
+    from roadworthy.project.symbols import Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +90,3 @@ def _python(model: Model) -> tuple[int, ...]:
     text = model.versions.version_of("python") or "3.11"
     parts = text.split(".")[:2]
     return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else (3, 11)
-
-
-def logger_of(model: Model, function: Function) -> str:
-    """The logger that a function's module has at hand: by its calls, its bindings, or as everywhere else in the project."""
-    module = function.module
-    counts = Counter(
-        model.callee_text(site).rpartition(".")[0]
-        for scope in module.functions
-        for site in scope.calls
-        if any(effect.effect is Effect.LOG for effect in model.effects_at(site))
-    )
-    near = [(-count, name) for name, count in counts.items() if name and "(" not in name and "…" not in name]
-    if near:
-        return min(near)[1]
-    for name in ("logger", "log", "LOGGER", "LOG", "_logger"):
-        if name in module.body.bindings or name in module.body.imports:
-            return name
-    return "logger"

@@ -112,6 +112,7 @@ class TypeRow(Row):
     same_as: tuple[str, ...] = ()  # other dotted paths of the same object
     buffers: bool = False  # holds data in memory that flush/close must send
     runs_in_background: bool = False  # owns threads, tasks or a pool that must be stopped
+    lends: bool = False  # a pool: its construction decides how long the connections that it lends may take
     closes: tuple[str, ...] = ()  # methods that flush, drain or close it
     self_closing: bool = False  # atexit or the framework does it
     shared: bool = False

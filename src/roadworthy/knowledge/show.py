@@ -181,7 +181,11 @@ def _type(row: TypeRow) -> Iterator[str]:
     text = row.name + (f"({', '.join(row.bases)})" if row.bases else "")
     marks = [
         word
-        for word, is_set in (("buffers", row.buffers), ("works in the background", row.runs_in_background))
+        for word, is_set in (
+            ("buffers", row.buffers),
+            ("works in the background", row.runs_in_background),
+            ("lends connections", row.lends),
+        )
         if is_set
     ]
     marks += [f"closed by {', '.join(row.closes)}"] if row.closes else []

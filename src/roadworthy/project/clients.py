@@ -303,10 +303,15 @@ class Clients:
             if (
                 isinstance(parent, values.LibraryObject)
                 and parent.site is not site
-                and self._is_bound(parent.type, rule)
+                and (self._lends(parent.type) or self._is_bound(parent.type, rule))
             ):
                 return self._of_receiver(parent, rule)
         return self._at(site, rule, site, at_construction=True)
+
+    def _lends(self, type_name: str) -> bool:
+        """A pool: what it lends is built by its own arguments."""
+        names = (type_name, *self._knowledge.type_bases(type_name))
+        return any(row is not None and row.lends for row in map(self._knowledge.type, names))
 
     def _is_bound(self, type_name: str, rule: Timeout) -> bool:
         """The construction of this type bounds its own calls by the same argument."""

@@ -21,6 +21,9 @@ _BOOKKEEPING = re.compile(
     r"(telemetry|analytics?|metrics?|stats|statistics?|audit|tracking|heartbeat|heartbeats|usage|cache|cached|caching|logging|logs?"
     r"|tracing|tracer|spans?|monitoring|monitor|instrumentation|profiling|breadcrumbs?|insights?)"
 )
+_MEASURES = re.compile(
+    r"_*([a-z]+_)*(telemetry|analytics|metrics?|posthog|statsd)(_[a-z]+)*\.py"
+)  # what such a module sends may be lost
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
 
@@ -68,6 +71,8 @@ def is_aside(model: Model, effect: EffectAt, *around: str) -> bool:
     names = [function.name, model.callee_text(effect.site), *around]
     names += [function.cls.name] if function.cls is not None else []
     names += [effect.model.name] if effect.model is not None else []
+    if _MEASURES.fullmatch(function.path.rpartition("/")[2]):
+        return True
     return any(_BOOKKEEPING.fullmatch(word) for name in names for word in words_of(name))
 
 

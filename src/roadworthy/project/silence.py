@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +32,9 @@ _NOT_HIDDEN = frozenset({
 _OPERATING_SYSTEM = frozenset(
     {"OSError", "IOError", "EnvironmentError", "ConnectionError", "TimeoutError", "socket.error", "socket.timeout"}
 )
+
+_LEVELS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log"})
+_LOGGERS = ("logger", "log", "LOGGER", "LOG", "_logger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +187,17 @@ def returns_values(function: Function) -> bool:
 
 
 def logger_near(model: Model, function: Function) -> str:
-    """The name of the logger that this file, or this class, uses; `logger` where it has none."""
-    for other in function.module.functions:
-        for site in other.calls:
-            if any(e.effect is Effect.LOG for e in model.effects_at(site)) and isinstance(site.fact.func, f.Attr):
-                owner = model.text(site.fact.func.value, other)
-                if owner.replace(".", "").replace("_", "").isalnum() and not (
-                    owner.startswith("self.") and function.cls is None
-                ):
-                    return owner
-    return "logger"
+    """The logger that a function has at hand: the one that its module calls most, one that it binds or imports, else `logger`."""
+    module = function.module
+    counts = Counter(
+        model.callee_text(site).rpartition(".")[0]
+        for other in module.functions
+        for site in other.calls
+        if flow.last_name(site.fact.func) in _LEVELS
+        and any(effect.effect is Effect.LOG for effect in model.effects_at(site))
+        and (not model.callee_text(site).startswith("self.") or (other.cls is not None and other.cls is function.cls))
+    )
+    near = [(-count, name) for name, count in counts.items() if name.replace(".", "").replace("_", "").isalnum()]
+    if near:
+        return min(near)[1]
+    return next((name for name in _LOGGERS if name in module.body.bindings or name in module.body.imports), "logger")

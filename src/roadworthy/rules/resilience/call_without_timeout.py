@@ -150,7 +150,7 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         model.place(cause),
         _severity(effect, model),
         title=_title(cause, verdict, len(alike), how, model),
-        issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike),
+        issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike, verdict),
         impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
         fix=_fix(effect, verdict, len(alike), model),
         related=[model.place(site, "waits without a bound") for site in uses],
@@ -172,16 +172,19 @@ def _title(cause: CallSite, verdict: TimeoutVerdict, more: int, how: str, model:
     return f"`{callee}` and {_calls(more, 'more')}{where} have no timeout, so each may wait for ever"
 
 
-def _also(cause: CallSite, alike: list[CallSite]) -> str:
+def _also(cause: CallSite, alike: list[CallSite], verdict: TimeoutVerdict) -> str:
     """Where the others are."""
     if not alike:
         return ""
+    verb = "is" if len(alike) == 1 else "are"
+    if verdict.reason == "no parameter":
+        verb = "does" if len(alike) == 1 else "do"
     here = [str(site.line) for site in alike if site.path == cause.path]
     if len(here) < len(alike):
         files = len({site.path for site in alike} | {cause.path})
-        return f" So are {_calls(len(alike), 'other')}, in {files} files."
+        return f" So {verb} {_calls(len(alike), 'other')}, in {files} files."
     lines = ", ".join(here[:_LINES]) + (" …" if len(here) > _LINES else "")
-    return f" So {'is' if len(alike) == 1 else 'are'} {_calls(len(alike), 'other')} ({'line' if len(here) == 1 else 'lines'} {lines})."
+    return f" So {verb} {_calls(len(alike), 'other')} ({'line' if len(here) == 1 else 'lines'} {lines})."
 
 
 def _calls(number: int, word: str) -> str:
@@ -192,6 +195,8 @@ def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> 
     one = advise.timeout(model, effect, verdict)
     if not more or _setting(verdict):
         return one
+    if verdict.reason == "no parameter" and "```" not in one:
+        return f"{one} The other {'call needs' if more == 1 else f'{more} calls need'} the same."
     return f"{one}\nDo the same at the other {'call' if more == 1 else f'{more} calls'}, with one constant for all."
 
 

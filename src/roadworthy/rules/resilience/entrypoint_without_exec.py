@@ -27,6 +27,7 @@ CMD ["gunicorn", "app.wsgi", "--bind", "0.0.0.0:8000"]
 """
 
 import json
+from collections.abc import Collection
 
 from roadworthy.rules.api import (
     Confidence,
@@ -70,8 +71,11 @@ def is_help_script(process: StartedProcess) -> bool:
 
 
 def _cause(process: StartedProcess, answer: SignalReach) -> tuple[str, ...]:
-    """A script is one cause, however many commands it starts; so is a command that several manifests write down in the same way."""
+    """A script is one cause, however many commands it starts; so are scripts side by side that start one program and that no manifest
+    names, and a command that several manifests write down in the same way."""
     if answer.at is not None and answer.at.what == "script":
+        if process.host == "script" and "background" not in answer.reason:  # one script for each queue
+            return ("scripts", answer.at.path.rpartition("/")[0], process.name, process.target)
         return ("script", answer.at.path)
     return ("command", process.name, process.target, answer.at.name if answer.at else "")
 
@@ -93,7 +97,7 @@ def _report(lost: list[Lost]) -> Finding:
         place,
         _severity(lost),
         title=_title(name, process, answer),
-        issue=f"{_issue(process, answer)}{_also(lost)}.",
+        issue=f"{_issue(process, answer)}{_also(lost)}.{_siblings(others)}",
         impact=_impact(name, process),
         fix=_fix(process, answer),
         related=[
@@ -101,6 +105,17 @@ def _report(lost: list[Lost]) -> Finding:
         ],
         confidence=_confidence(lost),
         subject=f"{process.name} {process.target}".strip(),
+    )
+
+
+def _siblings(others: Collection[tuple[str, int]]) -> str:
+    """The scripts beside it that do the same."""
+    scripts = {path.rpartition("/")[2] for path, _ in others if path.endswith((".sh", ".bash"))}
+    names = say.joined([f"`{name}`" for name in sorted(scripts)[:3]]) if len(scripts) <= 3 else ""
+    return (
+        f" So {'does' if len(scripts) == 1 else 'do'} {names or f'{len(scripts)} scripts beside it'}."
+        if scripts
+        else ""
     )
 
 
