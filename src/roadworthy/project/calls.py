@@ -40,6 +40,14 @@ DELIVERED = frozenset({"job", "durable"})
 """Kinds of edges that cross a broker or an engine."""
 
 
+# Built-in functions that look at what they are given, or keep it, and do not call it.
+_ONLY_LOOKS = frozenset({
+    "all", "any", "bool", "callable", "dict", "dir", "enumerate", "float", "frozenset", "getattr", "hasattr", "hash", "id", "int",
+    "isinstance", "issubclass", "len", "list", "print", "range", "repr", "reversed", "set", "setattr", "str", "sum", "tuple", "type",
+    "vars", "zip",
+})  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What one call site calls."""
@@ -221,12 +229,7 @@ class CallGraph:
 
     def _callbacks(self, site: CallSite, library: Library) -> Iterator[tuple[str, f.Expr, bool]]:
         """A function handed to a library call that we know nothing of may be called by it."""
-        if library.name.startswith("builtins.") and library.name.rpartition(".")[2] in {
-            "isinstance",
-            "getattr",
-            "print",
-            "str",
-        }:
+        if library.name.startswith("builtins.") and library.name.rpartition(".")[2] in _ONLY_LOOKS:
             return
         for expr in (*site.fact.args, *(value for _, value in site.fact.kwargs)):
             if isinstance(expr, f.LambdaRef | f.Name | f.Attr):

@@ -42,6 +42,7 @@ _STOP_FLAGS = ("stop", "shut", "terminat", "quit", "kill", "is_set", "once")
 _GO_FLAGS = ("running", "alive", "active", "keep_", "should_run", "_run")
 _LIFE_WORDS = ("running", "activ", "enabled", "should_run", "serving", "started", "keep_", "forever", "live")
 _COUNTERS = frozenset({"range", "count", "trange"})
+_QUESTIONS = frozenset({"input", "getpass.getpass", "click.prompt", "click.confirm", "typer.prompt", "typer.confirm"})
 
 
 def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]) -> Loop:
@@ -67,6 +68,8 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         )
         return Loop(region, "items" if target_used else "other", attempts, name != "count", tries)
     endless = _endless(here.test, scope)
+    if _asks_a_person(scope, region):
+        return Loop(region, "other", None, bounded=True, tries=tries)
     leaves = _leaves_on_success(scope, region, tries) if tries else False
     if tries and leaves:
         return Loop(region, "retry", _while_bound(here.test, literal), not endless, tries)
@@ -74,6 +77,13 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         kind = "other" if ends_by_itself(scope, region) else "worker"
         return Loop(region, kind, None, kind == "other", tries)
     return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
+
+
+def _asks_a_person(scope: f.Scope, loop: int) -> bool:
+    """`while True: answer = input(…)`: somebody sees each failure, and the next question is the pause."""
+    return any(
+        flow.text_of(call.func, scope) in _QUESTIONS and flow.within(scope, call.region, loop) for call in scope.calls
+    )
 
 
 def _counter(expr: f.Expr | None, scope: f.Scope) -> tuple[str, f.Call] | None:

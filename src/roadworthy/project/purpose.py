@@ -24,6 +24,7 @@ _BOOKKEEPING = re.compile(
 _MEASURES = re.compile(
     r"_*([a-z]+_)*(telemetry|analytics|metrics?|posthog|statsd)(_[a-z]+)*\.py"
 )  # what such a module sends may be lost
+_SETTING = re.compile(r"config|configuration|settings?|options?|preferences?|feature|flags?")
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
 
@@ -74,6 +75,11 @@ def is_aside(model: Model, effect: EffectAt, *around: str) -> bool:
     if _MEASURES.fullmatch(function.path.rpartition("/")[2]):
         return True
     return any(_BOOKKEEPING.fullmatch(word) for name in names for word in words_of(name))
+
+
+def reads_setting(name: str, effect: EffectAt) -> bool:
+    """`config_get()`, `get_setting()`: an optional setting that has a default."""
+    return not acts(effect, name) and any(_SETTING.fullmatch(word) for word in words_of(name.rpartition(".")[2]))
 
 
 def drives_program(model: Model, effect: EffectAt) -> bool:

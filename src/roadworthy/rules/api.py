@@ -131,7 +131,7 @@ from roadworthy.project.producers import (
     selects_by_state,
     sweeps,
 )
-from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.purpose import acts, drives_program, is_aside, reads_setting
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.repeats import (
@@ -393,6 +393,7 @@ __all__ = [
     "raises_value",
     "read_back",
     "read_throughs",
+    "reads_setting",
     "refusals",
     "repeated_blocks",
     "repeated_by",

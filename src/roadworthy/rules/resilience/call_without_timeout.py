@@ -103,10 +103,11 @@ def _repair(effect: EffectAt, verdict: TimeoutVerdict, built: Container[CallSite
     if setting:
         return ("setting", setting)
     cause = verdict.cause or effect.site
-    if verdict.at_construction or cause in built or verdict.reason not in {"absent", "no parameter"}:
+    if verdict.at_construction or cause in built or verdict.reason not in {"absent", "no parameter", "none", "zero"}:
         return ("call", cause)
     owner = _owner(cause.function)
-    return ("owner", effect.name.partition(".")[0], verdict.parameter, cause.path, owner.id if owner else "")
+    said = verdict.reason if verdict.reason in {"none", "zero"} else ""
+    return ("owner", effect.name.partition(".")[0], verdict.parameter, said, cause.path, owner.id if owner else "")
 
 
 def _owner(function: Function | None) -> ClassInfo | None:
@@ -169,7 +170,7 @@ def _title(cause: CallSite, verdict: TimeoutVerdict, more: int, how: str, model:
     owner = _owner(cause.function)
     place = owner.name if owner is not None else cause.path.rpartition("/")[2]
     where = "" if _setting(verdict) else f" in `{place}`"
-    return f"`{callee}` and {_calls(more, 'more')}{where} have no timeout, so each may wait for ever"
+    return f"`{callee}` and {_calls(more, 'more')}{where} have {how}, so each may wait for ever"
 
 
 def _also(cause: CallSite, alike: list[CallSite], verdict: TimeoutVerdict) -> str:

@@ -82,7 +82,7 @@ def _cause(loss: Dropped) -> tuple[str, object]:
         return "job", loss.entry.function
     if loss.loop is not None:
         return loss.how, (loss.loop.function, loss.loop.loop.region)
-    return loss.how, loss.effect.site
+    return loss.how, loss.effect.function  # whose repetition is the repair
 
 
 def is_alone_in_its_process(function: Function, model: Model) -> bool:
@@ -163,13 +163,20 @@ def _batch(losses: list[Dropped], model: Model) -> Finding:
     effect, entry = losses[0].effect, losses[0].entry
     entries = list(dict.fromkeys(say.entry(loss.entry) for loss in losses))
     call = f"`{say.call(effect.site, model)}`"
+    others = [site for site in dict.fromkeys(loss.effect.site for loss in losses) if site is not effect.site]
+    also = (
+        f" So {'is' if len(others) == 1 else 'are'} {say.joined([f'line {site.line}' for site in others])}."
+        if others
+        else ""
+    )
     related = [model.place(e.spawner or e.site, "on the way") for e in reversed(losses[0].outcome.path)]
+    related += [model.place(site, "tried once too") for site in others]
     return finding(
         RULE,
         model.place(effect.site),
         Severity.LOW,
         title=f"{call} is tried once, and its failure stops {entries[0]}"[:110],
-        issue=f"Nothing repeats {call} on the way from {say.joined(entries)}, and nothing on it catches `{_error(effect)}`.",
+        issue=f"Nothing repeats {call} on the way from {say.joined(entries)}, and nothing on it catches `{_error(effect)}`.{also}",
         impact=f"One timeout or 503 ends the whole run of {entries[0]}; what it had not done waits for somebody to notice, or for the next run.",
         fix=advise.retry(model, effect.function, effect.row.raises),
         related=related,

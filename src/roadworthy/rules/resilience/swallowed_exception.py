@@ -49,6 +49,7 @@ from roadworthy.rules.api import (
     Finding,
     Function,
     Iterator,
+    Location,
     Model,
     Rule,
     Severity,
@@ -61,6 +62,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_aside,
     logger_near,
+    reads_setting,
     say,
     says_closing,
     says_probe,
@@ -83,6 +85,7 @@ Failure = tuple[CallSite, EffectAt]
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Judge every silent handler by what its body does."""
+    told: dict[tuple[Function, str], list[tuple[Silence, int, list[Failure]]]] = {}
     for silence in silences(model):
         if cannot_speak(silence.function) or failure_is_the_answer(silence) or tells_of_another(silence, model):
             continue
@@ -91,9 +94,13 @@ def check(model: Model) -> Iterator[Finding]:
             key=lambda pair: (pair[0], pair[1][0].line, pair[1][1].site.path, pair[1][1].site.line),
         )
         if ranked:
-            yield _report(silence, ranked[0][0], [failure for _, failure in ranked], model)
+            key = (silence.function, model.callee_text(ranked[0][1][0]))
+            told.setdefault(key, []).append((silence, ranked[0][0], [failure for _, failure in ranked]))
         elif silence.broad and silence.handler is not None:
             yield _small(silence, model)
+    for same in told.values():
+        first, rank, hidden = min(same, key=lambda one: (one[1], one[0].line))
+        yield _report(first, rank, hidden, [silence for silence, *_ in same if silence is not first], model)
 
 
 def failure_is_the_answer(silence: Silence) -> bool:
@@ -115,6 +122,7 @@ def matters_little(failure: Failure, silence: Silence, model: Model) -> bool:
         or is_aside(model, effect, name, model.callee_text(site))
         or sounds_like_report(site.fact.func, silence.function.scope)
         or drives_program(model, effect)
+        or reads_setting(model.callee_text(site), effect)
         or (says_closing(name) and effect.effect not in _DATA)
     )
 
@@ -141,7 +149,7 @@ def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple
     return (severity.lowered() if watched else severity), Audience.REGULAR
 
 
-def _report(silence: Silence, rank: int, hidden: list[Failure], model: Model) -> Finding:
+def _report(silence: Silence, rank: int, hidden: list[Failure], alike: list[Silence], model: Model) -> Finding:
     site, effect = hidden[0]
     function = silence.function
     severity, audience = _judge(silence, rank, effect, model)
@@ -155,15 +163,26 @@ def _report(silence: Silence, rank: int, hidden: list[Failure], model: Model) ->
             f"`{_where(function)}` drops every failure of `{say.call(site, model)}` without a trace",
             f"`{say.last(_where(function))}` drops every failure of `{say.last(say.call(site, model))}` without a trace",
         ),
-        issue=_issue(silence, site, effect, model),
+        issue=_issue(silence, site, effect, model) + _also(alike),
         impact=_impact(silence, rank, effect, model),
         fix=_fix(silence, site, model),
-        related=[model.place(effect.site, effect.effect.word.meaning)],
+        related=[
+            model.place(effect.site, effect.effect.word.meaning),
+            *(Location(function.path, other.line, other.end_line, note="drops it here too") for other in alike),
+        ],
         steps=(*model.steps(exposure.worst, function, site), *model.chain(e for e in path if e.site is not site)),
         confidence=model.confidence_of(effect),
         subject=f"{effect.name} {' '.join(silence.types)}",
         audience=audience,
         weight=impact_weight(exposure, [e for _, e in hidden]),
+    )
+
+
+def _also(alike: list[Silence]) -> str:
+    """The other handlers of the function around the same call."""
+    lines = [str(silence.line) for silence in alike]
+    return (
+        f" So {'does' if len(alike) == 1 else 'do'} {say.joined([f'line {line}' for line in lines])}." if alike else ""
     )
 
 
