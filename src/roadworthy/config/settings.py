@@ -41,6 +41,7 @@ class Settings:
     """
 
     area: str = ""
+    blame: bool = False  # say since when each finding is there
     since: str = ""  # a revision: report what the working tree brings since it
     pedantic: bool = False
     fail_on: Severity | None = Severity.HIGH

@@ -9,6 +9,7 @@ import pygit2
 from pygit2.enums import DiffFlag, DiffOption
 
 from roadworthy.config import UsageError
+from roadworthy.engine.repository import open_repository, prefix
 from roadworthy.facts.area import Area
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def area_of_changes(root: Path, revision: str) -> Area:
 
     Untracked files count as new. Raises UsageError when there is no repository or no such revision.
     """
-    repository = _repository(root)
+    repository = open_repository(root, "--since")
     try:
         named = repository.revparse_single(revision).peel(pygit2.Commit)
         head = repository.revparse_single("HEAD").peel(pygit2.Commit)
@@ -29,7 +30,7 @@ def area_of_changes(root: Path, revision: str) -> Area:
         diff = repository.diff(repository[base].peel(pygit2.Commit), None, context_lines=0, flags=options)
     except (KeyError, ValueError, pygit2.GitError) as error:
         raise UsageError(f"--since {revision}: {error}") from error
-    top = _prefix(repository, root)
+    top = prefix(repository, root)
     ranges: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for patch in diff:
         if patch is None:
@@ -43,17 +44,3 @@ def area_of_changes(root: Path, revision: str) -> Area:
             else:  # only deletions: the lines around them are what changed
                 ranges[path.removeprefix(top)].append((max(hunk.new_start, 1), hunk.new_start + 1))
     return Area({path: tuple(found) for path, found in ranges.items()})
-
-
-def _repository(root: Path) -> pygit2.Repository:
-    pygit2.option(pygit2.enums.Option.SET_OWNER_VALIDATION, 0)  # the tree is only read, whoever owns it
-    found = pygit2.discover_repository(str(root))
-    if found is None:
-        raise UsageError(f"--since: {root} is in no git repository")
-    return pygit2.Repository(found)
-
-
-def _prefix(repository: pygit2.Repository, root: Path) -> str:
-    """The reviewed root below the top of the working tree, with a slash; empty when they are one."""
-    inside = root.resolve().relative_to((repository.workdir or str(root)).rstrip("/")).as_posix()
-    return "" if inside == "." else f"{inside}/"

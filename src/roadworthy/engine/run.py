@@ -55,9 +55,14 @@ def judge(project: Project, settings: Settings, stages: Stages, progress: Progre
         ran=ran,
     )
     problems, elsewhere = _in_area(project)
+    findings = sifted.findings
+    if settings.blame:
+        from roadworthy.engine.history import introduced
+
+        findings = introduced(project.root, findings)
     return Review(
         root=_shown(project.root),
-        findings=sifted.findings,
+        findings=findings,
         held_back=sifted.held_back,
         problems=(*problems, *crashes),
         files=len(project.loaded.python),

@@ -95,13 +95,18 @@ def review(
             metavar="REV", help="Report only what the branch brings since it left REV, also through unchanged callers."
         ),
     ] = "",
+    blame: Annotated[
+        bool, typer.Option("--blame", help="Say since when each finding is there, and by which commit.")
+    ] = False,
     jobs: Jobs = 0,
     no_cache: NoCache = False,
 ) -> None:
     """Review a project and report where it will lose, duplicate or stall work."""
     from roadworthy.faces.reviewing import Request, perform
 
-    request = Request(tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since)
+    request = Request(
+        tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since, blame
+    )
     raise Finished(perform(request))
 
 

@@ -30,6 +30,7 @@ class Request:
     jobs: int = 0
     no_cache: bool = False
     since: str = ""
+    blame: bool = False
 
 
 def perform(request: Request, stages: Stages = STAGES) -> int:
@@ -85,6 +86,7 @@ def _settings(request: Request, stages: Stages) -> Settings:
         settings,
         area=request.area,
         since=request.since,
+        blame=request.blame,
         fail_on=fail_on,
         pedantic=request.pedantic or settings.pedantic,
         jobs=request.jobs,

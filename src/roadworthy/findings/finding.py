@@ -80,6 +80,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Introduced:
+    """The commit that brought a finding's lines."""
+
+    commit: str  # the first 12 digits of its name
+    date: str  # of the commit, ISO 8601
+    age: int  # days from there to HEAD's commit
+    summary: str  # first line of its message
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One root cause."""
 
@@ -99,6 +109,7 @@ class Finding:
     subject: str = ""  # stable text for the fingerprint: the callee, key or table concerned
     fingerprint: str = ""
     origin: str = "static"
+    introduced: Introduced | None = None  # read from history on request
     weight: int = 0  # blast radius: orders findings of the same severity, larger first
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roadworthy.findings.finding import Introduced
 
 _INVISIBLE = (
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and newline, delete, C1: terminal control
@@ -57,3 +61,13 @@ def _written_out(match: re.Match[str]) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def brought_by(introduced: Introduced) -> str:
+    """`there since 2024-05-02 (f00ba4…, 3 days before HEAD): message`."""
+    age = (
+        "HEAD's day"
+        if introduced.age == 0
+        else f"{introduced.age:,} day{'' if introduced.age == 1 else 's'} before HEAD"
+    )
+    return f"there since {introduced.date} ({introduced.commit}, {age}): {shorten(introduced.summary, 100)}"

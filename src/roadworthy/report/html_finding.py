@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from roadworthy.findings.finding import Confidence, Finding
-from roadworthy.report.clean import one_line, place
+from roadworthy.report.clean import brought_by, one_line, place
 from roadworthy.report.markup import Block, Code, Heading, Item, blocks, inline_html
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def article(finding: Finding, anchor: str, badge: str, documented: bool) -> Iter
     yield f"<h4>Impact</h4><p>{inline_html(finding.impact)}</p>"
     if fix := blocks(finding.fix):
         yield from ("<h4>Fix</h4>", *blocks_html(fix))
+    if finding.introduced is not None:
+        yield f"<p>{escape(brought_by(finding.introduced))}</p>"
     yield from _chain(finding)
     yield from _also_at(finding)
     yield from _meta(finding, anchor, documented)

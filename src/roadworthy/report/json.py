@@ -73,6 +73,17 @@ def _counts(counts: dict[Severity, int]) -> Json:
 
 def _finding(finding: Finding) -> Json:
     at = finding.at
+    brought = finding.introduced
+    since: dict[str, Json] = {}
+    if brought is not None:
+        since = {
+            "introduced": {
+                "commit": brought.commit,
+                "date": brought.date,
+                "age_days": brought.age,
+                "summary": brought.summary,
+            }
+        }
     return {
         "rule": finding.rule,
         "anti_pattern": finding.anti_pattern,
@@ -92,6 +103,7 @@ def _finding(finding: Finding) -> Json:
         "origin": finding.origin,
         "related": [_related(place) for place in finding.related],
         "steps": [_step(step) for step in finding.steps],
+        **since,
     }
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from roadworthy.findings.finding import Finding, Review, Severity
-from roadworthy.report.clean import one_line, place, shorten
+from roadworthy.report.clean import brought_by, one_line, place, shorten
 from roadworthy.report.markup import Block, Code, Item, Paragraph, blocks, code_span, fence_for, spans
 from roadworthy.report.order import by_pillar, counted, counts_line, foremost, held_back, number, ordered, problems
 
@@ -106,6 +106,8 @@ def head_lines(finding: Finding) -> tuple[str, str, str]:
 def tail_lines(finding: Finding) -> Iterator[str]:
     """Write the fix, then the path and the other places where there are any."""
     yield from _fix(finding.fix)
+    if finding.introduced is not None:
+        yield from (f"**Since**: {inline(brought_by(finding.introduced))}", "")
     if finding.steps:
         yield from ("**Path**:", "")
         for rank, step in enumerate(finding.steps, 1):

@@ -110,6 +110,11 @@ def _result(finding: Finding, index: int) -> Json:
             "origin": finding.origin,
         },
     }
+    if finding.introduced is not None:
+        result["provenance"] = {"firstDetectionTimeUtc": f"{finding.introduced.date}T00:00:00Z"}
+        properties = result["properties"]
+        assert isinstance(properties, dict)
+        properties["introducedBy"] = finding.introduced.commit
     if finding.fingerprint:
         result["partialFingerprints"] = {FINGERPRINT: finding.fingerprint}
     if finding.related:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from roadworthy.findings.finding import Finding, Review, Severity
-from roadworthy.report.clean import one_line, place
+from roadworthy.report.clean import brought_by, one_line, place
 from roadworthy.report.markup import Code, Item, blocks, code_span, spans
 from roadworthy.report.order import by_pillar, counted, counts_line, foremost, held_back_line, problems
 
@@ -108,6 +108,8 @@ def _show(page: _Page, finding: Finding) -> None:
     where = Text.assemble((place(at.path, at.line), "bold" if page.color else ""))
     page.whole(Text("  ") + where)
     page.lines(Text(_about(finding), style="dim"), "  ", "  ")
+    if finding.introduced is not None:
+        page.lines(Text(brought_by(finding.introduced), style="dim"), "  ", "  ")
     for label, text in (("Issue", finding.issue), ("Impact", finding.impact)):
         _labelled(page, label, [page.styled(text)])
     _fix(page, finding.fix)
