@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.phrases import says_closing, sounds_like_report
+from roadworthy.project.purpose import drives_program, is_aside, reads_setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +35,11 @@ _OPERATING_SYSTEM = frozenset(
     {"OSError", "IOError", "EnvironmentError", "ConnectionError", "TimeoutError", "socket.error", "socket.timeout"}
 )
 
+_MINOR = frozenset({Effect.FILE_WRITE, Effect.FILE_REPLACE, Effect.SPAWN_PROCESS, Effect.CONNECT, Effect.CONSUME})
+_DATA = frozenset({
+    Effect.COMMIT, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.OBJECT_WRITE, Effect.ENQUEUE,
+    Effect.EMAIL, Effect.CHARGE, Effect.START_DURABLE,
+})  # fmt: skip
 _LEVELS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log"})
 _LOGGERS = ("logger", "log", "LOGGER", "LOG", "_logger")
 
@@ -122,6 +129,20 @@ def cannot_speak(function: Function) -> bool:
     """In a finaliser or in a logging handler there is nobody to tell."""
     bases = function.cls.library_bases if function.cls is not None else ()
     return function.name == "__del__" or any(base.startswith("logging.") for base in bases)
+
+
+def matters_little(failure: tuple[CallSite, EffectAt], silence: Silence, model: Model) -> bool:
+    """Bookkeeping, a report about another error, a program told what to do, the last words of something that is closed."""
+    site, effect = failure
+    name = silence.function.name
+    return (
+        effect.effect in _MINOR
+        or is_aside(model, effect, name, model.callee_text(site))
+        or sounds_like_report(site.fact.func, silence.function.scope)
+        or drives_program(model, effect)
+        or reads_setting(model.callee_text(site), effect)
+        or (says_closing(name) and effect.effect not in _DATA)
+    )
 
 
 def tells_of_another(silence: Silence, model: Model) -> bool:

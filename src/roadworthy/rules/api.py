@@ -134,6 +134,7 @@ from roadworthy.project.producers import (
 from roadworthy.project.purpose import acts, drives_program, is_aside, reads_setting
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
+from roadworthy.project.remedies import by_repair
 from roadworthy.project.repeats import (
     goes_on_after,
     in_handler,
@@ -147,7 +148,15 @@ from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, rep
 from roadworthy.project.retries import Retried
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
-from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
+from roadworthy.project.silence import (
+    Silence,
+    cannot_speak,
+    covers,
+    logger_near,
+    matters_little,
+    silences,
+    tells_of_another,
+)
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, held_state
@@ -309,6 +318,7 @@ __all__ = [
     "brings_batches",
     "broad_self_retries",
     "buffered_work",
+    "by_repair",
     "bypasses",
     "cannot_speak",
     "caught_cancellations",
@@ -375,6 +385,7 @@ __all__ = [
     "logger_near",
     "lone_connections",
     "losses",
+    "matters_little",
     "may_be_lost",
     "meant",
     "must_complete",

@@ -41,6 +41,15 @@ class Check:
         """What the code calls the rows."""
         return self.table.model.name if self.table.model is not None else self.table.name
 
+    @property
+    def by_identity(self) -> bool:
+        """Not by a limit, a range of time, a surrogate id or columns that are none: what is looked for is the row itself."""
+        if any(match.op == "other" for match in self.read.access.lookup):
+            return False
+        known = [name for name in self.keys if self.table.column(name) is not None]
+        surrogate = set(known) & set(self.table.primary) - self.write.access.columns
+        return bool(known) and not surrogate
+
 
 class Checks:
     """All such pairs of the project."""

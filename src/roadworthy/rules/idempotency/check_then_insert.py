@@ -96,35 +96,33 @@ _BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKi
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Ask each pair of lookup and insert what keeps two runs apart; one finding for each table of a function."""
+    """Ask each pair of lookup and insert what keeps two runs apart; one finding for each missing key, or unhandled one of a function."""
+    causes: dict[tuple[object, ...], list[tuple[RowCheck, UniqueKey | None]]] = {}
     for function in model.functions:
-        causes: dict[tuple[str, bool], list[tuple[RowCheck, UniqueKey | None]]] = {}
         for pair in model.checks.of(function):
-            if is_about_something_else(pair) or is_one_run_at_a_time(pair, model):
+            if not pair.by_identity or is_one_run_at_a_time(pair, model):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access)
             if key is None or not is_handled(pair, key, model):
-                causes.setdefault((pair.table.name, key is None), []).append((pair, key))
-        for pairs in causes.values():
-            pairs.sort(key=lambda found: (not found[0].read.direct, -len(found[0].keys), found[0].write.site.line))
-            yield _report(pairs[0][0], pairs[0][1], [pair for pair, _ in pairs[1:]], model)
-
-
-def is_about_something_else(pair: RowCheck) -> bool:
-    """A limit, a range of time, a surrogate id, columns that are none: not the identity of the row."""
-    if any(match.op == "other" for match in pair.read.access.lookup):
-        return True
-    known = [name for name in pair.keys if pair.table.column(name) is not None]
-    surrogate = set(known) & set(pair.table.primary) - pair.write.access.columns
-    return not known or bool(surrogate)
+                causes.setdefault((function, pair.table.name, key is None), []).append((pair, key))
+    missing: dict[tuple[str, frozenset[str]], list[RowCheck]] = {}
+    for pairs in causes.values():
+        pairs.sort(key=lambda found: (not found[0].read.direct, -len(found[0].keys), found[0].write.site.line))
+        first, key = pairs[0]
+        if key is not None:
+            yield _report(first, key, [pair for pair, _ in pairs[1:]], model)
+        else:
+            missing.setdefault((first.table.name, frozenset(first.keys)), []).extend(pair for pair, _ in pairs)
+    for same in missing.values():
+        same.sort(key=lambda pair: _severity(pair, None, model.exposure(pair.function), model).rank)
+        yield _report(same[0], None, same[1:], model)
 
 
 def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
     """A lock is held, or only a person or a start-up runs it."""
     exposure = model.exposure(pair.function)
-    if (exposure.entries and not exposure.serves) or model.protection.is_set_up(pair.function):
-        return True
-    return model.protection.lock_held(pair.write.site, pair.table)
+    alone = bool(exposure.entries and not exposure.serves) or model.protection.is_set_up(pair.function)
+    return alone or model.protection.lock_held(pair.write.site, pair.table)
 
 
 def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
@@ -148,7 +146,7 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
         model.place(pair.write.site),
         _severity(pair, key, exposure, model),
         title=_title(pair, key),
-        issue=_issue(pair, key),
+        issue=_issue(pair, key) + _elsewhere(pair, more),
         impact=_impact(pair, key, entry),
         fix=_fix(pair, key, model),
         related=_related(pair, key, more, model),
@@ -164,13 +162,12 @@ def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: 
     if key is not None:
         return Severity.LOW if pair.rejects else Severity.MEDIUM
     at_once = any(
-        r.entry.repeats or r.entry.kind in _REQUESTS
-        for r in exposure.entries
-        if r.entry.kind not in (*_ALONE, *_BY_HAND)
+        entry.repeats or entry.kind in _REQUESTS
+        for entry in (reached.entry for reached in exposure.entries)
+        if entry.kind not in (*_ALONE, *_BY_HAND)
     )
-    return (
-        Severity.HIGH if at_once and not is_log(pair) and not model.is_script(pair.function.path) else Severity.MEDIUM
-    )
+    grave = at_once and not is_log(pair) and not model.is_script(pair.function.path)
+    return Severity.HIGH if grave else Severity.MEDIUM
 
 
 def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
@@ -209,14 +206,20 @@ def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
     steps = f"line {read.line} looks for `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
     if key is None:
         dropped = pair.table.dropped_over(pair.keys)
-        gone = (
-            f" (the model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it)"
-            if dropped and dropped.dropped
-            else ""
-        )
+        gone = ""
+        if dropped and dropped.dropped:
+            gone = f" (the model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it)"
         return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same, and `{pair.table.name}` has no unique key over these columns{gone}."
     columns = ", ".join(key.columns)
     return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can insert it; the unique key ({columns}) then makes this one raise, and nothing catches that."
+
+
+def _elsewhere(pair: RowCheck, more: list[RowCheck]) -> str:
+    """Other functions that insert in the same way."""
+    names = list(
+        dict.fromkeys(f"`{other.function.qualname}()`" for other in more if other.function is not pair.function)
+    )
+    return f" {say.joined(names)} {'does' if len(names) == 1 else 'do'} the same." if names else ""
 
 
 def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
@@ -224,12 +227,9 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
     if key is None:
         after = f"`{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup finds either of them or fails on two"
         return f"When {at_once}, both find nothing and both insert. {after}."
-    outcome = (
-        "fails although the row that it wanted is there"
-        if not pair.rejects
-        else "fails with a database error instead of the answer meant for it"
-    )
-    return f"When {at_once}, both find nothing and both insert: the second {outcome}."
+    wanted = "although the row that it wanted is there"
+    outcome = "with a database error instead of the answer meant for it" if pair.rejects else wanted
+    return f"When {at_once}, both find nothing and both insert: the second fails {outcome}."
 
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:

@@ -85,8 +85,12 @@ _ALONE = (EntryKind.SCHEDULED, EntryKind.COMMAND, EntryKind.STARTUP)
 def check(model: Model) -> Iterator[Finding]:
     """Rows by their state, and answers that nobody reads."""
     for function in model.functions:
+        told: set[int] = set()  # one statement may mark what several queries have picked
         for claim in model.claims.of(function):
+            if claim.line in told:
+                continue
             if not is_one_at_a_time(claim, model) and not is_marked_by_one_run(claim, model):
+                told.add(claim.line)
                 yield _report(claim, model)
     for unread in model.claims.unread():
         yield _report_unread(unread, model)

@@ -80,7 +80,7 @@ _MANY_FILES = 3
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """One finding for each thing that blocks: a helper of the project, a library within one coroutine, or the store of many."""
+    """One finding for each thing that blocks: a helper of the project, a library within one module, or the store of many."""
     helpers: dict[tuple[Function, str], list[Blocked]] = {}
     stores: dict[str, list[Blocked]] = {}
     for blocked in blocked_coroutines(model):
@@ -121,15 +121,17 @@ def _cause(blocked: Blocked, model: Model) -> tuple[Function, str]:
     if blocked.path:
         return blocked.effect.function, "through"
     library = model.knowledge.library_of(blocked.effect.name)
-    return blocked.function, library.library if library else blocked.effect.name
+    return blocked.function.module.body, library.library if library else blocked.effect.name
 
 
 def _by_size(found: list[Blocked]) -> list[list[Blocked]]:
-    """All in one where many files share the cause, else one for each file."""
+    """All in one where many files share the cause, or one helper blocks them; else one for each file."""
     files: dict[str, list[Blocked]] = {}
     for blocked in found:
         files.setdefault(blocked.site.path, []).append(blocked)
-    return [found] if len(files) > _MANY_FILES else list(files.values())
+    helpers = {blocked.effect.function for blocked in found if blocked.path}
+    shared = len(helpers) == 1 and all(blocked.path for blocked in found)
+    return [found] if shared or len(files) > _MANY_FILES else list(files.values())
 
 
 def _report(found: list[Blocked], model: Model) -> Finding:

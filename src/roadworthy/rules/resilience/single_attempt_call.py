@@ -50,6 +50,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     advise,
+    by_repair,
     finding,
     given_up,
     impact_weight,
@@ -63,10 +64,7 @@ RULE = Rule(id="single-attempt-call", anti_pattern="missing-retry", doc=__doc__)
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """One finding per job, loop or call that ends."""
-    causes: dict[tuple[str, object], list[Dropped]] = {}
-    for loss in Attempts(model).losses():
-        causes.setdefault(_cause(loss), []).append(loss)
-    for (how, _), losses in causes.items():
+    for how, losses in by_repair(Attempts(model).losses()):
         found = {"job": _job, "loop": _loop, "poll": _poll, "batch": _batch}[how](losses, model)
         if found is not None:
             yield found
@@ -75,14 +73,6 @@ def check(model: Model) -> Iterator[Finding]:
     for effect, region, feeds_task in lone_connections(model):
         if feeds_task or not is_alone_in_its_process(effect.function, model):
             yield _connection(effect, region, model)
-
-
-def _cause(loss: Dropped) -> tuple[str, object]:
-    if loss.how == "job" and loss.entry is not None:
-        return "job", loss.entry.function
-    if loss.loop is not None:
-        return loss.how, (loss.loop.function, loss.loop.loop.region)
-    return loss.how, loss.effect.function  # whose repetition is the repair
 
 
 def is_alone_in_its_process(function: Function, model: Model) -> bool:
@@ -96,15 +86,26 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
     assert entry is not None
     calls = _calls(losses, model)
     error = _error(losses[0].effect)
+    jobs = list(dict.fromkeys(loss.entry.function for loss in losses if loss.entry is not None))
+    title = f"one failed {calls} ends the job `{entry.function.name}` for good"
+    also = ""
+    if len(jobs) > 1:
+        title = (
+            f"one failed {calls} ends any of {len(jobs)} jobs of `{entry.function.path.rpartition('/')[2]}` for good"
+        )
+        also = f" So do {say.joined([f'`{job.name}`' for job in jobs[1:]], 4)}."
     return finding(
         RULE,
         model.place_of_function(entry.function),
         Severity.HIGH,
-        title=f"one failed {calls} ends the job `{entry.function.name}` for good",
-        issue=f"`{entry.function.qualname}` calls {calls}, which nothing repeats, and the job itself is not retried when it raises.",
+        title=title[:110],
+        issue=f"`{entry.function.qualname}` calls {calls}, which nothing repeats, and the job itself is not retried when it raises.{also}",
         impact=f"A timeout, a refused connection or a 503 raises `{error}`, and the work of this message is lost: nothing sends it again.",
         fix=advise.retry(model, entry.function, losses[0].effect.row.raises),
-        related=_related(losses, model, "tried once"),
+        related=[
+            *_related(losses, model, "tried once"),
+            *(model.place_of_function(job, "ends there, too") for job in jobs[1:]),
+        ],
         steps=model.steps(entry, losses[0].effect.function, losses[0].effect.site),
         confidence=_confidence(losses, model),
         subject=entry.function.qualname,

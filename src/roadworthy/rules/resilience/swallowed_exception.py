@@ -44,7 +44,6 @@ from roadworthy.rules.api import (
     Audience,
     CallSite,
     Confidence,
-    Effect,
     EffectAt,
     Finding,
     Function,
@@ -57,27 +56,18 @@ from roadworthy.rules.api import (
     acts,
     cannot_speak,
     covers,
-    drives_program,
     finding,
     impact_weight,
-    is_aside,
     logger_near,
-    reads_setting,
+    matters_little,
     say,
-    says_closing,
     says_probe,
     silences,
-    sounds_like_report,
     tells_of_another,
 )
 
 RULE = Rule(id="swallowed-exception", anti_pattern="swallowed-exception", doc=__doc__)
 
-_MINOR = frozenset({Effect.FILE_WRITE, Effect.FILE_REPLACE, Effect.SPAWN_PROCESS, Effect.CONNECT, Effect.CONSUME})
-_DATA = frozenset({
-    Effect.COMMIT, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.OBJECT_WRITE, Effect.ENQUEUE,
-    Effect.EMAIL, Effect.CHARGE, Effect.START_DURABLE,
-})  # fmt: skip
 _AS_IF_DONE = frozenset({"goes on", "next item", "success"})
 Failure = tuple[CallSite, EffectAt]
 
@@ -111,20 +101,6 @@ def failure_is_the_answer(silence: Silence) -> bool:
 def is_explained(silence: Silence, model: Model) -> bool:
     """A comment in the handler says why the error may vanish."""
     return model.explains(silence.function.path, silence.line, silence.end_line)
-
-
-def matters_little(failure: Failure, silence: Silence, model: Model) -> bool:
-    """Bookkeeping, a report about another error, a program told what to do, the last words of something that is closed."""
-    site, effect = failure
-    name = silence.function.name
-    return (
-        effect.effect in _MINOR
-        or is_aside(model, effect, name, model.callee_text(site))
-        or sounds_like_report(site.fact.func, silence.function.scope)
-        or drives_program(model, effect)
-        or reads_setting(model.callee_text(site), effect)
-        or (says_closing(name) and effect.effect not in _DATA)
-    )
 
 
 def _rank(failure: Failure, silence: Silence, model: Model) -> int:
