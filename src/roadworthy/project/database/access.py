@@ -208,7 +208,7 @@ class Accesses:
         lookup = tuple(Match(name, None, site.function, op) for name, op in statement.where)
         values = tuple(Match(name, None, site.function) for name in statement.columns)
         yield Access(
-            statement.kind, site, effect, table.model if table else None, table, _named(lookup, table), _named(values, table),
+            statement.kind, site, effect, table.model if table else None, table, _named(lookup, table, self._schema), _named(values, table, self._schema),
             statement.exact, bool(statement.columns), method="execute", locked=statement.locked, target=statement.target,
         )  # fmt: skip
 
@@ -219,7 +219,7 @@ class Accesses:
         table = self._schema.table_of(model)
         kind = chain.kind or kind
         return Access(
-            kind, site, effect, model, table, _named(chain.lookup, table), _named(chain.values, table), chain.exact, chain.filled,
+            kind, site, effect, model, table, _named(chain.lookup, table, self._schema), _named(chain.values, table, self._schema), chain.exact, chain.filled,
             chain.method, chain.links, chain.locked, chain.target, chain.fresh, chain.object, chain.listed,
         )  # fmt: skip
 
@@ -245,7 +245,7 @@ class Accesses:
             if effect is not None:
                 table = self._schema.table_of(chain.model)
                 yield Access(
-                    kind, site, effect, chain.model, table, _named(chain.lookup, table), _named(chain.values, table), chain.exact,
+                    kind, site, effect, chain.model, table, _named(chain.lookup, table, self._schema), _named(chain.values, table, self._schema), chain.exact,
                     chain.filled, chain.method, chain.links, chain.locked, chain.target, chain.fresh, expr,
                 )  # fmt: skip
                 return
@@ -291,7 +291,7 @@ def _is_sql(effect: EffectAt) -> bool:
     return effect.effect in _WEIGHT
 
 
-def _named(matches: tuple[Match, ...], table: Table | None) -> tuple[Match, ...]:
+def _named(matches: tuple[Match, ...], table: Table | None, schema: Schema) -> tuple[Match, ...]:
     """The matches with columns under the names that the database uses."""
     if table is None:
         return matches
@@ -300,6 +300,23 @@ def _named(matches: tuple[Match, ...], table: Table | None) -> tuple[Match, ...]
         if match.column == "pk" and len(table.primary) > 1:
             found.extend(Match(name, None, match.scope, match.op, match.order) for name in table.primary)
             continue
+        if match.owner is not None and table.model is not None and _is_other(match.owner, table.model):
+            found.append(_through_key(match, match.owner, table, schema))
+            continue
         column = table.column(match.column)
         found.append(match if column is None else Match(column.name, match.value, match.scope, match.op, match.order))
     return tuple(found)
+
+
+def _is_other(owner: ClassInfo, model: ClassInfo) -> bool:
+    return owner is not model and owner not in model.mro and model not in owner.mro
+
+
+def _through_key(match: Match, owner: ClassInfo, table: Table, schema: Schema) -> Match:
+    """A condition on a joined table names the row that the one foreign key to it points at; else it is no column of this table."""
+    joined = schema.table_of(owner)
+    names = {owner.name, joined.name if joined is not None else owner.name}
+    keys = [column for column in table.columns if names & set(column.target.split("."))]
+    if match.op in {"eq", "join"} and len(keys) == 1:
+        return Match(keys[0].name, match.value, match.scope, "join", match.order)
+    return Match(f"{owner.name}.{match.column}", match.value, match.scope, "other", match.order)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from roadworthy.project.database.tables import Schema
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 _EXACT = frozenset({"exact", "iexact"})
 _OPERATORS = frozenset({
@@ -34,6 +34,7 @@ class Match:
     scope: Function
     op: str = "eq"  # "eq" "null" "in" "join" (a column of the related row has this value) "other"
     order: int | None = None
+    owner: ClassInfo | None = None  # the model whose attribute is named; None: that of the query
 
 
 class ConditionReader:
@@ -165,10 +166,12 @@ class ConditionReader:
                 return self._call(scope.calls[expr.index], scope, order, depth)
             case f.Attr():
                 name = self._column_name(expr, scope)
-                return ([Match(name, f.Const("bool", True), scope, "eq", order)], True) if name else ([], False)
+                owner = self._owner(expr, scope)
+                return ([Match(name, f.Const("bool", True), scope, "eq", order, owner)], True) if name else ([], False)
             case f.Unary(op="not" | "~", value=f.Attr() as value):
                 name = self._column_name(value, scope)
-                return ([Match(name, f.Const("bool", False), scope, "eq", order)], True) if name else ([], False)
+                owner = self._owner(value, scope)
+                return ([Match(name, f.Const("bool", False), scope, "eq", order, owner)], True) if name else ([], False)
             case f.Name() if depth < 3:
                 assigns = scope.bindings.get(expr.id, ())
                 if len(assigns) == 1 and assigns[0].value is not None and assigns[0].op == "=":
@@ -179,6 +182,7 @@ class ConditionReader:
         self, left: f.Expr, op: str, right: f.Expr, scope: Function, order: int | None
     ) -> tuple[list[Match], bool]:
         name, value = self._column_name(left, scope), right
+        owner = self._owner(left if name else right, scope)
         other = self._column_name(right, scope)
         if not name:
             name, value, other = other, left, ""
@@ -187,8 +191,8 @@ class ConditionReader:
         if other:
             return [Match(name, value, scope, "other", order)], True  # a join of two columns
         if op in {"==", "is"}:
-            return [Match(name, value, scope, self._null_or(value, "eq"), order)], True
-        return [Match(name, value, scope, "other", order)], True
+            return [Match(name, value, scope, self._null_or(value, "eq"), order, owner)], True
+        return [Match(name, value, scope, "other", order, owner)], True
 
     def _call(self, site: CallSite, scope: Function, order: int | None, depth: int) -> tuple[list[Match], bool]:
         """`and_(…)`, `Q(…)`, `Order.number.is_(None)`, `Order.number.in_(…)`, `func.lower(Order.email) == …` stays unread."""
@@ -206,9 +210,10 @@ class ConditionReader:
             name = self._column_name(fact.func.value, scope)
             if name:
                 value = fact.args[0] if fact.args else None
+                owner = self._owner(fact.func.value, scope)
                 if method in {"is_", "__eq__"} and value is not None:
-                    return [Match(name, value, scope, self._null_or(value, "eq"), order)], True
-                return [Match(name, value, scope, "in" if method == "in_" else "other", order)], True
+                    return [Match(name, value, scope, self._null_or(value, "eq"), order, owner)], True
+                return [Match(name, value, scope, "in" if method == "in_" else "other", order, owner)], True
         return [], False
 
     def _column_name(self, expr: f.Expr, scope: Function, depth: int = 0) -> str:
@@ -226,6 +231,16 @@ class ConditionReader:
             if isinstance(value, ClassValue) and self._schema.is_model(value.cls):
                 return expr.name
         return ""
+
+    def _owner(self, expr: f.Expr, scope: Function) -> ClassInfo | None:
+        """The model of `Order.number`; of `func.lower(Order.email)` too."""
+        if isinstance(expr, f.CallRef):
+            call = scope.scope.calls[expr.index]
+            return self._owner(call.args[0], scope) if len(call.args) == 1 else None
+        if not isinstance(expr, f.Attr):
+            return None
+        found = [v.cls for v in self._evaluator.evaluate(expr.value, scope) if isinstance(v, ClassValue)]
+        return found[0] if len(found) == 1 else None
 
     def names(self, expr: f.Expr, scope: Function) -> list[str]:
         """Columns that a list names: texts, attributes of models, columns of tables; none when one of them is not literal."""
