@@ -55,3 +55,10 @@ class Refutation(BaseModel):
     verdict: Literal["stands", "refuted"]
     reason: Prose
     evidence: Evidence
+
+
+def cited(answer: BaseModel) -> list[Cited]:
+    """Every piece of evidence in an answer."""
+    if isinstance(answer, Verdict | Refutation):
+        return answer.evidence
+    return [c for candidate in answer.findings for c in candidate.evidence] if isinstance(answer, Candidates) else []

@@ -15,14 +15,11 @@ from pydantic import TypeAdapter
 from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
-    ModelConnectionError,
     ModelHTTPError,
     ModelNotFoundError,
     ModelQuotaExceededError,
-    ModelRateLimitError,
-    ModelServerError,
-    ModelUnavailableError,
-    UnexpectedModelBehavior,
+    ModelRequestRejectedError,
+    UserError,
 )
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
 from pydantic_ai.models.wrapper import WrapperModel
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
     from roadworthy.agent.budget import Budget
     from roadworthy.agent.journal import Journal
 
-_TRANSIENT = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError)
 _HOPELESS = (ModelAuthenticationError, ModelNotFoundError, ModelQuotaExceededError)
 _TRANSIENT_STATUS = frozenset({408, 409, 425, 429})
 
@@ -107,14 +103,18 @@ class DurableModel(WrapperModel):
             except TimeoutError:
                 self._budget.check_time()
                 told, wait = f"no answer within {self._patience.answer_within:g} s", None
-            except UnexpectedModelBehavior as error:  # a body that is no answer: a proxy's page, a cut text
-                told, wait = f"no sensible answer: {' '.join(str(error).split())[:200]}", None
             except ModelAPIError as error:
+                if isinstance(error, _HOPELESS):
+                    raise OutageError(f"{self.model_id}: {_told(error)}") from error
                 if not is_transient(error):
-                    if isinstance(error, _HOPELESS):
-                        raise OutageError(f"{self.model_id}: {_told(error)}") from error
                     raise
                 told, wait = _told(error), error.retry_after
+            except UserError as error:
+                raise OutageError(f"{self.model_id}: {_one_line(str(error))}") from error
+            except (
+                Exception
+            ) as error:  # a body that is no answer (a proxy's page, a cut text): adapters raise whatever comes of it
+                told, wait = f"no sensible answer ({type(error).__name__}: {_one_line(str(error))})", None
             if attempt < self._patience.attempts:
                 await self._pause(attempt, wait, told)
         raise OutageError(f"{self.model_id} failed {self._patience.attempts} times, last: {told}")
@@ -137,11 +137,9 @@ class DurableModel(WrapperModel):
 
 def is_transient(error: ModelAPIError) -> bool:
     """Tell whether the same question may succeed a little later."""
-    if isinstance(error, _HOPELESS):
-        return False
-    if isinstance(error, _TRANSIENT):
+    if isinstance(error, ModelHTTPError) and (error.status_code in _TRANSIENT_STATUS or error.status_code >= 500):
         return True
-    return isinstance(error, ModelHTTPError) and (error.status_code in _TRANSIENT_STATUS or error.status_code >= 500)
+    return not isinstance(error, ModelHTTPError | ModelRequestRejectedError)
 
 
 def question_digest(model: str, messages: list[ModelMessage], parameters: ModelRequestParameters) -> str:
@@ -168,4 +166,8 @@ def _price(answer: ModelResponse) -> Decimal | None:
 def _told(error: ModelAPIError) -> str:
     """The cause without the provider's whole page."""
     status = f"status {error.status_code}" if isinstance(error, ModelHTTPError) else type(error).__name__
-    return f"{status}: {' '.join(error.message.split())[:200]}"
+    return f"{status}: {_one_line(error.message)}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]

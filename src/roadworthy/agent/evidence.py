@@ -6,6 +6,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from roadworthy.agent.secret import is_secret
 from roadworthy.findings.finding import Location
 from roadworthy.text.source import UnreadableError
 
@@ -43,7 +44,8 @@ class EvidenceCheck:
         self._project = project
         self._facts = {facts.path: facts for facts in project.loaded.python}
         roles = project.loaded.roles
-        self._paths = {f.path for f in project.tree.files if roles.get(f.path, f.role).value in _REVIEWED}
+        reviewed = [f.path for f in project.tree.files if roles.get(f.path, f.role).value in _REVIEWED]
+        self._paths = {path for path in reviewed if not is_secret(path)}
         self._texts: dict[str, _Text | None] = {}
 
     def places(self, claims: Sequence[Claimed]) -> tuple[Location, ...]:

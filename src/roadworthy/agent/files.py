@@ -37,8 +37,15 @@ _SECONDS = 5.0
 class Files:
     """The files that may be looked at, by path from the root."""
 
-    def __init__(self, root: Path, named: Sequence[Path] = (), exclude: Sequence[PathPatterns] = ()) -> None:
-        """List them."""
+    def __init__(
+        self,
+        root: Path,
+        named: Sequence[Path] = (),
+        exclude: Sequence[PathPatterns] = (),
+        seconds: float = _SECONDS,
+    ) -> None:
+        """List them. A search takes at most `seconds`."""
+        self._seconds = seconds
         self._root = os.path.realpath(root)
         tree = discover(root, wants=lambda _: True, named=named, exclude=exclude)
         self._full = {file.path: file.full for file in tree.files if not is_secret(file.path)}
@@ -86,7 +93,7 @@ class Files:
 
     def _hits(self, wanted: regex.Pattern[str], paths: Sequence[str]) -> Iterator[str]:
         room = _MOST_HITS + 1
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + self._seconds
         for path in paths:
             for number, line in enumerate((self._text(path) or "").splitlines(), 1):
                 left = deadline - time.monotonic()

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
-from pydantic_ai import Agent, ToolOutput, UsageLimits
+from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput, UsageLimits
 from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded, UserError
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.settings import ModelSettings
 
-from roadworthy.agent.answers import Candidate, Candidates, Refutation, Verdict
+from roadworthy.agent.answers import Candidate, Candidates, Refutation, Verdict, cited
 from roadworthy.agent.budget import Budget, Limits, StopError
 from roadworthy.agent.calls import DurableModel, Patience
 from roadworthy.agent.evidence import EvidenceCheck
@@ -213,6 +213,17 @@ class _Session:
             ),
             name="roadworthy",
         )
+
+        @agent.output_validator
+        def quotes_stand(context: RunContext[None], answer: _Answer) -> _Answer:
+            """A quote that does not stand may be a slip: once the model is told; after that, what it says is dropped."""
+            wrong = [f"{c.path}:{c.line}" for c in cited(answer) if self._evidence.place(c) is None]
+            if wrong and context.retry == 0:
+                raise ModelRetry(
+                    f"These quotes do not stand in the file or hold no code: {', '.join(wrong)}. Read the lines and quote exactly."
+                )
+            return answer
+
         return (await agent.run(task, usage_limits=UsageLimits(request_limit=steps))).output
 
     def _unreviewed(self, groups: int) -> list[Problem]:
