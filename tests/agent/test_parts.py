@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import sqlite3
 import subprocess
 from dataclasses import dataclass
@@ -334,6 +333,3 @@ def test_the_agent_runs_no_programs_and_writes_one_file(file: Path) -> None:
         "symlink_to",
     }
     assert called & writes == ({"mkdir"} if file.name == "journal.py" else set())
-
-
-assert os.sep == "/"

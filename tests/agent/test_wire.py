@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +38,7 @@ from roadworthy.report import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from roadworthy.engine import Project
 

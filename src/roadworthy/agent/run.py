@@ -93,8 +93,9 @@ def review_with_agent(
         raise UsageError(str(error)) from error
     try:
         budget = Budget(options.limits)
-        session = _Session(project, review, DurableModel(model, journal, budget, options.patience), budget, progress)
-        return asyncio.run(session.review(settings))
+        durable = DurableModel(model, journal, budget, options.patience)
+        session = _Session(project, review, settings, durable, budget, progress)
+        return asyncio.run(session.review())
     finally:
         journal.close()
 
@@ -106,33 +107,33 @@ class _Session:
         self,
         project: Project,
         review: Review,
+        settings: Settings,
         model: DurableModel,
         budget: Budget,
         progress: Callable[[str, int, int], None],
     ) -> None:
         self._static = review
         self._project = project
+        self._settings = settings
         self._model = model
         self._budget = budget
         self._progress = progress
         self._evidence = EvidenceCheck(project)
         named = [project.root / folder for area in project.areas for folder in area.folders]
-        tools = ReadOnlyTools(
-            project, review.findings, Files(project.root, [p for p in named if p.exists()]), History(project.root)
-        )
-        self._toolset = tools.toolset()
+        files = Files(project.root, [path for path in named if path.exists()], settings.exclude)
+        self._toolset = ReadOnlyTools(project, review.findings, files, History(project.root)).toolset()
         self._tally = Tally()
         self._stopped = ""
         self._missed: dict[tuple[str, str], list[str]] = defaultdict(list)  # (what, why) -> where
 
-    async def review(self, settings: Settings) -> Review:
+    async def review(self) -> Review:
         """Ask everything, in order."""
         async with self._model:
             kept = await self._triage()
             groups = slices(self._project)
             candidates = await self._explore(groups, kept)
             new = await self._refute(candidates)
-        sifted = sift_more(self._project, settings, new)
+        sifted = sift_more(self._project, self._settings, new)
         held = Counter(self._static.held_back)
         held.update(self._tally.held)
         held.update(sifted.held_back)

@@ -68,8 +68,10 @@ class ReadOnlyTools:
         return page(paths_text(self.project, function), cursor)
 
     def toolset(self) -> FunctionToolset[None]:
-        """The same as the model sees it."""
+        """The same as the model sees it; one after the other, since neither git's library nor the model's caches are made for threads."""
         functions: tuple[Callable[..., str], ...] = (
             self.glob, self.grep, self.read, self.git, self.known, self.model, self.patterns, self.paths,
         )  # fmt: skip
-        return FunctionToolset([Tool(f, name=name, takes_ctx=False) for name, f in zip(NAMES, functions, strict=True)])
+        return FunctionToolset(
+            [Tool(f, name=name, takes_ctx=False, sequential=True) for name, f in zip(NAMES, functions, strict=True)]
+        )
