@@ -126,7 +126,7 @@ def test_history_tells_log_blame_and_diff(tmp_path: Path) -> None:
         ("blame", "/etc/passwd", ""),
         ("blame", ".env", ""),
         ("log", "", "HEAD:.env"),
-        ("diff", "", ":/First"),
+        ("diff", "", ":/x"),
         ("log", "", "no-such"),
     ],
 )
