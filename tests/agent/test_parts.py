@@ -333,3 +333,17 @@ def test_the_agent_runs_no_programs_and_writes_one_file(file: Path) -> None:
         "symlink_to",
     }
     assert called & writes == ({"mkdir"} if file.name == "journal.py" else set())
+
+
+def test_the_model_library_has_one_home() -> None:
+    """Only what asks a model knows pydantic-ai: everything else, the server and the sub-agent file too, works without the extra."""
+    package = SOURCES.parent
+    knows = {
+        file.relative_to(package).as_posix()
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        if name.partition(".")[0] in {"pydantic", "pydantic_ai", "pydantic_core", "openai", "anthropic"}
+    }
+    assert knows == {f"agent/{name}.py" for name in ("answers", "calls", "run", "tools")}

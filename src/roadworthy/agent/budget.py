@@ -23,7 +23,7 @@ class BudgetError(StopError):
 class Limits:
     """What may be spent; None is no limit. Recorded answers count like new ones, except for time: the same answers give the same report."""
 
-    tokens: int | None = 1_000_000
+    tokens: int | None = 2_000_000
     dollars: Decimal | None = None
     seconds: float | None = 1800.0
 

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import warnings
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext, ToolOutput, UsageLimits
-from pydantic_ai.exceptions import ModelAPIError, UnexpectedModelBehavior, UsageLimitExceeded, UserError
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    UnexpectedModelBehavior,
+    UnsupportedSettingWarning,
+    UsageLimitExceeded,
+    UserError,
+)
 from pydantic_ai.models import Model, infer_model
 from pydantic_ai.settings import ModelSettings
 
@@ -95,7 +102,11 @@ def review_with_agent(
         budget = Budget(options.limits)
         durable = DurableModel(model, journal, budget, options.patience)
         session = _Session(project, review, settings, durable, budget, progress)
-        return asyncio.run(session.review())
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UnsupportedSettingWarning
+            )  # a client without a limit of its own: ours is around it
+            return asyncio.run(session.review())
     finally:
         journal.close()
 
@@ -131,8 +142,7 @@ class _Session:
         async with self._model:
             kept = await self._triage()
             groups = slices(self._project)
-            candidates = await self._explore(groups, kept)
-            new = await self._refute(candidates)
+            new = await self._explore(groups, kept)
         sifted = sift_more(self._project, self._settings, new)
         held = Counter(self._static.held_back)
         held.update(self._tally.held)
@@ -148,39 +158,36 @@ class _Session:
 
     async def _triage(self) -> list[Finding]:
         kept = []
-        for number, finding in enumerate(self._static.findings):
-            self._progress("judging findings", number, len(self._static.findings))
-            place = f"{finding.at.path}:{finding.at.line}"
-            verdict = await self._ask(Verdict, triage_task(finding), _TRIAGE_STEPS, _FINDINGS, place)
+        worst_first = sorted(self._static.findings, key=lambda finding: finding.severity.rank)
+        for number, finding in enumerate(worst_first):
+            self._progress("judging findings", number, len(worst_first))
+            verdict = await self._ask(Verdict, triage_task(finding), _TRIAGE_STEPS, _FINDINGS, _place(finding))
             after = finding if verdict is None else judged(finding, verdict, self._evidence, self._tally)
             if after is not None:
                 kept.append(after)
         return kept
 
-    async def _explore(self, groups: Sequence[Slice], kept: Sequence[Finding]) -> list[tuple[Candidate, Finding]]:
-        found: list[tuple[Candidate, Finding]] = []
+    async def _explore(self, groups: Sequence[Slice], kept: Sequence[Finding]) -> list[Finding]:
+        """New findings that survived; each group is finished before the next, so that a budget's end costs no more than one."""
+        new: list[Finding] = []
         for number, group in enumerate(groups):
             self._progress("exploring", number, len(groups))
             known = [f for f in self._static.findings if f.at.path in group.paths]
             task = explore_task(group.paths, group.outline, known)
             answer = await self._ask(Candidates, task, _EXPLORE_STEPS, _FILES, ", ".join(group.paths))
             for candidate in answer.findings if answer is not None else ():
-                finding = proven(candidate, self._evidence, [*kept, *(f for _, f in found)], self._tally)
-                if finding is not None:
-                    found.append((candidate, finding))
-        return found
-
-    async def _refute(self, candidates: Sequence[tuple[Candidate, Finding]]) -> list[Finding]:
-        new = []
-        for number, (candidate, finding) in enumerate(candidates):
-            self._progress("trying to refute", number, len(candidates))
-            place = f"{finding.at.path}:{finding.at.line}"
-            answer = await self._ask(Refutation, refute_task(candidate), _REFUTE_STEPS, _NEW, place)
-            if answer is None:
-                self._tally.held[UNVERIFIED] += 1
-            elif (after := survives(finding, answer, self._evidence, self._tally)) is not None:
-                new.append(after)
+                finding = proven(candidate, self._evidence, [*kept, *new], self._tally)
+                survived = await self._refute(candidate, finding) if finding is not None else None
+                if survived is not None:
+                    new.append(survived)
         return new
+
+    async def _refute(self, candidate: Candidate, finding: Finding) -> Finding | None:
+        answer = await self._ask(Refutation, refute_task(candidate), _REFUTE_STEPS, _NEW, _place(finding))
+        if answer is None:
+            self._tally.held[UNVERIFIED] += 1
+            return None
+        return survives(finding, answer, self._evidence, self._tally)
 
     async def _ask(self, shape: type[_Answer], task: str, steps: int, what: str, where: str) -> _Answer | None:
         """One conversation. None when there is no answer; what was asked about is remembered with the reason."""
@@ -211,6 +218,7 @@ class _Session:
                 max_tokens=_LONGEST_ANSWER,
                 max_retries=0,  # ours are around it
                 timeout=self._model.answer_within,
+                cache=True,  # a conversation grows by a step at a time: without it each step pays for all before it
             ),
             name="roadworthy",
         )
@@ -252,6 +260,10 @@ class _Session:
             f"{new} new findings; {self._budget.said()}",
             *tally.notes,
         ]
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.at.path}:{finding.at.line}"
 
 
 def _short(error: Exception) -> str:

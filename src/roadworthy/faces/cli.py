@@ -37,7 +37,7 @@ ModelName = Annotated[
     str, typer.Option("--model", metavar="PROVIDER:NAME", help="Which model the agent asks.", show_default=False)
 ]
 MaxTokens = Annotated[
-    int | None, typer.Option("--max-tokens", min=1, metavar="N", help="The agent's budget; 1,000,000 by default.")
+    int | None, typer.Option("--max-tokens", min=1, metavar="N", help="The agent's budget; 2,000,000 by default.")
 ]
 MaxCost = Annotated[
     str, typer.Option("--max-cost", metavar="DOLLARS", help="The agent's budget in money.", show_default=False)
