@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,8 @@ from roadworthy.agent.tools import NAMES
 from roadworthy.config import Settings
 from roadworthy.engine import STAGES, survey
 from roadworthy.engine.run import judge
-from test_readonly import snapshot
+from test_cli import environment
+from test_readonly import AUDIT, hostile_repository, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +65,23 @@ def test_every_tool_may_be_called_and_nothing_is_written(tmp_path: Path) -> None
     assert model.last_model_request_parameters is not None
     assert {tool.name for tool in model.last_model_request_parameters.function_tools} == set(NAMES)
     assert [f.origin for f in outcome.findings] == ["static"]
+    assert snapshot(root) == before
+
+
+def test_nothing_is_run_imported_or_written(tmp_path: Path) -> None:
+    """The same trap as for a static review, with every tool called: no program, no connection, no write, no import."""
+    root, mark, script = tmp_path / "tree", tmp_path / "mark", tmp_path / "audit.py"
+    root.mkdir()
+    script.write_text(AUDIT)
+    hostile_repository(root, mark)
+    (root / "app.py").write_text("import requests\n\n\ndef x(url):\n    return requests.get(url)\n")
+    before = snapshot(root)
+    command = [sys.executable, str(script), str(root), "review", "--agent", "--model", "test", "--fail-on", "never"]
+    settings = environment(ROADWORTHY_STATE=str(tmp_path / "state"))
+    done = subprocess.run(command, cwd=root, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "judged 1 of 1 findings" in done.stdout
+    assert not mark.exists()
     assert snapshot(root) == before
 
 
