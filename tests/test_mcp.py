@@ -12,7 +12,7 @@ pytest.importorskip("mcp")
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from roadworthy.faces.mcp import PAGE, page
+from roadworthy.engine.questions import PAGE, page
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,7 +42,7 @@ def test_a_client_reviews_and_asks(tmp_path):
         )
     )
 
-    assert tools == ["explain", "model", "patterns", "review"]
+    assert tools == ["explain", "git", "model", "patterns", "review"]
     assert "app.py:4 call-without-timeout" in answers[0]
     assert "requests.get" in answers[1]
     assert "## Why it fails in production" in answers[2]

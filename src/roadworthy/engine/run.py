@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadworthy.engine.comments import commented_files
-from roadworthy.engine.sift import sift, wanted
+from roadworthy.engine.sift import Sifted, sift, wanted
 from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.engine.survey import Project, crashed, project_settings, survey
 from roadworthy.facts.load import Progress, no_progress
-from roadworthy.findings.finding import Finding, Problem, Review
+from roadworthy.findings.finding import Finding, Problem, Review, RuleInfo
 from roadworthy.text.source import Kind, Role
 
 if TYPE_CHECKING:
@@ -69,6 +70,21 @@ def judge(project: Project, settings: Settings, stages: Stages, progress: Progre
         lines=sum(facts.lines for facts in project.loaded.python),
         rules=infos,
         notes=(*elsewhere, *project.tree.notes, *project.loaded.notes, *_left_out(project), *sifted.notes),
+    )
+
+
+def sift_more(project: Project, settings: Settings, found: Sequence[Finding]) -> Sifted:
+    """What is to be shown of findings that no rule made: suppressions, configuration and area hold for them, too."""
+    infos = {f.rule: RuleInfo(f.rule, f.anti_pattern, f.pillar, f.anti_pattern, "") for f in found}
+    chosen = [finding for finding in found if wanted(infos[finding.rule], settings)]
+    return sift(
+        chosen,
+        files=_comments(project, chosen),
+        roles=project.loaded.roles,
+        areas=project.areas,
+        settings=replace(settings, baseline=None),
+        rules=tuple(infos.values()),
+        ran=(),
     )
 
 

@@ -30,6 +30,22 @@ Jobs = Annotated[
     int,
     typer.Option("--jobs", "-j", min=0, metavar="N", help="Processes; 0: one for each processor.", show_default=False),
 ]
+Agent = Annotated[
+    bool, typer.Option("--agent", help="Let a model judge the findings and look for more (needs roadworthy[agent]).")
+]
+ModelName = Annotated[
+    str, typer.Option("--model", metavar="PROVIDER:NAME", help="Which model the agent asks.", show_default=False)
+]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, metavar="N", help="The agent's budget; 2,000,000 by default.")
+]
+MaxCost = Annotated[
+    str, typer.Option("--max-cost", metavar="DOLLARS", help="The agent's budget in money.", show_default=False)
+]
+MaxMinutes = Annotated[
+    float | None, typer.Option("--max-minutes", min=0.01, metavar="N", help="The agent's time; 30 by default.")
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ask the model anew what it answered in an earlier run.")]
 
 
 def main() -> None:
@@ -100,13 +116,20 @@ def review(
     ] = False,
     jobs: Jobs = 0,
     no_cache: NoCache = False,
+    agent: Agent = False,
+    model_name: ModelName = "",
+    max_tokens: MaxTokens = None,
+    max_cost: MaxCost = "",
+    max_minutes: MaxMinutes = None,
+    fresh: Fresh = False,
 ) -> None:
     """Review a project and report where it will lose, duplicate or stall work."""
+    from roadworthy.faces.agent import AgentRequest
     from roadworthy.faces.reviewing import Request, perform
 
-    request = Request(
-        tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since, blame
-    )
+    asked = AgentRequest(model_name, max_tokens, max_cost, max_minutes, fresh) if agent else None
+    words = (tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since, blame)
+    request = Request(*words, asked)
     raise Finished(perform(request))
 
 
@@ -227,6 +250,16 @@ def mcp(
     except ImportError as error:
         raise UsageError("the MCP server needs an extra: pip install 'roadworthy[mcp]'") from error
     serve(path or Path())
+
+
+@app.command("agent-definition")
+@guarded
+def agent_definition() -> None:
+    """Print a sub-agent file for coding agents: the reviewer's role, read-only tools, this server, the report's shape."""
+    from roadworthy.faces.definition import definition
+    from roadworthy.faces.output import print_text
+
+    print_text(definition())
 
 
 if __name__ == "__main__":

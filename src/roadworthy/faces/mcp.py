@@ -12,20 +12,17 @@ from typing import TYPE_CHECKING
 from mcp.server import MCPServer
 
 from roadworthy import __version__
-from roadworthy.advice.patterns import mine
+from roadworthy.agent.history import History
 from roadworthy.config import UsageError
 from roadworthy.engine import STAGES, Project, project_settings, survey
+from roadworthy.engine.questions import finding_text, model_text, page, patterns_text, review_text
 from roadworthy.engine.run import judge
 from roadworthy.faces.asking import explanation
-from roadworthy.project.describe import describe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from roadworthy.findings.finding import Finding, Review
-
-PAGE = 24_000
-"""Characters of one answer: some 6,000 to 8,000 tokens."""
+    from roadworthy.findings.finding import Review
 
 _INSTRUCTIONS = (
     "roadworthy inspects a Python code base for three things: resilience (what if this fails or hangs?), idempotency (what if it runs "
@@ -59,29 +56,6 @@ class Inspector:
         return judge(project, settings, STAGES)
 
 
-def page(text: str, cursor: int) -> str:
-    """One page of an answer, cut at a line, with the cursor of the next."""
-    start = max(cursor, 0)
-    end = len(text) if len(text) - start <= PAGE else text.rfind("\n", start, start + PAGE) + 1 or start + PAGE
-    rest = "" if end >= len(text) else f"\n(more: call again with cursor={end})"
-    return text[start:end] + rest
-
-
-def _line(finding: Finding) -> str:
-    return f"{finding.severity.value} {finding.fingerprint} {finding.at.path}:{finding.at.line} {finding.rule}: {finding.title}"
-
-
-def _whole(finding: Finding) -> str:
-    steps = "".join(f"\n  {n}. {s.path}:{s.line} {s.function}: {s.note}" for n, s in enumerate(finding.steps, 1))
-    related = "".join(f"\n  {r.path}:{r.line} {r.note}" for r in finding.related)
-    return (
-        f"{_line(finding)}\nConfidence: {finding.confidence.value}\nIssue: {finding.issue}\nImpact: {finding.impact}\nFix: {finding.fix}"
-        + (f"\nPath:{steps}" if steps else "")
-        + (f"\nAlso at:{related}" if related else "")
-        + "\n"
-    )
-
-
 def build(root: Path) -> MCPServer:
     """The server for one project folder."""
     inspector = Inspector(root)
@@ -90,18 +64,14 @@ def build(root: Path) -> MCPServer:
     @server.tool()
     def review(area: str = "", pedantic: bool = False, fresh: bool = False, cursor: int = 0) -> str:
         """Findings, one line each: severity, fingerprint, place, rule, fact. `area`: a path, glob, dotted name or words; `fresh`: read again."""
-        outcome = inspector.review(area, pedantic=pedantic, fresh=fresh)
-        head = f"{len(outcome.findings)} findings in {outcome.files} files ({outcome.lines} lines)\n"
-        held = "".join(f"held back: {count} {reason}\n" for reason, count in outcome.held_back.items())
-        problems = "".join(f"not reviewed: {p.path}:{p.line} {p.message}\n" for p in outcome.problems)
-        return page(head + held + problems + "".join(_line(f) + "\n" for f in outcome.findings), cursor)
+        return page(review_text(inspector.review(area, pedantic=pedantic, fresh=fresh)), cursor)
 
     @server.tool()
     def explain(name: str, cursor: int = 0) -> str:
         """Everything about one finding (by fingerprint) or one rule (by id)."""
         for finding in inspector.review("", pedantic=True, fresh=False).findings:
             if finding.fingerprint == name:
-                return page(_whole(finding), cursor)
+                return page(finding_text(finding), cursor)
         try:
             return page(explanation(name), cursor)
         except UsageError as error:
@@ -110,27 +80,25 @@ def build(root: Path) -> MCPServer:
     @server.tool()
     def model(function: str, cursor: int = 0) -> str:
         """What is believed of a function (dotted name, its end, or file.py:line): callers, callees, effects, guards, entries."""
-        project = inspector.project()
-        if project.model is None:
-            return "the model could not be built"
-        try:
-            return page(describe(project.model, function), cursor)
-        except LookupError as error:
-            return str(error.args[0])
+        return page(model_text(inspector.project(), function), cursor)
 
     @server.tool()
     def patterns(kind: str = "", cursor: int = 0) -> str:
         """What this code base already does right (retry, timeout, durable, on-commit, upsert …), most used first."""
-        project = inspector.project()
-        if project.model is None:
-            return "the model could not be built"
-        lines = [
-            f"{found.kind}: `{found.name}` {found.path}:{found.line} used at {found.uses} places"
-            for name, group in sorted(mine(project.model).by_kind.items())
-            for found in group
-            if kind in {"", name}
-        ]
-        return page("\n".join(lines) + "\n", cursor)
+        return page(patterns_text(inspector.project(), kind), cursor)
+
+    @server.tool()
+    def git(
+        command: str,
+        path: str = "",
+        revision: str = "",
+        other: str = "",
+        line: int = 1,
+        count: int = 20,
+        cursor: int = 0,
+    ) -> str:
+        """Ask the history: `log`, `blame` (`count` lines of `path` from `line`), `diff` (`revision` to `other` or the working tree)."""
+        return page(History(root).answer(command, path, revision, other, line, count), cursor)
 
     return server
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from roadworthy.config import Settings, UsageError
 from roadworthy.config.load import parse_fail_on
-from roadworthy.engine import STAGES, Stages, project_settings, review
+from roadworthy.engine import STAGES, Stages, project_settings, survey
+from roadworthy.engine.run import judge
+from roadworthy.faces.agent import AgentRequest, agent_review, named_model
 from roadworthy.faces.guard import INCOMPLETE, silence
 from roadworthy.faces.output import check_writable, color, print_text, width, write_file
 from roadworthy.faces.progress import ProgressBar
@@ -31,6 +33,7 @@ class Request:
     no_cache: bool = False
     since: str = ""
     blame: bool = False
+    agent: AgentRequest | None = None
 
 
 def perform(request: Request, stages: Stages = STAGES) -> int:
@@ -43,8 +46,13 @@ def perform(request: Request, stages: Stages = STAGES) -> int:
     if request.no_cache:
         os.environ[CACHE_VARIABLE] = ""  # the compiled library files have one, too
     settings = _settings(request, stages)
+    if request.agent is not None:
+        named_model(request.agent)  # said before the work, not after it
     with ProgressBar() as bar:
-        outcome = review(request.paths, settings, stages=stages, progress=bar)
+        project = survey(request.paths, settings, stages=stages, progress=bar)
+        outcome = judge(project, settings, stages, bar)
+        if request.agent is not None:
+            outcome = agent_review(project, outcome, settings, request.agent, bar)
     for path, form in formats.items():
         write_file(path, render(outcome, form, width=100, color=False))
     form = request.format or _FOR_PEOPLE

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from roadworthy.findings.finding import Finding
 
+AGENT_PREFIX = "agent-"
+"""Begins the rule of every finding that only the agent made; there is no list of them."""
+
 _COMMENT = re.compile(r"roadworthy:\s*ignore\b\s*(?:\[([^\]]*)\])?[\s:—-]*(.*)", re.IGNORECASE)
 _MENTION = re.compile(r"roadworthy:\s*(\w[\w-]*)", re.IGNORECASE)
 
@@ -113,7 +116,7 @@ def _ignores(file: Commented, known: Collection[str], notes: list[tuple[str, int
             notes.append((file.path, line, f"the suppression of {', '.join(rules)} gives no reason and does nothing"))
         else:
             for rule in rules:
-                if rule in known:
+                if rule in known or rule.startswith(AGENT_PREFIX):
                     yield _Ignore(file.path, line, rule)
                 else:
                     notes.append(
