@@ -67,6 +67,7 @@ urlpatterns = [path("claim/<code>", claim)]
 import re
 
 from roadworthy.rules.api import (
+    UPDATE,
     Audience,
     Confidence,
     Entry,
@@ -206,7 +207,8 @@ def _key_of(key: UniqueKey) -> str:
 
 def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
     read, write = pair.read.site, pair.write.site
-    steps = f"line {read.line} looks for `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
+    does = "updates" if pair.read.access.kind == UPDATE else "looks for"
+    steps = f"line {read.line} {does} `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
     if key is None:
         dropped = pair.table.dropped_over(pair.keys)
         gone = (
