@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.database.access import Access, Through
-    from roadworthy.project.database.tables import Table
+    from roadworthy.project.database.tables import Column, Table
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -125,7 +125,7 @@ class Claims:
         rows = set(Presence(function, read.site).names)
         for name, index in _asked(function, read.site, rows):
             column = table.column(name)
-            if column is None or column.target or not _STATE.search(column.attribute):
+            if column is None or not _names_state(column):
                 continue
             match = Match(column.name, None, function)
             found = self._set_on_row(function, read, match, rows) or self._set_below(function, read, match, rows)
@@ -162,7 +162,7 @@ class Claims:
         """`status="new"`, `sent=False`, `processed_at=None`."""
         table = access.table
         column = table.column(match.column) if table is not None else None
-        if column is None or column.target or not _STATE.search(column.attribute):
+        if column is None or not _names_state(column):
             return False
         if match.op == "null":
             return True
@@ -316,6 +316,12 @@ class Claims:
 
     def _callers(self, function: Function) -> tuple[CallSite, ...]:
         return tuple(edge.site for edge in self._model.edges_to(function) if edge.runs_here)
+
+
+def _names_state(column: Column) -> bool:
+    """By its name; a relation only where it leads to a list of states (`job_status`), not to who did it (`sent_by`)."""
+    relation = bool(column.target) and not column.attribute.removesuffix("_id").endswith(("status", "state"))
+    return not relation and bool(_STATE.search(column.attribute))
 
 
 def _asked(function: Function, read: CallSite, rows: set[str]) -> Iterator[tuple[str, int]]:
