@@ -150,7 +150,7 @@ from roadworthy.project.signals import Registration
 from roadworthy.project.silence import Silence, cannot_speak, covers, logger_near, silences, tells_of_another
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
-from roadworthy.project.state import Held, Lifetimes, held_state
+from roadworthy.project.state import Held, Lifetimes, Planned, held_state, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -231,6 +231,7 @@ __all__ = [
     "Handover",
     "Handovers",
     "Held",
+    "Planned",
     "Identity",
     "InertStop",
     "Instance",
@@ -346,6 +347,7 @@ __all__ = [
     "has_spread",
     "hash_columns",
     "held_state",
+    "planned_in_memory",
     "identified_writes",
     "identities",
     "impact_weight",

@@ -260,13 +260,19 @@ class Protection:
         return False
 
     def _claimed_by_error(self, site: CallSite, asked: list[CallSite]) -> bool:
-        """`try: Seen.objects.create(…) except IntegrityError: return` before the call."""
+        """`try: Seen.objects.create(…) except IntegrityError: return` before the call; a handler for every failure is no claim."""
         scope = site.function.scope
         for other in asked:
             for _, handlers in flow.try_regions(scope, other.fact.region):
-                if any(scope.regions[h].exits in {"return", "raise", "continue"} for h in handlers):
+                if any(self._refuses(site.function, h) for h in handlers):
                     return True
         return False
+
+    def _refuses(self, function: Function, index: int) -> bool:
+        if function.scope.regions[index].exits not in {"return", "raise", "continue"}:
+            return False
+        handler = self._model.exceptions.handler(function, index)
+        return not handler.broad or any(self.is_conflict(name) for name in handler.types)
 
     # --- who runs it --------------------------------------------------------------------------------------------------
 
