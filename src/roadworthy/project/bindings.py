@@ -59,8 +59,8 @@ class BindingReader:
             values = self._evaluator.evaluate(assign.value, scope, assign.order)
         if name is not None and isinstance(assign.target, f.Seq):
             return self._unpacked(assign.target, values, name)
-        if assign.annotation is not None and not values:
-            return self._evaluator.annotations.instances(assign.annotation, scope)
+        if assign.annotation is not None and all(isinstance(v, Literal) and v.value is None for v in values):
+            return self._evaluator.annotations.instances(assign.annotation, scope) or values
         return values
 
     def _caught(self, types: f.Expr, scope: Function) -> Values:
