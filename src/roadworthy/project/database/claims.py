@@ -269,6 +269,7 @@ class Claims:
                 site.fact.order < read.site.fact.order
                 or site is read.site
                 or not flow.on_one_path(scope, site.fact.region, region)
+                or _in_another_loop(scope, site.fact.region, region)
             ):
                 continue
             if rows is not None and not _mentions(site, rows):
@@ -316,6 +317,19 @@ class Claims:
 
     def _callers(self, function: Function) -> tuple[CallSite, ...]:
         return tuple(edge.site for edge in self._model.edges_to(function) if edge.runs_here)
+
+
+def _in_another_loop(scope: f.Scope, first: int, second: int) -> bool:
+    """Do two loops, one after the other, go over different rows?"""
+    outer, inner = (_loop_of(scope, region) for region in (first, second))
+    if outer is None or inner is None or flow.within(scope, first, inner) or flow.within(scope, second, outer):
+        return False
+    tests = [flow.text_of(scope.regions[loop].test, scope) for loop in (outer, inner)]
+    return tests[0] != tests[1]
+
+
+def _loop_of(scope: f.Scope, region: int) -> int | None:
+    return next((each for each in flow.ancestors(scope, region) if scope.regions[each].kind in flow.LOOPS), None)
 
 
 def _names_state(column: Column) -> bool:
