@@ -88,7 +88,7 @@ from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.failures import Outcome
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
-from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
+from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces, taken_for_whole
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
@@ -405,6 +405,7 @@ __all__ = [
     "retries_over",
     "runs_over_again",
     "say",
+    "taken_for_whole",
     "says_closing",
     "says_probe",
     "selects_by_state",

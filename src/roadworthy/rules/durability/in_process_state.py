@@ -193,7 +193,10 @@ def _report_planned(planned: Planned, model: Model) -> Finding:
         RULE,
         model.place(planned.made),
         Severity.HIGH,
-        title=say.fit(f"what `{call}` plans for requests is kept in the memory of `{maker}`", f"`{maker}` keeps its plans in memory"),
+        title=say.fit(
+            f"what `{call}` plans for requests is kept in the memory of `{maker}`",
+            f"`{maker}` keeps its plans in memory",
+        ),
         issue=f"`{maker}` has no store, and {say.entry(entry)} gives it work for later with `{call}` ({first.path}:{first.line}); no start-up plans it again.",
         impact="Each restart and deploy forgets all of it without a word, and with two workers each one knows, lists and cancels only its own.",
         fix=f"Give `{maker}` a persistent job store on the service's database (and run one scheduler process, or hold a lock around its runs), or store "

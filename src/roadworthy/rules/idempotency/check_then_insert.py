@@ -6,7 +6,8 @@ every later lookup finds either, or fails because it expected one. With a unique
 ordinary request becomes an error.
 
 ## What is reported
-A lookup of rows of a table by some columns, and an insert into the same table that runs only where nothing was found, in one function
+A lookup of rows of a table by some columns (or an update that says how many it found), and an insert into the same table that runs only where
+nothing was found, in one function
 or through the functions that it calls. HIGH where no unique key stops the second row and several runs at once are ordinary.
 Where a unique key exists, what is reported is that nobody handles its violation.
 
