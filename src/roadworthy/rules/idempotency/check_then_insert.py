@@ -6,9 +6,8 @@ every later lookup finds either, or fails because it expected one. With a unique
 ordinary request becomes an error.
 
 ## What is reported
-A lookup of rows of a table by some columns (or an update that says how many it found), and an insert into the same table that runs only where
-nothing was found, in one function
-or through the functions that it calls. HIGH where no unique key stops the second row and several runs at once are ordinary.
+A lookup of rows of a table by some columns, or an update that counts them, and an insert into it that runs only where nothing was found, in one
+function or through the functions that it calls. HIGH where no unique key stops the second row and several runs at once are ordinary.
 Where a unique key exists, what is reported is that nobody handles its violation.
 
 ## What is not reported
@@ -208,8 +207,7 @@ def _key_of(key: UniqueKey) -> str:
 
 def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
     read, write = pair.read.site, pair.write.site
-    does = "updates" if pair.read.access.kind == UPDATE else "looks for"
-    steps = f"line {read.line} {does} `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
+    steps = f"line {read.line} {'updates' if pair.read.access.kind == UPDATE else 'looks for'} `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
     if key is None:
         dropped = pair.table.dropped_over(pair.keys)
         gone = (
@@ -218,8 +216,7 @@ def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
             else ""
         )
         return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same, and `{pair.table.name}` has no unique key over these columns{gone}."
-    columns = ", ".join(key.columns)
-    return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can insert it; the unique key ({columns}) then makes this one raise, and nothing catches that."
+    return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can insert it; the unique key ({', '.join(key.columns)}) then makes this one raise, and nothing catches that."
 
 
 def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
