@@ -182,7 +182,7 @@ def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
 
 
 def _names(pair: RowCheck) -> str:
-    attributes = [column.attribute for name in pair.keys if (column := pair.table.column(name)) is not None]
+    attributes = [column.attribute.lstrip("_") for name in pair.keys if (column := pair.table.column(name)) is not None]
     return f"`{attributes[0]}`" if len(attributes) == 1 else f"`({', '.join(attributes)})`"
 
 
