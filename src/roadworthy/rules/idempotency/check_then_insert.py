@@ -233,7 +233,7 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
 
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
-    columns = tuple(name for name in pair.keys if pair.table.column(name) is not None)
+    columns = tuple(name for name in pair.keys if (at := pair.table.column(name)) is not None and not at.is_document)
     insert = advise_database.insert_or_find(
         model,
         pair.table,
@@ -242,7 +242,7 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
         pair.write.access if pair.write.direct else None,
         pair.read.access.lookup if pair.read.direct else (),
     )
-    if key is not None:
+    if key is not None or not columns:
         return insert
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
     return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"
