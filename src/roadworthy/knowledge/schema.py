@@ -116,6 +116,10 @@ class TypeRow(Row):
     closes: tuple[str, ...] = ()  # methods that flush, drain or close it
     self_closing: bool = False  # atexit or the framework does it
     shared: bool = False
+    remembers: tuple[str, ...] = ()  # methods that give it work to do later, which it keeps in memory …
+    memory_unless: tuple[
+        str, ...
+    ] = ()  # … unless one of these arguments is given to it or one of these methods is called
     source: str = ""
 
 

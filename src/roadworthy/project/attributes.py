@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.project import flow
+from roadworthy.project.decorators import made_to_order
 from roadworthy.project.values import (
     UNKNOWN,
     ClassValue,
@@ -151,7 +152,22 @@ class AttributeReader:
             made = self._knowledge.type_from_call(decorator)
             if made is not None:
                 return (Library(self._knowledge.member(made, name), value),)
-        return self._given_by_decorator(value.function, name)
+        return self._given_by_decorator(value.function, name) or self._made_by_decorator(value, name)
+
+    def _made_by_decorator(self, value: FunctionValue, name: str) -> Values:
+        """`send.delay` where the project's own decorator hands on to the library's: `return shared_task(*args, **options)`."""
+        outer = value.function.parent
+        for expr in value.function.scope.decorators if outer is not None else ():
+            for decorator in self._evaluator.decorator_values(expr, outer) if outer is not None else ():
+                if not isinstance(decorator, FunctionValue):
+                    continue
+                for site in made_to_order(decorator.function):
+                    for callee in self._evaluator.callees(site):
+                        made = self._knowledge.type_from_call(callee.name) if isinstance(callee, Library) else None
+                        member = self._knowledge.member(made, name) if made is not None else ""
+                        if member and self._knowledge.calls(member):
+                            return (Library(member, value),)
+        return UNKNOWN
 
     def _given_by_decorator(self, function: Function, name: str) -> Values:
         """`send.delay` where the project's own decorator gives its functions a `delay` that is defined inside it."""

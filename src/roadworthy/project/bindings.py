@@ -22,6 +22,8 @@ from roadworthy.project.values import (
 if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
 
+_GIVEN_SERIALIZER = frozenset({"perform_create", "perform_update"})  # the framework calls them with the view's own one
+
 Callers = dict[Function, list[tuple[CallSite, bool]]]
 """Function -> its call sites; the flag says that the receiver is implicit."""
 
@@ -57,8 +59,8 @@ class BindingReader:
             values = self._evaluator.evaluate(assign.value, scope, assign.order)
         if name is not None and isinstance(assign.target, f.Seq):
             return self._unpacked(assign.target, values, name)
-        if assign.annotation is not None and not values:
-            return self._evaluator.annotations.instances(assign.annotation, scope)
+        if assign.annotation is not None and all(isinstance(v, Literal) and v.value is None for v in values):
+            return self._evaluator.annotations.instances(assign.annotation, scope) or values
         return values
 
     def _caught(self, types: f.Expr, scope: Function) -> Values:
@@ -113,6 +115,8 @@ class BindingReader:
         default = self._evaluator.evaluate(param.default, outer) if param.default is not None else UNKNOWN
         default = tuple(v for v in default if not (isinstance(v, Literal) and v.value is None))
         passed = self._passed_by_callers(function, param)
+        if not passed and not annotated and function.name in _GIVEN_SERIALIZER and function.cls is not None:
+            return self._evaluator.orm.shown_by(function.cls)
         return join(passed, annotated, default) if passed else join(annotated, default)
 
     def _passed_by_callers(self, function: Function, param: f.Param) -> Values:

@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.database.presence import Presence
 from roadworthy.project.values import LibraryObject
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _PASSING = re.compile(
     r"tmp|temp|scratch|/dev/|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archive",
     re.IGNORECASE,
 )
+_ASKS = frozenset({"exists", "isfile", "is_file"})
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
 
@@ -155,6 +157,50 @@ def _same_class(a: FileAccess, b: FileAccess) -> bool:
 def replaces(model: Model, function: Function) -> list[CallSite]:
     """Renames over another file in a function."""
     return [site for site in function.calls if any(e.effect is Effect.FILE_REPLACE for e in model.effects_at(site))]
+
+
+def taken_for_whole(model: Model, written: FileAccess) -> CallSite | None:
+    """The question whether the file is there, when the answer spares fetching it: a half one from an earlier run counts as whole."""
+    function = written.function
+    scope = function.scope
+    if "tmp" in written.text.lower() or "temp" in written.text.lower() or _is_fetched(model, written) is None:
+        return None
+    for site in function.calls:
+        func = site.fact.func
+        if not isinstance(func, f.Attr) or func.name not in _ASKS or site.fact.order > written.site.fact.order:
+            continue
+        asked = site.fact.args[0] if site.fact.args else func.value
+        if (
+            flow.text_of(asked, scope) == written.text
+            and _spares(function, site, written.site)
+            and not _removes(function, written)
+        ):
+            return site
+    return None
+
+
+def _is_fetched(model: Model, written: FileAccess) -> CallSite | None:
+    """A call of the same function that fetches from elsewhere what is written."""
+    words = (Effect.HTTP_REQUEST, Effect.OBJECT_READ)
+    return next((site for site in written.function.calls if model.effects_through(site, *words)), None)
+
+
+def _spares(function: Function, asks: CallSite, write: CallSite) -> bool:
+    """`if exists(path): return …`, `if not exists(path): …write…`."""
+    presence = Presence(function, asks)
+    return presence.absent_at(write) == "use"
+
+
+def _removes(function: Function, written: FileAccess) -> bool:
+    """A failed run takes the half file away."""
+    scope = function.scope
+    for site in function.calls:
+        func = site.fact.func
+        if isinstance(func, f.Attr) and func.name in {"remove", "unlink"}:
+            gone = site.fact.args[0] if site.fact.args else func.value
+            if flow.text_of(gone, scope) == written.text:
+                return True
+    return False
 
 
 def early_syncs(model: Model) -> Iterator[tuple[CallSite, str]]:

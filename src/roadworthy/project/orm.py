@@ -76,6 +76,23 @@ class OrmReader:
                             return found
         return None
 
+    def shown_by(self, cls: ClassInfo, site: CallSite | None = None) -> Values:
+        """What a view makes of its `serializer_class` (or of what its `get_serializer_class()` gives): one to read and store a row."""
+        chooser = cls.find_method("get_serializer_class")
+        chosen = self._evaluator.returns_of(chooser) if chooser is not None else UNKNOWN
+        for owner in cls.mro if not chosen else ():
+            for assign in owner.body.bindings.get("serializer_class", ())[-1:]:
+                chosen = self._evaluator.evaluate(assign.value, owner.body) if assign.value is not None else UNKNOWN
+            if chosen:
+                break
+        return tuple(Instance(value.cls, site) for value in chosen[:4] if isinstance(value, ClassValue))
+
+    def stores_for(self, cls: ClassInfo) -> ClassInfo | None:
+        """The model whose rows a serializer stores by its own `save()`; None for other classes and where the project overrides how."""
+        if self.is_model(cls) or not any("erializer" in base for base in cls.library_bases):
+            return None
+        return self.about(cls)
+
     def _model_in(self, value: object) -> ClassInfo | None:
         match value:
             case ClassValue(cls=cls):

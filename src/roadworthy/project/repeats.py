@@ -144,4 +144,6 @@ def _methods(model: Model, expr: f.Expr, site: CallSite) -> tuple[str, ...]:
             found += [
                 text.upper() for arg in site.function.scope.calls[part.index].args for text in flow.strings_of(arg)
             ]
+    if "POST" not in found:
+        return ()  # a PATCH that sends values, not differences, may come twice
     return tuple(method for method in ("POST", "PATCH") if method in found)

@@ -169,6 +169,9 @@ class CallReader:
                 return callee.receiver.items
             elif name in {"builtins.dict.values"} and isinstance(callee.receiver, Container):
                 return (Container("iter", callee.receiver.items),)
+            elif name.endswith(".get_serializer") and isinstance(callee.receiver, Instance):
+                shown = self._evaluator.orm.shown_by(callee.receiver.cls, site)
+                return shown or self._typed_result(callee, site)
             elif base := self._base_made_by(name):
                 own = next((value for key, value in site.fact.kwargs if key == "cls"), None)
                 given = self._evaluator.evaluate(own, site.function, site.fact.order) if own is not None else UNKNOWN

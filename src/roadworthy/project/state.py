@@ -13,6 +13,7 @@ from roadworthy.project.symbols import attribute_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from roadworthy.knowledge.schema import TypeRow
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
@@ -170,6 +171,43 @@ def _named(expr: f.Expr, found: dict[str, Held], owner: str | None) -> Held | No
         return found.get(expr.id) if isinstance(expr, f.Name) else None
     name = attribute_of(expr, owner)
     return found.get(name) if name is not None else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planned:
+    """A scheduler that keeps in memory what it is given to do later, and the calls that give it something."""
+
+    made: CallSite
+    added: tuple[CallSite, ...]
+
+
+def planned_in_memory(model: Model) -> Iterator[Planned]:
+    """Schedulers without a store; none where the project gives any of them a store in another way."""
+    made: list[CallSite] = []
+    added: list[CallSite] = []
+    for site in model.sites():
+        for library in model.graph.resolutions[site].libraries:
+            row = _remembers(library.name, model)
+            if row is not None and model.is_reviewed(site.path):
+                given = {keyword for keyword, _ in site.fact.kwargs}
+                if site.fact.args or given & {"**", *row.memory_unless}:
+                    return
+                made.append(site)
+                continue
+            owner, _, method = library.name.rpartition(".")
+            row = _remembers(owner, model)
+            if row is not None and method in row.memory_unless:
+                return
+            if row is not None and method in row.remembers:
+                added.append(site)
+    if added:
+        yield from (Planned(site, tuple(added)) for site in made[:1])
+
+
+def _remembers(name: str, model: Model) -> TypeRow | None:
+    known = model.knowledge
+    rows = (known.type(each) for each in (name, *known.type_bases(name)))
+    return next((row for row in rows if row is not None and row.remembers), None)
 
 
 class Lifetimes:

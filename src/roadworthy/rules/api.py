@@ -88,7 +88,7 @@ from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.failures import Outcome
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
-from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces
+from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces, taken_for_whole
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
@@ -159,7 +159,7 @@ from roadworthy.project.silence import (
 )
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
-from roadworthy.project.state import Held, Lifetimes, held_state
+from roadworthy.project.state import Held, Lifetimes, Planned, held_state, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -267,6 +267,7 @@ __all__ = [
     "Outcome",
     "Partial",
     "Pillar",
+    "Planned",
     "Poll",
     "Presence",
     "Promise",
@@ -398,6 +399,7 @@ __all__ = [
     "own_ids",
     "partial_handlers",
     "partial_retries",
+    "planned_in_memory",
     "polls",
     "predicates_of",
     "promise_of",
@@ -429,6 +431,7 @@ __all__ = [
     "steers",
     "stopping",
     "sweeps",
+    "taken_for_whole",
     "tells_anyway",
     "tells_of_another",
     "unbounded_effects",

@@ -191,8 +191,14 @@ class ChainReader:
     def _walk_from(self, site: CallSite, chain: Chain, depth: int) -> None:
         chain.found.append(site)
         func = site.fact.func
-        if isinstance(func, f.Attr):
+        if isinstance(func, f.Attr) and self._calls_manager(site):
+            self._related(func, site.function, site.fact.order, chain)
+        elif isinstance(func, f.Attr):
             self._walk(func.value, site.function, site.fact.order, chain, depth + 1)
+
+    def _calls_manager(self, site: CallSite) -> bool:
+        """`customer.orders(manager="open")`: the rows of the other model through another of its managers."""
+        return any(library.name.endswith(".Manager.__call__") for library in self._graph.resolutions[site].libraries)
 
     def _walk(self, expr: f.Expr | None, scope: Function, order: int, chain: Chain, depth: int) -> None:
         """Collect the calls of a chain, last first, through names and helpers of the project."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
-from roadworthy.project.database.access import INSERT, READ
+from roadworthy.project.database.access import INSERT, READ, UPDATE
 from roadworthy.project.database.conditions import same_value
 from roadworthy.project.database.presence import Presence
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 
 _NESTED = 30  # functions that are looked into at once
+_OF_ONE_ROW = frozenset(
+    {"save", "asave", "add", "merge", "bulk_update", "abulk_update"}
+)  # updates that say nothing of how many rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,12 +81,7 @@ class Checks:
         writes = [w for site in function.calls for w in self._accesses.through(site) if self._is_insert(w)]
         if not writes:
             return
-        reads = [
-            r
-            for site in function.calls
-            for r in self._accesses.through(site)
-            if r.access.kind == READ and r.access.table
-        ]
+        reads = [r for site in function.calls for r in self._accesses.through(site) if _looks(r.access)]
         seen: set[tuple[int, int]] = set()
         for read in reads:
             for write in writes:
@@ -130,7 +128,7 @@ class Checks:
     def _same_row(self, read: Access, write: Access) -> bool:
         """May the row that is inserted be the one that was looked for?"""
         keys = [match for match in read.lookup if match.op in {"eq", "in"}]
-        if write.filled and write.values and read.table is not None:
+        if write.filled and write.values and read.table is not None and _all_known(write):
             filled = write.columns
             if any(
                 match.column not in filled and match.column not in read.table.primary
@@ -149,6 +147,20 @@ class Checks:
         if same is None and match.scope is value.scope and _is_given(match) and _is_given(value):
             return False  # two parameters, or two attributes of them
         return same
+
+
+def _all_known(write: Access) -> bool:
+    """Is everything that is filled a column? A property of the model (`email`) may fill another one (`normalised_email`)."""
+    table = write.table
+    columns = [table.column(name) for name in write.columns] if table is not None else [None]
+    return all(column is not None and not column.attribute.startswith("_") for column in columns)
+
+
+def _looks(access: Access) -> bool:
+    """Does an access tell whether the row is there: a read, or an update by conditions that tells how many rows it found?"""
+    if access.table is None:
+        return False
+    return access.kind == READ or (access.kind == UPDATE and access.method not in _OF_ONE_ROW and bool(access.keys))
 
 
 def _is_given(match: Match) -> bool:

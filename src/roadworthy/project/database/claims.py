@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.database.access import READ, UPDATE
+from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.expressions import last_name
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.values import Literal
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.database.access import Access, Through
-    from roadworthy.project.database.conditions import Match
-    from roadworthy.project.database.tables import Table
+    from roadworthy.project.database.tables import Column, Table
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -35,6 +35,7 @@ _ACTS = (
 )  # fmt: skip
 
 
+_ONCE = (Effect.EMAIL, Effect.SMS, Effect.CHARGE)  # once for each row, also when two runs look at one row only
 _COLLECTS = frozenset({"sadd", "pfadd"})  # adding once more to a set is no claim by itself
 
 
@@ -52,6 +53,7 @@ class Claim:
     write: CallSite | None
     first: bool  # set before the work (a claim), not after it (a mark)
     conditional: bool = False  # the mark names the old state, but comes after the work
+    asked: bool = False  # one row is loaded by its key, and its state is asked afterwards
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +102,7 @@ class Claims:
     def _of_read(self, function: Function, read: Through) -> Iterator[Claim]:
         states = [match for match in read.access.lookup if self._is_state(match, read.access)]
         if not states:
+            yield from self._of_row(function, read)
             return
         presence = Presence(function, read.site)
         rows = self._rows(function, presence)
@@ -114,8 +117,35 @@ class Claims:
                     yield claim
                     break
 
-    def _claim(self, function: Function, read: Through, match: Match, rows: set[str], found: Mark) -> Claim | None:
-        acts = self._acts(function, read, found.order, rows)
+    def _of_row(self, function: Function, read: Through) -> Iterator[Claim]:
+        """`invite = get(code=code)`, `if invite.used: return`, something that is done once, `invite.used = True`."""
+        table = read.access.table
+        if table is None or not read.access.looks_for_one:
+            return
+        rows = set(Presence(function, read.site).names)
+        for name, index in _asked(function, read.site, rows):
+            column = table.column(name)
+            if column is None or not _names_state(column):
+                continue
+            match = Match(column.name, None, function)
+            found = self._set_on_row(function, read, match, rows) or self._set_below(function, read, match, rows)
+            if found is None or not _decides(function, index, found.order):
+                continue
+            claim = self._claim(function, read, match, None, found, _ONCE)
+            if claim is not None and _decides(function, index, self._place(function, claim.acts)):
+                yield replace(claim, asked=True)
+                return
+
+    def _claim(
+        self,
+        function: Function,
+        read: Through,
+        match: Match,
+        rows: set[str] | None,
+        found: Mark,
+        words: tuple[Effect, ...] = _ACTS,
+    ) -> Claim | None:
+        acts = self._acts(function, read, found.order, rows, words)
         table = read.access.table
         if acts is None or table is None:
             return None
@@ -132,7 +162,7 @@ class Claims:
         """`status="new"`, `sent=False`, `processed_at=None`."""
         table = access.table
         column = table.column(match.column) if table is not None else None
-        if column is None or column.target or not _STATE.search(column.attribute):
+        if column is None or not _names_state(column):
             return False
         if match.op == "null":
             return True
@@ -228,7 +258,9 @@ class Claims:
 
     # --- what is done -------------------------------------------------------------------------------------------------
 
-    def _acts(self, function: Function, read: Through, order: int, rows: set[str]) -> EffectAt | None:
+    def _acts(
+        self, function: Function, read: Through, order: int, rows: set[str] | None, words: tuple[Effect, ...]
+    ) -> EffectAt | None:
         """Something outside that is done for a row, after the lookup, on one path with the mark."""
         scope = function.scope
         region = flow.region_at(scope, order)
@@ -237,11 +269,12 @@ class Claims:
                 site.fact.order < read.site.fact.order
                 or site is read.site
                 or not flow.on_one_path(scope, site.fact.region, region)
+                or _in_another_loop(scope, site.fact.region, region)
             ):
                 continue
-            if not _mentions(site, rows):
+            if rows is not None and not _mentions(site, rows):
                 continue
-            for effect in self._model.effects_through(site, *_ACTS):
+            for effect in self._model.effects_through(site, *words):
                 if not effect.secondary and not effect.effect.word.telemetry:
                     return effect
         return None
@@ -284,6 +317,49 @@ class Claims:
 
     def _callers(self, function: Function) -> tuple[CallSite, ...]:
         return tuple(edge.site for edge in self._model.edges_to(function) if edge.runs_here)
+
+
+def _in_another_loop(scope: f.Scope, first: int, second: int) -> bool:
+    """Do two loops, one after the other, go over different rows?"""
+    outer, inner = (_loop_of(scope, region) for region in (first, second))
+    if outer is None or inner is None or flow.within(scope, first, inner) or flow.within(scope, second, outer):
+        return False
+    tests = [flow.text_of(scope.regions[loop].test, scope) for loop in (outer, inner)]
+    return tests[0] != tests[1]
+
+
+def _loop_of(scope: f.Scope, region: int) -> int | None:
+    return next((each for each in flow.ancestors(scope, region) if scope.regions[each].kind in flow.LOOPS), None)
+
+
+def _names_state(column: Column) -> bool:
+    """By its name; a relation only where it leads to a list of states (`job_status`), not to who did it (`sent_by`)."""
+    relation = bool(column.target) and not column.attribute.removesuffix("_id").endswith(("status", "state"))
+    return not relation and bool(_STATE.search(column.attribute))
+
+
+def _asked(function: Function, read: CallSite, rows: set[str]) -> Iterator[tuple[str, int]]:
+    """(attribute of a row, branch) for each branch that asks for it after the row was read."""
+    for index, region in enumerate(function.scope.regions):
+        if region.kind != "if" or region.test is None or region.start < read.fact.order:
+            continue
+        for part in flow.walk(region.test):
+            if isinstance(part, f.Attr) and isinstance(part.value, f.Name) and part.value.id in rows:
+                yield part.name, index
+
+
+def _decides(function: Function, index: int, order: int) -> bool:
+    """Does a branch decide whether an event happens: it encloses it, or leaves before it?"""
+    scope = function.scope
+    here = flow.region_at(scope, order)
+    if flow.within(scope, here, index):
+        return True
+    region = scope.regions[index]
+    return (
+        region.exits in {"return", "raise", "continue"}
+        and order >= region.end
+        and flow.within(scope, here, region.parent)
+    )
 
 
 def _same_text(first: f.Expr, second: f.Expr) -> bool:

@@ -58,6 +58,8 @@ class ObjectReader:
                     break
         if chain.method in {"save", "asave"} and chain.fresh:
             chain.kind = "insert"
+        elif chain.kind == "upsert":
+            return
         elif chain.method in {"save", "asave"} or (kind == "insert" and chain.fresh is False):
             chain.kind = "update"
 
@@ -66,6 +68,8 @@ class ObjectReader:
             case Container(items=items):
                 for inner in items:
                     self._written(inner, item, site, chain)
+            case Instance(cls=cls, site=made) if not self._schema.is_model(cls):
+                self._serialised(cls, made, site, chain)
             case Instance(cls=cls, site=made) if self._schema.is_model(cls):
                 chain.model = chain.model or cls
                 if made is None or not self.constructs(made, cls):
@@ -79,6 +83,19 @@ class ObjectReader:
                     *self._conditions.keywords(made.fact.kwargs, made.function, made.fact.order),
                 )
                 chain.values = (*chain.values, *self._assigned(item, site, made))
+
+    def _serialised(self, cls: ClassInfo, made: CallSite | None, site: CallSite, chain: Chain) -> None:
+        """`serializer.save(owner=user)`: a new row when it was made without one, as for the view's `perform_create()`."""
+        model = self._evaluator.orm.stores_for(cls)
+        if model is None:
+            return
+        chain.model = model
+        new = site.function.name == "perform_create" if made is None else not _is_given_row(made)
+        chain.values = self._conditions.keywords(site.fact.kwargs, site.function, site.fact.order)
+        if any(name in c.methods for c in cls.mro for name in ("save", "create" if new else "update")):
+            chain.kind = "upsert"  # the project says how: what it does there is read there
+            return
+        chain.fresh = new
 
     def constructs(self, made: CallSite, cls: ClassInfo) -> bool:
         """Does this call construct the object, or does it load or find it?"""
@@ -99,3 +116,8 @@ class ObjectReader:
             and a.target.value.id == item.id
             and a.order > made.fact.order
         )
+
+
+def _is_given_row(made: CallSite) -> bool:
+    """`OrderSerializer(order, data=…)`, `self.get_serializer(instance=order, …)`."""
+    return bool(made.fact.args) or any(keyword in {"instance", "**"} for keyword, _ in made.fact.kwargs)

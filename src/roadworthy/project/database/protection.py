@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.origins import Origin
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _CONFLICTS = (
     "integrityerror", "uniqueviolation", "duplicatekey", "duplicateentry", "alreadyexists", "uniqueconstraint", "databaseerror", "dbapierror", "sqlalchemyerror",
 )  # fmt: skip
+_REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE})
 _REGISTERS = frozenset(
     {"exception_handler", "errorhandler", "app_errorhandler", "add_exception_handler", "register_error_handler"}
 )
@@ -137,7 +138,12 @@ class Protection:
                 guard.kind in {GuardKind.CATCH, GuardKind.RETRY} and any(self.is_conflict(name) for name in guard.on)
             ),
         )
-        return covered.somewhere or self._has_conflict_handler
+        return covered.somewhere or (self._has_conflict_handler and self._in_requests_only(function))
+
+    def _in_requests_only(self, function: Function) -> bool:
+        """Do only requests come here? A handler of the web framework sees no error of a job."""
+        entries = [reached.entry for reached in self._model.exposure(function).entries if reached.entry.serves_others]
+        return all(entry.kind in _REQUESTS for entry in entries)
 
     def _catches(self, function: Function) -> bool:
         for index, region in enumerate(function.scope.regions):
@@ -254,13 +260,19 @@ class Protection:
         return False
 
     def _claimed_by_error(self, site: CallSite, asked: list[CallSite]) -> bool:
-        """`try: Seen.objects.create(…) except IntegrityError: return` before the call."""
+        """`try: Seen.objects.create(…) except IntegrityError: return` before the call; a handler for every failure is no claim."""
         scope = site.function.scope
         for other in asked:
             for _, handlers in flow.try_regions(scope, other.fact.region):
-                if any(scope.regions[h].exits in {"return", "raise", "continue"} for h in handlers):
+                if any(self._refuses(site.function, h) for h in handlers):
                     return True
         return False
+
+    def _refuses(self, function: Function, index: int) -> bool:
+        if function.scope.regions[index].exits not in {"return", "raise", "continue"}:
+            return False
+        handler = self._model.exceptions.handler(function, index)
+        return not handler.broad or any(self.is_conflict(name) for name in handler.types)
 
     # --- who runs it --------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,9 @@ class Place:
     source: str
 
 
+_DOCUMENTS = frozenset({"json", "jsonb", "hstore", "largebinary", "binary", "pickle"})
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column."""
@@ -40,6 +43,11 @@ class Column:
     default: Expr | None = None
     default_scope: Function | None = None  # the scope in which `default` stands
     generated: bool = False  # filled by the database or the mapper: surrogate keys, creation and change times
+
+    @property
+    def is_document(self) -> bool:
+        """Holds a document or bytes, by which no database keeps rows apart."""
+        return self.type.lower().removesuffix("field").removesuffix("type") in _DOCUMENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ where the state was, and whoever reads it meanwhile sees the half. The old state
 
 ## What is reported
 A file that the project reads back, or a settings file of another program, that is opened for writing or written as a whole in place.
+A file that is fetched under its final name, only where `exists()` does not find it: the half one of a broken run counts as whole.
 A write-then-rename scheme that syncs the descriptor while data still sits in the file object's buffer.
 
 ## What is not reported
@@ -66,6 +67,7 @@ from roadworthy.rules.api import (
     read_back,
     replaces,
     say,
+    taken_for_whole,
 )
 
 RULE = Rule(id="in-place-state-write", anti_pattern="non-atomic-write", doc=__doc__)
@@ -80,6 +82,11 @@ def check(model: Model) -> Iterator[Finding]:
             reads[key].append(read)
     seen: set[CallSite] = set()
     for written in file_accesses(model, Effect.FILE_WRITE):
+        asks = taken_for_whole(model, written) if written.site not in seen else None
+        if asks is not None and not replaces(model, written.function):
+            seen.add(written.site)
+            yield _report_half(written, asks, model)
+            continue
         if (
             written.site in seen
             or written.is_passing
@@ -119,6 +126,28 @@ def _report(written: FileAccess, back: FileAccess | None, model: Model) -> Findi
         f"and {reader} at that moment takes the half for the whole.",
         fix=advise.atomic_write(model, written.function, written.text, written.site),
         related=related,
+        steps=model.steps(exposure.worst, written.function, written.site),
+        confidence=model.confidence_of(written.effect),
+        subject=written.text,
+    )
+
+
+def _report_half(written: FileAccess, asks: CallSite, model: Model) -> Finding:
+    exposure = model.exposure(written.function)
+    call, question = say.call(written.site, model), say.call(asks, model)
+    return finding(
+        RULE,
+        model.place(written.site),
+        Severity.LOW if exposure.only_commands else Severity.MEDIUM,
+        title=say.fit(
+            f"`{call}` fills `{written.text}` in place, and its being there counts as whole",
+            f"`{call}` fills in place a file whose being there counts as whole",
+        ),
+        issue=f"`{written.function.qualname}()` fetches `{written.text}` only when `{question}` (line {asks.line}) does not find it, and writes it under its final name.",
+        impact=f"When the connection breaks or the process dies while {say.entry(exposure.worst, written.function)} fetches, the half file stays; every later run "
+        "finds it, takes it for whole and fails on it until somebody deletes it.",
+        fix=advise.atomic_write(model, written.function, written.text, written.site),
+        related=[model.place(asks, "asks whether it is there")],
         steps=model.steps(exposure.worst, written.function, written.site),
         confidence=model.confidence_of(written.effect),
         subject=written.text,

@@ -7,6 +7,7 @@ does not exist on the next, the status of a job is "unknown" after each deploy.
 ## What is reported
 A container of a module, a class or a long-lived object that one request changes and another reads, and on which a promise hangs: rate limits
 and quotas, sessions and log-in flows, the status of jobs and running work, locks and claims, seen and processed ids, conversations.
+A scheduler without a store to which only requests give work for later.
 
 ## What is not reported
 Caches that can be filled again, memoisation, constants and registries filled at import, pools of clients and connections, metrics,
@@ -60,11 +61,13 @@ from roadworthy.rules.api import (
     Iterator,
     Lifetimes,
     Model,
+    Planned,
     Rule,
     Severity,
     finding,
     held_state,
     impact_weight,
+    planned_in_memory,
     say,
 )
 
@@ -107,6 +110,18 @@ def check(model: Model) -> Iterator[Finding]:
         writers, readers = serving(held.writers, model, strong), serving(held.readers, model, strong)
         if writers and readers:
             yield _report(held, promise, writers[0], readers, model)
+    for planned in planned_in_memory(model):
+        if is_planned_by_requests(planned, model):
+            yield _report_planned(planned, model)
+
+
+def is_planned_by_requests(planned: Planned, model: Model) -> bool:
+    """Only what others ask for while the service runs: a start-up that plans as well may do so from what is stored."""
+    return all(
+        (exposure := model.exposure(site.function)).entries
+        and all(reached.entry.kind in _SERVES for reached in exposure.entries)
+        for site in planned.added
+    )
 
 
 def promise_of(held: Held) -> str | None:
@@ -166,6 +181,31 @@ def _report(
         audience=Audience.REGULAR,
         subject=held.name,
         weight=impact_weight(model.exposure(function)),
+    )
+
+
+def _report_planned(planned: Planned, model: Model) -> Finding:
+    first = planned.added[0]
+    exposure = model.exposure(first.function)
+    entry = exposure.worst
+    maker, call = say.call(planned.made, model), say.call(first, model)
+    return finding(
+        RULE,
+        model.place(planned.made),
+        Severity.HIGH,
+        title=say.fit(
+            f"what `{call}` plans for requests is kept in the memory of `{maker}`",
+            f"`{maker}` keeps its plans in memory",
+        ),
+        issue=f"`{maker}` has no store, and {say.entry(entry)} gives it work for later with `{call}` ({first.path}:{first.line}); no start-up plans it again.",
+        impact="Each restart and deploy forgets all of it without a word, and with two workers each one knows, lists and cancels only its own.",
+        fix=f"Give `{maker}` a persistent job store on the service's database (and run one scheduler process, or hold a lock around its runs), or store "
+        "each plan as a row with its next time and let one periodic job run what is due.",
+        related=[model.place(site, "plans work") for site in planned.added[:8]],
+        steps=model.steps(entry, first.function, first),
+        confidence=Confidence.HIGH,
+        subject=maker,
+        weight=impact_weight(exposure),
     )
 
 

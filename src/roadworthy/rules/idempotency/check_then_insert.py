@@ -6,8 +6,8 @@ every later lookup finds either, or fails because it expected one. With a unique
 ordinary request becomes an error.
 
 ## What is reported
-A lookup of rows of a table by some columns, and an insert into the same table that runs only where nothing was found, in one function
-or through the functions that it calls. HIGH where no unique key stops the second row and several runs at once are ordinary.
+A lookup of rows of a table by some columns, or an update that counts them, and an insert into it that runs only where nothing was found, in one
+function or through the functions that it calls. HIGH where no unique key stops the second row and several runs at once are ordinary.
 Where a unique key exists, what is reported is that nobody handles its violation.
 
 ## What is not reported
@@ -67,6 +67,7 @@ urlpatterns = [path("claim/<code>", claim)]
 import re
 
 from roadworthy.rules.api import (
+    UPDATE,
     Audience,
     Confidence,
     Entry,
@@ -178,7 +179,7 @@ def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
 
 
 def _names(pair: RowCheck) -> str:
-    attributes = [column.attribute for name in pair.keys if (column := pair.table.column(name)) is not None]
+    attributes = [column.attribute.lstrip("_") for name in pair.keys if (column := pair.table.column(name)) is not None]
     return f"`{attributes[0]}`" if len(attributes) == 1 else f"`({', '.join(attributes)})`"
 
 
@@ -203,15 +204,14 @@ def _key_of(key: UniqueKey) -> str:
 
 def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
     read, write = pair.read.site, pair.write.site
-    steps = f"line {read.line} looks for `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
+    steps = f"line {read.line} {'updates' if pair.read.access.kind == UPDATE else 'looks for'} `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
     if key is None:
         dropped = pair.table.dropped_over(pair.keys)
         gone = ""
         if dropped and dropped.dropped:
             gone = f" (the model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it)"
         return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same, and `{pair.table.name}` has no unique key over these columns{gone}."
-    columns = ", ".join(key.columns)
-    return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can insert it; the unique key ({columns}) then makes this one raise, and nothing catches that."
+    return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can insert it; the unique key ({', '.join(key.columns)}) then makes this one raise, and nothing catches that."
 
 
 def _elsewhere(pair: RowCheck, more: list[RowCheck]) -> str:
@@ -233,7 +233,7 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
 
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
-    columns = tuple(name for name in pair.keys if pair.table.column(name) is not None)
+    columns = tuple(name for name in pair.keys if (at := pair.table.column(name)) is not None and not at.is_document)
     insert = advise_database.insert_or_find(
         model,
         pair.table,
@@ -242,7 +242,7 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
         pair.write.access if pair.write.direct else None,
         pair.read.access.lookup if pair.read.direct else (),
     )
-    if key is not None:
+    if key is not None or not columns:
         return insert
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
     return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"

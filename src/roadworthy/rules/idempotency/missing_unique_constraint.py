@@ -146,7 +146,7 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
     if (
         not table.complete
         or not table.managed
-        or any(table.column(name) is None for name in access.keys)
+        or any((column := table.column(name)) is None or column.is_document for name in access.keys)
         or not access.keys
         or len(access.keys) > _WIDE
         or not all(is_stable(match, model) for match in access.lookup)

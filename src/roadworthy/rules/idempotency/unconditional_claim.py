@@ -6,7 +6,8 @@ runs twice, the token is used twice. A mark that is set after the work also leav
 
 ## What is reported
 Rows that are looked up by a state (`status="new"`, `sent=False`, `processed_at IS NULL`), something outside that is done for each, and the
-state set on the row or by its key only. A claim whose answer nobody reads (`store.set(key, 1, nx=True)` as a statement) while an earlier
+state set on the row or by its key only. One row whose state is asked (`if invite.used: return`) before an e-mail, a text message or a charge, and
+set in another step. A claim whose answer nobody reads (`store.set(key, 1, nx=True)` as a statement) while an earlier
 `exists(key)` decides.
 
 ## What is not reported
@@ -61,6 +62,7 @@ def send_reminders():
 from roadworthy.rules.api import (
     Claim,
     Confidence,
+    Effect,
     EntryKind,
     Exposure,
     Finding,
@@ -118,6 +120,12 @@ def _severity(exposure: Exposure) -> Severity:
     return Severity.HIGH
 
 
+def _severity_of_row(claim: Claim, exposure: Exposure) -> Severity:
+    """Two runs for one row need a redelivery or a second click."""
+    again = any(reached.entry.repeats for reached in exposure.entries)
+    return Severity.HIGH if again or claim.acts.effect is Effect.CHARGE else Severity.MEDIUM
+
+
 def _report(claim: Claim, model: Model) -> Finding:
     exposure = model.exposure(claim.function)
     entry = exposure.worst
@@ -130,13 +138,19 @@ def _report(claim: Claim, model: Model) -> Finding:
     return finding(
         RULE,
         model.place_of_lines(claim.function, claim.line, claim.end_line),
-        _severity(exposure),
-        title=f"`{owner}` rows are picked by `{claim.column}` and {_marked(claim)}",
-        issue=(
+        _severity_of_row(claim, exposure) if claim.asked else _severity(exposure),
+        title=_title(claim, owner),
+        issue=_asked_for(claim, owner, does, when)
+        if claim.asked
+        else (
             f"Line {claim.read.site.line} reads `{owner}` rows by `{claim.column}`, and line {claim.line} sets it {when} {does}; "
             f"{'by then it is done, whatever the row says' if claim.conditional else 'nothing asks whether the row was still open'}."
         ),
-        impact=f"When {say.at_once(entry, claim.function)}, both read the same rows, and {does} twice for each.{crash}",
+        impact=(
+            f"When {say.at_once(entry, claim.function)} with one `{owner}`, both find it open, and {does} twice.{crash}"
+            if claim.asked
+            else f"When {say.at_once(entry, claim.function)}, both read the same rows, and {does} twice for each.{crash}"
+        ),
         fix=advise_database.claim(model, claim),
         related=[model.place(claim.read.site, "picks the rows"), model.place(claim.acts.site, "is done for each")],
         steps=model.steps(entry, claim.function, claim.read.site),
@@ -147,6 +161,22 @@ def _report(claim: Claim, model: Model) -> Finding:
         ),
         subject=f"{claim.table.name}.{claim.column}",
         weight=impact_weight(exposure, [claim.acts]),
+    )
+
+
+def _title(claim: Claim, owner: str) -> str:
+    if claim.asked:
+        return say.fit(
+            f"`{claim.column}` of `{owner}` is asked and set in two steps, with what is done once between them",
+            f"`{claim.column}` of `{owner}` is asked and set in two steps",
+        )
+    return f"`{owner}` rows are picked by `{claim.column}` and {_marked(claim)}"
+
+
+def _asked_for(claim: Claim, owner: str, does: str, when: str) -> str:
+    return (
+        f"Line {claim.read.site.line} reads a `{owner}`, its `{claim.column}` decides, and line {claim.line} sets it {when} {does}; "
+        "the row is not locked, and nothing asks again whether it was still open."
     )
 
 
