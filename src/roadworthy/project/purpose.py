@@ -6,7 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.knowledge.programs import load_programs
 from roadworthy.knowledge.vocabulary import Effect, Repeat
+from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
 
 if TYPE_CHECKING:
@@ -75,3 +77,15 @@ def drives_program(model: Model, effect: EffectAt) -> bool:
     """A program on the same machine that does what it is told (a browser): its errors are part of the conversation."""
     library = model.knowledge.library_of(effect.name)
     return library is not None and "browser" in library.role
+
+
+def runs_nearby(effect: EffectAt) -> bool:
+    """Another program on the same machine, none that waits for another machine as far as its name tells."""
+    if effect.effect is not Effect.SPAWN_PROCESS:
+        return False
+    site = effect.site
+    given = next((value for keyword, value in site.fact.kwargs if keyword in {"args", "command"}), None)
+    first = site.fact.args[0] if site.fact.args else given
+    words = [part.value for part in flow.walk(first) if isinstance(part, f.Str)]
+    programs = {word.rpartition("/")[2] for text in words[:3] for word in text.split()[:2]}
+    return not programs & set(load_programs().rows.remote)

@@ -131,7 +131,7 @@ from roadworthy.project.producers import (
     selects_by_state,
     sweeps,
 )
-from roadworthy.project.purpose import acts, drives_program, is_aside
+from roadworthy.project.purpose import acts, drives_program, is_aside, runs_nearby
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.repeats import (
@@ -401,6 +401,7 @@ __all__ = [
     "replayed_effects",
     "retries_around",
     "retries_over",
+    "runs_nearby",
     "runs_over_again",
     "say",
     "says_closing",

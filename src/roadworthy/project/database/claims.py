@@ -236,7 +236,7 @@ class Claims:
             if (
                 site.fact.order < read.site.fact.order
                 or site is read.site
-                or not flow.on_one_path(scope, site.fact.region, region)
+                or not flow.on_one_path(scope, *_in_turn((site.fact.order, site.fact.region), (order, region)))
             ):
                 continue
             if not _mentions(site, rows):
@@ -311,3 +311,9 @@ def _occurs(expr: f.Expr, name: str, scope: f.Scope, depth: int) -> bool:
             ):
                 return True
     return False
+
+
+def _in_turn(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """The regions of two events (order, region), the earlier first."""
+    first, second = sorted((one, other))
+    return first[1], second[1]

@@ -61,6 +61,7 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     is_subscription,
+    runs_nearby,
     say,
 )
 
@@ -218,9 +219,9 @@ def _harm(effect: EffectAt, model: Model) -> str:
     exposure = model.exposure(effect.function)
     waiting = _waiting(exposure)
     who = say.entry(waiting, effect.function)
-    held = model.transaction_over(effect.site)
+    held = model.transaction_on_way(waiting, effect.site) if waiting else model.transaction_over(effect.site)
     if held is not None:
-        return f"{who} hangs and keeps its transaction ({held.path}:{held.line}) and its locks open."
+        return f"{who} hangs and keeps its transaction (`{held.name.rpartition('.')[2]}`, {held.path}:{held.line}) and its locks open."
     if waiting is None and model.is_script(effect.function.path):
         return f"{who} hangs until somebody kills it."
     if waiting is None and effect.function.kind == "function":
@@ -238,7 +239,7 @@ def _harm(effect: EffectAt, model: Model) -> str:
 def _severity(effect: EffectAt, model: Model) -> Severity:
     exposure = model.exposure(effect.function)
     if exposure.serves and not model.is_script(effect.site.path):
-        return Severity.HIGH
+        return Severity.MEDIUM if runs_nearby(effect) else Severity.HIGH
     return Severity.LOW if exposure.only_commands or model.is_script(effect.site.path) else Severity.MEDIUM
 
 
