@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import re
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, call_text, callee_text, written
+from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
+from roadworthy.project import flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -107,6 +109,13 @@ def insert_or_find(
     return recipe_fix(place, "insert-or-find", cite(own, function))
 
 
+def insert_or_refuse(model: Model, table: Table, write: CallSite, refuse: str) -> str:
+    """Insert, and answer as the code answers when the row is there; `refuse`: that answer, as code."""
+    text = ("await " if write.fact.awaited else "") + call_text(write, width=WHOLE)
+    place = Place(model, write.function, write, _mappers(table.model), {"insert": text, "refuse": refuse})
+    return recipe_fix(place, "insert-or-refuse")
+
+
 def _filled(table: Table, access: Access | None) -> dict[str, str]:
     """Attribute -> the value that the insert at hand gives it."""
     if access is None or not access.filled:
@@ -154,6 +163,8 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
     family = next((name for base in names if (name := family_of(model, base))), "")
     own = best(model, "row-lock", function, family) if family else None
     place = Place(model, function, None, names, extra)
+    if any(_decides(one) for one in (mutation, *more)):
+        return recipe_fix(place, "increment-locked", cite(own, function))
     filled = place.pick("increment")
     if filled is None:
         return cite(own, function)
@@ -164,6 +175,21 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
     others = [_statement(model, other) for other in more if other.kind == "row" and other.owner == mutation.owner]
     code = "\n".join(dict.fromkeys([filled.code, *(text for text in others if text)]))
     return fix(filled.text, held, code, filled.recipe.language)
+
+
+def _decides(mutation: Mutation) -> bool:
+    """Is the new number bounded by the old one, or looked at before it is written: `n -= min(amount, n)`, `if new_total > limit`?"""
+    scope = mutation.function.scope
+    if mutation.kind != "row":
+        return False
+    if mutation.attribute in re.findall(r"\w+", _step(mutation)):
+        return True
+    assign = next((a for a in scope.assigns if a.order == mutation.order), None)
+    value = assign.value if assign is not None and assign.op == "=" else None
+    if not isinstance(value, f.Name):
+        return False
+    tests = [*(test.value for test in scope.tests), *(region.test for region in scope.regions)]
+    return any(part == value for test in tests for part in flow.walk(test))
 
 
 def _statement(model: Model, mutation: Mutation) -> str:

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from packaging.utils import canonicalize_name
 
 from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project.phrases import LOG_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,8 @@ def logger_of(model: Model, function: Function) -> str:
         model.callee_text(site).rpartition(".")[0]
         for scope in module.functions
         for site in scope.calls
-        if any(effect.effect is Effect.LOG for effect in model.effects_at(site))
+        if model.callee_text(site).rpartition(".")[2] in LOG_METHODS
+        and any(effect.effect is Effect.LOG for effect in model.effects_at(site))
     )
     near = [(-count, name) for name, count in counts.items() if name and "(" not in name and "…" not in name]
     if near:

@@ -137,7 +137,7 @@ class Attempts:
         senders = [edge.caller for edge in self.model.edges_to(entry.function) if edge.kind == "job"]
         named = names_of_job(entry.function, entry.site, self.model)
         senders.extend(sender for name in named for sender in self._by_name.get(name, ()))
-        return not any(self._comes_round(sender) for sender in senders)
+        return not senders or not all(self._comes_round(sender) for sender in senders)
 
     def _is_of_another_job(self, outcome: Outcome) -> bool:
         """On the way stands a job that this one calls as an ordinary function: the failure is that job's, and told there."""

@@ -52,8 +52,8 @@ def _method(effect: EffectAt) -> str:
 
 
 def _reads_by_name(effect: EffectAt, around: tuple[str, ...]) -> bool:
-    """A helper that is called `fetch_…`, where the library's row does not know more."""
-    if effect.row.safe_to_repeat is not None:
+    """A helper that is called `fetch_…`, where the library's row does not know more: of a request whose method is not seen it does not."""
+    if effect.row.safe_to_repeat is not None and effect.effect is not Effect.HTTP_REQUEST:
         return False
     firsts = [words_of(name)[:1] for name in (effect.function.name, *around)]
     return any(words and _READS.fullmatch(words[0]) for words in firsts)
@@ -86,6 +86,8 @@ def runs_nearby(effect: EffectAt) -> bool:
     site = effect.site
     given = next((value for keyword, value in site.fact.kwargs if keyword in {"args", "command"}), None)
     first = site.fact.args[0] if site.fact.args else given
+    if isinstance(first, f.Name) and first.id in site.function.bindings:
+        first = site.function.bindings[first.id][0].value
     words = [part.value for part in flow.walk(first) if isinstance(part, f.Str)]
     programs = {word.rpartition("/")[2] for text in words[:3] for word in text.split()[:2]}
     return not programs & set(load_programs().rows.remote)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.phrases import LOG_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,8 +187,10 @@ def logger_near(model: Model, function: Function) -> str:
     """The name of the logger that this file, or this class, uses; `logger` where it has none."""
     for other in function.module.functions:
         for site in other.calls:
-            if any(e.effect is Effect.LOG for e in model.effects_at(site)) and isinstance(site.fact.func, f.Attr):
-                owner = model.text(site.fact.func.value, other)
+            func = site.fact.func
+            logs = isinstance(func, f.Attr) and func.name in LOG_METHODS  # `sys.stdout.write()` tells of no logger
+            if logs and any(e.effect is Effect.LOG for e in model.effects_at(site)) and isinstance(func, f.Attr):
+                owner = model.text(func.value, other)
                 if owner.replace(".", "").replace("_", "").isalnum() and not (
                     owner.startswith("self.") and function.cls is None
                 ):

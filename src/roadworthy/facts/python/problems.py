@@ -20,5 +20,7 @@ def find_problems(file: FileWalk, root: Node) -> None:
         if node.kind_id == ERROR or node.is_missing:
             file.problem(node.start_point.row + 1, "could not parse")
             found += 1
-        elif node.kind_id not in TYPE_PARAMETER:  # `class Page[T = int]`: newer than the grammar, and nothing is lost by it
+        elif (
+            node.kind_id not in TYPE_PARAMETER
+        ):  # `class Page[T = int]`: newer than the grammar, and nothing is lost by it
             stack.extend(child for child in reversed(node.children) if child.has_error or child.is_missing)

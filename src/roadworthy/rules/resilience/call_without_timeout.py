@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     TimeoutVerdict,
     advise,
     finding,
+    flow,
     impact_weight,
     is_subscription,
     runs_nearby,
@@ -79,7 +80,8 @@ Unbounded = tuple[EffectAt, TimeoutVerdict]
 def check(model: Model) -> Iterator[Finding]:
     """Group unbounded calls by what has to be written to bound them, and report each cause once."""
     unbounded = [(effect, verdict) for effect in model.effects_of() for verdict in _verdict(effect, model)]
-    built = {verdict.cause for _, verdict in unbounded if verdict.at_construction}
+    made = [verdict.cause for _, verdict in unbounded if verdict.at_construction and verdict.cause is not None]
+    built = {(cause.function, flow.text_of(cause.fact.func, cause.function.scope)) for cause in made}
     causes: dict[tuple[object, ...], list[Unbounded]] = {}
     for effect, verdict in unbounded:
         causes.setdefault(_repair(effect, verdict, built), []).append((effect, verdict))
@@ -98,13 +100,17 @@ def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:
         yield verdict
 
 
-def _repair(effect: EffectAt, verdict: TimeoutVerdict, built: Container[CallSite | None]) -> tuple[object, ...]:
-    """What one repair mends: a setting all its calls, a construction its calls, a constant the calls of a class or of a module's functions."""
+def _repair(effect: EffectAt, verdict: TimeoutVerdict, built: Container[tuple[Function, str]]) -> tuple[object, ...]:
+    """What one repair mends: a setting all its calls, the constructions of one client in a function their calls, a constant the calls of a class or
+    of a module's functions."""
     setting = _setting(verdict)
     if setting:
         return ("setting", setting)
     cause = verdict.cause or effect.site
-    if verdict.at_construction or cause in built or verdict.reason not in {"absent", "no parameter"}:
+    construction = (cause.function, flow.text_of(cause.fact.func, cause.function.scope))
+    if verdict.at_construction or construction in built:
+        return ("built", *construction, verdict.reason)
+    if verdict.reason not in {"absent", "no parameter"}:
         return ("call", cause)
     owner = _owner(cause.function)
     return ("owner", effect.name.partition(".")[0], verdict.parameter, cause.path, owner.id if owner else "")
@@ -141,11 +147,16 @@ def is_watched(effect: EffectAt, model: Model) -> bool:
 def _report(found: list[Unbounded], model: Model) -> Finding:
     effect, verdict = found[0]
     cause = verdict.cause or effect.site
+    made = (
+        {v.cause for _, v in found if v.cause is not None and v.cause is not cause}
+        if verdict.at_construction
+        else set()
+    )
     exposure = model.exposure(effect.function)
     entry = _waiting(exposure)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
-    uses = sorted({e.site for e, _ in found if e.site is not cause}, key=lambda s: (s.path, s.line))
-    alike = [] if verdict.at_construction else uses
+    uses = _in_order({e.site for e, _ in found if e.site is not cause} - made)
+    alike = _in_order(made) if verdict.at_construction else uses
     return finding(
         RULE,
         model.place(cause),
@@ -154,13 +165,17 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike),
         impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
         fix=_fix(effect, verdict, len(alike), model),
-        related=[model.place(site, "waits without a bound") for site in uses],
+        related=[model.place(site, "waits without a bound") for site in _in_order({*uses, *made})],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=Confidence.weakest(verdict.confidence, model.confidence_of(effect)),
         subject=effect.name,
         audience=Audience.PEDANTIC if all(is_watched(e, model) for e, _ in found) else Audience.REGULAR,
         weight=impact_weight(exposure, [e for e, _ in found]),
     )
+
+
+def _in_order(sites: set[CallSite]) -> list[CallSite]:
+    return sorted(sites, key=lambda s: (s.path, s.line))
 
 
 def _title(cause: CallSite, verdict: TimeoutVerdict, more: int, how: str, model: Model) -> str:
@@ -240,7 +255,8 @@ def _severity(effect: EffectAt, model: Model) -> Severity:
     exposure = model.exposure(effect.function)
     if exposure.serves and not model.is_script(effect.site.path):
         return Severity.MEDIUM if runs_nearby(effect) else Severity.HIGH
-    return Severity.LOW if exposure.only_commands or model.is_script(effect.site.path) else Severity.MEDIUM
+    small = exposure.only_commands or model.is_script(effect.site.path) or runs_nearby(effect)
+    return Severity.LOW if small else Severity.MEDIUM
 
 
 def _rank(effect: EffectAt, model: Model) -> tuple[int, str, int]:
