@@ -313,7 +313,7 @@ def test_whoever_is_refused_when_the_row_is_there_is_refused_by_the_unique_key_t
     model = model_of(RACES)
     where = function(model, "app.views.make")
     pair = next(iter(model.checks.of(where)))
-    text = advise_database.insert_or_refuse(model, pair.table, pair.write.site, 'raise ValueError("taken")')
+    text = advise_database.insert_or_refuse(model, pair)
     assert "Voucher.objects.create(code=code, left=3)" in code(text)
     assert code(text).endswith('except IntegrityError:\n    raise ValueError("taken")')
 

@@ -12,12 +12,14 @@ from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
+from roadworthy.project.database.checks import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from roadworthy.advice.patterns import Pattern
     from roadworthy.project.database.access import Access
+    from roadworthy.project.database.checks import Check
     from roadworthy.project.database.claims import Claim
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
@@ -109,11 +111,16 @@ def insert_or_find(
     return recipe_fix(place, "insert-or-find", cite(own, function))
 
 
-def insert_or_refuse(model: Model, table: Table, write: CallSite, refuse: str) -> str:
-    """Insert, and answer as the code answers when the row is there; `refuse`: that answer, as code."""
-    text = ("await " if write.fact.awaited else "") + call_text(write, width=WHOLE)
-    place = Place(model, write.function, write, _mappers(table.model), {"insert": text, "refuse": refuse})
-    return recipe_fix(place, "insert-or-refuse")
+def insert_or_refuse(model: Model, check: Check) -> str:
+    """Insert, and answer as the code answers when the row is there; "" where a row that is there is used."""
+    write, answer = check.write.site, refusal(check)
+    if answer is None:
+        return ""
+    extra = {
+        "insert": ("await " if write.fact.awaited else "") + call_text(write, width=WHOLE),
+        "refuse": f"{answer.kind} {written(answer.value, check.function)}".rstrip(),
+    }
+    return recipe_fix(Place(model, write.function, write, _mappers(check.table.model), extra), "insert-or-refuse")
 
 
 def _filled(table: Table, access: Access | None) -> dict[str, str]:

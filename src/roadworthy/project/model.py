@@ -319,7 +319,8 @@ class Model:
                 return next((g for g in guards if g.kind is GuardKind.TRANSACTION), None)
             guards.extend((*self.guards.on_edge(edge), *self.guards.on_function(edge.caller)))
         held = next((g for g in guards if g.kind is GuardKind.TRANSACTION), None)
-        return held or self.request_transaction(entry)
+        served = entry.kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}
+        return held or (self.request_transaction(entry) if served else None)
 
     def request_transaction(self, entry: Entry) -> Guard | None:
         """The transaction that a framework or a setting puts around every run of an entry."""

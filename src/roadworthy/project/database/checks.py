@@ -196,3 +196,16 @@ def dominated(function: Function, first: CallSite, second: CallSite) -> bool:
     return first.fact.order < second.fact.order and flow.on_one_path(
         function.scope, first.fact.region, second.fact.region
     )
+
+
+def refusal(check: Check) -> f.Leave | None:
+    """How the function ends when the row is there, between the look and the insert: with an error, or with nothing."""
+    scope = check.function.scope
+    presence = Presence(check.function, check.read.site)
+    first, last = check.read.site.fact.order, check.write.site.fact.order
+    for leave in scope.leaves:
+        region = scope.regions[leave.region]
+        ends = leave.kind == "raise" or (leave.kind == "return" and leave.value is None)
+        if ends and first <= leave.order < last and region.kind == "if" and presence.sign(region.test) == 1:
+            return leave
+    return None

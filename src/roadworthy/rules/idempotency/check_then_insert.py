@@ -112,8 +112,7 @@ def check(model: Model) -> Iterator[Finding]:
 
 def is_about_something_else(pair: RowCheck) -> bool:
     """A limit, a range of time, some of the states, a surrogate id, columns that are none: not the identity of the row."""
-    lookup = pair.read.access.lookup
-    if any(match.op == "other" or (match.op == "in" and match.column not in pair.keys) for match in lookup):
+    if any(m.op == "other" or (m.op == "in" and m.column not in pair.keys) for m in pair.read.access.lookup):
         return True
     known = [name for name in pair.keys if pair.table.column(name) is not None]
     surrogate = set(known) & set(pair.table.primary) - pair.write.access.columns
@@ -235,11 +234,7 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     columns = tuple(name for name in pair.keys if pair.table.column(name) is not None)
-    refuse = _refusal(pair)
-    if refuse:
-        insert = advise_database.insert_or_refuse(model, pair.table, pair.write.site, refuse)
-        return f"{_key(pair, columns, model)}\n\n{insert}" if key is None else insert
-    insert = advise_database.insert_or_find(
+    insert = advise_database.insert_or_refuse(model, pair) or advise_database.insert_or_find(
         model,
         pair.table,
         key.columns if key else columns,
@@ -249,23 +244,8 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     )
     if key is not None:
         return insert
-    return f"{_key(pair, columns, model)}\n\n{insert}"
-
-
-def _key(pair: RowCheck, columns: tuple[str, ...], model: Model) -> str:
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
-    return advise_database.unique_key(model, pair.table, columns, soft)
-
-
-def _refusal(pair: RowCheck) -> str:
-    """What the function does when the row is there, where that is an error or an early end; "" where the row is used."""
-    scope = pair.function.scope
-    first, last = pair.read.site.fact.order, pair.write.site.fact.order
-    for leave in scope.leaves:
-        ends = leave.kind == "raise" or (leave.kind == "return" and leave.value is None)
-        if ends and first <= leave.order < last and scope.regions[leave.region].kind == "if":
-            return f"{leave.kind} {say.code(leave.value, pair.function)}".rstrip()
-    return ""
+    return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:

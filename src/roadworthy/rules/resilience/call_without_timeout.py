@@ -70,7 +70,6 @@ RULE = Rule(id="call-without-timeout", anti_pattern="missing-timeout", doc=__doc
 
 _LINES = 8  # that many lines are named
 _WAITS = frozenset({Effect.WAIT, Effect.LOCK, Effect.SLEEP})  # the business of wait-without-timeout
-
 _LONG_OR_FIRST = frozenset({Effect.SPAWN_PROCESS, Effect.START_DURABLE, Effect.CONNECT})
 
 Unbounded = tuple[EffectAt, TimeoutVerdict]
@@ -101,8 +100,7 @@ def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:
 
 
 def _repair(effect: EffectAt, verdict: TimeoutVerdict, built: Container[tuple[Function, str]]) -> tuple[object, ...]:
-    """What one repair mends: a setting all its calls, the constructions of one client in a function their calls, a constant the calls of a class or
-    of a module's functions."""
+    """What one repair mends: a setting, the constructions of one client in a function, a constant for a class or a module's functions."""
     setting = _setting(verdict)
     if setting:
         return ("setting", setting)
@@ -155,8 +153,9 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
     exposure = model.exposure(effect.function)
     entry = _waiting(exposure)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
-    uses = _in_order({e.site for e, _ in found if e.site is not cause} - made)
-    alike = _in_order(made) if verdict.at_construction else uses
+    sites = sorted({*(e.site for e, _ in found if e.site is not cause), *made}, key=lambda s: (s.path, s.line))
+    uses = [site for site in sites if site not in made]
+    alike = [site for site in sites if site in made] if verdict.at_construction else uses
     return finding(
         RULE,
         model.place(cause),
@@ -165,17 +164,13 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike),
         impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
         fix=_fix(effect, verdict, len(alike), model),
-        related=[model.place(site, "waits without a bound") for site in _in_order({*uses, *made})],
+        related=[model.place(site, "waits without a bound") for site in sites],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=Confidence.weakest(verdict.confidence, model.confidence_of(effect)),
         subject=effect.name,
         audience=Audience.PEDANTIC if all(is_watched(e, model) for e, _ in found) else Audience.REGULAR,
         weight=impact_weight(exposure, [e for e, _ in found]),
     )
-
-
-def _in_order(sites: set[CallSite]) -> list[CallSite]:
-    return sorted(sites, key=lambda s: (s.path, s.line))
 
 
 def _title(cause: CallSite, verdict: TimeoutVerdict, more: int, how: str, model: Model) -> str:
@@ -206,9 +201,11 @@ def _calls(number: int, word: str) -> str:
 
 def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> str:
     one = advise.timeout(model, effect, verdict)
-    if not more or _setting(verdict):
-        return one
-    return f"{one}\nDo the same at the other {'call' if more == 1 else f'{more} calls'}, with one constant for all."
+    return (
+        one
+        if not more or _setting(verdict)
+        else f"{one}\nDo the same at the other {'call' if more == 1 else f'{more} calls'}, with one constant for all."
+    )
 
 
 def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int, how: str, model: Model) -> str:
