@@ -313,14 +313,19 @@ class Model:
 
     def transaction_on_way(self, entry: Entry, site: CallSite) -> Guard | None:
         """The transaction that is open when this entry comes to the call: around it, or around a call on the way there."""
+        guards, inline = self.guards_on_way(entry, site)
+        held = next((g for g in guards if g.kind is GuardKind.TRANSACTION), None)
+        served = inline and entry.kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}
+        return held or (self.request_transaction(entry) if served else None)
+
+    def guards_on_way(self, entry: Entry, site: CallSite) -> tuple[list[Guard], bool]:
+        """Guards around the call on its way from this entry, innermost first, and whether the entry waits for it."""
         guards = list(self.guards_on(site))
         for edge in reversed(self.entries.path(entry, site.function)):
             if not edge.runs_here:
-                return next((g for g in guards if g.kind is GuardKind.TRANSACTION), None)
+                return guards, False
             guards.extend((*self.guards.on_edge(edge), *self.guards.on_function(edge.caller)))
-        held = next((g for g in guards if g.kind is GuardKind.TRANSACTION), None)
-        served = entry.kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}
-        return held or (self.request_transaction(entry) if served else None)
+        return guards, True
 
     def request_transaction(self, entry: Entry) -> Guard | None:
         """The transaction that a framework or a setting puts around every run of an entry."""

@@ -15,21 +15,52 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite
 
+_LEAVES = frozenset({"return", "raise", "break", "continue"})
+
 
 def is_switched_off(model: Model, path: Sequence[Edge], last: CallSite) -> bool:
-    """Does one of these calls, from the top to `last`, stand under a flag that the call above it passes, or leaves, as False?"""
-    sites = [*(edge.site for edge in path[1:]), last]
-    return any(_is_off(model, edge, site) for edge, site in zip(path, sites, strict=True))
+    """Does one of these calls, from the top to `last`, stand under a flag that is False there: passed so, left so, or handed down?"""
+    off: frozenset[str] = frozenset()
+    for edge, site in zip(path, [*(edge.site for edge in path[1:]), last], strict=True):
+        off = _off_in(model, edge, off)
+        if site.function is edge.callee and _is_off(site, off):
+            return True
+    return False
 
 
-def _is_off(model: Model, edge: Edge, site: CallSite) -> bool:
+def _off_in(model: Model, edge: Edge, above: frozenset[str]) -> frozenset[str]:
+    """Parameters of the callee that are False or None; `above`: those of the caller."""
     function = edge.callee
-    if site.function is not function or has_spread(edge.site.fact):
-        return False
-    scope = function.scope
-    for index in flow.ancestors(scope, site.fact.region):
-        region = scope.regions[index]
-        if region.kind == "if" and any(_is_false(model, edge, name) for name in _needed(region.test)):
+    if has_spread(edge.site.fact):
+        return frozenset()
+    found = set()
+    for name, position in function.parameters.items():
+        if name in function.bindings:
+            continue
+        given = model.argument_passed(edge, name)
+        value = given if given is not None else function.scope.params[position].default
+        handed = isinstance(given, f.Name) and given.id in above
+        if handed or (isinstance(value, f.Const) and value.kind != "ellipsis" and value.value in (None, False)):
+            found.add(name)
+    return frozenset(found)
+
+
+def _is_off(site: CallSite, off: frozenset[str]) -> bool:
+    """Under `if flag:`, or behind `if not flag: return`."""
+    scope = site.function.scope
+    around = set(flow.ancestors(scope, site.fact.region))
+    for index, region in enumerate(scope.regions):
+        if region.kind != "if":
+            continue
+        if index in around and off & set(_needed(region.test)):
+            return True
+        left = region.exits in _LEAVES and region.parent in around and region.end <= site.fact.order
+        if (
+            left
+            and isinstance(region.test, f.Unary)
+            and region.test.op == "not"
+            and off & set(_needed(region.test.value))
+        ):
             return True
     return False
 
@@ -42,12 +73,3 @@ def _needed(test: f.Expr | None) -> list[str]:
         case f.BoolOp(op="and", items=items):
             return [name for item in items for name in _needed(item)]
     return []
-
-
-def _is_false(model: Model, edge: Edge, name: str) -> bool:
-    function = edge.callee
-    if name not in function.parameters or name in function.bindings:
-        return False
-    given = model.argument_passed(edge, name)
-    value = given if given is not None else function.scope.params[function.parameters[name]].default
-    return isinstance(value, f.Const) and value.value in (None, False) and value.kind != "ellipsis"

@@ -168,7 +168,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
-from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn
+from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
 from roadworthy.rules import wording as say
 
 __all__ = [
@@ -497,7 +497,8 @@ _WEIGHTS = {
 }
 
 
-def impact_weight(exposure: Exposure, effects: Iterable[EffectAt] = ()) -> int:
+def impact_weight(exposure: Exposure, effects: Iterable[EffectAt    "who_waits",
+] = ()) -> int:
     """Blast radius: entries reached, money and people first, then data, then availability."""
     serving = sum(1 for reached in exposure.entries if reached.entry.serves_others)
     return min(serving, 40) + max(

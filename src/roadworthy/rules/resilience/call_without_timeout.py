@@ -47,8 +47,6 @@ from roadworthy.rules.api import (
     Confidence,
     Effect,
     EffectAt,
-    Entry,
-    Exposure,
     Finding,
     Function,
     GuardKind,
@@ -64,6 +62,7 @@ from roadworthy.rules.api import (
     is_subscription,
     runs_nearby,
     say,
+    who_waits,
 )
 
 RULE = Rule(id="call-without-timeout", anti_pattern="missing-timeout", doc=__doc__)
@@ -151,7 +150,7 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         else set()
     )
     exposure = model.exposure(effect.function)
-    entry = _waiting(exposure)
+    entry = who_waits(model, effect)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
     sites = sorted({*(e.site for e, _ in found if e.site is not cause), *made}, key=lambda s: (s.path, s.line))
     uses = [site for site in sites if site not in made]
@@ -222,14 +221,9 @@ def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int
     return f"`{say.call(cause, model)}` is called with {how}; the library's default is to wait for ever."
 
 
-def _waiting(exposure: Exposure) -> Entry | None:
-    """The entry to name: one for which somebody waits, before scripts."""
-    return next((reached.entry for reached in exposure.entries if reached.entry.serves_others), exposure.worst)
-
-
 def _harm(effect: EffectAt, model: Model) -> str:
     exposure = model.exposure(effect.function)
-    waiting = _waiting(exposure)
+    waiting = who_waits(model, effect)
     who = say.entry(waiting, effect.function)
     held = model.transaction_on_way(waiting, effect.site) if waiting else model.transaction_over(effect.site)
     if held is not None:
