@@ -429,6 +429,7 @@ __all__ = [
     "unwarned_servers",
     "unwind",
     "weak_settings",
+    "who_waits",
     "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip
@@ -497,8 +498,7 @@ _WEIGHTS = {
 }
 
 
-def impact_weight(exposure: Exposure, effects: Iterable[EffectAt    "who_waits",
-] = ()) -> int:
+def impact_weight(exposure: Exposure, effects: Iterable[EffectAt] = ()) -> int:
     """Blast radius: entries reached, money and people first, then data, then availability."""
     serving = sum(1 for reached in exposure.entries if reached.entry.serves_others)
     return min(serving, 40) + max(
