@@ -324,3 +324,33 @@ def test_a_step_that_depends_on_the_number_asks_for_a_lock() -> None:
     text = advise_database.in_one_statement(model, mutation)
     assert "select_for_update()" in text
     assert code(text) == ""
+
+
+def test_a_column_compared_with_a_literal_makes_the_key_partial() -> None:
+    """Other rows of the same owner, which are not hidden, may be many."""
+    model = model_of(
+        {
+            "app/models.py": """
+from django.db import models
+
+
+class Template(models.Model):
+    service = models.IntegerField()
+    hidden = models.BooleanField()
+""",
+            "app/views.py": """
+from app.models import Template
+
+
+def hidden_template(service):
+    found = Template.objects.filter(service=service, hidden=True).first()
+    if found is not None:
+        return found
+    return Template.objects.create(service=service, hidden=True)
+""",
+        }
+    )
+    check = next(iter(model.checks.of(function(model, "app.views.hidden_template"))))
+    text = advise_database.key_and_insert(model, check, check.keys, "", "insert")
+    assert "(service) WHERE hidden" in code(text)
+    assert "reads the row again" in prose(text)

@@ -245,7 +245,7 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     if key is not None:
         return insert
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
-    return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"
+    return advise_database.key_and_insert(model, pair, columns, soft, insert)
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:
