@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.programs import load_programs
 from roadworthy.knowledge.vocabulary import Effect, Repeat
-from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
 
 if TYPE_CHECKING:
@@ -81,13 +80,18 @@ def drives_program(model: Model, effect: EffectAt) -> bool:
 
 def runs_nearby(effect: EffectAt) -> bool:
     """Another program on the same machine, none that waits for another machine as far as its name tells."""
-    if effect.effect is not Effect.SPAWN_PROCESS:
-        return False
+    return effect.effect is Effect.SPAWN_PROCESS and not program_of(effect) & set(load_programs().rows.remote)
+
+
+def program_of(effect: EffectAt) -> set[str]:
+    """The program that is started, and the word behind it (`sudo git`); nothing where it is only known at run time."""
     site = effect.site
     given = next((value for keyword, value in site.fact.kwargs if keyword in {"args", "command"}), None)
     first = site.fact.args[0] if site.fact.args else given
     if isinstance(first, f.Name) and first.id in site.function.bindings:
         first = site.function.bindings[first.id][0].value
-    words = [part.value for part in flow.walk(first) if isinstance(part, f.Str)]
-    programs = {word.rpartition("/")[2] for text in words[:3] for word in text.split()[:2]}
-    return not programs & set(load_programs().rows.remote)
+    items = first.items[:2] if isinstance(first, f.Seq) else (first,)
+    if not items or not isinstance(items[0], f.Str):
+        return set()
+    words = [word for item in items if isinstance(item, f.Str) for word in item.value.split()[:2]]
+    return {word.rpartition("/")[2] for word in words}

@@ -131,7 +131,7 @@ from roadworthy.project.producers import (
     selects_by_state,
     sweeps,
 )
-from roadworthy.project.purpose import acts, drives_program, is_aside, runs_nearby
+from roadworthy.project.purpose import acts, drives_program, is_aside, program_of, runs_nearby
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.repeats import (
@@ -389,6 +389,7 @@ __all__ = [
     "partial_retries",
     "polls",
     "predicates_of",
+    "program_of",
     "promise_of",
     "raises_value",
     "read_back",

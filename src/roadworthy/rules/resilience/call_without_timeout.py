@@ -60,6 +60,7 @@ from roadworthy.rules.api import (
     flow,
     impact_weight,
     is_subscription,
+    program_of,
     runs_nearby,
     say,
     who_waits,
@@ -246,7 +247,8 @@ def _severity(effect: EffectAt, model: Model) -> Severity:
     exposure = model.exposure(effect.function)
     if exposure.serves and not model.is_script(effect.site.path):
         return Severity.MEDIUM if runs_nearby(effect) else Severity.HIGH
-    small = exposure.only_commands or model.is_script(effect.site.path) or runs_nearby(effect)
+    named = runs_nearby(effect) and program_of(effect)
+    small = exposure.only_commands or model.is_script(effect.site.path) or named
     return Severity.LOW if small else Severity.MEDIUM
 
 
