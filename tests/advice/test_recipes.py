@@ -9,6 +9,7 @@ import pytest
 
 from advice import projects
 from advice.snippets import faults, prose, snippets
+from roadworthy.advice import database as advise_database
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import shelf
 from roadworthy.engine import model_of
@@ -277,3 +278,85 @@ def test_every_recipe_can_be_chosen() -> None:
 def test_a_wrong_recipe_is_refused(text: str, told: str) -> None:
     with pytest.raises(shelf.RecipeError, match=told):
         shelf.read_shelf("recipes.toml", text)
+
+
+RACES = {
+    "app/models.py": """
+from django.db import models
+
+
+class Voucher(models.Model):
+    code = models.CharField(max_length=20)
+    left = models.IntegerField()
+""",
+    "app/views.py": """
+from django.http import HttpResponse
+from django.urls import path
+
+from app.models import Voucher
+
+
+def make(request, code):
+    if Voucher.objects.filter(code=code).exists():
+        raise ValueError("taken")
+    Voucher.objects.create(code=code, left=3)
+    return HttpResponse()
+
+
+def take(request, pk, amount):
+    voucher = Voucher.objects.get(pk=pk)
+    voucher.left -= min(amount, voucher.left)
+    voucher.save()
+    return HttpResponse()
+
+
+urlpatterns = [path("make/<code>", make), path("take/<int:pk>", take)]
+""",
+}
+
+
+def test_whoever_is_refused_when_the_row_is_there_is_refused_by_the_unique_key_too() -> None:
+    model = model_of(RACES)
+    where = function(model, "app.views.make")
+    pair = next(iter(model.checks.of(where)))
+    text = advise_database.insert_or_refuse(model, pair)
+    assert "Voucher.objects.create(code=code, left=3)" in code(text)
+    assert code(text).endswith('except IntegrityError:\n    raise ValueError("taken")')
+
+
+def test_a_step_that_depends_on_the_number_asks_for_a_lock() -> None:
+    model = model_of(RACES)
+    mutation = next(iter(model.mutations.of(function(model, "app.views.take"))))
+    text = advise_database.in_one_statement(model, mutation)
+    assert "select_for_update()" in text
+    assert code(text) == ""
+
+
+def test_a_column_compared_with_a_literal_makes_the_key_partial() -> None:
+    """Other rows of the same owner, which are not hidden, may be many."""
+    model = model_of(
+        {
+            "app/models.py": """
+from django.db import models
+
+
+class Template(models.Model):
+    service = models.IntegerField()
+    hidden = models.BooleanField()
+""",
+            "app/views.py": """
+from app.models import Template
+
+
+def hidden_template(service):
+    found = Template.objects.filter(service=service, hidden=True).first()
+    if found is not None:
+        return found
+    return Template.objects.create(service=service, hidden=True)
+""",
+        }
+    )
+    check = next(iter(model.checks.of(function(model, "app.views.hidden_template"))))
+    text = advise_database.key_and_insert(model, check, check.keys, "", "insert")
+    assert "(service) WHERE hidden" in code(text)
+    assert "reads the row again" in prose(text)

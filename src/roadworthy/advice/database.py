@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import builtins
+import re
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, call_text, callee_text, written
+from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
+from roadworthy.project import flow
+from roadworthy.project.database.checks import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from roadworthy.advice.patterns import Pattern
     from roadworthy.project.database.access import Access
+    from roadworthy.project.database.checks import Check
     from roadworthy.project.database.claims import Claim
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
@@ -46,6 +50,31 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
     place = Place(model, _scope_of(model, table), None, _mappers(table.model), extra)
     own = best(model, "unique-migration", None, accept=lambda p: any(w in p.name.lower() for w in ("create", "add")))
     return recipe_fix(place, "unique-partial" if condition else "unique", cite(own, None))
+
+
+def key_and_insert(model: Model, check: Check, columns: tuple[str, ...], soft: str, insert: str) -> str:
+    """A unique key and the insert that relies on it. Columns that are compared with a literal (`hidden=True`) say for which rows:
+    other rows may have the same values in the rest, so the key is partial, and no conflict target names it.
+    """
+    fixed = {name: text for name in columns if (text := _literally(check, name, model))}
+    rest = tuple(name for name in columns if name not in fixed)
+    if not fixed or not rest:
+        return f"{unique_key(model, check.table, columns, soft)}\n\n{insert}"
+    condition = " AND ".join([*fixed.values(), *([soft] if soft else [])])
+    again = "gives the answer that the look gives now" if refusal(check) is not None else "reads the row again"
+    return f"{unique_key(model, check.table, rest, condition)}\n\nThen whoever comes second catches the `IntegrityError` and {again}."
+
+
+def _literally(check: Check, name: str, model: Model) -> str:
+    """A condition in SQL for a column that is compared with a literal; "" for any other."""
+    column = check.table.column(name)
+    match = next((m for m in check.read.access.lookup if m.op == "eq" and check.table.column(m.column) is column), None)
+    if match is None or match.value is None or column is None:
+        return ""
+    value = match.value.value if isinstance(match.value, f.Const) else model.literal(match.value, match.scope)
+    if isinstance(value, bool):
+        return column.name if value else f"NOT {column.name}"
+    return f"{column.name} = '{value}'" if isinstance(value, str) and "'" not in value else ""
 
 
 def _constraint(owner: str, attributes: list[str]) -> str:
@@ -107,6 +136,18 @@ def insert_or_find(
     return recipe_fix(place, "insert-or-find", cite(own, function))
 
 
+def insert_or_refuse(model: Model, check: Check) -> str:
+    """Insert, and answer as the code answers when the row is there; "" where a row that is there is used."""
+    write, answer = check.write.site, refusal(check)
+    if answer is None:
+        return ""
+    extra = {
+        "insert": ("await " if write.fact.awaited else "") + call_text(write, width=WHOLE),
+        "refuse": f"{answer.kind} {written(answer.value, check.function)}".rstrip(),
+    }
+    return recipe_fix(Place(model, write.function, write, _mappers(check.table.model), extra), "insert-or-refuse")
+
+
 def _filled(table: Table, access: Access | None) -> dict[str, str]:
     """Attribute -> the value that the insert at hand gives it."""
     if access is None or not access.filled:
@@ -154,6 +195,8 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
     family = next((name for base in names if (name := family_of(model, base))), "")
     own = best(model, "row-lock", function, family) if family else None
     place = Place(model, function, None, names, extra)
+    if any(_decides(one) for one in (mutation, *more)):
+        return recipe_fix(place, "increment-locked", cite(own, function))
     filled = place.pick("increment")
     if filled is None:
         return cite(own, function)
@@ -164,6 +207,21 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
     others = [_statement(model, other) for other in more if other.kind == "row" and other.owner == mutation.owner]
     code = "\n".join(dict.fromkeys([filled.code, *(text for text in others if text)]))
     return fix(filled.text, held, code, filled.recipe.language)
+
+
+def _decides(mutation: Mutation) -> bool:
+    """Is the new number bounded by the old one, or looked at before it is written: `n -= min(amount, n)`, `if new_total > limit`?"""
+    scope = mutation.function.scope
+    if mutation.kind != "row":
+        return False
+    if mutation.attribute in re.findall(r"\w+", _step(mutation)):
+        return True
+    assign = next((a for a in scope.assigns if a.order == mutation.order), None)
+    value = assign.value if assign is not None and assign.op == "=" else None
+    if not isinstance(value, f.Name):
+        return False
+    tests = [*(test.value for test in scope.tests), *(region.test for region in scope.regions)]
+    return any(part == value for test in tests for part in flow.walk(test))
 
 
 def _statement(model: Model, mutation: Mutation) -> str:

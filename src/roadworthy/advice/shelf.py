@@ -58,6 +58,8 @@ TOPICS: dict[str, frozenset[str]] = {
     "insert-or-find": frozenset(
         {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
+    "insert-or-refuse": frozenset({"insert", "refuse"}),
+    "increment-locked": frozenset({"row", "column"}),
     "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),

@@ -105,6 +105,7 @@ class ProgramFile(Row, frozen=True, kw_only=True):
     """The whole of `programs.toml`."""
 
     noise: tuple[str, ...] = ()  # commands of scripts that never matter here
+    remote: tuple[str, ...] = ()  # programs that talk to another machine
     development_options: tuple[str, ...] = ()
     help_options: tuple[str, ...] = ()  # with one of these every program ends at once
     wrapper: tuple[WrapperRow, ...] = ()

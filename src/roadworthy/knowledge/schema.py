@@ -70,6 +70,14 @@ class Retry(Row):
     note: str = ""
 
 
+class Backend(Row):
+    """Settings that put something else behind the call than the row describes."""
+
+    settings: tuple[str, ...]
+    own: tuple[str, ...]  # a value with one of these texts is what the row describes, as is no value at all
+    development: tuple[str, ...] = ()  # values with these texts say nothing about production
+
+
 class CallRow(Row):
     """What a call of one of these names does."""
 
@@ -82,6 +90,7 @@ class CallRow(Row):
     ] = ()  # arguments that name what is written (id, key, name, path, dedup id, workflow id)
     timeout: Timeout | None = None
     retry: Retry | None = None
+    backend: Backend | None = None  # `timeout` and `retry` hold for one of several backends
     raises: tuple[str, ...] = ()  # exceptions of failures in operation
     returns: str | None = None  # type of the result (awaited if awaitable)
     yields: str | None = None  # type of the items when iterated, or of the value bound by `with … as`

@@ -10,7 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
-from roadworthy.project.schedules import scheduled_jobs
+from roadworthy.project.schedules import names_of_job, scheduled_jobs, senders_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +77,12 @@ class Attempts:
 
     model: Model
     _scheduled: frozenset[Function] = field(default_factory=frozenset)
+    _by_name: dict[str, tuple[Function, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Schedules are read once."""
         self._scheduled = scheduled_jobs(self.model)
+        self._by_name = senders_by_name(self.model)
 
     def losses(self) -> Iterator[Loss]:
         """Every loss of every remote call of reviewed code."""
@@ -114,7 +116,8 @@ class Attempts:
             return
         entry = outcome.entry
         if self.is_lost_job(entry):
-            yield Loss("job", effect, outcome)
+            if not self._is_of_another_job(outcome):
+                yield Loss("job", effect, outcome)
         elif self._is_batch(entry):
             yield Loss("batch", effect, outcome)
 
@@ -132,14 +135,23 @@ class Attempts:
         if self.model.retries.entry_attempts(entry, declared=True) == 1:
             return False  # said so on purpose
         senders = [edge.caller for edge in self.model.edges_to(entry.function) if edge.kind == "job"]
+        named = names_of_job(entry.function, entry.site, self.model)
+        senders.extend(sender for name in named for sender in self._by_name.get(name, ()))
         return not senders or not all(self._comes_round(sender) for sender in senders)
 
+    def _is_of_another_job(self, outcome: Outcome) -> bool:
+        """On the way stands a job that this one calls as an ordinary function: the failure is that job's, and told there."""
+        return any(
+            entry is not outcome.entry and entry.kind is EntryKind.JOB
+            for edge in outcome.path
+            for entry in self.model.entries.at(edge.callee)
+        )
+
     def _comes_round(self, sender: Function) -> bool:
-        """Sent by a sweep that will send it again."""
-        entries = self.model.exposure(sender).entries
-        return bool(entries) and all(
+        """Sent by a sweep that will send it again: of whatever has not been done, also where a person may send it between two rounds."""
+        return any(
             r.entry.kind in {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP} or r.entry.function in self._scheduled
-            for r in entries
+            for r in self.model.exposure(sender).entries
         )
 
     def _is_batch(self, entry: Entry) -> bool:

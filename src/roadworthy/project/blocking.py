@@ -9,6 +9,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
+from roadworthy.project.switches import is_switched_off
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _NEVER = frozenset({
     Effect.ROLLBACK, Effect.FILE_SYNC, Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR, Effect.RANDOM_VALUE, Effect.CLOCK_VALUE, Effect.HASH_VALUE, Effect.PROCESS_HASH,
     Effect.CLOSE, Effect.LOCK, Effect.FILE_FLUSH, Effect.FILE_REPLACE,
 })  # fmt: skip
+_LOOKED_AT = 12  # effects under one call, the worst first
 _SYNC_EDGES = frozenset({"call", "construct", "context"})
 
 
@@ -106,9 +108,12 @@ def _at(model: Model, site: CallSite, bits: dict[Function, int]) -> Blocked | No
             continue
         under = list(model.reach.effects(bits.get(edge.callee, 0)))
         if under:
-            worst = min(under, key=lambda effect: (_rank(effect), effect.site.path, effect.site.line))
-            rest = model.reach.path_between(edge.callee, worst.function, lambda e: _goes_down(model, e))
-            return Blocked(site.function, site, worst, (edge, *(rest or ())))
+            under.sort(key=lambda effect: (_rank(effect), effect.site.path, effect.site.line))
+            for worst in under[:_LOOKED_AT]:
+                rest = model.reach.path_between(edge.callee, worst.function, lambda e: _goes_down(model, e))
+                path = (edge, *(rest or ()))
+                if not is_switched_off(model, path, worst.site):
+                    return Blocked(site.function, site, worst, path)
     return None
 
 

@@ -55,7 +55,7 @@ def build_model(
         exceptions,
         entries,
         Origins(graph, effects, evaluator),
-        Clients(symbols, graph, knowledge, evaluator, effects, settings.names),
+        Clients(symbols, graph, knowledge, evaluator, effects, settings),
         settings,
         versions,
         build_deployment(around),

@@ -180,6 +180,8 @@ class CallGraph:
         for site in function.calls:
             for kind, expr, waits in self.started_by(site):
                 self._start(site, kind, expr, waits, started)
+            if self._holds_what_callers_gave(site):
+                continue
             for library in self.resolutions[site].libraries:
                 for row in self._knowledge.spawners(library.name):
                     if row.receiver:
@@ -193,6 +195,17 @@ class CallGraph:
                 for wrapper in wrappers_of(callee, self._evaluator):
                     self._add(Edge(site, wrapper, actual, spawner, waited))
         self._link_contexts(function)
+
+    def _holds_what_callers_gave(self, site: CallSite) -> bool:
+        """`signature.apply()` of a parameter that callers fill with different things: each of them has an edge to its own, and
+        edges from here would lead from every caller to what all the others gave.
+        """
+        func = site.fact.func
+        if not (isinstance(func, f.Attr) and isinstance(func.value, f.Name)):
+            return False
+        name, function = func.value.id, site.function
+        given = {library.receiver for library in self.resolutions[site].libraries}
+        return name in function.parameters and name not in function.bindings and len(given) > 1
 
     def _link_dependencies(self, function: Function) -> None:
         """`db=Depends(get_db)`: what a parameter is injected with runs before the function, each time."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.effects import EffectAt, Effects
     from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.settings import ProjectSettings
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
 
 Bound = Literal["bounded", "forever", "unknown"]
@@ -68,15 +69,16 @@ class Clients:
         knowledge: Knowledge,
         evaluator: Evaluator,
         effects: Effects,
-        settings: frozenset[str],
+        settings: ProjectSettings,
     ) -> None:
-        """`settings`: names that the project or its configuration sets (`EMAIL_TIMEOUT`, environment variables)."""
+        """`settings`: what the project or its configuration sets (`EMAIL_TIMEOUT`, environment variables)."""
         self._symbols = symbols
         self._graph = graph
         self._knowledge = knowledge
         self._evaluator = evaluator
         self._effects = effects
         self._settings = settings
+        self._set = settings.names
         self._called = {library.name for r in graph.resolutions.values() for library in r.libraries}
         self._neighbours: dict[CallSite, tuple[CallSite, ...]] = {}
         self._retried_types: dict[str, bool] = {}
@@ -88,7 +90,7 @@ class Clients:
     def timeout(self, effect: EffectAt) -> TimeoutVerdict:
         """How long the call of this effect may take."""
         rule = effect.row.timeout
-        if rule is None:
+        if rule is None or self._is_replaced(effect):
             return UNKNOWN
         if any(self._is_set(name) for name in rule.environment):
             return TimeoutVerdict("bounded", reason="environment", timeout=rule)
@@ -103,8 +105,19 @@ class Clients:
                 return own
         return self._constructed(effect, rule)
 
+    def _is_replaced(self, effect: EffectAt) -> bool:
+        """A setting of the project puts another backend behind the call, of which the row says nothing."""
+        backend = effect.row.backend
+        if backend is None:
+            return False
+        chosen = [
+            str(setting.value).lower() if setting.known else "" for setting in self._settings.get(*backend.settings)
+        ]
+        chosen = [text for text in chosen if not any(part in text for part in backend.development)]
+        return bool(chosen) and not any(part in text for text in chosen for part in backend.own)
+
     def _is_set(self, name: str) -> bool:
-        return name in self._settings or name in self._called
+        return name in self._set or name in self._called
 
     def _at(self, site: CallSite, rule: Timeout, cause: CallSite, *, at_construction: bool) -> TimeoutVerdict:
         given = self._given(site, rule, constructor=at_construction)
@@ -398,7 +411,7 @@ class Clients:
         configured = self._configured(effect, rule)
         if configured is not None:
             return configured
-        if self._may_be_retried_elsewhere(effect):
+        if self._may_be_retried_elsewhere(effect) or self._is_replaced(effect):
             return RetryVerdict(None)
         if rule is None:
             return RetryVerdict(1)

@@ -147,17 +147,24 @@ def item_assigns(scope: f.Scope, name: str) -> Iterator[tuple[str, f.Assign]]:
 
 
 def on_one_path(scope: f.Scope, first: int, second: int) -> bool:
-    """May control pass through both regions in one run: not in different branches of the same if/case/try handler pair?"""
+    """May control pass through the first region and then the second: not in different branches of the same if/case/try handler
+    pair, and not out of a block that returns into what follows it? The caller knows which comes first in the text.
+    """
     chain_first = list(ancestors(scope, first))
     chain_second = list(ancestors(scope, second))
     common = next((r for r in chain_first if r in chain_second), 0)
     left = chain_first[chain_first.index(common) - 1] if common != first else None
     right = chain_second[chain_second.index(common) - 1] if common != second else None
-    if left is None or right is None or left == right:
+    if left == right or left is None:
         return True
+    inside = chain_first[: chain_first.index(common)]
+    if right is None:
+        return not _never_comes_out(scope, inside, common)
     a, b = scope.regions[left], scope.regions[right]
     if a.group != b.group:
-        return not _leaves(a, scope, left) if left_before(a, b) else not _leaves(b, scope, right)
+        if left_before(a, b):
+            return not _never_comes_out(scope, inside, common)
+        return not _never_comes_out(scope, chain_second[: chain_second.index(common)], common)
     exclusive = {"if", "else", "case", "except"}
     if {a.kind, b.kind} <= exclusive:
         return False
@@ -169,12 +176,24 @@ def left_before(a: f.Region, b: f.Region) -> bool:
     return a.start <= b.start
 
 
-def _leaves(region: f.Region, scope: f.Scope, index: int) -> bool:
-    """Does control never come out of the end of this block into what follows?"""
-    if region.kind in {"if", "else", "except", "case"}:
-        return region.exits in {"return", "raise", "mixed"} or (
-            region.exits in {"continue", "break"} and loop_of(scope, region.parent) is not None
-        )
+def _never_comes_out(scope: f.Scope, inside: list[int], common: int) -> bool:
+    """Does one of these blocks, innermost first, leave for good, so that what follows in `common` is not reached from the first?
+
+    An exception may be caught by a `try` on the way; `continue` and `break` only leave for good when their loop holds all of it.
+    """
+    for position, index in enumerate(inside):
+        region = scope.regions[index]
+        if region.kind not in {"if", "else", "except", "case"}:
+            continue
+        outer = inside[position + 1 :]
+        if region.exits in {"return", "raise", "mixed"}:
+            caught = region.exits != "return" and any(scope.regions[r].kind == "try" for r in outer)
+            if not caught:
+                return True
+        elif region.exits in {"continue", "break"}:
+            loop = loop_of(scope, region.parent)
+            if loop is not None and loop not in outer and within(scope, common, loop):
+                return True
     return False
 
 

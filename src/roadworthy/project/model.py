@@ -311,6 +311,22 @@ class Model:
         coverage = self.coverage(site, lambda guard: guard.kind is GuardKind.TRANSACTION)
         return coverage.guards[0] if coverage.somewhere else None
 
+    def transaction_on_way(self, entry: Entry, site: CallSite) -> Guard | None:
+        """The transaction that is open when this entry comes to the call: around it, or around a call on the way there."""
+        guards, inline = self.guards_on_way(entry, site)
+        held = next((g for g in guards if g.kind is GuardKind.TRANSACTION), None)
+        served = inline and entry.kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}
+        return held or (self.request_transaction(entry) if served else None)
+
+    def guards_on_way(self, entry: Entry, site: CallSite) -> tuple[list[Guard], bool]:
+        """Guards around the call on its way from this entry, innermost first, and whether the entry waits for it."""
+        guards = list(self.guards_on(site))
+        for edge in reversed(self.entries.path(entry, site.function)):
+            if not edge.runs_here:
+                return guards, False
+            guards.extend((*self.guards.on_edge(edge), *self.guards.on_function(edge.caller)))
+        return guards, True
+
     def request_transaction(self, entry: Entry) -> Guard | None:
         """The transaction that a framework or a setting puts around every run of an entry."""
         if entry.in_transaction:

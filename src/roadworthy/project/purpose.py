@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.knowledge.programs import load_programs
 from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project.phrases import words_of
 
@@ -54,8 +55,8 @@ def _method(effect: EffectAt) -> str:
 
 
 def _reads_by_name(effect: EffectAt, around: tuple[str, ...]) -> bool:
-    """A helper that is called `fetch_…`, where the library's row does not know more."""
-    if effect.row.safe_to_repeat is not None:
+    """A helper that is called `fetch_…`, where the library's row does not know more: of a request whose method is not seen it does not."""
+    if effect.row.safe_to_repeat is not None and effect.effect is not Effect.HTTP_REQUEST:
         return False
     firsts = [words_of(name)[:1] for name in (effect.function.name, *around)]
     return any(words and _READS.fullmatch(words[0]) for words in firsts)
@@ -86,3 +87,22 @@ def drives_program(model: Model, effect: EffectAt) -> bool:
     """A program on the same machine that does what it is told (a browser): its errors are part of the conversation."""
     library = model.knowledge.library_of(effect.name)
     return library is not None and "browser" in library.role
+
+
+def runs_nearby(effect: EffectAt) -> bool:
+    """Another program on the same machine, none that waits for another machine as far as its name tells."""
+    return effect.effect is Effect.SPAWN_PROCESS and not program_of(effect) & set(load_programs().rows.remote)
+
+
+def program_of(effect: EffectAt) -> set[str]:
+    """The program that is started, and the word behind it (`sudo git`); nothing where it is only known at run time."""
+    site = effect.site
+    given = next((value for keyword, value in site.fact.kwargs if keyword in {"args", "command"}), None)
+    first = site.fact.args[0] if site.fact.args else given
+    if isinstance(first, f.Name) and first.id in site.function.bindings:
+        first = site.function.bindings[first.id][0].value
+    items = first.items[:2] if isinstance(first, f.Seq) else (first,)
+    if not items or not isinstance(items[0], f.Str):
+        return set()
+    words = [word for item in items if isinstance(item, f.Str) for word in item.value.split()[:2]]
+    return {word.rpartition("/")[2] for word in words}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
+from roadworthy.project.arguments import arguments
 from roadworthy.project.values import FunctionValue, Literal
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def scheduled_jobs(model: Model) -> frozenset[Function]:
     jobs: dict[str, Function] = {}
     for entry in model.entries.all:
         if entry.kind is EntryKind.JOB:
-            for name in _names(entry.function, entry.site, model):
+            for name in names_of_job(entry.function, entry.site, model):
                 jobs.setdefault(name, entry.function)
     found: dict[Function, None] = {}
     for function in model.symbols.functions:
@@ -50,8 +51,8 @@ def _has_cron(function: Function) -> bool:
     return False
 
 
-def _names(function: Function, site: CallSite | None, model: Model) -> Iterator[str]:
-    """Under what a schedule may name a job: its path, ends of it, the name that it was given."""
+def names_of_job(function: Function, site: CallSite | None, model: Model) -> Iterator[str]:
+    """Under what a schedule or a sender may name a job: its path, ends of it, the name that it was given."""
     parts = function.id.split(".")
     for start in range(len(parts) - 1):
         yield ".".join(parts[start:])
@@ -66,8 +67,9 @@ def _names(function: Function, site: CallSite | None, model: Model) -> Iterator[
 def _schedules(function: Function) -> Iterator[f.Expr]:
     """What stands beside a time in a table or call."""
     scope = function.scope
-    for assign in scope.assigns:
-        for part in flow.walk(assign.value):
+    written = (*(a.value for a in scope.assigns), *(arg for call in scope.calls for arg in call.args))
+    for expr in written:
+        for part in flow.walk(expr):
             if isinstance(part, f.Dict):
                 keys = {key.value for key, _ in part.items if isinstance(key, f.Str)}
                 if "task" in keys and any(_TIMES.search(key) for key in keys):
@@ -92,3 +94,18 @@ def _meant(expr: f.Expr, function: Function, model: Model, jobs: dict[str, Funct
             yield value.function
         elif isinstance(value, Literal) and isinstance(value.value, str) and value.value in jobs:
             yield jobs[value.value]
+
+
+def senders_by_name(model: Model) -> dict[str, tuple[Function, ...]]:
+    """Name of a job -> the functions that send it by that name: `app.send_task("billing.send")`."""
+    found: dict[str, dict[Function, None]] = {}
+    for function in model.symbols.functions:
+        for site in function.calls:
+            for library in model.graph.resolutions[site].libraries:
+                for row in model.knowledge.spawners(library.name):
+                    if row.kind == "job" and not row.receiver:
+                        for expr in arguments(site.fact, row.runs):
+                            for value in model.values(expr, function):
+                                if isinstance(value, Literal) and isinstance(value.value, str):
+                                    found.setdefault(value.value, {})[function] = None
+    return {name: tuple(functions) for name, functions in found.items()}

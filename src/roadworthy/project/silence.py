@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
-from roadworthy.project.phrases import says_closing, sounds_like_report
+from roadworthy.project.phrases import LOG_METHODS, says_closing, sounds_like_report
 from roadworthy.project.purpose import drives_program, is_aside, reads_setting
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ _DATA = frozenset({
     Effect.COMMIT, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.OBJECT_WRITE, Effect.ENQUEUE,
     Effect.EMAIL, Effect.CHARGE, Effect.START_DURABLE,
 })  # fmt: skip
-_LEVELS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log"})
 _LOGGERS = ("logger", "log", "LOGGER", "LOG", "_logger")
 
 
@@ -214,7 +213,7 @@ def logger_near(model: Model, function: Function) -> str:
         model.callee_text(site).rpartition(".")[0]
         for other in module.functions
         for site in other.calls
-        if flow.last_name(site.fact.func) in _LEVELS
+        if flow.last_name(site.fact.func) in LOG_METHODS
         and any(effect.effect is Effect.LOG for effect in model.effects_at(site))
         and (not model.callee_text(site).startswith("self.") or (other.cls is not None and other.cls is function.cls))
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from roadworthy.project.clients import TimeoutVerdict
     from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
@@ -35,6 +36,7 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 _LONG = 300.0
+_TRIED = 20  # entries of which one is named
 _ORDER = frozenset({"<", ">", "<=", ">="})
 _IN_TURN = frozenset({
     EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB, EntryKind.DURABLE_ACTIVITY,
@@ -245,3 +247,13 @@ def _only_looks(model: Model, function: Function, index: int) -> bool:
 _STOPS_LOOP = re.compile(
     r"stop|shut|exit|cancel|terminat|quit|running|active|alive|range|next|page|cursor", re.IGNORECASE
 )
+
+
+def who_waits(model: Model, effect: EffectAt) -> Entry | None:
+    """The entry to name for a call that may hang: one that serves others, before scripts, and that no time limit ends."""
+    exposure = model.exposure(effect.function)
+    served = [reached.entry for reached in exposure.entries if reached.entry.serves_others]
+    for entry in served[:_TRIED]:
+        if all(guard.kind is not GuardKind.TIMEOUT for guard in model.guards_on_way(entry, effect.site)[0]):
+            return entry
+    return served[0] if served else exposure.worst

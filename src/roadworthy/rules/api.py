@@ -131,7 +131,7 @@ from roadworthy.project.producers import (
     selects_by_state,
     sweeps,
 )
-from roadworthy.project.purpose import acts, drives_program, is_aside, reads_setting
+from roadworthy.project.purpose import acts, drives_program, is_aside, program_of, reads_setting, runs_nearby
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.remedies import by_repair
@@ -177,7 +177,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
-from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn
+from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
 from roadworthy.rules import wording as say
 
 __all__ = [
@@ -402,6 +402,7 @@ __all__ = [
     "planned_in_memory",
     "polls",
     "predicates_of",
+    "program_of",
     "promise_of",
     "raises_value",
     "read_back",
@@ -415,6 +416,7 @@ __all__ = [
     "replayed_effects",
     "retries_around",
     "retries_over",
+    "runs_nearby",
     "runs_over_again",
     "say",
     "says_closing",
@@ -443,6 +445,7 @@ __all__ = [
     "unwarned_servers",
     "unwind",
     "weak_settings",
+    "who_waits",
     "whole_batches",
     "write_retrying_clients",
 ]  # fmt: skip

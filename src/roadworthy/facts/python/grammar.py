@@ -46,6 +46,7 @@ COMMENT: Final = kind("comment")
 PARENTHESIZED: Final = kind("parenthesized_expression")
 STRING: Final = kinds("string", "concatenated_string")
 TYPE: Final = kind("type")
+TYPE_PARAMETER: Final = kinds("type_parameter")
 
 EXTRAS: Final = kinds("comment", "line_continuation") | {ERROR}
 """Nodes that may stand between any two children of any node."""

@@ -46,8 +46,8 @@ class Check:
 
     @property
     def by_identity(self) -> bool:
-        """Not by a limit, a range of time, a surrogate id or columns that are none: what is looked for is the row itself."""
-        if any(match.op == "other" for match in self.read.access.lookup):
+        """Not by a limit, a range of time, some of the states, a surrogate id or columns that are none: the row itself is looked for."""
+        if any(m.op == "other" or (m.op == "in" and m.column not in self.keys) for m in self.read.access.lookup):
             return False
         known = [name for name in self.keys if self.table.column(name) is not None]
         surrogate = set(known) & set(self.table.primary) - self.write.access.columns
@@ -217,3 +217,16 @@ def dominated(function: Function, first: CallSite, second: CallSite) -> bool:
     return first.fact.order < second.fact.order and flow.on_one_path(
         function.scope, first.fact.region, second.fact.region
     )
+
+
+def refusal(check: Check) -> f.Leave | None:
+    """How the function ends when the row is there, between the look and the insert: with an error, or with nothing."""
+    scope = check.function.scope
+    presence = Presence(check.function, check.read.site)
+    first, last = check.read.site.fact.order, check.write.site.fact.order
+    for leave in scope.leaves:
+        region = scope.regions[leave.region]
+        ends = leave.kind == "raise" or (leave.kind == "return" and leave.value is None)
+        if ends and first <= leave.order < last and region.kind == "if" and presence.sign(region.test) == 1:
+            return leave
+    return None

@@ -268,7 +268,7 @@ class Claims:
             if (
                 site.fact.order < read.site.fact.order
                 or site is read.site
-                or not flow.on_one_path(scope, site.fact.region, region)
+                or not flow.on_one_path(scope, *_in_turn((site.fact.order, site.fact.region), (order, region)))
                 or _in_another_loop(scope, site.fact.region, region)
             ):
                 continue
@@ -387,3 +387,9 @@ def _occurs(expr: f.Expr, name: str, scope: f.Scope, depth: int) -> bool:
             ):
                 return True
     return False
+
+
+def _in_turn(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """The regions of two events (order, region), the earlier first."""
+    first, second = sorted((one, other))
+    return first[1], second[1]

@@ -234,7 +234,7 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     columns = tuple(name for name in pair.keys if (at := pair.table.column(name)) is not None and not at.is_document)
-    insert = advise_database.insert_or_find(
+    insert = advise_database.insert_or_refuse(model, pair) or advise_database.insert_or_find(
         model,
         pair.table,
         key.columns if key else columns,
@@ -245,7 +245,7 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     if key is not None or not columns:
         return insert
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
-    return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"
+    return advise_database.key_and_insert(model, pair, columns, soft, insert)
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:

@@ -139,6 +139,7 @@ def _report(found: list[Blocked], model: Model) -> Finding:
     first = found[0]
     effect = first.effect
     exposure = model.exposure(first.function)
+    entry = next((reached.entry for reached in exposure.entries if reached.entry.on_loop), exposure.worst)
     others = [model.place(b.site, "blocks here too") for b in found[1:]]
     return finding(
         RULE,
@@ -146,10 +147,10 @@ def _report(found: list[Blocked], model: Model) -> Finding:
         _severity(first, model),
         title=_title(found, model),
         issue=_issue(found, model),
-        impact=f"While it waits, every other request, timer and heartbeat of the process that serves {say.entry(exposure.worst)} stands still.",
+        impact=f"While it waits, every other request, timer and heartbeat of the process that serves {say.entry(entry)} stands still.",
         fix=_fix(first, model),
         related=[*([model.place(effect.site, "blocks")] if first.path else []), *others],
-        steps=(*model.steps(exposure.worst, first.function, first.site), *model.chain(first.path[1:])),
+        steps=(*model.steps(entry, first.function, first.site), *model.chain(first.path[1:])),
         confidence=model.confidence_of(effect, exposure),
         subject=f"{say.call(first.site, model)} {effect.name}",
         audience=Audience.PEDANTIC if effect.effect in _SMALL else Audience.REGULAR,

@@ -47,8 +47,6 @@ from roadworthy.rules.api import (
     Confidence,
     Effect,
     EffectAt,
-    Entry,
-    Exposure,
     Finding,
     Function,
     GuardKind,
@@ -59,16 +57,19 @@ from roadworthy.rules.api import (
     TimeoutVerdict,
     advise,
     finding,
+    flow,
     impact_weight,
     is_subscription,
+    program_of,
+    runs_nearby,
     say,
+    who_waits,
 )
 
 RULE = Rule(id="call-without-timeout", anti_pattern="missing-timeout", doc=__doc__)
 
 _LINES = 8  # that many lines are named
 _WAITS = frozenset({Effect.WAIT, Effect.LOCK, Effect.SLEEP})  # the business of wait-without-timeout
-
 _LONG_OR_FIRST = frozenset({Effect.SPAWN_PROCESS, Effect.START_DURABLE, Effect.CONNECT})
 
 Unbounded = tuple[EffectAt, TimeoutVerdict]
@@ -78,7 +79,8 @@ Unbounded = tuple[EffectAt, TimeoutVerdict]
 def check(model: Model) -> Iterator[Finding]:
     """Group unbounded calls by what has to be written to bound them, and report each cause once."""
     unbounded = [(effect, verdict) for effect in model.effects_of() for verdict in _verdict(effect, model)]
-    built = {verdict.cause for _, verdict in unbounded if verdict.at_construction}
+    made = [verdict.cause for _, verdict in unbounded if verdict.at_construction and verdict.cause is not None]
+    built = {(cause.function, flow.text_of(cause.fact.func, cause.function.scope)) for cause in made}
     causes: dict[tuple[object, ...], list[Unbounded]] = {}
     for effect, verdict in unbounded:
         causes.setdefault(_repair(effect, verdict, built), []).append((effect, verdict))
@@ -97,13 +99,16 @@ def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:
         yield verdict
 
 
-def _repair(effect: EffectAt, verdict: TimeoutVerdict, built: Container[CallSite | None]) -> tuple[object, ...]:
-    """What one repair mends: a setting all its calls, a construction its calls, a constant the calls of a class or of a module's functions."""
+def _repair(effect: EffectAt, verdict: TimeoutVerdict, built: Container[tuple[Function, str]]) -> tuple[object, ...]:
+    """What one repair mends: a setting, the constructions of one client in a function, a constant for a class or a module's functions."""
     setting = _setting(verdict)
     if setting:
         return ("setting", setting)
     cause = verdict.cause or effect.site
-    if verdict.at_construction or cause in built or verdict.reason not in {"absent", "no parameter", "none", "zero"}:
+    construction = (cause.function, flow.text_of(cause.fact.func, cause.function.scope))
+    if verdict.at_construction or construction in built:
+        return ("built", *construction, verdict.reason)
+    if verdict.reason not in {"absent", "no parameter", "none", "zero"}:
         return ("call", cause)
     owner = _owner(cause.function)
     said = verdict.reason if verdict.reason in {"none", "zero"} else ""
@@ -141,11 +146,17 @@ def is_watched(effect: EffectAt, model: Model) -> bool:
 def _report(found: list[Unbounded], model: Model) -> Finding:
     effect, verdict = found[0]
     cause = verdict.cause or effect.site
+    made = (
+        {v.cause for _, v in found if v.cause is not None and v.cause is not cause}
+        if verdict.at_construction
+        else set()
+    )
     exposure = model.exposure(effect.function)
-    entry = _waiting(exposure)
+    entry = who_waits(model, effect)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
-    uses = sorted({e.site for e, _ in found if e.site is not cause}, key=lambda s: (s.path, s.line))
-    alike = [] if verdict.at_construction else uses
+    sites = sorted({*(e.site for e, _ in found if e.site is not cause), *made}, key=lambda s: (s.path, s.line))
+    uses = [site for site in sites if site not in made]
+    alike = [site for site in sites if site in made] if verdict.at_construction else uses
     return finding(
         RULE,
         model.place(cause),
@@ -154,7 +165,7 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike, verdict),
         impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
         fix=_fix(effect, verdict, len(alike), model),
-        related=[model.place(site, "waits without a bound") for site in uses],
+        related=[model.place(site, "waits without a bound") for site in sites],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=Confidence.weakest(verdict.confidence, model.confidence_of(effect)),
         subject=effect.name,
@@ -215,18 +226,13 @@ def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int
     return f"`{say.call(cause, model)}` is called with {how}; the library's default is to wait for ever."
 
 
-def _waiting(exposure: Exposure) -> Entry | None:
-    """The entry to name: one for which somebody waits, before scripts."""
-    return next((reached.entry for reached in exposure.entries if reached.entry.serves_others), exposure.worst)
-
-
 def _harm(effect: EffectAt, model: Model) -> str:
     exposure = model.exposure(effect.function)
-    waiting = _waiting(exposure)
+    waiting = who_waits(model, effect)
     who = say.entry(waiting, effect.function)
-    held = model.transaction_over(effect.site)
+    held = model.transaction_on_way(waiting, effect.site) if waiting else model.transaction_over(effect.site)
     if held is not None:
-        return f"{who} hangs and keeps its transaction ({held.path}:{held.line}) and its locks open."
+        return f"{who} hangs and keeps its transaction (`{held.name.rpartition('.')[2]}`, {held.path}:{held.line}) and its locks open."
     if waiting is None and model.is_script(effect.function.path):
         return f"{who} hangs until somebody kills it."
     if waiting is None and effect.function.kind == "function":
@@ -244,8 +250,10 @@ def _harm(effect: EffectAt, model: Model) -> str:
 def _severity(effect: EffectAt, model: Model) -> Severity:
     exposure = model.exposure(effect.function)
     if exposure.serves and not model.is_script(effect.site.path):
-        return Severity.HIGH
-    return Severity.LOW if exposure.only_commands or model.is_script(effect.site.path) else Severity.MEDIUM
+        return Severity.MEDIUM if runs_nearby(effect) else Severity.HIGH
+    named = runs_nearby(effect) and program_of(effect)
+    small = exposure.only_commands or model.is_script(effect.site.path) or named
+    return Severity.LOW if small else Severity.MEDIUM
 
 
 def _rank(effect: EffectAt, model: Model) -> tuple[int, str, int]:

@@ -42,6 +42,7 @@ def sync(url: str) -> None:
 
 from roadworthy.rules.api import (
     Audience,
+    Entry,
     Finding,
     Iterator,
     Layer,
@@ -80,6 +81,7 @@ def is_serious(nested: Nested) -> bool:
 def _report(nested: Nested, model: Model) -> Finding:
     effect, function = nested.effect, nested.effect.function
     exposure = model.exposure(function)
+    entry = _top(nested, model)
     call = say.call(effect.site, model)
     serious = is_serious(nested)
     numbers = " x ".join(_number(layer) for layer in nested.layers)
@@ -96,16 +98,25 @@ def _report(nested: Nested, model: Model) -> Finding:
             f"`{call}` in `{function.qualname}` is retried inside a retry: {many}", f"retries in retries: {many}"
         ),
         issue=f"`{call}` is repeated by {say.joined([_named(layer, model) for layer in nested.layers])}, each inside the next.",
-        impact=f"While the other side is overloaded, one run of {say.entry(exposure.worst, function)} sends it {many}, "
+        impact=f"While the other side is overloaded, one run of {say.entry(entry, function)} sends it {many}, "
         "and is held for the pauses of all layers.",
         fix=_fix(nested, model),
         related=_related(nested, model),
-        steps=model.steps(exposure.worst, function, effect.site),
+        steps=model.steps(entry, function, effect.site),
         confidence=model.confidence_of(effect),
         subject=call,
         audience=Audience.REGULAR if serious else Audience.PEDANTIC,
         weight=impact_weight(exposure, [effect]),
     )
+
+
+def _top(nested: Nested, model: Model) -> Entry | None:
+    """The entry that comes to the call through the outermost retry."""
+    last = nested.layers[-1]
+    if last.entry is not None:
+        return last.entry
+    outer = last.guard.function if last.guard is not None else None
+    return model.exposure(outer or nested.effect.function).worst
 
 
 def _related(nested: Nested, model: Model) -> list[Location]:

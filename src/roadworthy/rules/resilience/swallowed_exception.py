@@ -120,8 +120,10 @@ def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple
         return Severity.LOW, Audience.PEDANTIC
     high = rank == 0 and silence.broad and silence.outcome in _AS_IF_DONE and not (whispers or explained)
     low = rank == 1 and not silence.broad
+    exposure = model.exposure(silence.function)
+    high = high and bool(exposure.entries)  # code that nothing known runs is no service
     severity = Severity.HIGH if high else Severity.LOW if low else Severity.MEDIUM
-    watched = model.exposure(silence.function).only_commands or model.is_script(silence.function.path)
+    watched = exposure.only_commands or model.is_script(silence.function.path)
     return (severity.lowered() if watched else severity), Audience.REGULAR
 
 
