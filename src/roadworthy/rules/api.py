@@ -97,6 +97,7 @@ from roadworthy.project.guard import Guard
 from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
+from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
@@ -232,6 +233,7 @@ __all__ = [
     "Handovers",
     "Held",
     "Identity",
+    "IdleRetry",
     "InertStop",
     "Instance",
     "Iterable",
@@ -348,6 +350,7 @@ __all__ = [
     "held_state",
     "identified_writes",
     "identities",
+    "idle_retries",
     "impact_weight",
     "in_handler",
     "in_loop",

@@ -7,7 +7,8 @@ front of a web page does; a job that is not retried, a background loop and a nig
 ## What is reported
 A call that nothing repeats (client, adapter, decorator, loop, caller, framework), where its failure
 ends a job for good; ends a loop that should live as long as the process, or the wait for a remote job; stops a scheduled run or
-command; is logged while the work is marked as done, or while what it should have loaded stays empty until the next restart.
+command; is logged while the work is marked as done, or while what it should have loaded stays empty until the next restart. A job whose options say how often it
+is retried, where the framework retries only on request and nothing requests it.
 
 ## What is not reported
 Calls of request handlers, where a person or client can try again. Telemetry. Failures that a handler turns into a fallback or records for a
@@ -44,6 +45,7 @@ from roadworthy.rules.api import (
     Finding,
     Function,
     GiveUp,
+    IdleRetry,
     Iterator,
     Location,
     Model,
@@ -52,6 +54,7 @@ from roadworthy.rules.api import (
     advise,
     finding,
     given_up,
+    idle_retries,
     impact_weight,
     lone_connections,
     say,
@@ -75,6 +78,19 @@ def check(model: Model) -> Iterator[Finding]:
     for effect, region, feeds_task in lone_connections(model):
         if feeds_task or not is_alone_in_its_process(effect.function, model):
             yield _connection(effect, region, model)
+    told = {
+        loss.entry.function
+        for (how, _), losses in causes.items()
+        if how == "job"
+        for loss in losses
+        if loss.entry is not None
+    }
+    idle: dict[str, list[IdleRetry]] = {}
+    for promise in idle_retries(model):
+        if promise.entry.function not in told:
+            idle.setdefault(promise.entry.function.path, []).append(promise)
+    for promises in idle.values():
+        yield _idle(promises, model)
 
 
 def _cause(loss: Dropped) -> tuple[str, object]:
@@ -217,6 +233,33 @@ def _connection(effect: EffectAt, region: int, model: Model) -> Finding:
         confidence=Confidence.weakest(model.confidence_of(effect), Confidence.MEDIUM),
         subject=effect.name,
     )
+
+
+def _idle(promises: list[IdleRetry], model: Model) -> Finding:
+    """One finding for a file: it is one habit."""
+    first = next((promise for promise in promises if promise.drops), promises[0])
+    function = first.entry.function
+    names = list(dict.fromkeys(f"`{promise.entry.function.name}`" for promise in (first, *promises)))
+    others = f" The same holds for {say.joined(names[1:], 6)}." if names[1:] else ""
+    drops = " It even catches every error itself and ends as a success." if first.drops else ""
+    return finding(
+        RULE,
+        model.place_of_function(function),
+        Severity.MEDIUM,
+        title=f"`{first.option}` of `{function.name}` retries nothing",
+        issue=f"The option says how a retry is made, but nothing makes one: no option names the errors, and the job never asks for it.{drops}{others}",
+        impact=f"The first lost connection, timeout or deadlock ends `{function.name}` for good, though its declaration says otherwise.",
+        fix=f"Name the errors after which it is to run again: {_options(first)}, with a growing delay; let those errors out of the job.",
+        related=[model.place_of_function(promise.entry.function, promise.option) for promise in promises if promise is not first][:12],
+        confidence=Confidence.HIGH,
+        subject=function.qualname,
+        weight=impact_weight(model.exposure(function)),
+    )  # fmt: skip
+
+
+def _options(promise: IdleRetry) -> str:
+    options = promise.entry.row.retry_arguments if promise.entry.row is not None else ()
+    return say.joined([f"`{name}=(…)`" for name in options], 2)
 
 
 def _calls(losses: list[Dropped], model: Model) -> str:
