@@ -28,22 +28,32 @@ class IdleRetry:
     option: str  # as written: `max_retries=5`
     drops: bool  # a broad handler of the job logs the failure and lets the job end as a success
 
+    @property
+    def asks_by(self) -> str:
+        """The options by which the framework is asked, as code: `autoretry_for=(…)`."""
+        return " or ".join(
+            f"`{name}=(…)`" for name in (self.entry.row.retry_arguments if self.entry.row is not None else ())
+        )
 
-def idle_retries(model: Model) -> Iterator[IdleRetry]:
-    """Jobs of reviewed code that declare a number or a delay of retries which their framework makes only when asked."""
+
+def idle_retries(model: Model) -> Iterator[list[IdleRetry]]:
+    """Jobs of reviewed code that declare a number or a delay of retries which their framework makes only when asked; by file."""
+    files: dict[str, list[IdleRetry]] = {}
     for function in model.functions:
-        for entry in model.entries.at(function):
-            if entry.kind is not EntryKind.JOB or entry.row is None or not entry.row.retry_arguments:
-                continue
-            option = _option(entry, model)
-            if (
-                option
-                and not model.retries.entry_repeats(entry)
-                and not _asks(function, model)
-                and _can_fail(function, model)
-            ):
-                yield IdleRetry(entry, option, _drops(function, model))
-                break
+        found = next(_of(function, model), None)
+        if found is not None:
+            files.setdefault(function.path, []).append(found)
+    yield from files.values()
+
+
+def _of(function: Function, model: Model) -> Iterator[IdleRetry]:
+    for entry in model.entries.at(function):
+        if entry.kind is not EntryKind.JOB or entry.row is None or not entry.row.retry_arguments:
+            continue
+        option = _option(entry, model)
+        asked = not option or model.retries.entry_repeats(entry) or _asks(function, model)
+        if not asked and _can_fail(function, model):
+            yield IdleRetry(entry, option, _drops(function, model))
 
 
 def _option(entry: Entry, model: Model) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project.deployment import Reach, StartedProcess, reach
 
 if TYPE_CHECKING:
@@ -64,3 +65,9 @@ def started(model: Model, process: StartedProcess) -> tuple[Function, ...]:
         return ()
     body = symbols.by_id.get(module) or symbols.by_id.get(f"{module}.__main__")
     return (body,) if body is not None and body.kind == "module" else ()
+
+
+def is_alone_in_its_process(function: Function, model: Model) -> bool:
+    """A program whose end its supervisor sees: only the command line leads here, and nothing runs beside it."""
+    entries = [r for r in model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
+    return bool(entries) and all(r.inline and r.entry.kind is EntryKind.COMMAND for r in entries)

@@ -121,7 +121,7 @@ from roadworthy.project.permanent import (
     whole_batches,
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
-from roadworthy.project.processes import first_process, unstoppable
+from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
 from roadworthy.project.producers import (
     Fed,
     brings_batches,
@@ -354,6 +354,7 @@ __all__ = [
     "impact_weight",
     "in_handler",
     "in_loop",
+    "is_alone_in_its_process",
     "is_aside",
     "is_bookkeeping",
     "is_done_again",

@@ -41,9 +41,7 @@ from roadworthy.rules.api import (
     Confidence,
     Dropped,
     EffectAt,
-    EntryKind,
     Finding,
-    Function,
     GiveUp,
     IdleRetry,
     Iterator,
@@ -56,6 +54,7 @@ from roadworthy.rules.api import (
     given_up,
     idle_retries,
     impact_weight,
+    is_alone_in_its_process,
     lone_connections,
     say,
 )
@@ -78,19 +77,11 @@ def check(model: Model) -> Iterator[Finding]:
     for effect, region, feeds_task in lone_connections(model):
         if feeds_task or not is_alone_in_its_process(effect.function, model):
             yield _connection(effect, region, model)
-    told = {
-        loss.entry.function
-        for (how, _), losses in causes.items()
-        if how == "job"
-        for loss in losses
-        if loss.entry is not None
-    }
-    idle: dict[str, list[IdleRetry]] = {}
-    for promise in idle_retries(model):
-        if promise.entry.function not in told:
-            idle.setdefault(promise.entry.function.path, []).append(promise)
-    for promises in idle.values():
-        yield _idle(promises, model)
+    told = {key for how, key in causes if how == "job"}
+    for idle in idle_retries(model):
+        rest = [one for one in idle if one.entry.function not in told]
+        if rest:
+            yield _idle(rest, model)
 
 
 def _cause(loss: Dropped) -> tuple[str, object]:
@@ -99,12 +90,6 @@ def _cause(loss: Dropped) -> tuple[str, object]:
     if loss.loop is not None:
         return loss.how, (loss.loop.function, loss.loop.loop.region)
     return loss.how, loss.effect.site
-
-
-def is_alone_in_its_process(function: Function, model: Model) -> bool:
-    """A program whose end its supervisor sees: only the command line leads here, and nothing runs beside it."""
-    entries = [r for r in model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
-    return bool(entries) and all(r.inline and r.entry.kind is EntryKind.COMMAND for r in entries)
 
 
 def _job(losses: list[Dropped], model: Model) -> Finding:
@@ -239,27 +224,22 @@ def _idle(promises: list[IdleRetry], model: Model) -> Finding:
     """One finding for a file: it is one habit."""
     first = next((promise for promise in promises if promise.drops), promises[0])
     function = first.entry.function
-    names = list(dict.fromkeys(f"`{promise.entry.function.name}`" for promise in (first, *promises)))
-    others = f" The same holds for {say.joined(names[1:], 6)}." if names[1:] else ""
-    drops = " It even catches every error itself and ends as a success." if first.drops else ""
+    others = [promise for promise in promises if promise is not first]
+    also = f" The same holds for {say.joined([f'`{one.entry.function.name}`' for one in others], 6)}." if others else ""
+    drops = " A broad handler even lets it end as a success." if first.drops else ""
     return finding(
         RULE,
         model.place_of_function(function),
         Severity.MEDIUM,
         title=f"`{first.option}` of `{function.name}` retries nothing",
-        issue=f"The option says how a retry is made, but nothing makes one: no option names the errors, and the job never asks for it.{drops}{others}",
+        issue=f"The option says how a retry is made, but nothing makes one: no option names the errors, and the job never asks for it.{drops}{also}",
         impact=f"The first lost connection, timeout or deadlock ends `{function.name}` for good, though its declaration says otherwise.",
-        fix=f"Name the errors after which it is to run again: {_options(first)}, with a growing delay; let those errors out of the job.",
-        related=[model.place_of_function(promise.entry.function, promise.option) for promise in promises if promise is not first][:12],
+        fix=f"Name the errors after which it is to run again: {first.asks_by}, with a growing delay; let those errors out of the job.",
+        related=[model.place_of_function(one.entry.function, one.option) for one in others[:12]],
         confidence=Confidence.HIGH,
         subject=function.qualname,
         weight=impact_weight(model.exposure(function)),
     )  # fmt: skip
-
-
-def _options(promise: IdleRetry) -> str:
-    options = promise.entry.row.retry_arguments if promise.entry.row is not None else ()
-    return say.joined([f"`{name}=(…)`" for name in options], 2)
 
 
 def _calls(losses: list[Dropped], model: Model) -> str:
