@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project.deployment import Reach, StartedProcess, reach
 from roadworthy.project.once import once
 
@@ -77,3 +78,9 @@ def _paths_by_ending(model: Model) -> dict[str, list[str]]:
             found.setdefault(end, []).append(path)
             end = end.partition("/")[2]
     return found
+
+
+def is_alone_in_its_process(function: Function, model: Model) -> bool:
+    """A program whose end its supervisor sees: only the command line leads here, and nothing runs beside it."""
+    entries = [r for r in model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
+    return bool(entries) and all(r.inline and r.entry.kind is EntryKind.COMMAND for r in entries)

@@ -48,12 +48,12 @@ class Silence:
     """One handler, or one `suppress`, in which errors vanish."""
 
     function: Function
-    region: int  # the `except` region, or the `with` region
+    region: int  # the `except` region, the `with` region, or the `finally` region that returns
     covered: int  # the region whose errors vanish
     broad: bool
     types: tuple[str, ...]
     outcome: Outcome
-    handler: Handler | None  # None: a `with suppress(…)`
+    handler: Handler | None  # None: a `with suppress(…)`, or a `return` in a `finally`
     hidden: tuple[tuple[CallSite, EffectAt], ...]  # failures of the outside that vanish here
     default: f.Expr | None = None
 
@@ -66,6 +66,8 @@ class Silence:
     def head(self) -> str:
         """The clause as written, without the colon: `except (A, B)`, `suppress(A)`."""
         scope = self.function.scope
+        if scope.regions[self.region].kind == "finally":
+            return "finally: return"
         if self.handler is None:
             return f"suppress({', '.join(name.rpartition('.')[2] for name in self.types)})"
         names = [flow.text_of(expr, scope) for expr in scope.regions[self.region].types]
@@ -89,6 +91,8 @@ def silences(model: Model) -> Iterator[Silence]:
                     if guard.region == index and guard.kind is GuardKind.CATCH and guard.form == "with":
                         yield _of_suppress(model, function, index, guard)
                         break
+            elif region.kind == "finally":
+                yield from _of_final_return(model, function, index)
 
 
 def _of_handler(model: Model, function: Function, region: int) -> Iterator[Silence]:
@@ -115,6 +119,23 @@ def _of_suppress(model: Model, function: Function, region: int, guard: Guard) ->
         (site, effect) for site, effect in _failures(model, function, region) if catches(model, guard.on, effect)
     )
     return Silence(function, region, region, broad, guard.on, "goes on", None, hidden)
+
+
+def _of_final_return(model: Model, function: Function, region: int) -> Iterator[Silence]:
+    """`return` in a `finally` drops whatever was on its way out, unless it first looks whether something is."""
+    scope = function.scope
+    tried = flow.sibling_of_kind(scope, region, "try")
+    leave = next((leave for leave in flow.leaves_in(scope, region) if leave.kind == "return"), None)
+    if tried is None or leave is None or any(flow.text_of(c.func, scope).endswith("exc_info") for c in scope.calls):
+        return
+    handlers = [model.exceptions.handler(function, h) for h in flow.handlers_of(scope, tried)]
+    hidden = tuple(
+        (site, effect)
+        for site, effect in _failures(model, function, tried)
+        if not any(catches(model, handler.types, effect) and handler.stops for handler in handlers)
+    )
+    if hidden:  # without one it is a matter of style
+        yield Silence(function, region, tried, True, (), "goes on", None, hidden, leave.value)
 
 
 def _failures(model: Model, function: Function, region: int) -> Iterator[tuple[CallSite, EffectAt]]:

@@ -97,6 +97,7 @@ from roadworthy.project.guard import Guard
 from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
+from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
@@ -120,7 +121,7 @@ from roadworthy.project.permanent import (
     whole_batches,
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
-from roadworthy.project.processes import first_process, unstoppable
+from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
 from roadworthy.project.producers import (
     Fed,
     brings_batches,
@@ -241,6 +242,7 @@ __all__ = [
     "Handovers",
     "Held",
     "Identity",
+    "IdleRetry",
     "InertStop",
     "Instance",
     "Iterable",
@@ -359,9 +361,11 @@ __all__ = [
     "held_state",
     "identified_writes",
     "identities",
+    "idle_retries",
     "impact_weight",
     "in_handler",
     "in_loop",
+    "is_alone_in_its_process",
     "is_aside",
     "is_bookkeeping",
     "is_done_again",

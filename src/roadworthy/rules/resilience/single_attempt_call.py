@@ -7,7 +7,8 @@ front of a web page does; a job that is not retried, a background loop and a nig
 ## What is reported
 A call that nothing repeats (client, adapter, decorator, loop, caller, framework), where its failure
 ends a job for good; ends a loop that should live as long as the process, or the wait for a remote job; stops a scheduled run or
-command; is logged while the work is marked as done, or while what it should have loaded stays empty until the next restart.
+command; is logged while the work is marked as done, or while what it should have loaded stays empty until the next restart. A job whose options say how often it
+is retried, where the framework retries only on request and nothing requests it.
 
 ## What is not reported
 Calls of request handlers, where a person or client can try again. Telemetry. Failures that a handler turns into a fallback or records for a
@@ -40,10 +41,9 @@ from roadworthy.rules.api import (
     Confidence,
     Dropped,
     EffectAt,
-    EntryKind,
     Finding,
-    Function,
     GiveUp,
+    IdleRetry,
     Iterator,
     Location,
     Model,
@@ -53,7 +53,9 @@ from roadworthy.rules.api import (
     by_repair,
     finding,
     given_up,
+    idle_retries,
     impact_weight,
+    is_alone_in_its_process,
     lone_connections,
     say,
 )
@@ -64,7 +66,8 @@ RULE = Rule(id="single-attempt-call", anti_pattern="missing-retry", doc=__doc__)
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """One finding per job, loop or call that ends."""
-    for how, losses in by_repair(Attempts(model).losses()):
+    causes = list(by_repair(Attempts(model).losses()))
+    for how, losses in causes:
         found = {"job": _job, "loop": _loop, "poll": _poll, "batch": _batch}[how](losses, model)
         if found is not None:
             yield found
@@ -73,12 +76,8 @@ def check(model: Model) -> Iterator[Finding]:
     for effect, region, feeds_task in lone_connections(model):
         if feeds_task or not is_alone_in_its_process(effect.function, model):
             yield _connection(effect, region, model)
-
-
-def is_alone_in_its_process(function: Function, model: Model) -> bool:
-    """A program whose end its supervisor sees: only the command line leads here, and nothing runs beside it."""
-    entries = [r for r in model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
-    return bool(entries) and all(r.inline and r.entry.kind is EntryKind.COMMAND for r in entries)
+    told = {loss.entry.function for how, losses in causes if how == "job" for loss in losses if loss.entry is not None}
+    yield from (_idle(idle, model) for idle in idle_retries(model, told))
 
 
 def _job(losses: list[Dropped], model: Model) -> Finding:
@@ -87,13 +86,9 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
     calls = _calls(losses, model)
     error = _error(losses[0].effect)
     jobs = list(dict.fromkeys(loss.entry.function for loss in losses if loss.entry is not None))
-    title = f"one failed {calls} ends the job `{entry.function.name}` for good"
-    also = ""
-    if len(jobs) > 1:
-        title = (
-            f"one failed {calls} ends any of {len(jobs)} jobs of `{entry.function.path.rpartition('/')[2]}` for good"
-        )
-        also = f" So do {say.joined([f'`{job.name}`' for job in jobs[1:]], 4)}."
+    many = f"any of {len(jobs)} jobs of `{entry.function.path.rpartition('/')[2]}`" if len(jobs) > 1 else ""
+    title = f"one failed {calls} ends {many or f'the job `{entry.function.name}`'} for good"
+    also = f" So do {say.joined([f'`{job.name}`' for job in jobs[1:]], 4)}." if many else ""
     return finding(
         RULE,
         model.place_of_function(entry.function),
@@ -227,6 +222,28 @@ def _connection(effect: EffectAt, region: int, model: Model) -> Finding:
     )
 
 
+def _idle(promises: list[IdleRetry], model: Model) -> Finding:
+    """One finding for a file: it is one habit."""
+    first = next((promise for promise in promises if promise.drops), promises[0])
+    function = first.entry.function
+    others = [promise for promise in promises if promise is not first]
+    also = f" The same holds for {say.joined([f'`{one.entry.function.name}`' for one in others], 6)}." if others else ""
+    drops = " A broad handler even lets it end as a success." if first.drops else ""
+    return finding(
+        RULE,
+        model.place_of_function(function),
+        Severity.MEDIUM,
+        title=f"`{first.option}` of `{function.name}` retries nothing",
+        issue=f"The option says how a retry is made, but nothing makes one: no option names the errors, and the job never asks for it.{drops}{also}",
+        impact=f"The first lost connection, timeout or deadlock ends `{function.name}` for good, though its declaration says otherwise.",
+        fix=f"Name the errors after which it is to run again: {first.asks_by}, with a growing delay; let those errors out of the job.",
+        related=[model.place_of_function(one.entry.function, one.option) for one in others[:12]],
+        confidence=Confidence.HIGH,
+        subject=function.qualname,
+        weight=impact_weight(model.exposure(function)),
+    )  # fmt: skip
+
+
 def _calls(losses: list[Dropped], model: Model) -> str:
     return say.joined(list(dict.fromkeys(f"`{say.call(loss.effect.site, model)}`" for loss in losses)), 2)
 
@@ -236,8 +253,7 @@ def _error(effect: EffectAt) -> str:
 
 
 def _related(losses: list[Dropped], model: Model, note: str) -> list[Location]:
-    sites = dict.fromkeys(loss.effect.site for loss in losses)
-    return [model.place(site, note) for site in list(sites)[:12]]
+    return [model.place(site, note) for site in list(dict.fromkeys(loss.effect.site for loss in losses))[:12]]
 
 
 def _confidence(losses: list[Dropped], model: Model) -> Confidence:

@@ -5,7 +5,7 @@ A handler that neither logs nor re-raises nor reports turns an outage into an em
 nothing is retried, and when the missing data is noticed there is no line in any log that says when and why it began.
 
 ## What is reported
-A broad handler (bare, `Exception`, `BaseException`), one for the failures of the very call it covers, or `contextlib.suppress` of such,
+A broad handler (bare, `Exception`, `BaseException`), one for the failures of the very call it covers, `contextlib.suppress` of such, or a `return` in a `finally`,
 around effects that leave the process (through all calls of the body), that does nothing with the error: it passes, goes on, or returns a
 constant. A log line below the level that production shows counts as nothing where the effect changes data.
 
@@ -198,6 +198,8 @@ def _impact(silence: Silence, rank: int, effect: EffectAt, model: Model) -> str:
 
 def _fix(silence: Silence, site: CallSite, model: Model) -> str:
     function = silence.function
+    if function.scope.regions[silence.region].kind == "finally":
+        return "Take the `return` out of the `finally`: put what follows it under the opposite condition, so that the error goes on its way."
     log = logger_near(model, function)
     head = silence.head if silence.handler is not None and silence.types else "except Exception"
     call = say.call(site, model)
