@@ -123,6 +123,8 @@ def _setting(model: Model, function: Function, family: str) -> Pattern | None:
 
 def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
     """The arguments that set the limit, and a remark."""
+    if verdict.timeout is not None and verdict.parameter in verdict.timeout.object_arguments:
+        return f"{verdict.parameter}={place.extra['seconds']}", ""  # the object that holds the limits is made here
     filled = place.pick("timeout-value")
     if filled is not None:
         return filled.code, filled.text

@@ -55,8 +55,9 @@ TOPICS: dict[str, frozenset[str]] = {
     "lock": frozenset({"model", "table", "lookup", "column"}),
     "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner"}),
     "unique-partial": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition"}),
+    "parent-lock": frozenset({"parent", "owner", "get"}),
     "insert-or-find": frozenset(
-        {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
+        {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
     "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update"}),

@@ -114,7 +114,34 @@ def _at(model: Model, site: CallSite, bits: dict[Function, int]) -> Blocked | No
 
 def _blocks_here(model: Model, effect: EffectAt) -> bool:
     """As `blocks`; running another event loop (`asyncio.run`) is an error of another kind."""
-    return blocks(effect) and not (effect.effect is Effect.WAIT and model.knowledge.spawners(effect.name))
+    return (
+        blocks(effect)
+        and not is_kept(effect.site)
+        and not (effect.effect is Effect.WAIT and model.knowledge.spawners(effect.name))
+    )
+
+
+def is_kept(site: CallSite) -> bool:
+    """`if current is None: current = load()` on a name of the module: only the first call of a process waits for it."""
+    scope = site.function.scope
+    for index in flow.ancestors(scope, site.fact.region):
+        name = _tested_empty(scope.regions[index])
+        if name in scope.globals and any(
+            isinstance(assign.target, f.Name) and assign.target.id == name for assign in flow.assigns_in(scope, index)
+        ):
+            return True
+    return False
+
+
+def _tested_empty(region: f.Region) -> str:
+    """The name of `if name is None` and `if not name`."""
+    match region.test if region.kind == "if" else None:
+        case (
+            f.Compare(left=f.Name(id=name), ops=("is",), rights=(f.Const(kind="none"),))
+            | f.Unary(op="not", value=f.Name(id=name))
+        ):
+            return name
+    return ""
 
 
 def is_name_lookup(effect: EffectAt) -> bool:

@@ -12,6 +12,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.endless import Endless, Loop
+from roadworthy.project.phrases import is_question
 from roadworthy.project.processes import first_process, started
 from roadworthy.project.signals import Registration, Signals, interrupt_regions
 from roadworthy.project.spread import MOST, Spread
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function, Module
 
-_ASKS = frozenset({"input", "prompt", "confirm", "getpass", "ask"})
 _RUNS = frozenset(
     {"run", "start", "serve", "serve_forever", "run_forever", "loop_forever", "main_loop", "consume", "start_consuming"}
 )
@@ -225,7 +225,7 @@ class Lifetime:
     def is_interactive(self, reached: Iterable[Function]) -> bool:
         """A program that asks a person."""
         return any(
-            name.rpartition(".")[2] in _ASKS
+            is_question(name)
             for function in reached
             for site in function.calls
             for name in self._model.library_names(site)

@@ -74,6 +74,7 @@ from roadworthy.project.database.arrivals import comes_with_the_event, is_natura
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim, UnreadAnswer
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.multiplicity import asks_for_one, lists_rows, several_expected
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
@@ -94,6 +95,7 @@ from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
 from roadworthy.project.guard import Guard
+from roadworthy.project.handoffs import Handoff, handoff_to
 from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
@@ -228,6 +230,7 @@ __all__ = [
     "Guard",
     "GuardKind",
     "Handler",
+    "Handoff",
     "Handover",
     "Handovers",
     "Held",
@@ -305,6 +308,7 @@ __all__ = [
     "argument",
     "arguments",
     "asked_by",
+    "asks_for_one",
     "blocked_coroutines",
     "brings_batches",
     "broad_self_retries",
@@ -342,6 +346,7 @@ __all__ = [
     "given_up",
     "goes_on_after",
     "goes_on_after_success",
+    "handoff_to",
     "hands_off",
     "has_spread",
     "hash_columns",
@@ -371,6 +376,7 @@ __all__ = [
     "key_value",
     "leaves_doubt",
     "list_of",
+    "lists_rows",
     "lives_on",
     "logger_near",
     "lone_connections",
@@ -407,6 +413,7 @@ __all__ = [
     "says_probe",
     "selects_by_state",
     "serves_in_turn",
+    "several_expected",
     "short_graces",
     "silences",
     "sounds_like_report",

@@ -81,9 +81,12 @@ from roadworthy.rules.api import (
     Severity,
     UniqueKey,
     advise_database,
+    asks_for_one,
     finding,
     impact_weight,
+    lists_rows,
     say,
+    several_expected,
 )
 
 RULE = Rule(id="check-then-insert", anti_pattern="check-then-act", doc=__doc__)
@@ -92,6 +95,8 @@ _LOG = re.compile(r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Event|
 _REQUESTS = (EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE)
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 _BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN)
+
+_AFTER = {True: "fails on the two", False: "finds either of them", None: "finds either of them or fails on two"}
 
 
 @RULE.check
@@ -111,8 +116,8 @@ def check(model: Model) -> Iterator[Finding]:
 
 
 def is_about_something_else(pair: RowCheck) -> bool:
-    """A limit, a range of time, a surrogate id, columns that are none: not the identity of the row."""
-    if any(match.op == "other" for match in pair.read.access.lookup):
+    """A limit, a range of time, a surrogate id, columns that are none, a list of rows: not the identity of the row."""
+    if any(match.op == "other" for match in pair.read.access.lookup) or lists_rows(pair.read.access.site):
         return True
     known = [name for name in pair.keys if pair.table.column(name) is not None]
     surrogate = set(known) & set(pair.table.primary) - pair.write.access.columns
@@ -168,9 +173,8 @@ def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: 
         for r in exposure.entries
         if r.entry.kind not in (*_ALONE, *_BY_HAND)
     )
-    return (
-        Severity.HIGH if at_once and not is_log(pair) and not model.is_script(pair.function.path) else Severity.MEDIUM
-    )
+    high = at_once and not is_log(pair) and not model.is_script(pair.function.path)
+    return Severity.HIGH if high else Severity.MEDIUM
 
 
 def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
@@ -222,8 +226,8 @@ def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
 def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
     at_once = say.at_once(entry, pair.function)
     if key is None:
-        after = f"`{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup finds either of them or fails on two"
-        return f"When {at_once}, both find nothing and both insert. {after}."
+        after = _AFTER[asks_for_one(pair.read.access.site)]
+        return f"When {at_once}, both find nothing and both insert. `{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup {after}."
     outcome = (
         "fails although the row that it wanted is there"
         if not pair.rejects
@@ -244,6 +248,9 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     )
     if key is not None:
         return insert
+    several = several_expected(model, pair.read.site)
+    if several is not None:
+        return advise_database.one_at_a_time(model, pair.table, columns, pair.function, several)
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
     return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"
 

@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     TimeoutVerdict,
     advise,
     finding,
+    handoff_to,
     impact_weight,
     is_subscription,
     say,
@@ -231,14 +232,19 @@ def _harm(effect: EffectAt, model: Model) -> str:
                 f"`{effect.function.qualname}()` hangs, and `{caller.caller.qualname}()` "
                 f"({caller.site.path}:{caller.site.line}), which waits for it, with it."
             )
-    on_loop = waiting is not None and exposure.serves and waiting.on_loop and not effect.row.awaitable
-    return f"{say.hangs(waiting, effect.function, on_loop=on_loop)}."
+    handoff = handoff_to(model, effect.function)
+    if handoff is not None:
+        return f"{say.never_comes_back(handoff)}."
+    on_loop = waiting is not None and exposure.serves and waiting.on_loop
+    awaits = effect.row.awaitable
+    return f"{say.hangs(waiting, effect.function, on_loop=on_loop and not awaits, awaited=on_loop and awaits)}."
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:
     exposure = model.exposure(effect.function)
     if exposure.serves and not model.is_script(effect.site.path):
-        return Severity.HIGH
+        handoff = handoff_to(model, effect.function)
+        return Severity.HIGH if handoff is None or handoff.pooled else Severity.MEDIUM
     return Severity.LOW if exposure.only_commands or model.is_script(effect.site.path) else Severity.MEDIUM
 
 

@@ -1,0 +1,47 @@
+"""Work that its entry has handed to a task, a thread or the background before it comes to a place: who is held up when it hangs there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.project.calls import DETACHED
+
+if TYPE_CHECKING:
+    from roadworthy.project.calls import Edge
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import Function
+
+_TAKES_FROM_POOL = (".submit", ".run_in_executor", ".apply_async", ".map")
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """The last call on the way at which the entry went on without waiting."""
+
+    edge: Edge
+    pooled: bool  # it holds a thread of a pool that others need
+
+    @property
+    def runs(self) -> str:
+        """What was handed over, as a reader would call it."""
+        return self.edge.callee.qualname
+
+
+def handoff_to(model: Model, function: Function) -> Handoff | None:
+    """How a function is reached that no entry reaches in its own run; None when an entry that serves others waits for it."""
+    serving = [reached for reached in model.exposure(function).entries if reached.entry.serves_others]
+    if not serving or any(reached.inline for reached in serving):
+        return None
+    for edge in reversed(model.entries.path(serving[0].entry, function)):
+        if edge.kind in DETACHED and not edge.runs_here:
+            return Handoff(edge, _is_pooled(model, edge))
+    return None
+
+
+def _is_pooled(model: Model, edge: Edge) -> bool:
+    """A thread of an executor, or of the server's own, which runs ordinary functions after the response."""
+    if edge.kind == "background":
+        return not edge.callee.is_async
+    names = model.library_names(edge.spawner or edge.site)
+    return edge.kind == "thread" and any(name.endswith(_TAKES_FROM_POOL) for name in names)
