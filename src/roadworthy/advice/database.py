@@ -212,7 +212,16 @@ def _holes(mutation: Mutation) -> dict[str, str]:
         "step": step,
         "amount": step.removeprefix("+ "),
         "update": "aupdate" if mutation.function.is_async else "update",
+        "reload": _reload(mutation),
     }
+
+
+def _reload(mutation: Mutation) -> str:
+    """The object at hand still has the old number: read it again where it is used afterwards."""
+    function, write = mutation.function, mutation.write
+    if write is None or function.scope.last_read.get(mutation.owner, -1) <= write.fact.order:
+        return ""
+    return f"\n{'await ' if function.is_async else ''}{mutation.owner}.{'arefresh_from_db' if function.is_async else 'refresh_from_db'}()"
 
 
 def _cache_step(mutation: Mutation) -> dict[str, str]:

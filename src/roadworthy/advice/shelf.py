@@ -60,7 +60,7 @@ TOPICS: dict[str, frozenset[str]] = {
         {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
     "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
-    "increment": frozenset({"model", "row", "column", "step", "update"}),
+    "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
     "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),
 }

@@ -121,6 +121,22 @@ def _blocks_here(model: Model, effect: EffectAt) -> bool:
     )
 
 
+def has_loop_for_itself(model: Model, function: Function) -> bool:
+    """A coroutine that an ordinary function runs (`asyncio.run(work())`) and that starts no task or server: nobody else waits for its event loop."""
+    callers = model.edges_to(function)
+    around = {function, *(edge.caller for edge in callers)}
+    return (
+        bool(callers)
+        and not any(edge.caller.is_async or edge.kind in {"task", "background"} for edge in callers)
+        and not any(_starts_task(model, site) for scope in around for site in scope.calls)
+    )
+
+
+def _starts_task(model: Model, site: CallSite) -> bool:
+    rows = (row for name in model.library_names(site) for row in model.knowledge.spawners(name))
+    return any(row.kind == "task" for row in rows) or "serve" in model.callee_text(site).lower()
+
+
 def is_kept(site: CallSite) -> bool:
     """`if current is None: current = load()` on a name of the module: only the first call of a process waits for it."""
     scope = site.function.scope

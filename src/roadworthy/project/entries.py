@@ -19,6 +19,7 @@ from roadworthy.project.entry import Entry, Reached
 from roadworthy.project.entryshapes import EntryShapes, listed
 from roadworthy.project.implicit import default_calls, receivers_of, takers_of
 from roadworthy.project.phrases import is_question
+from roadworthy.project.routes import route_prefix
 from roadworthy.project.webhooks import is_webhook
 
 if TYPE_CHECKING:
@@ -341,7 +342,7 @@ class Entries:
             route = next((v for k, v in literals.items() if k in {"0", "path", "rule", "1"} and "/" in v), "")
             method = site.fact.func.name.upper() if isinstance(site.fact.func, f.Attr) else ""
             method = method if method in {"GET", "POST", "PUT", "PATCH", "DELETE"} else ""
-            text = f"{method} {route}".strip()
+            text = f"{method} {route_prefix(site, self._evaluator) if route else ''}{route}".strip()
         return text or f"{kind.value.replace('-', ' ')} {function.qualname}"
 
     # --- reach --------------------------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from roadworthy.project.calls import DETACHED
 
 if TYPE_CHECKING:
+    from roadworthy.knowledge.vocabulary import GuardKind
     from roadworthy.project.calls import Edge
+    from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import CallSite, Function
 
 _TAKES_FROM_POOL = (".submit", ".run_in_executor", ".apply_async", ".map")
 
@@ -21,6 +23,7 @@ class Handoff:
 
     edge: Edge
     pooled: bool  # it holds a thread of a pool that others need
+    on_loop: bool  # it runs on the event loop that everything else runs on
 
     @property
     def runs(self) -> str:
@@ -33,10 +36,28 @@ def handoff_to(model: Model, function: Function) -> Handoff | None:
     serving = [reached for reached in model.exposure(function).entries if reached.entry.serves_others]
     if not serving or any(reached.inline for reached in serving):
         return None
-    for edge in reversed(model.entries.path(serving[0].entry, function)):
+    path = model.entries.path(serving[0].entry, function)
+    for index in range(len(path) - 1, -1, -1):
+        edge = path[index]
         if edge.kind in DETACHED and not edge.runs_here:
-            return Handoff(edge, _is_pooled(model, edge))
+            on_loop = edge.callee.is_async and not any(_leaves_loop(later) for later in path[index:])
+            return Handoff(edge, _is_pooled(model, edge), on_loop)
     return None
+
+
+def is_on_loop(model: Model, entry: Entry, function: Function) -> bool:
+    """Does an entry of the event loop come to a function without leaving the loop for a thread?"""
+    return entry.on_loop and not any(_leaves_loop(edge) for edge in model.entries.path(entry, function))
+
+
+def _leaves_loop(edge: Edge) -> bool:
+    return edge.kind in {"thread", "process"}
+
+
+def uncovered_way(model: Model, site: CallSite, kind: GuardKind) -> tuple[Edge, ...]:
+    """Where a guard covers a call on some paths only: a path that it does not cover, from its top down."""
+    coverage = model.coverage(site, lambda guard: guard.kind is kind)
+    return coverage.witness if coverage.somewhere and not coverage.everywhere else ()
 
 
 def _is_pooled(model: Model, edge: Edge) -> bool:

@@ -182,13 +182,19 @@ class Lifetime:
         return False
 
     def _cleans_up(self, function: Function, region: int) -> bool:
-        """Do the handler or the `finally` of its statement do more than log and leave?"""
-        for other in flow.siblings(function.scope, region):
-            if other == region or function.scope.regions[other].kind == "finally":
-                for call in flow.calls_in(function.scope, other):
-                    if not self.signals.is_talk(function.site(call)) and not self.signals.leaves(function.site(call)):
-                        return True
-        return False
+        """Do the handler, the `finally` of its statement, or what follows the loop that it breaks do more than log and leave?"""
+        scope = function.scope
+        calls = [
+            call
+            for other in flow.siblings(scope, region)
+            if other == region or scope.regions[other].kind == "finally"
+            for call in flow.calls_in(scope, other)
+        ]
+        loop = flow.loop_of(scope, region)
+        if loop is not None and scope.regions[region].exits == "break":
+            calls += [call for call in scope.calls if call.order >= scope.regions[loop].end]
+        sites = [function.site(call) for call in calls]
+        return any(not self.signals.is_talk(site) and not self.signals.leaves(site) for site in sites)
 
     # --- who hears SIGTERM --------------------------------------------------------------------------------------------
 
@@ -253,6 +259,16 @@ class Lifetime:
         words = set(re.split(r"[^a-z]+", text.lower()))
         named = words & {"server", "serve", "service"} or any(word.startswith(_SERVICE) for word in words)
         return run.root.kind != "module" and not named
+
+    def is_on_thread(self, function: Function) -> bool:
+        """`Thread(target=asyncio.run, args=(work(),))`: only the main thread can hear signals."""
+        for edge in self._model.edges_to(function):
+            outer = edge.site.fact.outer
+            around = edge.site.function.calls[outer] if outer >= 0 else None
+            names = self._model.library_names(around) if around is not None else ()
+            if edge.kind == "thread" or any(name.endswith("Thread") for name in names):
+                return True
+        return False
 
     # --- what is at stake ---------------------------------------------------------------------------------------------
 

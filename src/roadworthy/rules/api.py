@@ -35,13 +35,14 @@ from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
     Spawned,
+    durable_branch,
     is_run_at_start,
     lives_on,
     spawned_work,
     unresolved_tasks,
 )
 from roadworthy.project.batches import Fragile, fragile_loops
-from roadworthy.project.blocking import Blocked, blocked_coroutines, is_name_lookup, never_waits
+from roadworthy.project.blocking import Blocked, blocked_coroutines, has_loop_for_itself, is_name_lookup, never_waits
 from roadworthy.project.boundaries import (
     RetryOver,
     comes_again,
@@ -95,7 +96,7 @@ from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
 from roadworthy.project.guard import Guard
-from roadworthy.project.handoffs import Handoff, handoff_to
+from roadworthy.project.handoffs import Handoff, handoff_to, is_on_loop, uncovered_way
 from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
@@ -326,6 +327,7 @@ __all__ = [
     "default_ids",
     "drives_program",
     "dropped_outcomes",
+    "durable_branch",
     "early_acks",
     "early_jobs",
     "early_syncs",
@@ -348,6 +350,7 @@ __all__ = [
     "goes_on_after_success",
     "handoff_to",
     "hands_off",
+    "has_loop_for_itself",
     "has_spread",
     "hash_columns",
     "held_state",
@@ -366,6 +369,7 @@ __all__ = [
     "is_keyed",
     "is_name_lookup",
     "is_natural_key",
+    "is_on_loop",
     "is_remote",
     "is_replayed",
     "is_run_at_start",
@@ -428,6 +432,7 @@ __all__ = [
     "tells_of_another",
     "unbounded_effects",
     "uncached_failures",
+    "uncovered_way",
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",

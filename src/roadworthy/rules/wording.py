@@ -112,9 +112,11 @@ def hangs(
     return f"{who} hangs"
 
 
-def never_comes_back(handoff: Handoff) -> str:
+def never_comes_back(handoff: Handoff, *, on_loop: bool = False) -> str:
     """What a call without an end does to work that its entry has handed over, as a sentence without a full stop."""
     runs = f"`{handoff.runs}()`"
+    if on_loop:
+        return f"the task that runs {runs} holds the event loop, and everything else of the process waits"
     if handoff.edge.kind == "background" and handoff.pooled:
         return f"the server's thread that runs {runs} after the response is never given back, and each further one takes another until none is left"
     if handoff.pooled:

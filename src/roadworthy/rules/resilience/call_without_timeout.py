@@ -61,8 +61,10 @@ from roadworthy.rules.api import (
     finding,
     handoff_to,
     impact_weight,
+    is_on_loop,
     is_subscription,
     say,
+    uncovered_way,
 )
 
 RULE = Rule(id="call-without-timeout", anti_pattern="missing-timeout", doc=__doc__)
@@ -141,7 +143,8 @@ def is_watched(effect: EffectAt, model: Model) -> bool:
 def _report(found: list[Unbounded], model: Model) -> Finding:
     effect, verdict = found[0]
     cause = verdict.cause or effect.site
-    exposure = model.exposure(effect.function)
+    way = uncovered_way(model, effect.site, GuardKind.TIMEOUT)
+    exposure = model.exposure(_top(effect, model))
     entry = _waiting(exposure)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
     uses = sorted({e.site for e, _ in found if e.site is not cause}, key=lambda s: (s.path, s.line))
@@ -155,7 +158,9 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
         fix=_fix(effect, verdict, len(alike), model),
         related=[model.place(site, "waits without a bound") for site in uses],
-        steps=model.steps(entry, effect.function, effect.site),
+        steps=(*model.steps(entry, way[0].caller), *model.chain(way))
+        if way
+        else model.steps(entry, effect.function, effect.site),
         confidence=Confidence.weakest(verdict.confidence, model.confidence_of(effect)),
         subject=effect.name,
         audience=Audience.PEDANTIC if all(is_watched(e, model) for e, _ in found) else Audience.REGULAR,
@@ -215,8 +220,15 @@ def _waiting(exposure: Exposure) -> Entry | None:
     return next((reached.entry for reached in exposure.entries if reached.entry.serves_others), exposure.worst)
 
 
+def _top(effect: EffectAt, model: Model) -> Function:
+    """The function whose callers wait: where some paths are bounded, the top of one that is not."""
+    way = uncovered_way(model, effect.site, GuardKind.TIMEOUT)
+    return way[0].caller if way else effect.function
+
+
 def _harm(effect: EffectAt, model: Model) -> str:
-    exposure = model.exposure(effect.function)
+    top = _top(effect, model)
+    exposure = model.exposure(top)
     waiting = _waiting(exposure)
     who = say.entry(waiting, effect.function)
     held = model.transaction_over(effect.site)
@@ -232,19 +244,20 @@ def _harm(effect: EffectAt, model: Model) -> str:
                 f"`{effect.function.qualname}()` hangs, and `{caller.caller.qualname}()` "
                 f"({caller.site.path}:{caller.site.line}), which waits for it, with it."
             )
-    handoff = handoff_to(model, effect.function)
-    if handoff is not None:
-        return f"{say.never_comes_back(handoff)}."
-    on_loop = waiting is not None and exposure.serves and waiting.on_loop
+    handoff = handoff_to(model, top)
     awaits = effect.row.awaitable
+    if handoff is not None:
+        return f"{say.never_comes_back(handoff, on_loop=handoff.on_loop and not awaits)}."
+    on_loop = waiting is not None and exposure.serves and is_on_loop(model, waiting, effect.function)
     return f"{say.hangs(waiting, effect.function, on_loop=on_loop and not awaits, awaited=on_loop and awaits)}."
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:
-    exposure = model.exposure(effect.function)
+    exposure = model.exposure(_top(effect, model))
     if exposure.serves and not model.is_script(effect.site.path):
-        handoff = handoff_to(model, effect.function)
-        return Severity.HIGH if handoff is None or handoff.pooled else Severity.MEDIUM
+        handoff = handoff_to(model, _top(effect, model))
+        holds = handoff is None or handoff.pooled or (handoff.on_loop and not effect.row.awaitable)
+        return Severity.HIGH if holds else Severity.MEDIUM
     return Severity.LOW if exposure.only_commands or model.is_script(effect.site.path) else Severity.MEDIUM
 
 
