@@ -130,11 +130,7 @@ class Clients:
         self, bound: float | str | None, cause: CallSite, reason: str, rule: Timeout, at_construction: bool,
         confidence: Confidence = Confidence.HIGH,
     ) -> TimeoutVerdict:  # fmt: skip
-        parameter = (
-            ""
-            if rule.impossible
-            else rule.argument or (rule.arguments[0] if rule.arguments else "") or rule.config or ""
-        )
+        parameter = rule.argument or (rule.arguments[0] if rule.arguments else "") or rule.config or ""
         if bound is None:
             return TimeoutVerdict("unknown", timeout=rule)
         if bound == "forever":

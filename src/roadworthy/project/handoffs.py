@@ -10,6 +10,7 @@ from roadworthy.project.calls import DETACHED
 if TYPE_CHECKING:
     from roadworthy.knowledge.vocabulary import GuardKind
     from roadworthy.project.calls import Edge
+    from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -29,6 +30,10 @@ class Handoff:
     def runs(self) -> str:
         """What was handed over, as a reader would call it."""
         return self.edge.callee.qualname
+
+    def holds_others(self, effect: EffectAt) -> bool:
+        """Does other work wait while this effect does: on the loop, or for a thread of the pool?"""
+        return self.pooled or (self.on_loop and not effect.row.awaitable)
 
 
 def handoff_to(model: Model, function: Function) -> Handoff | None:

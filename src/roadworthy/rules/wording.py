@@ -128,6 +128,13 @@ def never_comes_back(handoff: Handoff, *, on_loop: bool = False) -> str:
     return f"the task that runs {runs} never ends, and nobody is told that its work is not done"
 
 
+def on_two_rows(asks_for_one: bool | None) -> str:
+    """What a lookup does that comes upon two rows of one key; `asks_for_one` as the model tells it."""
+    if asks_for_one is None:
+        return "finds either of them or fails on two"
+    return "fails on the two" if asks_for_one else "finds either of them"
+
+
 def silence(found: EffectAt) -> str:
     """The fault that makes a call wait for ever, as the start of a sentence."""
     match found.effect:

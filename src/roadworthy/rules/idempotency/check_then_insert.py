@@ -96,8 +96,6 @@ _REQUESTS = (EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLE
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 _BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN)
 
-_AFTER = {True: "fails on the two", False: "finds either of them", None: "finds either of them or fails on two"}
-
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
@@ -108,9 +106,7 @@ def check(model: Model) -> Iterator[Finding]:
             if is_about_something_else(pair) or is_one_run_at_a_time(pair, model):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access)
-            if key is None and lists_rows(pair.read.access.site):
-                continue  # one key has as many rows as there are: it is none
-            if key is None or not is_handled(pair, key, model):
+            if not lists_rows(pair.read.access.site) if key is None else not is_handled(pair, key, model):
                 causes.setdefault((pair.table.name, key is None), []).append((pair, key))
         for pairs in causes.values():
             pairs.sort(key=lambda found: (not found[0].read.direct, -len(found[0].keys), found[0].write.site.line))
@@ -122,8 +118,7 @@ def is_about_something_else(pair: RowCheck) -> bool:
     if any(match.op == "other" for match in pair.read.access.lookup):
         return True
     known = [name for name in pair.keys if pair.table.column(name) is not None]
-    surrogate = set(known) & set(pair.table.primary) - pair.write.access.columns
-    return not known or bool(surrogate)
+    return not known or bool(set(known) & set(pair.table.primary) - pair.write.access.columns)  # a surrogate
 
 
 def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
@@ -170,11 +165,8 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
 def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: Model) -> Severity:
     if key is not None:
         return Severity.LOW if pair.rejects else Severity.MEDIUM
-    at_once = any(
-        r.entry.repeats or r.entry.kind in _REQUESTS
-        for r in exposure.entries
-        if r.entry.kind not in (*_ALONE, *_BY_HAND)
-    )
+    others = [r.entry for r in exposure.entries if r.entry.kind not in (*_ALONE, *_BY_HAND)]
+    at_once = any(entry.repeats or entry.kind in _REQUESTS for entry in others)
     high = at_once and not is_log(pair) and not model.is_script(pair.function.path)
     return Severity.HIGH if high else Severity.MEDIUM
 
@@ -228,14 +220,14 @@ def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
 def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
     at_once = say.at_once(entry, pair.function)
     if key is None:
-        after = _AFTER[asks_for_one(pair.read.access.site)]
+        after = say.on_two_rows(asks_for_one(pair.read.access.site))
         return f"When {at_once}, both find nothing and both insert. `{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup {after}."
     outcome = (
-        "fails although the row that it wanted is there"
-        if not pair.rejects
-        else "fails with a database error instead of the answer meant for it"
+        "with a database error instead of the answer meant for it"
+        if pair.rejects
+        else "although the row that it wanted is there"
     )
-    return f"When {at_once}, both find nothing and both insert: the second {outcome}."
+    return f"When {at_once}, both find nothing and both insert: the second fails {outcome}."
 
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
@@ -250,8 +242,7 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     )
     if key is not None:
         return insert
-    several = several_expected(model, pair.read.site)
-    if several is not None:
+    if (several := several_expected(model, pair.read.site)) is not None:
         return advise_database.one_at_a_time(model, pair.table, columns, pair.function, several)
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
     return f"{advise_database.unique_key(model, pair.table, columns, soft)}\n\n{insert}"

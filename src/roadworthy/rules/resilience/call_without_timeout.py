@@ -129,9 +129,8 @@ def _setting(verdict: TimeoutVerdict) -> str:
 
 def is_bounded_outside(effect: EffectAt, model: Model) -> bool:
     """A timeout around the call on every path to it."""
-    return model.coverage(
-        effect.site, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g)
-    ).everywhere
+    covered = model.coverage(effect.site, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g))
+    return covered.everywhere
 
 
 def is_watched(effect: EffectAt, model: Model) -> bool:
@@ -144,8 +143,7 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
     effect, verdict = found[0]
     cause = verdict.cause or effect.site
     way = uncovered_way(model, effect.site, GuardKind.TIMEOUT)
-    exposure = model.exposure(_top(effect, model))
-    entry = _waiting(exposure)
+    entry = _waiting(exposure := model.exposure(_top(effect, model)))
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
     uses = sorted({e.site for e, _ in found if e.site is not cause}, key=lambda s: (s.path, s.line))
     alike = [] if verdict.at_construction else uses
@@ -240,10 +238,8 @@ def _harm(effect: EffectAt, model: Model) -> str:
         callers = sorted(model.edges_to(effect.function), key=lambda e: (e.site.path, e.site.line))
         caller = next((e for e in callers if e.caller is not effect.function and e.caller.kind == "function"), None)
         if caller is not None:
-            return (
-                f"`{effect.function.qualname}()` hangs, and `{caller.caller.qualname}()` "
-                f"({caller.site.path}:{caller.site.line}), which waits for it, with it."
-            )
+            by = f"`{caller.caller.qualname}()` ({caller.site.path}:{caller.site.line})"
+            return f"`{effect.function.qualname}()` hangs, and {by}, which waits for it, with it."
     handoff = handoff_to(model, top)
     awaits = effect.row.awaitable
     if handoff is not None:
@@ -256,8 +252,7 @@ def _severity(effect: EffectAt, model: Model) -> Severity:
     exposure = model.exposure(_top(effect, model))
     if exposure.serves and not model.is_script(effect.site.path):
         handoff = handoff_to(model, _top(effect, model))
-        holds = handoff is None or handoff.pooled or (handoff.on_loop and not effect.row.awaitable)
-        return Severity.HIGH if holds else Severity.MEDIUM
+        return Severity.HIGH if handoff is None or handoff.holds_others(effect) else Severity.MEDIUM
     return Severity.LOW if exposure.only_commands or model.is_script(effect.site.path) else Severity.MEDIUM
 
 
