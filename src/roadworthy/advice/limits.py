@@ -195,7 +195,7 @@ def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
         text = f"Set the limit for all of them in `{table.name}` (`{table.path}:{table.line}`), in the options of each entry:"
         return fix(text, "", f'"{key}": {place.extra["seconds"]},')
     prefix = f"{setting.partition('_')[0]}_"
-    kin = [s for name in settings.names if name.startswith(prefix) for s in settings.get(name)]
+    kin = [s for name in settings.names if name.startswith(prefix) and "." not in name for s in settings.get(name)]
     kin = sorted((s for s in kin if place.model.is_reviewed(s.path)), key=lambda s: (s.path, s.line))
     beside = f", beside `{kin[0].name}` (`{kin[0].path}:{kin[0].line}`)" if kin else ""
     return fix(f"Set the limit for all of them in the settings{beside}:", "", f"{setting} = {place.extra['seconds']}")
