@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project.blocking import has_loop_for_itself
 from roadworthy.project.calls import DETACHED
 
 if TYPE_CHECKING:
@@ -51,7 +53,9 @@ def handoff_to(model: Model, function: Function) -> Handoff | None:
 
 
 def is_on_loop(model: Model, entry: Entry, function: Function) -> bool:
-    """Does an entry of the event loop come to a function without leaving the loop for a thread?"""
+    """Does an entry come to a function on an event loop that others need, without leaving it for a thread?"""
+    if entry.kind is EntryKind.WORKER_LOOP and has_loop_for_itself(model, entry.function):
+        return False
     return entry.on_loop and not any(_leaves_loop(edge) for edge in model.entries.path(entry, function))
 
 
