@@ -30,7 +30,7 @@ def test_by_place(tmp_path: Path) -> None:
     """Folders decide, unless a package inside a package merely has such a name."""
     files = [
         "app/__init__.py", "app/views.py", "app/tests/__init__.py", "app/tests/helpers.py", "app/testing/fakes.py",
-        "app/test_utils/x.py", "tests/unit/a.py", "conftest.py", "app/migrations/0001_initial.py", "alembic/env.py",
+        "app/test_utils/x.py", "tests/unit/a.py", "conftest.py", "app/pytest_plugin.py", "app/migrations/0001_initial.py", "alembic/env.py",
         "app/build/__init__.py", "app/build/steps.py", "app/docs/__init__.py", "app/docs/api.py", "docs/conf.py",
         "examples/a.py", "benchmarks/b.py", "scripts/c.py", "app/scripts/__init__.py", "app/scripts/d.py", "tools/e.py",
         "toolkit/tools/__init__.py", "toolkit/tools/f.py", "setup.py", "app/setup.py", "app/api_pb2.py", "app/generated/g.py",
@@ -43,7 +43,7 @@ def test_by_place(tmp_path: Path) -> None:
         by_role.setdefault(role, []).append(path)
     assert {role: sorted(paths) for role, paths in by_role.items()} == {
         "test": [
-            "app/test_utils/x.py", "app/testing/fakes.py", "app/tests/__init__.py", "app/tests/helpers.py", "conftest.py",
+            "app/pytest_plugin.py", "app/test_utils/x.py", "app/testing/fakes.py", "app/tests/__init__.py", "app/tests/helpers.py", "conftest.py",
             "integration_tests/h.py", "load-tests/i.py", "test_stuff/base.py", "test_stuff/test_k.py", "tests/unit/a.py",
         ],
         "migration": ["alembic/env.py", "app/migrations/0001_initial.py"],

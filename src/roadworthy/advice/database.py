@@ -24,10 +24,17 @@ if TYPE_CHECKING:
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
+    from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 _LONGEST_NAME = 36
+_RESERVED = frozenset({
+    "ALL", "ANALYSE", "ANALYZE", "AND", "ANY", "ARRAY", "AS", "ASC", "BOTH", "CASE", "CAST", "CHECK", "COLLATE", "COLUMN", "CONSTRAINT",
+    "CREATE", "DEFAULT", "DESC", "DISTINCT", "DO", "ELSE", "END", "EXCEPT", "FALSE", "FETCH", "FOR", "FOREIGN", "FROM", "GRANT", "GROUP",
+    "HAVING", "IN", "INTO", "LIMIT", "NOT", "NULL", "OFFSET", "ON", "ONLY", "OR", "ORDER", "PRIMARY", "REFERENCES", "SELECT", "TABLE",
+    "THEN", "TO", "TRUE", "UNION", "UNIQUE", "USER", "USING", "WHEN", "WHERE", "WINDOW", "WITH",
+})  # fmt: skip
 _STEPS = {"+=": "+", "-=": "-"}
 
 
@@ -39,7 +46,7 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
     owner = table.model.name.lower() if table.model is not None else table.name.rpartition(".")[2]
     extra = {
         "table": table.name,
-        "columns": ", ".join(names),
+        "columns": _sql(names),
         "quoted": _quoted(names),
         "fields": _quoted(attributes),
         "constraint": _constraint(owner, attributes),
@@ -94,6 +101,11 @@ def _mappers(cls: ClassInfo | None) -> tuple[str, ...]:
     return cls.library_bases if cls is not None else ()
 
 
+def _sql(names: Iterable[str]) -> str:
+    """Column names for SQL: those that are words of SQL in quotes."""
+    return ", ".join(f'"{name}"' if name.upper() in _RESERVED else name for name in names)
+
+
 def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
@@ -114,14 +126,18 @@ def insert_or_find(
         (names_of[name], filled.get(names_of[name]) or _looked_up(table, name, lookup, function)) for name in attributes
     ]
     rest = [(name, text) for name, text in filled.items() if name not in names_of.values()]
-    names = _mappers(table.model)
+    raw = access is not None and bool(access.effect.sql)
+    names = () if raw else _mappers(table.model)
     given = _within(keys, "{}={}")
     others = _within(rest, "{}={}") if rest or access is not None else "**values"
     defaults = _within(rest, '"{}": {}', 200, GAP) if rest else GAP if access is None else ""
     extra = {
         "model": table.model.name if table.model is not None else "",
         "table": table.name,
-        "columns": ", ".join(columns),
+        "columns": _sql(columns),
+        "inserted": _sql(match.column for match in access.values)
+        if access is not None and access.values
+        else f"{_sql(columns)}, …",
         "quoted": _quoted(attributes),
         "kwargs": given,
         "values": f"{given}, {others}" if others else given,
@@ -146,6 +162,19 @@ def insert_or_refuse(model: Model, check: Check) -> str:
         "refuse": f"{answer.kind} {written(answer.value, check.function)}".rstrip(),
     }
     return recipe_fix(Place(model, write.function, write, _mappers(check.table.model), extra), "insert-or-refuse")
+
+
+def one_at_a_time(model: Model, table: Table, columns: tuple[str, ...], function: Function, several: Handler) -> str:
+    """Where several rows of one key are let in by other ways: lock the parent row over the lookup and the insert."""
+    parents = [c for name in columns if (c := table.column(name)) is not None and c.target_model is not None]
+    parent = parents[0].target_model if parents else None
+    where = f"line {several.line} reckons with several rows for one key, so a unique key may not hold"
+    if parent is None:
+        return f"{where[0].upper()}{where[1:]}: hold one lock for the key over the lookup and the insert."
+    extra = {"parent": parent.name, "owner": parents[0].attribute, "get": "aget" if function.is_async else "get"}
+    filled = Place(model, function, None, _mappers(parent), extra).pick("parent-lock")
+    text = f"{where[0].upper()}{where[1:]}: lock the `{parent.name}` before the lookup, and look and insert in its transaction:"
+    return fix(text, "", filled.code if filled is not None else "")
 
 
 def _filled(table: Table, access: Access | None) -> dict[str, str]:
@@ -241,7 +270,16 @@ def _holes(mutation: Mutation) -> dict[str, str]:
         "step": step,
         "amount": step.removeprefix("+ "),
         "update": "aupdate" if mutation.function.is_async else "update",
+        "reload": _reload(mutation),
     }
+
+
+def _reload(mutation: Mutation) -> str:
+    """The object at hand still has the old number: read it again where it is used afterwards."""
+    function, write = mutation.function, mutation.write
+    if write is None or function.scope.last_read.get(mutation.owner, -1) <= write.fact.order:
+        return ""
+    return f"\n{'await ' if function.is_async else ''}{mutation.owner}.{'arefresh_from_db' if function.is_async else 'refresh_from_db'}()"
 
 
 def _cache_step(mutation: Mutation) -> dict[str, str]:

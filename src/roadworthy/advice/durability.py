@@ -82,15 +82,33 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
     bare = name.rpartition(".")[2]
     sources = (e.source for e in model.entries.all if e.kind in {EntryKind.JOB, EntryKind.DURABLE_WORKFLOW})
     bare = bare if callee is not None else _written_work(function, bare)
+    captured = [name for name in _captured(callee) if name not in _LIVE] if callee is not None else []
+    args = [*args, *captured]
+    declared = _with_parameters(signature_text(callee, without=_LIVE), captured) if callee is not None else ""
     extra = {
         "work": bare,
-        "declared": signature_text(callee, without=_LIVE) if callee is not None else "",
+        "declared": declared,
         "defer": "defer_async" if function.is_async else "defer",
         "work_args": ", ".join(args),
         "work_call": apply_text(name, args, width=WHOLE),
-        "work_signature": signature_text(callee, without=_LIVE) if callee is not None else f"def {bare}(…):",
+        "work_signature": declared if callee is not None else f"def {bare}(…):",
     }
     return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
+
+
+def _captured(callee: Function) -> list[str]:
+    """What a nested function reads of the function around it: a job in its place has to be given that."""
+    outer = callee.parent
+    if outer is None or outer.kind != "function":
+        return []
+    own = {*callee.bindings, *callee.parameters}
+    around = {*outer.bindings, *outer.parameters} - {name for name, children in outer.children.items() if children}
+    return [name for name in callee.scope.last_read if name in around and name not in own]
+
+
+def _with_parameters(signature: str, names: list[str]) -> str:
+    at = signature.rindex(")")
+    return f"{signature[:at]}{', ' if names and signature[at - 1] != '(' else ''}{', '.join(names)}{signature[at:]}"
 
 
 def _written_work(function: Function, name: str) -> str:

@@ -25,6 +25,7 @@ _SLOW = frozenset(
 )
 
 
+_MILLISECONDS = frozenset({"MS", "MSEC", "MSECS", "MILLIS", "MILLISECONDS"})
 _CURSORS = frozenset({"find", "aggregate", "watch", "list_collections"})
 _GENERAL = frozenset({
     "HTTP", "HTTPS", "REQUEST", "REQUESTS", "DEFAULT", "TIMEOUT", "SECONDS", "SECS", "API", "CLIENT", "EXTERNAL", "IN", "S", "READ",
@@ -41,6 +42,8 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     extra = {"seconds": seconds, "parameter": verdict.parameter}
     if seconds.isdigit():
         extra["milliseconds"] = f"{seconds}_000"
+    elif _in_milliseconds(seconds):
+        extra |= {"seconds": f"{seconds} / 1000", "milliseconds": seconds}
     place = Place(model, site.function, site, (effect.name,), extra)
     rule = verdict.timeout
     if rule is not None and not verdict.parameter and not rule.config:
@@ -52,6 +55,11 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
     return fix(text, cited, call_text(site, [value], _replaced(value), WHOLE))
+
+
+def _in_milliseconds(name: str) -> bool:
+    """`settings.ACTION_TIMEOUT_MS`: the name says its unit."""
+    return bool(_MILLISECONDS & set(_last(name).upper().split("_")))
 
 
 def _same_way(pattern: Pattern, site: CallSite) -> bool:
@@ -123,6 +131,8 @@ def _setting(model: Model, function: Function, family: str) -> Pattern | None:
 
 def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
     """The arguments that set the limit, and a remark."""
+    if verdict.timeout is not None and verdict.parameter in verdict.timeout.object_arguments:
+        return f"{verdict.parameter}={place.extra['seconds']}", ""  # the object that holds the limits is made here
     filled = place.pick("timeout-value")
     if filled is not None:
         return filled.code, filled.text
@@ -149,7 +159,9 @@ def _without_parameter(place: Place, effect: EffectAt, rule: Timeout) -> str:
     callee = place.filling["callee"]
     for name in rule.environment:
         if name.isupper():
-            return _by_setting(place, name)
+            return _by_setting(
+                place, name, tuple(n for n in rule.environment if n.partition(".")[0].isupper() and "." in n)
+            )
         code = _on_client(name, effect, place.extra["seconds"])
         if code:
             return fix(f"`{callee}()` takes no limit; its client does, once:", "", code)
@@ -171,11 +183,19 @@ def _on_client(name: str, effect: EffectAt, seconds: str) -> str:
     return f"{path}({seconds})" if _last(name).startswith("set") else f"{path} = {seconds}"
 
 
-def _by_setting(place: Place, setting: str) -> str:
-    """A setting that the project does not make yet, beside its kin."""
+def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
+    """A setting that the project does not make yet, beside its kin; `nested` (`TABLE.key`): where it has a table of settings, a key there."""
     settings = place.model.settings
+    tables = sorted(
+        (s for name in nested for s in settings.get(name.partition(".")[0])), key=lambda s: (s.path, s.line)
+    )
+    if tables:
+        table = tables[-1]
+        key = next(name.rpartition(".")[2] for name in nested if name.startswith(f"{table.name}."))
+        text = f"Set the limit for all of them in `{table.name}` (`{table.path}:{table.line}`), in the options of each entry:"
+        return fix(text, "", f'"{key}": {place.extra["seconds"]},')
     prefix = f"{setting.partition('_')[0]}_"
-    kin = [s for name in settings.names if name.startswith(prefix) for s in settings.get(name)]
+    kin = [s for name in settings.names if name.startswith(prefix) and "." not in name for s in settings.get(name)]
     kin = sorted((s for s in kin if place.model.is_reviewed(s.path)), key=lambda s: (s.path, s.line))
     beside = f", beside `{kin[0].name}` (`{kin[0].path}:{kin[0].line}`)" if kin else ""
     return fix(f"Set the limit for all of them in the settings{beside}:", "", f"{setting} = {place.extra['seconds']}")

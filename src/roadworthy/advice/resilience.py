@@ -113,10 +113,13 @@ def bounded(model: Model, site: CallSite, piece: str = "") -> str:
     extra = {"piece": piece} if piece else {}
     if found is not None:
         region = function.scope.regions[found.region]
-        extra |= {
-            "work_call": written(found.element, function),
-            "item": written(region.target, function),
-            "items": written(region.test, function),
-            "gather": callee_text(site),
-        }
+        if isinstance(region.target, f.Name):
+            extra |= {
+                "work_call": written(found.element, function),
+                "item": region.target.id,
+                "items": written(region.test, function),
+                "gather": callee_text(site),
+            }
+        else:
+            extra["piece"] = written(found.element, function)
     return recipe_fix(Place(model, function, site, extra=extra), "bounded", cite(own, function))

@@ -55,13 +55,14 @@ TOPICS: dict[str, frozenset[str]] = {
     "lock": frozenset({"model", "table", "lookup", "column"}),
     "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner"}),
     "unique-partial": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition"}),
+    "parent-lock": frozenset({"parent", "owner", "get"}),
     "insert-or-find": frozenset(
-        {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
+        {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
     "increment-locked": frozenset({"row", "column"}),
     "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
-    "increment": frozenset({"model", "row", "column", "step", "update"}),
+    "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
     "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),
 }

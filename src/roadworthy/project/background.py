@@ -27,6 +27,7 @@ _STOPS = re.compile(
     r"stop|shut|clos|exit|cancel|terminat|running|quit|kill|connected|is_set|alive|active|enabled|finished",
     re.IGNORECASE,
 )
+_CONFIGURED = re.compile(r"settings?\b|config\b|environ\b|getenv\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,40 @@ def spawned_work(model: Model) -> Iterator[Spawned]:
                 if (site, kind) not in groups:
                     yield Spawned(site, kind, (), *fate_of(model, site), direct)
         for (site, kind), callees in groups.items():
-            yield Spawned(site, kind, _who_works(model, callees), *fate_of(model, site))
+            if not _is_passed_in(model, site):  # whoever passes it has work of its own, under its own name
+                yield Spawned(site, kind, _who_works(model, callees), *fate_of(model, site))
+
+
+def _is_passed_in(model: Model, site: CallSite) -> bool:
+    """A launcher of the project starts what it was given: `def schedule(func, *args): tasks.add_task(func, *args)`."""
+    function = site.function
+    runs = model.graph.parameter_runs(function)
+    return any(
+        isinstance(arg, f.Name) and runs.get(arg.id, ("", False))[0] in DETACHED and arg.id not in function.bindings
+        for arg in (*site.fact.args, *(value for _, value in site.fact.kwargs))
+    )
+
+
+def durable_branch(model: Model, site: CallSite) -> CallSite | None:
+    """The call in the other branch of a configuration (`if REDIS: queue.enqueue(…) else: …`) that gives the same work to a queue."""
+    scope = site.function.scope
+    for index in flow.ancestors(scope, site.fact.region):
+        for other in flow.siblings(scope, index):
+            test = scope.regions[other].test or scope.regions[index].test
+            if other == index or not _is_configuration(test, scope):
+                continue
+            for call in flow.calls_in(scope, other):
+                if model.effects_through(site.function.site(call), Effect.ENQUEUE, Effect.START_DURABLE):
+                    return site.function.site(call)
+    return None
+
+
+def _is_configuration(test: f.Expr | None, scope: f.Scope) -> bool:
+    """A constant of the program, a setting or an environment variable: the same for every run of a deployment."""
+    text = flow.text_of(test, scope)
+    return bool(_CONFIGURED.search(text)) or any(
+        isinstance(part, f.Name | f.Attr) and flow.last_name(part).isupper() for part in flow.walk(test)
+    )
 
 
 def _who_works(model: Model, callees: Iterable[Function]) -> tuple[Function, ...]:

@@ -119,7 +119,50 @@ def _at(model: Model, site: CallSite, bits: dict[Function, int]) -> Blocked | No
 
 def _blocks_here(model: Model, effect: EffectAt) -> bool:
     """As `blocks`; running another event loop (`asyncio.run`) is an error of another kind."""
-    return blocks(effect) and not (effect.effect is Effect.WAIT and model.knowledge.spawners(effect.name))
+    return (
+        blocks(effect)
+        and not is_kept(effect.site)
+        and not (effect.effect is Effect.WAIT and model.knowledge.spawners(effect.name))
+    )
+
+
+def has_loop_for_itself(model: Model, function: Function) -> bool:
+    """A coroutine that an ordinary function runs (`asyncio.run(work())`) and that starts no task or server: nobody else waits for its event loop."""
+    callers = model.edges_to(function)
+    around = {function, *(edge.caller for edge in callers)}
+    return (
+        bool(callers)
+        and not any(edge.caller.is_async or edge.kind in {"task", "background"} for edge in callers)
+        and not any(_starts_task(model, site) for scope in around for site in scope.calls)
+    )
+
+
+def _starts_task(model: Model, site: CallSite) -> bool:
+    rows = (row for name in model.library_names(site) for row in model.knowledge.spawners(name))
+    return any(row.kind == "task" for row in rows) or "serve" in model.callee_text(site).lower()
+
+
+def is_kept(site: CallSite) -> bool:
+    """`if current is None: current = load()` on a name of the module: only the first call of a process waits for it."""
+    scope = site.function.scope
+    for index in flow.ancestors(scope, site.fact.region):
+        name = _tested_empty(scope.regions[index])
+        if name in scope.globals and any(
+            isinstance(assign.target, f.Name) and assign.target.id == name for assign in flow.assigns_in(scope, index)
+        ):
+            return True
+    return False
+
+
+def _tested_empty(region: f.Region) -> str:
+    """The name of `if name is None` and `if not name`."""
+    match region.test if region.kind == "if" else None:
+        case (
+            f.Compare(left=f.Name(id=name), ops=("is",), rights=(f.Const(kind="none"),))
+            | f.Unary(op="not", value=f.Name(id=name))
+        ):
+            return name
+    return ""
 
 
 def is_name_lookup(effect: EffectAt) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
-from roadworthy.project.decorators import wrappers_of
+from roadworthy.project.decorators import decorators_of, wrapped_calls, wrappers_of
 from roadworthy.project.dispatch import CallbackLists, Dispatch
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
@@ -191,7 +191,8 @@ class CallGraph:
             kind, spawner, waited = started.get(site.index, ("call", None, False))
             for callee in resolution.functions:
                 actual = "construct" if kind == "call" and resolution.classes else kind
-                self._add(Edge(site, callee, actual, spawner, waited))
+                aside = self._set_aside(callee) if actual == "call" else ""
+                self._add(Edge(site, callee, aside or actual, spawner, waited and not aside))
                 for wrapper in wrappers_of(callee, self._evaluator):
                     self._add(Edge(site, wrapper, actual, spawner, waited))
         self._link_contexts(function)
@@ -206,6 +207,16 @@ class CallGraph:
         name, function = func.value.id, site.function
         given = {library.receiver for library in self.resolutions[site].libraries}
         return name in function.parameters and name not in function.bindings and len(given) > 1
+
+    def _set_aside(self, callee: Function) -> str:
+        """The kind of edge by which a decorator of the project runs a function, where it starts it and goes on (`Thread(target=function)`)."""
+        for decorator in decorators_of(callee, self._evaluator):
+            for wrapper, site in wrapped_calls(decorator):
+                for kind, expr, waits in self.started_by(site):
+                    started = isinstance(expr, f.Name) and expr.id not in wrapper.parameters
+                    if started and kind in DETACHED and not waits:
+                        return kind
+        return ""
 
     def _link_dependencies(self, function: Function) -> None:
         """`db=Depends(get_db)`: what a parameter is injected with runs before the function, each time."""

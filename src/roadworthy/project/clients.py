@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
@@ -239,6 +239,7 @@ class Clients:
 
     def _in_object(self, inner: CallSite, site: CallSite, rule: Timeout, at_construction: bool) -> TimeoutVerdict:
         """`ClientTimeout(total=…)`: one of the arguments that bound the whole must be a number."""
+        unset = ""
         for name in rule.object_arguments:
             expr = next((v for k, v in inner.fact.kwargs if k == name), None)
             if expr is None and name.isdigit() and int(name) < len(inner.fact.args):
@@ -247,9 +248,11 @@ class Clients:
                 continue
             if not (isinstance(expr, f.Const) and expr.kind == "none"):
                 return TimeoutVerdict("bounded", None, inner, at_construction, "passed", timeout=rule)
-            return self._verdict(
-                rule.none if rule.none is not None else "forever", inner, "none", rule, at_construction
-            )
+            unset = unset or name
+        if unset:
+            bound = rule.none if rule.none is not None else "forever"
+            verdict = self._verdict(bound, inner, "none", rule, at_construction)
+            return verdict if unset.isdigit() else replace(verdict, parameter=unset)
         if has_spread(inner.fact) or (not inner.fact.kwargs and inner.fact.args and "0" not in rule.object_arguments):
             return TimeoutVerdict("bounded", None, inner, at_construction, "passed", timeout=rule)
         return self._verdict(rule.object_absent, inner, "absent", rule, at_construction)

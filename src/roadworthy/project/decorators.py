@@ -16,16 +16,8 @@ if TYPE_CHECKING:
 
 def wrappers_of(function: Function, evaluator: Evaluator) -> tuple[Function, ...]:
     """Functions that run around a decorated function, by the project's own decorators."""
-    outer = function.parent
-    if outer is None or not function.scope.decorators:
-        return ()
-    found: dict[Function, None] = {}
-    for expr in function.scope.decorators:
-        for value in evaluator.decorator_values(expr, outer):
-            target = value.target if isinstance(value, Partial) else value
-            if isinstance(target, FunctionValue):
-                found.update((wrapper, None) for wrapper, _ in wrapped_calls(target.function))
-    return tuple(found)
+    decorators = decorators_of(function, evaluator)
+    return tuple(dict.fromkeys(wrapper for decorator in decorators for wrapper, _ in wrapped_calls(decorator)))
 
 
 def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
@@ -39,12 +31,25 @@ def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
                     continue
                 for site in child.calls:
                     func = site.fact.func
+                    given = (*site.fact.args, *(value for _, value in site.fact.kwargs))
                     passes = any(
-                        isinstance(a, f.Name) and a.id in names and a.id not in child.parameters for a in site.fact.args
+                        isinstance(a, f.Name) and a.id in names and a.id not in child.parameters for a in given
                     )
                     if (isinstance(func, f.Name) and func.id in names and func.id not in child.parameters) or passes:
                         yield child, site
                 stack.append((child, names | frozenset(child.parameters)))
+
+
+def decorators_of(function: Function, evaluator: Evaluator) -> Iterator[Function]:
+    """The project's own functions that decorate a function."""
+    outer = function.parent
+    if outer is None:
+        return
+    for expr in function.scope.decorators:
+        for value in evaluator.decorator_values(expr, outer):
+            target = value.target if isinstance(value, Partial) else value
+            if isinstance(target, FunctionValue):
+                yield target.function
 
 
 def made_to_order(decorator: Function) -> Iterator[CallSite]:

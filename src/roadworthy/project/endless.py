@@ -106,7 +106,7 @@ class Endless:
         test = scope.regions[region].test
         names = {part.id for part in flow.walk(test) if isinstance(part, f.Name)} - {"self", "cls"}
         assigned = {name for assign in flow.assigns_in(scope, region) for name in bound_names(assign.target)}
-        return bool(names & assigned)
+        return bool(names & assigned) or _is_ended_by_starter(function, test)
 
     def _is_exhausted(self, scope: f.Scope, leave: f.Leave) -> bool:
         """`except ProcessLookupError: break`: what was waited for has come about."""
@@ -162,6 +162,28 @@ class Endless:
                 if "shields" in self._nature(library.name) and not _is_disarmed(library):
                     return True
         return False
+
+
+def _is_ended_by_starter(function: Function, test: f.Expr | None) -> bool:
+    """`while not stop.is_set()` in a nested function, where the function around it calls `stop.set()` when its own work is done."""
+    outer = function.parent
+    if outer is None or outer.kind != "function":
+        return False
+    asked = {
+        name
+        for part in flow.walk(test)
+        if isinstance(part, f.CallRef) and (name := _receiver(function.scope.calls[part.index], "is_set"))
+    }
+    given = {name for name in asked if name not in function.bindings and name in outer.bindings}
+    return any(_receiver(site.fact, "set") in given for site in outer.calls)
+
+
+def _receiver(call: f.Call, method: str) -> str:
+    """`stop` of `stop.set()`; empty for anything else."""
+    func = call.func
+    if isinstance(func, f.Attr) and func.name == method and isinstance(func.value, f.Name):
+        return func.value.id
+    return ""
 
 
 def _is_disarmed(library: Library) -> bool:

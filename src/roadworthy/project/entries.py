@@ -18,6 +18,8 @@ from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
 from roadworthy.project.entryshapes import EntryShapes, listed
 from roadworthy.project.implicit import default_calls, receivers_of, takers_of
+from roadworthy.project.phrases import is_question
+from roadworthy.project.routes import route_prefix
 from roadworthy.project.webhooks import is_webhook
 
 if TYPE_CHECKING:
@@ -265,18 +267,12 @@ class Entries:
                     and self._guards.loop(function, index).kind == "worker"
                     and self._works(function, index)
                 ):
-                    label = f"loop {function.qualname}"
                     self._add(
                         Entry(
-                            EntryKind.WORKER_LOOP,
-                            function,
-                            label,
-                            "endless loop",
-                            Delivery.RERUN,
-                            concurrent=False,
-                            on_loop=function.is_async,
+                            EntryKind.WORKER_LOOP, function, f"loop {function.qualname}", "endless loop", Delivery.RERUN,
+                            concurrent=False, on_loop=function.is_async,
                         )
-                    )
+                    )  # fmt: skip
                     break
 
     def _works(self, function: Function, region: int) -> bool:
@@ -284,7 +280,12 @@ class Entries:
             return False
         calls = list(flow.calls_in(function.scope, region))
         leaves_at_once = function.scope.regions[region].exits in {"return", "raise", "break"}
-        return len(calls) >= 1 and not leaves_at_once
+        return len(calls) >= 1 and not leaves_at_once and not any(self._asks(function.site(call)) for call in calls)
+
+    def _asks(self, site: CallSite) -> bool:
+        """A person types the next item: the loop waits for somebody who sees that it hangs."""
+        resolution = self._graph.resolutions.get(site)
+        return resolution is not None and any(is_question(library.name) for library in resolution.libraries)
 
     def _add_row(self, function: Function, row: EntryRow, name: str, site: CallSite | None) -> None:
         if function.kind == "class":
@@ -341,7 +342,7 @@ class Entries:
             route = next((v for k, v in literals.items() if k in {"0", "path", "rule", "1"} and "/" in v), "")
             method = site.fact.func.name.upper() if isinstance(site.fact.func, f.Attr) else ""
             method = method if method in {"GET", "POST", "PUT", "PATCH", "DELETE"} else ""
-            text = f"{method} {route}".strip()
+            text = f"{method} {route_prefix(site, self._evaluator) if route else ''}{route}".strip()
         return text or f"{kind.value.replace('-', ' ')} {function.qualname}"
 
     # --- reach --------------------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ pass. fails: it comes out of an entry, of a detached task, or of a function that
 _AGAIN = ("retry", "retries", "requeue", "re_queue", "reschedul", "backoff", "back_off", "nack", "resubmit", "redeliver", "try_again",
           "reenqueue", "defer_", "postpone")  # fmt: skip
 _SENDS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
+_ENDS = frozenset({"os._exit", "os.abort", "os.kill"})
+_EXITS = frozenset({"sys.exit", "builtins.exit", "builtins.quit"})
 _LIMIT = 800
 
 
@@ -144,6 +146,8 @@ class Failures:
                 continue
             if self.tries_again(handler) or self._loop_repeats(function, tried, handler):
                 return Outcome("retried", step.path, step.left, handler), step
+            if self._ends_process(handler):
+                return Outcome("handled", step.path, step.left, handler), step
             if handler.raises:
                 return None, replace(step, types=self._raised(handler) or step.types)
             kind: Kind = "unclear" if handler.may_raise else "handled"
@@ -159,6 +163,16 @@ class Failures:
             return False
         loop = self._model.guards.loop(function, region)
         return loop.kind == "retry" and tried in loop.tries
+
+    def _ends_process(self, handler: Handler) -> bool:
+        """Does the handler end the whole process, so that its supervisor starts it again? In a thread `sys.exit()` ends only the thread."""
+        function = handler.function
+        names = {
+            name
+            for call in flow.calls_in(function.scope, handler.region)
+            for name in self._model.library_names(function.site(call))
+        }
+        return bool(names & _ENDS) or (function.is_async and bool(names & _EXITS))
 
     def tries_again(self, handler: Handler) -> bool:
         """Does the handler itself see to another attempt: `self.retry()`, a message put back, a job sent again?"""

@@ -81,8 +81,8 @@ def _target(effect: EffectAt, model: Model) -> f.Expr | None:
         place = effect.row.identity[0]
         return argument(site.fact, place) if place.position == 0 else None
     func = site.fact.func
-    if not isinstance(func, f.Attr):
-        return None
+    if not isinstance(func, f.Attr) or func.value == f.Name(effect.name.partition(".")[0]):
+        return None  # `os.fdopen(fd)`: the module is no path
     for receiver in model.clients.receivers(effect):
         if isinstance(receiver, LibraryObject) and _is_handle(receiver, model):
             return None

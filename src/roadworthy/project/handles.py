@@ -258,11 +258,24 @@ def _waits_in(function: Function, names: set[str]) -> bool:
     for call in scope.calls:
         if flow.last_name(call.func) in _WAITS and _mentions_any(_inputs(call), known, scope):
             return True
+        if _is_watched(call, known, scope):
+            return True
     return any(
         isinstance(part, f.Await) and _is_or_unwraps(part.value, known, scope)
         for expr in _exprs(scope)
         for part in flow.walk(expr)
     )
+
+
+def _is_watched(call: f.Call, names: set[str], scope: f.Scope) -> bool:
+    """`while …: if task.done(): break`: a loop looks again and again whether it has ended."""
+    loop = flow.loop_of(scope, call.region)
+    asks = (
+        isinstance(call.func, f.Attr)
+        and call.func.name in {"done", "is_alive"}
+        and _is_named(call.func.value, names, scope)
+    )
+    return asks and loop is not None and scope.regions[loop].kind == "while"
 
 
 def _cancels_in(function: Function, names: set[str]) -> bool:

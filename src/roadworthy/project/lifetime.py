@@ -12,6 +12,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.endless import Endless, Loop
+from roadworthy.project.phrases import is_question
 from roadworthy.project.processes import first_process, started
 from roadworthy.project.signals import Registration, Signals, interrupt_regions
 from roadworthy.project.spread import MOST, Spread
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function, Module
 
-_ASKS = frozenset({"input", "prompt", "confirm", "getpass", "ask"})
 _RUNS = frozenset(
     {"run", "start", "serve", "serve_forever", "run_forever", "loop_forever", "main_loop", "consume", "start_consuming"}
 )
@@ -182,13 +182,19 @@ class Lifetime:
         return False
 
     def _cleans_up(self, function: Function, region: int) -> bool:
-        """Do the handler or the `finally` of its statement do more than log and leave?"""
-        for other in flow.siblings(function.scope, region):
-            if other == region or function.scope.regions[other].kind == "finally":
-                for call in flow.calls_in(function.scope, other):
-                    if not self.signals.is_talk(function.site(call)) and not self.signals.leaves(function.site(call)):
-                        return True
-        return False
+        """Do the handler, the `finally` of its statement, or what follows the loop that it breaks do more than log and leave?"""
+        scope = function.scope
+        calls = [
+            call
+            for other in flow.siblings(scope, region)
+            if other == region or scope.regions[other].kind == "finally"
+            for call in flow.calls_in(scope, other)
+        ]
+        loop = flow.loop_of(scope, region)
+        if loop is not None and scope.regions[region].exits == "break":
+            calls += [call for call in scope.calls if call.order >= scope.regions[loop].end]
+        sites = [function.site(call) for call in calls]
+        return any(not self.signals.is_talk(site) and not self.signals.leaves(site) for site in sites)
 
     # --- who hears SIGTERM --------------------------------------------------------------------------------------------
 
@@ -225,7 +231,7 @@ class Lifetime:
     def is_interactive(self, reached: Iterable[Function]) -> bool:
         """A program that asks a person."""
         return any(
-            name.rpartition(".")[2] in _ASKS
+            is_question(name)
             for function in reached
             for site in function.calls
             for name in self._model.library_names(site)
@@ -253,6 +259,16 @@ class Lifetime:
         words = set(re.split(r"[^a-z]+", text.lower()))
         named = words & {"server", "serve", "service"} or any(word.startswith(_SERVICE) for word in words)
         return run.root.kind != "module" and not named
+
+    def is_on_thread(self, function: Function) -> bool:
+        """`Thread(target=asyncio.run, args=(work(),))`: only the main thread can hear signals."""
+        for edge in self._model.edges_to(function):
+            outer = edge.site.fact.outer
+            around = edge.site.function.calls[outer] if outer >= 0 else None
+            names = self._model.library_names(around) if around is not None else ()
+            if edge.kind == "thread" or any(name.endswith("Thread") for name in names):
+                return True
+        return False
 
     # --- what is at stake ---------------------------------------------------------------------------------------------
 

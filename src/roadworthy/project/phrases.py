@@ -10,6 +10,7 @@ import re
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 
+_QUESTIONS = frozenset({"input", "prompt", "confirm", "getpass", "ask"})
 LOG_METHODS = frozenset({
     "exception", "error", "warning", "warn", "info", "critical", "fatal", "debug", "log", "notice", "success", "trace",
     "aexception", "aerror", "awarning", "ainfo", "adebug", "acritical",
@@ -142,3 +143,8 @@ def _is_error_code(value: f.Expr) -> bool:
 
 def _is_success(value: f.Expr) -> bool:
     return isinstance(value, f.Const) and isinstance(value.value, int) and value.value < 400
+
+
+def is_question(name: str) -> bool:
+    """A library function by which a program asks the person at its terminal: `builtins.input`, `click.prompt`."""
+    return name.rpartition(".")[2] in _QUESTIONS

@@ -27,7 +27,7 @@ class SettingValue:
 
 
 class ProjectSettings:
-    """All settings by name; a key inside a dictionary is known by its own name."""
+    """All settings by name; a key inside a dictionary is known by its own name, and as `TABLE.key`."""
 
     def __init__(self, symbols: Symbols, around: Sequence[AuxFacts]) -> None:
         """Reads module scopes and classes of settings only."""
@@ -78,6 +78,8 @@ def _of_scope(scope: Function) -> Iterator[SettingValue]:
                 for key, value in part.items:
                     if isinstance(key, f.Str):
                         yield _setting(key.value, value, scope, assign.line)
+                        if name.isupper():
+                            yield _setting(f"{name}.{key.value}", value, scope, assign.line)
     for call in scope.scope.calls:
         if isinstance(call.func, f.Attr) and call.func.name in {"update", "conf", "configure", "config_from_object"}:
             for keyword, expr in call.kwargs:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.handoffs import waiting_top
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -251,9 +252,10 @@ _STOPS_LOOP = re.compile(
 
 def who_waits(model: Model, effect: EffectAt) -> Entry | None:
     """The entry to name for a call that may hang: one that serves others, before scripts, and that no time limit ends."""
-    exposure = model.exposure(effect.function)
+    top = waiting_top(model, effect)
+    exposure = model.exposure(top)
     served = [reached.entry for reached in exposure.entries if reached.entry.serves_others]
-    for entry in served[:_TRIED]:
+    for entry in served[:_TRIED] if top is effect.function else ():
         if all(guard.kind is not GuardKind.TIMEOUT for guard in model.guards_on_way(entry, effect.site)[0]):
             return entry
     return served[0] if served else exposure.worst

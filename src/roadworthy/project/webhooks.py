@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
 _MANAGES = re.compile(
     r"(list|get|retrieve|read|view|show|test|create|update|delete|destroy|remove|partial_update|edit|patch|re_?deliver|re_?send|re_?try|new|add"
-    r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count|(de)?activate|pause|toggle|rotate|reset|configure"
+    r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count|(de)?activate|pause|toggle|rotate|reset|configure|(un)?install|setup|provision|ensure"
     r"|(un)?subscribe|archive|restore|re_?play|re_?generate|ping|preview|fetch|check)(_|$)"
 )
 _RECEIVES = re.compile(r"(handle|receive|process|incoming|on|consume|ingest|accept)_")

@@ -35,13 +35,14 @@ from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
     Spawned,
+    durable_branch,
     is_run_at_start,
     lives_on,
     spawned_work,
     unresolved_tasks,
 )
 from roadworthy.project.batches import Fragile, fragile_loops
-from roadworthy.project.blocking import Blocked, blocked_coroutines, is_name_lookup, never_waits
+from roadworthy.project.blocking import Blocked, blocked_coroutines, has_loop_for_itself, is_name_lookup, never_waits
 from roadworthy.project.boundaries import (
     RetryOver,
     comes_again,
@@ -74,6 +75,7 @@ from roadworthy.project.database.arrivals import comes_with_the_event, is_natura
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim, UnreadAnswer
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.multiplicity import asks_for_one, lists_rows, several_expected
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
@@ -94,6 +96,7 @@ from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
 from roadworthy.project.guard import Guard
+from roadworthy.project.handoffs import Handoff, handoff_to, is_on_loop, uncovered_way, waiting_top
 from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
@@ -135,7 +138,7 @@ from roadworthy.project.producers import (
 from roadworthy.project.purpose import acts, drives_program, is_aside, program_of, reads_setting, runs_nearby
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
-from roadworthy.project.remedies import by_repair
+from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
 from roadworthy.project.repeats import (
     goes_on_after,
     in_handler,
@@ -238,6 +241,7 @@ __all__ = [
     "Guard",
     "GuardKind",
     "Handler",
+    "Handoff",
     "Handover",
     "Handovers",
     "Held",
@@ -317,7 +321,9 @@ __all__ = [
     "argument",
     "arguments",
     "asked_by",
+    "asks_for_one",
     "blocked_coroutines",
+    "bound_by",
     "brings_batches",
     "broad_self_retries",
     "buffered_work",
@@ -335,6 +341,7 @@ __all__ = [
     "default_ids",
     "drives_program",
     "dropped_outcomes",
+    "durable_branch",
     "early_acks",
     "early_jobs",
     "early_syncs",
@@ -355,7 +362,9 @@ __all__ = [
     "given_up",
     "goes_on_after",
     "goes_on_after_success",
+    "handoff_to",
     "hands_off",
+    "has_loop_for_itself",
     "has_spread",
     "hash_columns",
     "held_state",
@@ -376,6 +385,7 @@ __all__ = [
     "is_keyed",
     "is_name_lookup",
     "is_natural_key",
+    "is_on_loop",
     "is_remote",
     "is_replayed",
     "is_run_at_start",
@@ -386,6 +396,7 @@ __all__ = [
     "key_value",
     "leaves_doubt",
     "list_of",
+    "lists_rows",
     "lives_on",
     "logger_near",
     "lone_connections",
@@ -398,9 +409,11 @@ __all__ = [
     "nested_retries",
     "never_waits",
     "not_repeatable",
+    "only_setting",
     "only_told",
     "outside_ids",
     "own_ids",
+    "owner_of",
     "partial_handlers",
     "partial_retries",
     "planned_in_memory",
@@ -427,6 +440,7 @@ __all__ = [
     "says_probe",
     "selects_by_state",
     "serves_in_turn",
+    "several_expected",
     "short_graces",
     "silences",
     "sounds_like_report",
@@ -442,12 +456,14 @@ __all__ = [
     "tells_of_another",
     "unbounded_effects",
     "uncached_failures",
+    "uncovered_way",
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",
     "untold_failures",
     "unwarned_servers",
     "unwind",
+    "waiting_top",
     "weak_settings",
     "who_waits",
     "whole_batches",

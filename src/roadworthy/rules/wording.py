@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from roadworthy.facts.schema import Expr
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
+    from roadworthy.project.handoffs import Handoff
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
@@ -77,8 +78,10 @@ def subject(found: Entry | None, function: Function | None = None) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def hangs(found: Entry | None, function: Function | None = None, *, on_loop: bool = False) -> str:
-    """What a call without an end does to an entry, as a sentence without a full stop."""
+def hangs(
+    found: Entry | None, function: Function | None = None, *, on_loop: bool = False, awaited: bool = False
+) -> str:
+    """What a call without an end does to an entry, as a sentence without a full stop; `awaited`: it leaves the event loop to others."""
     who = entry(found, function)
     if found is None:
         if function is None or function.kind == "module":
@@ -90,6 +93,8 @@ def hangs(found: Entry | None, function: Function | None = None, *, on_loop: boo
     if on_loop:
         return f"{who} holds the event loop, and every other request of the process waits"
     match found.kind:
+        case EntryKind.HTTP_HANDLER | EntryKind.WEBHOOK_HANDLER | EntryKind.MIDDLEWARE if awaited:
+            return f"{who} hangs, and each further request waits beside it with its connection and its memory"
         case EntryKind.HTTP_HANDLER | EntryKind.WEBHOOK_HANDLER | EntryKind.MIDDLEWARE:
             return f"{who} hangs, and each further request takes another worker until none is left"
         case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY:
@@ -105,6 +110,29 @@ def hangs(found: Entry | None, function: Function | None = None, *, on_loop: boo
         case EntryKind.COMMAND:
             return f"{who} hangs until somebody kills it"
     return f"{who} hangs"
+
+
+def never_comes_back(handoff: Handoff, *, on_loop: bool = False) -> str:
+    """What a call without an end does to work that its entry has handed over, as a sentence without a full stop."""
+    runs = f"`{handoff.runs}()`"
+    if on_loop:
+        return f"the task that runs {runs} holds the event loop, and everything else of the process waits"
+    if handoff.edge.kind == "background" and handoff.pooled:
+        return f"the server's thread that runs {runs} after the response is never given back, and each further one takes another until none is left"
+    if handoff.pooled:
+        return f"the thread of the pool that runs {runs} is never given back, and each further run takes another until none is left"
+    if handoff.edge.kind in {"thread", "timer"}:
+        return f"the thread that runs {runs} never ends, and each further one stays beside it"
+    if handoff.edge.kind == "process":
+        return f"the process that runs {runs} never ends"
+    return f"the task that runs {runs} never ends, and nobody is told that its work is not done"
+
+
+def on_two_rows(asks_for_one: bool | None) -> str:
+    """What a lookup does that comes upon two rows of one key; `asks_for_one` as the model tells it."""
+    if asks_for_one is None:
+        return "finds either of them or fails on two"
+    return "fails on the two" if asks_for_one else "finds either of them"
 
 
 def silence(found: EffectAt) -> str:

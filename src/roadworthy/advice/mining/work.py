@@ -187,8 +187,16 @@ def shutdowns(model: Model) -> Iterator[Seen]:
     """Where handlers of signals and shutdown hooks are installed."""
     for function in model.functions:
         for edge in model.edges_from(function):
-            if edge.kind == "hook:signal" and any("SIGTERM" in name for name in function.scope.last_read):
+            if edge.kind == "hook:signal" and _may_be_sigterm(model, edge.site):
                 yield at_site("shutdown", edge.site, f"{function.qualname}()" if function.kind == "function" else "")
+
+
+def _may_be_sigterm(model: Model, site: CallSite) -> bool:
+    """A registration for SIGTERM, or for a variable that runs over it."""
+    given = model.text(site.fact.args[0], site.function) if site.fact.args else ""
+    if "SIG" in given:
+        return "SIGTERM" in given
+    return any("SIGTERM" in name for name in site.function.scope.last_read)
 
 
 def loggers(model: Model) -> Iterator[Seen]:

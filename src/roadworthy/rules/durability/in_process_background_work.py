@@ -70,6 +70,7 @@ from roadworthy.rules.api import (
     Spawned,
     advise,
     answered,
+    durable_branch,
     finding,
     hands_off,
     impact_weight,
@@ -153,7 +154,7 @@ def is_a_query(entry: Entry) -> bool:
 def severity_of(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Model) -> Severity:
     """By what is lost and whether the entry was called for it."""
     words = {loss.effect.effect for loss in lost if loss.weight == lost[0].weight}
-    if words <= {Effect.NOTIFY}:
+    if words <= {Effect.NOTIFY} or durable_branch(model, work.site) is not None:
         return Severity.LOW
     if not lost[0].is_data or {loss.effect.effect for loss in lost if loss.is_data} <= _MAIL:
         return Severity.MEDIUM
@@ -182,7 +183,7 @@ def _report(found: list[tuple[Spawned, list[Loss]]], model: Model) -> Finding:
             f"A deploy, a crash or an out-of-memory kill ends `{work.name}()` at whatever line it has reached, and an exception in "
             f"it reaches nobody. {say.told(told[0])}; {_lost(work, worst.effect, model)} never happens, and nothing runs it again."
         ),
-        fix=advise.durable(model, function, f"{work.name}()"),
+        fix=_fix(work, model),
         related=[
             model.place(worst.effect.site, f"lost: {does}"),
             *(model.place(other.site, f"so does {other.name}") for other, _ in ranked[1:]),
@@ -191,6 +192,16 @@ def _report(found: list[tuple[Spawned, list[Loss]]], model: Model) -> Finding:
         confidence=Confidence.weakest(worst.confidence, reliable),
         subject=work.name,
         weight=impact_weight(model.exposure(function), [loss.effect for loss in lost]),
+    )
+
+
+def _fix(work: Spawned, model: Model) -> str:
+    other = durable_branch(model, work.site)
+    if other is None:
+        return advise.durable(model, work.site.function, f"{work.name}()")
+    return (
+        f"Run production with the branch that starts it as a job (`{say.call(other, model)}`, {other.path}:{other.line}), and refuse to start "
+        "without its queue there; this branch is for development."
     )
 
 

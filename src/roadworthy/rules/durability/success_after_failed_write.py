@@ -40,6 +40,7 @@ def send(orders: list[dict]) -> int:
 """
 
 from roadworthy.rules.api import (
+    CallSite,
     Effect,
     Finding,
     Iterator,
@@ -47,6 +48,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     Untold,
+    expr,
     finding,
     impact_weight,
     say,
@@ -106,6 +108,16 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
                 f"`{where}()` goes on as if it had succeeded, and the write never happens; a warning in the log is all there is.",
                 f"Write `await {call}`.",
             )
+        case "partial" if is_single(untold.site):
+            return (
+                say.fit(
+                    f"nobody reads whether `{call}` has refused its item",
+                    f"nobody reads whether `{say.last(call)}` has refused its item",
+                ),
+                f"`{call}` raises nothing when its item is refused: that stands in its result, which `{where}()` drops.",
+                "Throttling or a fault of the service leaves the item unwritten while the caller is told that it was; it is lost for good.",
+                "Look at the failures in the result: send the item again after a pause, a few times, and raise when it is still refused.",
+            )
         case "partial":
             return (
                 say.fit(
@@ -136,6 +148,12 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
         "data is lost.",
         "Let the exception out, or answer an error (5xx) in the handler, so that the sender repeats it.",
     )
+
+
+def is_single(site: CallSite) -> bool:
+    """The batch is a list of one item, written at the call."""
+    given = [*site.fact.args, *(value for _, value in site.fact.kwargs)]
+    return any(isinstance(value, expr.Seq) and len(value.items) == 1 for value in given)
 
 
 def _lost(effect: Effect) -> str:

@@ -82,13 +82,17 @@ from roadworthy.rules.api import (
     Severity,
     UniqueKey,
     advise_database,
+    asks_for_one,
     finding,
     impact_weight,
+    lists_rows,
     say,
+    several_expected,
 )
 
 RULE = Rule(id="check-then-insert", anti_pattern="check-then-act", doc=__doc__)
 
+# Rows that tell what happened: one too many is a blemish.
 _LOG = re.compile(r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Event|Activity|Run)$")
 _REQUESTS = (EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE)
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
@@ -104,7 +108,7 @@ def check(model: Model) -> Iterator[Finding]:
             if not pair.by_identity or is_one_run_at_a_time(pair, model):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access)
-            if key is None or not is_handled(pair, key, model):
+            if not lists_rows(pair.read.access.site) if key is None else not is_handled(pair, key, model):
                 causes.setdefault((function, pair.table.name, key is None), []).append((pair, key))
     missing: dict[tuple[str, frozenset[str]], list[RowCheck]] = {}
     for pairs in causes.values():
@@ -134,11 +138,6 @@ def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
     return converges or heals or model.protection.conflict_handled(pair.function, pair.write)
 
 
-def is_log(pair: RowCheck) -> bool:
-    """Rows that tell what happened: one too many is a blemish."""
-    return bool(_LOG.search(pair.model_name))
-
-
 def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> Finding:
     exposure = model.exposure(pair.function)
     entry = exposure.worst
@@ -162,13 +161,10 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
 def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: Model) -> Severity:
     if key is not None:
         return Severity.LOW if pair.rejects else Severity.MEDIUM
-    at_once = any(
-        entry.repeats or entry.kind in _REQUESTS
-        for entry in (reached.entry for reached in exposure.entries)
-        if entry.kind not in (*_ALONE, *_BY_HAND)
-    )
-    grave = at_once and not is_log(pair) and not model.is_script(pair.function.path)
-    return Severity.HIGH if grave else Severity.MEDIUM
+    others = [r.entry for r in exposure.entries if r.entry.kind not in (*_ALONE, *_BY_HAND)]
+    at_once = any(entry.repeats or entry.kind in _REQUESTS for entry in others)
+    small = not at_once or bool(_LOG.search(pair.model_name)) or model.is_script(pair.function.path)
+    return Severity.MEDIUM if small else Severity.HIGH
 
 
 def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
@@ -225,10 +221,11 @@ def _elsewhere(pair: RowCheck, more: list[RowCheck]) -> str:
 def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
     at_once = say.at_once(entry, pair.function)
     if key is None:
-        after = f"`{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup finds either of them or fails on two"
-        return f"When {at_once}, both find nothing and both insert. {after}."
-    wanted = "although the row that it wanted is there"
-    outcome = "with a database error instead of the answer meant for it" if pair.rejects else wanted
+        after = say.on_two_rows(asks_for_one(pair.read.access.site))
+        return f"When {at_once}, both find nothing and both insert. `{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup {after}."
+    outcome = (
+        "with a database error instead of the answer meant for it" if pair.rejects else "although its row is there"
+    )
     return f"When {at_once}, both find nothing and both insert: the second fails {outcome}."
 
 
@@ -244,17 +241,18 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     )
     if key is not None or not columns:
         return insert
+    if (several := several_expected(model, pair.read.site)) is not None:
+        return advise_database.one_at_a_time(model, pair.table, columns, pair.function, several)
     soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
     return advise_database.key_and_insert(model, pair, columns, soft, insert)
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:
-    found = [model.place(pair.read.site, "looks for the row")]
-    others = {other.write.site: None for other in more if other.write.site is not pair.write.site}
-    found.extend(model.place(site, "inserts it as well") for site in others)
-    for half, note in ((pair.read, "reads it"), (pair.write, "inserts it")):
-        if not half.direct:
-            found.append(model.place(half.access.site, note))
-    if key is None:
-        found.extend(model.protection.places_of(pair.table, pair.keys))
-    return found
+    halves = ((pair.read, "reads it"), (pair.write, "inserts it"))
+    others = dict.fromkeys(other.write.site for other in more if other.write.site is not pair.write.site)
+    return [
+        model.place(pair.read.site, "looks for the row"),
+        *(model.place(site, "inserts it as well") for site in others),
+        *(model.place(half.access.site, note) for half, note in halves if not half.direct),
+        *(model.protection.places_of(pair.table, pair.keys) if key is None else ()),
+    ]

@@ -43,6 +43,7 @@ from roadworthy.rules.api import (
     Audience,
     Blocked,
     Effect,
+    Entry,
     EntryKind,
     Finding,
     Function,
@@ -53,6 +54,7 @@ from roadworthy.rules.api import (
     advise,
     blocked_coroutines,
     finding,
+    has_loop_for_itself,
     impact_weight,
     is_name_lookup,
     never_waits,
@@ -103,7 +105,14 @@ def runs_alone(function: Function, model: Model) -> bool:
     exposure = model.exposure(function)
     if exposure.only_commands or model.is_script(function.path):
         return True
-    return bool(exposure.entries) and not any(reached.entry.on_loop for reached in exposure.entries)
+    return bool(exposure.entries) and not any(
+        reached.entry.on_loop and not is_lonely_loop(reached.entry, model) for reached in exposure.entries
+    )
+
+
+def is_lonely_loop(entry: Entry, model: Model) -> bool:
+    """An endless loop that has its event loop for itself."""
+    return entry.kind is EntryKind.WORKER_LOOP and has_loop_for_itself(model, entry.function)
 
 
 def _store(blocked: Blocked, model: Model) -> str:

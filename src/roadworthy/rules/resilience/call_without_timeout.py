@@ -38,17 +38,13 @@ def rates():
 ```
 """
 
-from collections.abc import Container
-
 from roadworthy.rules.api import (
     Audience,
     CallSite,
-    ClassInfo,
     Confidence,
     Effect,
     EffectAt,
     Finding,
-    Function,
     GuardKind,
     Iterator,
     Model,
@@ -56,13 +52,20 @@ from roadworthy.rules.api import (
     Severity,
     TimeoutVerdict,
     advise,
+    bound_by,
     finding,
     flow,
+    handoff_to,
     impact_weight,
+    is_on_loop,
     is_subscription,
+    only_setting,
+    owner_of,
     program_of,
     runs_nearby,
     say,
+    uncovered_way,
+    waiting_top,
     who_waits,
 )
 
@@ -83,7 +86,7 @@ def check(model: Model) -> Iterator[Finding]:
     built = {(cause.function, flow.text_of(cause.fact.func, cause.function.scope)) for cause in made}
     causes: dict[tuple[object, ...], list[Unbounded]] = {}
     for effect, verdict in unbounded:
-        causes.setdefault(_repair(effect, verdict, built), []).append((effect, verdict))
+        causes.setdefault(bound_by(effect, verdict, built), []).append((effect, verdict))
     for found in causes.values():
         yield _report(sorted(found, key=lambda pair: (not pair[1].at_construction, _rank(pair[0], model))), model)
 
@@ -99,42 +102,10 @@ def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:
         yield verdict
 
 
-def _repair(effect: EffectAt, verdict: TimeoutVerdict, built: Container[tuple[Function, str]]) -> tuple[object, ...]:
-    """What one repair mends: a setting, the constructions of one client in a function, a constant for a class or a module's functions."""
-    setting = _setting(verdict)
-    if setting:
-        return ("setting", setting)
-    cause = verdict.cause or effect.site
-    construction = (cause.function, flow.text_of(cause.fact.func, cause.function.scope))
-    if verdict.at_construction or construction in built:
-        return ("built", *construction, verdict.reason)
-    if verdict.reason not in {"absent", "no parameter", "none", "zero"}:
-        return ("call", cause)
-    owner = _owner(cause.function)
-    said = verdict.reason if verdict.reason in {"none", "zero"} else ""
-    return ("owner", effect.name.partition(".")[0], verdict.parameter, said, cause.path, owner.id if owner else "")
-
-
-def _owner(function: Function | None) -> ClassInfo | None:
-    """The class whose code this is, however deeply nested."""
-    while function is not None and function.cls is None:
-        function = function.parent
-    return function.cls if function is not None else None
-
-
-def _setting(verdict: TimeoutVerdict) -> str:
-    """The project's setting that is the only way to bound the call."""
-    rule = verdict.timeout
-    if rule is None or verdict.parameter or rule.config:
-        return ""
-    return next((name for name in rule.environment if name.isupper()), "")
-
-
 def is_bounded_outside(effect: EffectAt, model: Model) -> bool:
     """A timeout around the call on every path to it."""
-    return model.coverage(
-        effect.site, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g)
-    ).everywhere
+    covered = model.coverage(effect.site, lambda g: g.kind is GuardKind.TIMEOUT and not model.guards.never_ends(g))
+    return covered.everywhere
 
 
 def is_watched(effect: EffectAt, model: Model) -> bool:
@@ -151,7 +122,8 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         if verdict.at_construction
         else set()
     )
-    exposure = model.exposure(effect.function)
+    way = uncovered_way(model, effect.site, GuardKind.TIMEOUT)
+    exposure = model.exposure(waiting_top(model, effect))
     entry = who_waits(model, effect)
     how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
     sites = sorted({*(e.site for e, _ in found if e.site is not cause), *made}, key=lambda s: (s.path, s.line))
@@ -166,7 +138,9 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
         fix=_fix(effect, verdict, len(alike), model),
         related=[model.place(site, "waits without a bound") for site in sites],
-        steps=model.steps(entry, effect.function, effect.site),
+        steps=(*model.steps(entry, way[0].caller), *model.chain(way))
+        if way
+        else model.steps(entry, effect.function, effect.site),
         confidence=Confidence.weakest(verdict.confidence, model.confidence_of(effect)),
         subject=effect.name,
         audience=Audience.PEDANTIC if all(is_watched(e, model) for e, _ in found) else Audience.REGULAR,
@@ -178,9 +152,9 @@ def _title(cause: CallSite, verdict: TimeoutVerdict, more: int, how: str, model:
     callee = say.call(cause, model)
     if not more:
         return f"`{callee}` has {how}, so it may wait for ever"
-    owner = _owner(cause.function)
+    owner = owner_of(cause.function)
     place = owner.name if owner is not None else cause.path.rpartition("/")[2]
-    where = "" if _setting(verdict) else f" in `{place}`"
+    where = "" if only_setting(verdict) else f" in `{place}`"
     return f"`{callee}` and {_calls(more, 'more')}{where} have {how}, so each may wait for ever"
 
 
@@ -205,7 +179,7 @@ def _calls(number: int, word: str) -> str:
 
 def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> str:
     one = advise.timeout(model, effect, verdict)
-    if not more or _setting(verdict):
+    if not more or only_setting(verdict):
         return one
     if verdict.reason == "no parameter" and "```" not in one:
         return f"{one} The other {'call needs' if more == 1 else f'{more} calls need'} the same."
@@ -227,7 +201,8 @@ def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int
 
 
 def _harm(effect: EffectAt, model: Model) -> str:
-    exposure = model.exposure(effect.function)
+    top = waiting_top(model, effect)
+    exposure = model.exposure(top)
     waiting = who_waits(model, effect)
     who = say.entry(waiting, effect.function)
     held = model.transaction_on_way(waiting, effect.site) if waiting else model.transaction_over(effect.site)
@@ -239,18 +214,22 @@ def _harm(effect: EffectAt, model: Model) -> str:
         callers = sorted(model.edges_to(effect.function), key=lambda e: (e.site.path, e.site.line))
         caller = next((e for e in callers if e.caller is not effect.function and e.caller.kind == "function"), None)
         if caller is not None:
-            return (
-                f"`{effect.function.qualname}()` hangs, and `{caller.caller.qualname}()` "
-                f"({caller.site.path}:{caller.site.line}), which waits for it, with it."
-            )
-    on_loop = waiting is not None and exposure.serves and waiting.on_loop and not effect.row.awaitable
-    return f"{say.hangs(waiting, effect.function, on_loop=on_loop)}."
+            by = f"`{caller.caller.qualname}()` ({caller.site.path}:{caller.site.line})"
+            return f"`{effect.function.qualname}()` hangs, and {by}, which waits for it, with it."
+    handoff = handoff_to(model, top)
+    awaits = effect.row.awaitable
+    if handoff is not None:
+        return f"{say.never_comes_back(handoff, on_loop=handoff.on_loop and not awaits)}."
+    on_loop = waiting is not None and exposure.serves and is_on_loop(model, waiting, effect.function)
+    return f"{say.hangs(waiting, effect.function, on_loop=on_loop and not awaits, awaited=on_loop and awaits)}."
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:
-    exposure = model.exposure(effect.function)
+    exposure = model.exposure(waiting_top(model, effect))
     if exposure.serves and not model.is_script(effect.site.path):
-        return Severity.MEDIUM if runs_nearby(effect) else Severity.HIGH
+        handoff = handoff_to(model, waiting_top(model, effect))
+        waits = handoff is None or handoff.holds_others(effect)
+        return Severity.HIGH if waits and not runs_nearby(effect) else Severity.MEDIUM
     named = runs_nearby(effect) and program_of(effect)
     small = exposure.only_commands or model.is_script(effect.site.path) or named
     return Severity.LOW if small else Severity.MEDIUM

@@ -45,6 +45,7 @@ import re
 
 from roadworthy.rules.api import (
     CallSite,
+    Effect,
     EffectAt,
     Finding,
     Function,
@@ -116,10 +117,16 @@ def _in_finally(function: Function, site: CallSite) -> bool:
     return any(function.scope.regions[r].kind == "finally" for r in flow.ancestors(function.scope, site.fact.region))
 
 
+def is_loss(effect: EffectAt) -> bool:
+    """It stores or acts; what a remote procedure or a frame of a connection does, its kind does not tell."""
+    unsafe = effect.repeat.value == "no" if effect.effect is Effect.RPC else effect.repeat.value != "yes"
+    return effect.effect.word.persists or unsafe
+
+
 def _report(site: CallSite, model: Model) -> Finding:
     started = [edge.callee for edge in model.edges_from(site.function) if (edge.spawner or edge.site) is site]
     effects: list[EffectAt] = [e for callee in started for e in model.effects_under(callee) if e.effect.word.external]
-    lost = [e for e in effects if e.effect.word.persists or e.repeat.value != "yes"]
+    lost = [e for e in effects if is_loss(e)]
     exposure = model.exposure(site.function)
     work = f"`{started[0].qualname}()`" if started else "the awaited work"
     worst = lost[0] if lost else effects[0] if effects else None

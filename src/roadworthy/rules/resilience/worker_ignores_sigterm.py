@@ -135,7 +135,7 @@ def _unheard(run: Run, lifetime: Lifetime, model: Model) -> Finding | None:
         run, _place(run, model), lost, lifetime, model,
         title=f"`{name}` runs until it is stopped, and nothing in it hears SIGTERM",
         issue=f"It ends in {_loop(run)}, and neither it nor anything that it calls handles SIGTERM.",
-        fix=stopping.stop_flag(model, run.root, _loop(run), on_loop=run.loops[0].function.is_async), prepared=False,
+        fix=stopping.stop_flag(model, run.root, _loop(run), on_loop=run.loops[0].function.is_async and not lifetime.is_on_thread(run.loops[0].function)), prepared=False,
     )  # fmt: skip
 
 
