@@ -105,6 +105,49 @@ def review(
     raise Finished(perform(request))
 
 
+@app.command("map")
+@guarded
+def map_(
+    paths: Paths = None,
+    area: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT", help="Show only what lies in or passes through: a path, a glob, a dotted name, or words."
+        ),
+    ] = "",
+    format_: Annotated[
+        str,
+        typer.Option("--format", "-f", metavar="FORMAT", help="terminal, markdown, json or html.", show_default=False),
+    ] = "",
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Also write the map there, in the format that the name asks for. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    exposed: Annotated[
+        bool,
+        typer.Option("--exposed", help="Only entries where something may wait for ever, happen twice or be lost."),
+    ] = False,
+    since: Annotated[
+        str,
+        typer.Option(metavar="REV", help="Only entries that pass through what the branch brings since it left REV."),
+    ] = "",
+    jobs: Jobs = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """Show every entry point, what it does to the world and under which protection."""
+    from roadworthy.faces.mapping import perform
+    from roadworthy.faces.reviewing import Request
+
+    request = Request(tuple(paths or ()), area, format_, tuple(output or ()), jobs=jobs, no_cache=no_cache, since=since)
+    raise Finished(perform(request, exposed=exposed))
+
+
 @app.command()
 @guarded
 def model(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from roadworthy.config import Settings, UsageError
 from roadworthy.config.load import parse_fail_on
-from roadworthy.engine import STAGES, Stages, project_settings, review
+from roadworthy.engine import STAGES, Stages, chart, project_settings, review
 from roadworthy.faces.guard import INCOMPLETE, silence
 from roadworthy.faces.output import check_writable, color, print_text, width, write_file
 from roadworthy.faces.progress import ProgressBar
@@ -39,11 +39,13 @@ def perform(request: Request, stages: Stages = STAGES) -> int:
     formats = {path: _format(path, request) for path in request.outputs}
     for path in formats:
         check_writable(path)
-    if request.no_cache:
-        os.environ[CACHE_VARIABLE] = ""  # the compiled library files have one, too
-    settings = _settings(request, stages)
+    use_no_cache(request)
+    settings = settings_of(request, stages)
     with ProgressBar() as bar:
-        outcome = review(request.paths, settings, stages=stages, progress=bar)
+        if "html" in {request.format, *formats.values()}:  # only that report shows the map
+            outcome = chart(request.paths, settings, stages=stages, progress=bar, findings=True)
+        else:
+            outcome = review(request.paths, settings, stages=stages, progress=bar)
     for path, form in formats.items():
         write_file(path, render(outcome, form, width=100, color=False))
     form = request.format or _FOR_PEOPLE
@@ -72,7 +74,13 @@ def _format(path: Path, request: Request) -> str:
     return form
 
 
-def _settings(request: Request, stages: Stages) -> Settings:
+def use_no_cache(request: Request) -> None:
+    """Do without any cache where that is asked for: the compiled library files have one, too."""
+    if request.no_cache:
+        os.environ[CACHE_VARIABLE] = ""
+
+
+def settings_of(request: Request, stages: Stages) -> Settings:
     """Lay the command line over the project's configuration."""
     settings = project_settings(request.paths, stages)
     fail_on = settings.fail_on

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from roadworthy.findings.servicemap import ServiceMap
 
 
 class Severity(Enum):
@@ -135,6 +139,7 @@ class Review:
     lines: int = 0
     rules: tuple[RuleInfo, ...] = ()
     notes: tuple[str, ...] = ()
+    map: ServiceMap | None = None  # only when asked for
 
     @property
     def complete(self) -> bool:
