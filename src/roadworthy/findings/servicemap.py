@@ -95,22 +95,28 @@ class MapEntry:
     why: str  # what `survives` rests on, in a few words
     deeds: tuple[Deed, ...] = ()
 
+    def doubles(self, deed: Deed) -> bool:
+        """Does a repetition that comes by itself do this twice, as far as is known?"""
+        return self.repeats and is_open_to_repetition(deed)
+
+    def drops(self, deed: Deed) -> bool:
+        """Does this die with the process after somebody was told of success? What a start or a loop does comes round again."""
+        return deed.detached and deed.persists and self.survives is not Survives.RERUN
+
     @property
     def hanging(self) -> int:
-        """How many of its calls may wait for ever."""
+        """At how many places it may wait for ever."""
         return sum(len(deed.places) for deed in self.deeds if deed.may_hang)
 
     @property
     def doubled(self) -> int:
-        """How many of its deeds a repetition does twice, as far as is known."""
-        return sum(len(deed.places) for deed in self.deeds if self.repeats and is_open_to_repetition(deed))
+        """At how many places a repetition does it twice."""
+        return sum(len(deed.places) for deed in self.deeds if self.doubles(deed))
 
     @property
     def dropped(self) -> int:
-        """How many of its deeds die with the process after somebody was told of success; what a start or a loop does comes again."""
-        if self.survives is Survives.RERUN:
-            return 0
-        return sum(len(deed.places) for deed in self.deeds if deed.detached and deed.persists)
+        """At how many places it dies with the process."""
+        return sum(len(deed.places) for deed in self.deeds if self.drops(deed))
 
     @property
     def open(self) -> int:

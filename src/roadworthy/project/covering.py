@@ -79,9 +79,9 @@ class Covering:
         return frozenset(guard.kind for guard in guards if self._counts(guard))
 
     def _counts(self, guard: Guard) -> bool:
-        """Does it protect? A handler that raises again protects nothing, nor does one for errors in the data; a limit may be None."""
+        """Does it protect whatever it lies around? A handler that raises again does not, nor one for some errors; a limit may be None."""
         if guard.kind is GuardKind.CATCH and guard.handlers:
-            return any(h.stops and self._model.exceptions.foresees(h.types) for h in guard.handlers)
+            return any(h.stops and h.broad for h in guard.handlers)
         return guard.kind in _SHOWN and not self._model.guards.never_ends(guard)
 
     # --- one effect ---------------------------------------------------------------------------------------------------
@@ -92,8 +92,9 @@ class Covering:
         """All that covers an effect at the end of a chain of edges, in the order of the vocabulary."""
         found: dict[tuple[str, str, str, int], Protection] = {}
         for guard in self._on_way(effect, chain, request):
-            if self._counts(guard) and self._concerns(guard, effect):
-                told = Protection(guard.kind.value, _text(guard), guard.path, guard.line, guard.kind in everywhere)
+            if (self._counts(guard) or self._catches(guard, effect)) and self._concerns(guard, effect):
+                always = guard.kind in everywhere or guard.function is effect.function
+                told = Protection(guard.kind.value, _text(guard), guard.path, guard.line, always)
                 found.setdefault((told.kind, told.text, told.path, told.line), told)
         for told in (*self._of_itself(effect), *self._earlier(effect, chain)):
             found.setdefault((told.kind, told.text, told.path, told.line), told)
@@ -113,6 +114,13 @@ class Covering:
             yield from guards.on_function(chain[0].caller if chain else effect.function)
         if request is not None:
             yield request
+
+    def _catches(self, guard: Guard, effect: EffectAt) -> bool:
+        """Does a handler end what this very call raises when it fails?"""
+        exceptions = self._model.exceptions
+        return guard.kind is GuardKind.CATCH and any(
+            h.stops and any(exceptions.catches(h, name) for name in effect.row.raises) for h in guard.handlers
+        )
 
     def _concerns(self, guard: Guard, effect: EffectAt) -> bool:
         """A transaction matters to rows and to what leaves in the middle of it; a limit only to what can hang."""

@@ -17,6 +17,7 @@ from roadworthy.project.covering import Covering
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.deeds import shown_effects
 from roadworthy.project.model import RANK
+from roadworthy.project.values import FunctionValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -194,15 +195,20 @@ class _Reader:
         """What a hand-over starts: of all that a shared launcher may be given, what the functions below this entry give it."""
         named = self._covering.handed(effect)
         if len(named) > 1:
-            given = {
-                edge.callee.qualname
-                for function in ways.came
-                if function is not effect.function
-                for edge in self._model.edges_from(function)
-                if edge.kind in DELIVERED
-            }
-            named = named & given or named
+            named = named & frozenset(self._given(effect.function, ways)) or named
         return " | ".join(sorted(named)[:4])
+
+    def _given(self, launcher: Function, ways: _Ways) -> Iterator[str]:
+        """What functions below the entry hand over themselves, or give to the launcher."""
+        for function in ways.came:
+            for edge in self._model.edges_from(function) if function is not launcher else ():
+                if edge.kind in DELIVERED:
+                    yield edge.callee.qualname
+                elif edge.callee is launcher:
+                    call = edge.site.fact
+                    for expr in (*call.args, *(value for _, value in call.kwargs)):
+                        values = self._model.values(expr, function, call.order)
+                        yield from (value.function.qualname for value in values if isinstance(value, FunctionValue))
 
 
 def _signature(protections: tuple[Protection, ...]) -> tuple[tuple[str, str, bool], ...]:

@@ -63,10 +63,11 @@ def _reviewed(review: Review, ids: Mapping[Finding, str]) -> Iterator[str]:
     yield from _overview(review, ids)
     if review.map is not None:
         yield f'<p class="to-map"><a href="#map">Map</a>: {summary(review.map)}</p>'
+    yield '<div class="reviewed">'  # the filters stay in sight as far as there are findings
     yield from _filters(review)
     yield '<div id="findings" tabindex="-1">'
     yield from _findings(review, ids)
-    yield "</div>"
+    yield "</div></div>"
 
 
 def _asset(name: str) -> str:

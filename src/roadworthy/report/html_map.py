@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from roadworthy.report.clean import one_line, place
-from roadworthy.report.map_words import COLUMNS, LEGEND, about, by_kind, cells, others, said, sums
+from roadworthy.report.map_words import COLUMNS, LEGEND, about, alarms, by_kind, cells, others, said, sums
 from roadworthy.report.markup import inline_html
 from roadworthy.report.order import number
 
@@ -20,7 +20,6 @@ _HEADS = (
     ("Entry", "name"), ("Kind", "kind"), ("Effects", "effects"), ("No time limit", "hanging"), ("Happens twice", "doubled"),
     ("Lost with the process", "dropped"),
 )  # fmt: skip
-_ALARM = frozenset({"NONE", "NO"})
 _MOST = 80
 """Rows below one entry: more of them nobody reads here, and they are in the JSON."""
 
@@ -92,17 +91,18 @@ def _deeds(entry: MapEntry) -> Iterator[str]:
     heads = "".join(f'<th scope="col">{text}</th>' for text in (*COLUMNS, "Where"))
     yield f'<table class="deeds"><thead><tr>{heads}</tr></thead><tbody>'
     for deed in entry.deeds[:_MOST]:
-        yield _row(deed)
+        yield _row(deed, alarms(entry, deed))
     yield "</tbody></table>"
     if len(entry.deeds) > _MOST:
         yield f'<p class="none">And {len(entry.deeds) - _MOST:,} more: `roadworthy map --format json` lists all.</p>'
 
 
-def _row(deed: Deed) -> str:
+def _row(deed: Deed, alarm: frozenset[str]) -> str:
     written = []
     for head, text in zip(COLUMNS, cells(deed), strict=True):
         shown = f"<code>{escape(one_line(text))}</code>" if head == "What" else escape(one_line(text))
-        written.append(f'<td data-head="{head}"{" class=alarm" if text in _ALARM else ""}>{shown}</td>')
+        kind = ' class="alarm"' if text in alarm else ' class="nil"' if text in {"", "-"} else ""
+        written.append(f'<td data-head="{head}"{kind}>{shown}</td>')
     more = f" and {len(deed.places) - 1} more" if len(deed.places) > 1 else ""
     also = "".join(f"<br>{escape(one_line(said(found)))}" for found in others(deed))
     way = " → ".join(one_line(step.function) for step in deed.steps)

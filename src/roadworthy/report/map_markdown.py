@@ -60,7 +60,8 @@ def _row(deed: Deed) -> str:
     return (
         "| "
         + " | ".join(
-            cell(text) for text in (effect, code_span(one_line(target)), *map(inline, rest), inline(also), where)
+            cell(text)
+            for text in (inline(effect), code_span(one_line(target)), *map(inline, rest), inline(also), where)
         )
         + " |"
     )

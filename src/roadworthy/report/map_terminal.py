@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from roadworthy.report.clean import one_line, place, shorten
-from roadworthy.report.map_words import COLUMNS, LEGEND, NO_MAP, SUMS, about, by_kind, cells, others, said, sums
+from roadworthy.report.map_words import COLUMNS, LEGEND, NO_MAP, SUMS, about, alarms, by_kind, cells, others, said, sums
 from roadworthy.report.order import number, problems
 from roadworthy.report.page import Page
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _TABLE = 96  # below this width each thing stands on lines of its own
 _WIDTHS = (15, 24, 12, 14, 13, 8, 12)  # of COLUMNS
-_ALARM = frozenset({"NONE", "NO"})
 
 
 def render(review: Review, width: int = 100, color: bool = False) -> str:
@@ -40,12 +39,15 @@ def render(review: Review, width: int = 100, color: bool = False) -> str:
 def _entry(page: Page, entry: MapEntry) -> None:
     page.lines(Text(one_line(entry.name), style="bold"), "", "  ")
     page.whole(Text("  " + place(entry.path, entry.line)))
-    page.lines(Text(about(entry), style="dim"), "  ", "  ")
+    page.lines(Text(one_line(about(entry)), style="dim"), "  ", "  ")
     wide = page.width >= _TABLE
     if entry.deeds and wide:
         page.whole(Text("  " + _line(COLUMNS), style="dim"))
     for deed in entry.deeds:
-        (_row if wide else _stack)(page, deed)
+        if wide:
+            _row(page, deed, alarms(entry, deed))
+        else:
+            _stack(page, deed)
     page.gap()
 
 
@@ -53,10 +55,11 @@ def _line(texts: Sequence[str]) -> str:
     return "".join(shorten(text, width - 1).ljust(width) for text, width in zip(texts, _WIDTHS, strict=True)).rstrip()
 
 
-def _row(page: Page, deed: Deed) -> None:
+def _row(page: Page, deed: Deed, alarm: frozenset[str]) -> None:
     text = Text("  ")
     for words, width in zip(cells(deed), _WIDTHS, strict=True):
-        text.append(shorten(words, width - 1).ljust(width), style="bold red" if words in _ALARM else "")
+        text.append(shorten(words, width - 1).ljust(width), style="bold red" if words in alarm else "")
+    text.rstrip()
     page.whole(text)
     page.whole(Text("    " + _where(deed), style="dim"))
 
@@ -82,10 +85,10 @@ def _closing(page: Page, review: Review) -> None:
     rows = [(kind, sums(entries)) for kind, entries in by_kind(found).items()]
     rows.append(("total", sums(found.entries)))
     if page.width >= _TABLE:
-        page.whole(Text(" " * 18 + "".join(f"{name:>{len(name) + 3}}" for name in SUMS), style="dim"))
+        page.whole(Text(" " * 16 + "".join(f"{name:>{len(name) + 2}}" for name in SUMS), style="dim"))
         for kind, values in rows:
-            cells_ = "".join(f"{value:>{len(name) + 3},}" for name, value in zip(SUMS, values, strict=True))
-            page.whole(Text(f"{kind:<18}{cells_}", style="bold" if kind == "total" else ""))
+            cells_ = "".join(f"{value:>{len(name) + 2},}" for name, value in zip(SUMS, values, strict=True))
+            page.whole(Text(f"{kind:<16}{cells_}", style="bold" if kind == "total" else ""))
     else:
         for kind, values in rows:
             told = ", ".join(f"{value:,} {name}" for name, value in zip(SUMS, values, strict=True))

@@ -16,15 +16,15 @@ NO_MAP = ServiceMap(())
 COLUMNS = ("Does", "What", "Time limit", "Retry", "Transaction", "Twice", "Runs")
 """Of the table below one entry; the place stands beside them."""
 
-SUMS = ("entries", "with effects", "no time limit", "open to repetition", "lost with the process")
+SUMS = ("entries", "with effects", "no time limit", "open to repetition", "lost with process")
 """Of the table of kinds."""
 
 LEGEND = (
     "Time limit: NONE waits for ever, ? is not known, - needs none.",
     "Twice: what a repetition does. safe: the same; key, unique, claimed, lock: something keeps it from happening twice; "
-    "maybe: a condition that may look for earlier work; NO: it happens twice.",
+    "maybe: a condition that may look for earlier work; NO: it happens twice, and in red where it comes again by itself.",
     "Runs: task, thread, background: in this process, after the entry has gone on.",
-    "* stands where a protection lies on the way shown, but not on every way from the entry.",
+    "An asterisk marks a protection that lies on the way shown, but not on every way from the entry.",
 )
 
 _SURVIVES = {
@@ -59,15 +59,20 @@ def by_kind(found: ServiceMap) -> dict[str, list[MapEntry]]:
 
 
 def sums(entries: Iterable[MapEntry]) -> tuple[int, ...]:
-    """The numbers of SUMS."""
+    """The numbers of SUMS. A place that several entries come to counts once."""
     listed = list(entries)
+    ways = [(entry, deed) for entry in listed for deed in entry.deeds]
     return (
         len(listed),
         sum(1 for entry in listed if entry.deeds),
-        sum(entry.hanging for entry in listed),
-        sum(entry.doubled for entry in listed),
-        sum(entry.dropped for entry in listed),
+        _places(deed for _, deed in ways if deed.may_hang),
+        _places(deed for entry, deed in ways if entry.doubles(deed)),
+        _places(deed for entry, deed in ways if entry.drops(deed)),
     )
+
+
+def _places(deeds: Iterable[Deed]) -> int:
+    return len({(deed.effect, *place) for deed in deeds for place in deed.places})
 
 
 def about(entry: MapEntry) -> str:
@@ -98,6 +103,12 @@ def cells(deed: Deed) -> tuple[str, ...]:
         twice(deed),
         deed.runs if deed.detached else "",
     )
+
+
+def alarms(entry: MapEntry, deed: Deed) -> frozenset[str]:
+    """The cells that should catch the eye."""
+    found = {"NONE"} if deed.may_hang else set()
+    return frozenset(found | ({"NO"} if entry.doubles(deed) else set()))
 
 
 def limit(deed: Deed) -> str:
