@@ -4,6 +4,7 @@ Exit status: 0 nothing at or above `--fail-on`, 1 findings, 2 usage or configura
 The engine is imported inside the commands: `--version` and `--help` do not wait for it.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_COMPLETING = "_ROADWORTHY_COMPLETE"
+
+
+def _formats() -> list[str]:
+    from roadworthy.report import FORMATS
+
+    return list(FORMATS)
+
+
+def _levels() -> list[str]:
+    return ["HIGH", "MEDIUM", "LOW", "never"]
+
+
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(metavar="[PATH]...", help="Files or folders; none: the current project.", show_default=False),
@@ -34,7 +48,11 @@ Jobs = Annotated[
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    app()
+    if _COMPLETING in os.environ:
+        from roadworthy.faces.completion import ready
+
+        ready()
+    app(prog_name="roadworthy")
 
 
 def _version(wanted: bool) -> None:
@@ -65,7 +83,12 @@ def review(
     format_: Annotated[
         str,
         typer.Option(
-            "--format", "-f", metavar="FORMAT", help="terminal, markdown, json, sarif, html, ...", show_default=False
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="terminal, markdown, json, sarif, html, ...",
+            show_default=False,
+            autocompletion=_formats,
         ),
     ] = "",
     output: Annotated[
@@ -84,6 +107,7 @@ def review(
             metavar="LEVEL",
             help="HIGH, MEDIUM, LOW or never: the least severity with exit status 1.",
             show_default="HIGH",
+            autocompletion=_levels,
         ),
     ] = "",
     pedantic: Annotated[
@@ -248,6 +272,26 @@ def baseline(
     text, status = perform_baseline(action, path, file)
     print_text(text)
     raise Finished(status)
+
+
+@app.command()
+@guarded
+def schema() -> None:
+    """Print the JSON schema of the configuration, for editors and other tools."""
+    from roadworthy.faces.asking import schema_text
+    from roadworthy.faces.output import print_text
+
+    print_text(schema_text(), machine=True)
+
+
+@app.command()
+@guarded
+def completion(shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish|powershell")]) -> None:
+    """Print a script that completes commands and options in a shell."""
+    from roadworthy.faces.completion import script
+    from roadworthy.faces.output import print_text
+
+    print_text(script(shell))
 
 
 @app.command()
