@@ -163,36 +163,6 @@ def test_model(tmp_path: Path) -> None:
     assert "app.f" in done.stdout
 
 
-def test_map(tmp_path: Path) -> None:
-    """Each entry with what it does; several outputs in one run; status 0 whatever is open."""
-    (tmp_path / "app.py").write_text(
-        "import flask\nimport requests\n\napp = flask.Flask(__name__)\n\n\n@app.post('/a')\ndef a():\n    requests.post('http://b')\n"
-        "\n\n@app.get('/c')\ndef c():\n    return ''\n"
-    )
-    done = run("map", "--format", "json", "-o", "map.html", "-o", "map.md", "-o", "map.txt", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [(entry["name"], len(entry["effects"])) for entry in json.loads(done.stdout)["entries"]] == [
-        ("POST /a", 1),
-        ("GET /c", 0),
-    ]
-    assert "### `POST /a`" in (tmp_path / "map.md").read_text()
-    assert "<!doctype html>" in (tmp_path / "map.html").read_text()
-    assert run("map", cwd=tmp_path).stdout == (tmp_path / "map.txt").read_text()
-    assert "GET /c" not in run("map", "--exposed", cwd=tmp_path).stdout
-    refused = run("map", "-o", "map.sarif", cwd=tmp_path)
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "roadworthy: error: --output map.sarif: a map is written as .txt, .md, .json or .html\n"
-
-
-def test_a_review_in_html_holds_the_map(tmp_path: Path) -> None:
-    """The same entries."""
-    (tmp_path / "app.py").write_text(
-        "import flask\n\napp = flask.Flask(__name__)\n\n\n@app.get('/c')\ndef c():\n    return ''\n"
-    )
-    assert run("review", "-o", "report.html", cwd=tmp_path).returncode == 0
-    assert 'data-name="GET /c"' in (tmp_path / "report.html").read_text()
-
-
 # --- status ----------------------------------------------------------------------------------------------------------
 
 

@@ -55,7 +55,12 @@ IDLE = MapEntry(
 
 MAP = ServiceMap((CREATE, IMPORT, WEIRD, IDLE))
 MAPPED: Review = replace(EMPTY, map=MAP, problems=REVIEW.problems)
-REVIEWED: Review = replace(REVIEW, map=MAP)
+EXCERPTS = {
+    ("app/api/orders.py", 20): "async def create_order(order: Order) -> Answer:",
+    ("app/clients/billing.py", 31): f"self._http.post({NASTY!r})",
+    ("app/models.py", 90): "<b>INSERT</b>",
+}
+REVIEWED: Review = replace(REVIEW, map=MAP, excerpts=EXCERPTS)
 NOTHING: Review = replace(EMPTY, map=ServiceMap(()))
 
 

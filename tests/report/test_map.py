@@ -95,6 +95,17 @@ def test_the_review_in_html_has_the_map_and_the_others_do_not_change() -> None:
     assert render(REVIEWED, "json") == render(replace(REVIEWED, map=None), "json")
 
 
+def test_the_path_is_drawn_with_the_code_of_its_steps() -> None:
+    """Where it is at hand; as text, whatever it holds."""
+    page = render(REVIEWED, "html")
+    assert '<code class="excerpt">async def create_order(order: Order) -&gt; Answer:</code>' in page
+    assert '<code class="excerpt">&lt;b&gt;INSERT&lt;/b&gt;</code>' in page
+    assert page.count('<code class="excerpt">') == 4
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+
+
 def test_only_places_may_be_wider_than_the_terminal() -> None:
     """At any width."""
     for width in (30, 60, 96, 120):

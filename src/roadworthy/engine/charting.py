@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from roadworthy.engine.excerpts import with_excerpts
 from roadworthy.engine.run import judge
 from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.engine.survey import Project, crashed, project_settings, survey
@@ -33,7 +34,7 @@ def chart(
     settings = project_settings(paths, stages) if settings is None else settings
     project = survey(paths, settings, stages=stages, progress=progress)
     judged = judge(project, settings, stages if findings else replace(stages, rules=tuple), progress)
-    return with_map(judged, project)
+    return with_excerpts(with_map(judged, project), project)
 
 
 def with_map(judged: Review, project: Project) -> Review:

@@ -174,7 +174,9 @@ def _findings(review: Review, ids: Mapping[Finding, str]) -> Iterator[str]:
         if not findings:
             yield '<p class="none">No violations found.</p>'
         for finding in findings:
-            yield from article(finding, ids[finding], badge(finding.severity), finding.rule in documented)
+            yield from article(
+                finding, ids[finding], badge(finding.severity), finding.rule in documented, review.excerpts
+            )
         if findings:
             yield '<p class="none filtered" hidden>No finding of this pillar matches the filter.</p>'
         yield "</section>"
