@@ -66,7 +66,7 @@ def _row(page: Page, deed: Deed, alarm: frozenset[str]) -> None:
 
 def _stack(page: Page, deed: Deed) -> None:
     effect, target, *rest = cells(deed)
-    page.lines(Text.assemble((effect, "bold"), f" {one_line(target)}"), "  ", "    ")
+    page.lines(Text.assemble((one_line(effect), "bold"), f" {one_line(target)}"), "  ", "    ")
     told = [f"{name.lower()} {words}" for name, words in zip(COLUMNS[2:], rest, strict=True) if words not in {"", "-"}]
     if told:
         page.lines(Text(one_line(", ".join(told))), "    ", "    ")
