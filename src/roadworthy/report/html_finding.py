@@ -49,12 +49,12 @@ def article(
     )
     yield f'<details><summary>{badge}<h3 class="title">{inline_html(finding.title)}</h3>'
     yield f'<span class="where">{escape(place(at.path, at.line))}{unsure}</span></summary>\n<div class="body">'
+    if not finding.steps and (code := _excerpt(excerpts, at.path, at.line)):
+        yield f"<h4>Code</h4>{code}"
     yield f"<h4>Issue</h4><p>{inline_html(finding.issue)}</p>"
     yield f"<h4>Impact</h4><p>{inline_html(finding.impact)}</p>"
     if fix := blocks(finding.fix):
         yield from ("<h4>Fix</h4>", *blocks_html(fix))
-    if not finding.steps:
-        yield _excerpt(excerpts, at.path, at.line)
     yield from _chain(finding, excerpts)
     yield from _also_at(finding, excerpts)
     yield from _meta(finding, anchor, documented)
@@ -102,8 +102,7 @@ def _also_at(finding: Finding, excerpts: Mapping[tuple[str, int], str]) -> Itera
     yield '<h4>Also at</h4>\n<ul class="places">'
     for other in finding.related:
         note = f' <span class="note">{inline_html(other.note)}</span>' if other.note.strip() else ""
-        yield f'<li><span class="where">{escape(place(other.path, other.line))}</span>{note}'
-        yield f"{_excerpt(excerpts, other.path, other.line)}</li>"
+        yield f'<li><span class="where">{escape(place(other.path, other.line))}</span>{note}{_excerpt(excerpts, other.path, other.line)}</li>'
     yield "</ul>"
 
 
