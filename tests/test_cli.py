@@ -91,7 +91,7 @@ def test_help_in_any_locale() -> None:
 def test_help_names_every_command() -> None:
     """And each option of `review`."""
     assert [
-        word for word in ("review", "model", "rules", "explain", "library") if word not in run("--help").stdout
+        word for word in ("review", "map", "model", "rules", "explain", "library") if word not in run("--help").stdout
     ] == []
     told = run("review", "--help").stdout
     options = ("--area", "--format", "--output", "--fail-on", "--pedantic", "--jobs", "--no-cache")

@@ -139,6 +139,7 @@ def test_suppressions() -> None:
     outcome = review_sources(files, settings=Settings(), stages=stages())
     assert told(outcome) == [("hang", "a.py", 1)]
     assert outcome.held_back == {"suppressed inline": 2}
+    assert [(f.at.path, f.at.line, kind) for f, kind in outcome.suppressed] == [("a.py", 3, "inSource")]
     assert outcome.notes == (
         "b.py:1: the suppression of hang gives no reason and does nothing",
         "b.py:2: the suppression of lost holds nothing back and can go",

@@ -32,20 +32,30 @@ async def _ask(root: Path, questions: list[tuple[str, dict[str, object]]]) -> tu
 
 @pytest.mark.slow
 def test_a_client_reviews_and_asks(tmp_path):
-    (tmp_path / "app.py").write_text("import requests\n\ndef fetch(url):\n    return requests.get(url)\n")
+    source = "import requests\n\ndef fetch(url):\n    return requests.get(url)\n\nif __name__ == '__main__':\n    fetch('http://a')\n"
+    (tmp_path / "app.py").write_text(source)
     (tmp_path / "pyproject.toml").write_text("")
 
     tools, answers = asyncio.run(
         _ask(
             tmp_path,
-            [("review", {}), ("model", {"function": "app.fetch"}), ("explain", {"name": "call-without-timeout"})],
+            [
+                ("review", {}),
+                ("model", {"function": "app.fetch"}),
+                ("explain", {"name": "call-without-timeout"}),
+                ("map", {}),
+                ("map", {"area": "app.py", "exposed": True}),
+            ],
         )
     )
 
-    assert tools == ["explain", "git", "model", "patterns", "review"]
+    assert tools == ["explain", "git", "map", "model", "patterns", "review"]
     assert "app.py:4 call-without-timeout" in answers[0]
     assert "requests.get" in answers[1]
     assert "## Why it fails in production" in answers[2]
+    assert answers[3].startswith("1 entry points\ncommand app.py app.py:1 (")
+    assert "  http-request requests.get app.py:4: time limit NONE, twice safe\n" in answers[3]
+    assert answers[4] == answers[3]
 
 
 def test_pages_are_bounded_and_join_to_the_whole():

@@ -34,6 +34,25 @@ def test_one_more_of_an_old_kind_is_new():
     assert (finding(9),) == compared.new
 
 
+def grouped(*lines: int) -> Finding:
+    first, *others = lines
+    return replace(finding(first), related=tuple(Location("app/a b.py", line, line, 0, "fetch") for line in others))
+
+
+def test_one_more_place_of_an_old_cause_is_new():
+    baseline = parse(write([grouped(3, 9)]))
+
+    assert compare([grouped(3, 9, 14)], baseline).new == (grouped(3, 9, 14),)
+    assert compare([grouped(3, 9, 14)], baseline).gone == ()
+    assert compare([grouped(5, 11)], baseline).old == (grouped(5, 11),)
+
+
+def test_one_place_less_is_gone():
+    compared = compare([grouped(3)], parse(write([grouped(3, 9)])))
+
+    assert (compared.new, compared.gone) == ((), ("call-without-timeout app/a_b.py fetch (1 gone)",))
+
+
 def test_what_is_gone_is_said():
     compared = compare([], parse(write([finding(3), finding(4)])))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from report.map_sample import MAPPED, crowd
 from report.sample import EMPTY, NASTY, REVIEW, many
 from roadworthy.report import render
 
@@ -24,7 +26,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("html")
-    for name, review in (("sample", REVIEW), ("many", many(130)), ("empty", EMPTY)):
+    mapped = replace(REVIEW, map=crowd(150).map)
+    for name, review in (
+        ("sample", REVIEW),
+        ("many", many(130)),
+        ("empty", EMPTY),
+        ("mapped", mapped),
+        ("map", MAPPED),
+    ):
         (folder / f"{name}.html").write_bytes(render(review, "html").encode())
     return folder
 
@@ -57,11 +66,12 @@ def shown(page: Page) -> int:
 
 
 @pytest.mark.parametrize("width", [360, 820, 1440])
-@pytest.mark.parametrize("name", ["sample", "many", "empty"])
+@pytest.mark.parametrize("name", ["sample", "many", "empty", "mapped", "map"])
 def test_nothing_is_wider_than_the_window(page: Page, pages: Path, name: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"file://{pages}/{name}.html")
     page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    page.evaluate("document.querySelectorAll('.unfold').forEach(button => button.click())")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -167,9 +177,61 @@ def test_print_opens_what_is_shown(page: Page, pages: Path) -> None:
     assert page.locator(".finding details[open]").count() == 0
 
 
-def test_every_control_has_a_name(page: Page, pages: Path) -> None:
+def entries(page: Page) -> list[str]:
+    """Names of the entries of the map that are shown, in order."""
+    return page.locator(".entry:visible").evaluate_all("all => all.map(entry => entry.dataset.name)")
+
+
+def test_the_map_is_filtered_and_sorted(page: Page, pages: Path) -> None:
+    page.goto(f"file://{pages}/mapped.html")
+    assert len(entries(page)) == 150
+    page.select_option("#map-kind", "job")
+    assert len(entries(page)) == 50
+    page.fill("#map-query", "handlers_3.py PAYMENTINTENT")
+    assert 0 < len(entries(page)) < 10
+    assert page.inner_text("#map-shown").endswith("of 150 shown")
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.getElementById('map-shown').textContent === 'All 150 shown'")
+    page.check("#map-open")
+    assert len(entries(page)) == 100
+    page.uncheck("#map-open")
+    head = page.locator("th:has(.sort[data-key=hanging])")
+    before = entries(page)
+    for order, first in (("descending", "entry_0"), ("ascending", "entry_1"), ("none", "entry_0")):
+        page.click(".sort[data-key=hanging]")
+        assert (head.get_attribute("aria-sort"), entries(page)[0]) == (order, first)
+    assert entries(page) == before
+    page.fill("#map-query", "nothing is called this")
+    assert page.locator("#map .filtered").is_visible()
+    assert shown(page) == 4  # the findings have filters of their own
+
+
+def test_the_map_by_keyboard(page: Page, pages: Path) -> None:
+    page.goto(f"file://{pages}/map.html")
+    button = page.locator(".unfold").first
+    assert (button.get_attribute("aria-expanded"), page.locator(".deeds").first.is_visible()) == ("false", False)
+    button.focus()
+    page.keyboard.press("Enter")
+    assert (button.get_attribute("aria-expanded"), page.locator(".deeds").first.is_visible()) == ("true", True)
+    page.locator(".sort").first.focus()
+    page.keyboard.press("Space")
+    assert page.locator("th[aria-sort=ascending]").count() == 1
+
+
+def test_the_map_without_scripts_is_open(browser: Browser, pages: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"file://{pages}/map.html")
+    assert page.locator(".deeds").first.is_visible()
+    assert page.locator("#map-filters").is_hidden()
+    context.close()
+
+
+@pytest.mark.parametrize("name", ["sample", "map"])
+def test_every_control_has_a_name(page: Page, pages: Path, name: str) -> None:
     """The accessibility tree names each control, and text stands out from its ground (WCAG AA)."""
-    page.goto(f"file://{pages}/sample.html")
+    page.goto(f"file://{pages}/{name}.html")
+    page.evaluate("document.querySelectorAll('.unfold').forEach(button => button.click())")
     for role in ("button", "checkbox", "searchbox", "combobox", "link"):
         for control in page.get_by_role(role).all():
             named = control.evaluate(

@@ -62,6 +62,20 @@ def test_a_result() -> None:
     assert [result["level"] for result in run["results"]] == ["error", "warning", "error", "note"]
 
 
+def test_what_somebody_answers_for_is_told_as_suppressed() -> None:
+    """By a comment in the source or by the baseline; where one result has the key, each has it."""
+    held = (
+        (replace(TIMEOUT, fingerprint="aa"), "external"),
+        (replace(TIMEOUT, rule="other", fingerprint="bb"), "inSource"),
+    )
+    results = run_of(replace(REVIEW, suppressed=held))["results"]
+    assert [r["suppressions"] for r in results] == [[]] * len(REVIEW.findings) + [
+        [{"kind": "external"}],
+        [{"kind": "inSource"}],
+    ]
+    assert [r for r in run_of(REVIEW)["results"] if "suppressions" in r] == []
+
+
 def test_messages_hold_no_links_or_placeholders_that_a_viewer_would_follow() -> None:
     tricky = replace(TIMEOUT, title="see [this](0) and {0}", issue="[a](http://evil.test)")
     message = run_of(replace(EMPTY, findings=(tricky,)))["results"][0]["message"]

@@ -1,5 +1,6 @@
 """The one place that knows the order of the stages."""
 
+from roadworthy.engine.charting import chart, with_map
 from roadworthy.engine.memory import model_of, review_sources
 from roadworthy.engine.run import review
 from roadworthy.engine.stages import STAGES, Stages
@@ -9,10 +10,12 @@ __all__ = [
     "STAGES",
     "Project",
     "Stages",
+    "chart",
     "locate",
     "model_of",
     "project_settings",
     "review",
     "review_sources",
     "survey",
+    "with_map",
 ]

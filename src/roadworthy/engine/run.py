@@ -70,6 +70,7 @@ def judge(project: Project, settings: Settings, stages: Stages, progress: Progre
         lines=sum(facts.lines for facts in project.loaded.python),
         rules=infos,
         notes=(*elsewhere, *project.tree.notes, *project.loaded.notes, *_left_out(project), *sifted.notes),
+        suppressed=sifted.suppressed,
     )
 
 

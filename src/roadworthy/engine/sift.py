@@ -30,6 +30,9 @@ class Sifted:
     findings: tuple[Finding, ...]
     held_back: dict[str, int]
     notes: tuple[str, ...]
+    suppressed: tuple[
+        tuple[Finding, str], ...
+    ] = ()  # held back on purpose: by a comment "inSource", by the baseline "external"
 
 
 def sift(
@@ -55,11 +58,14 @@ def sift(
             held[reason] += 1
         else:
             kept.append(finding)
+    judged = [(_judge(f, names.get(f.rule, (f.rule,)), settings, areas), "inSource") for f in suppressed.held]
+    answered = [(finding, kind) for (reason, finding), kind in judged if not reason]
     gone: tuple[str, ...] = ()
     if settings.baseline is not None:
         compared = compare(sorted(kept, key=_order), read_baseline(settings.baseline))
         kept = list(compared.new)
         held["in the baseline"] += len(compared.old)
+        answered += [(finding, "external") for finding in compared.old]
         if not areas:
             gone = tuple(
                 f"{settings.baseline.name}: {text}; `roadworthy baseline prune` drops it" for text in compared.gone
@@ -68,7 +74,10 @@ def sift(
         f"{path}:{line}: {text}" for path, line, text in suppressed.notes if _in_areas(path, line, line, areas)
     )
     return Sifted(
-        tuple(sorted(kept, key=_order)), {reason: held[reason] for reason in sorted(held) if held[reason]}, notes
+        tuple(sorted(kept, key=_order)),
+        {reason: held[reason] for reason in sorted(held) if held[reason]},
+        notes,
+        tuple(sorted(answered, key=lambda one: _order(one[0]))),
     )
 
 

@@ -1,6 +1,7 @@
 """The commands that print what is known: of a function, of the rules, of a library."""
 
 import difflib
+import json
 import os
 import re
 import textwrap
@@ -11,6 +12,7 @@ from pathlib import Path
 from roadworthy.advice.listing import FORMATS, listing
 from roadworthy.advice.patterns import mine
 from roadworthy.config import UsageError
+from roadworthy.config.schema import schema
 from roadworthy.engine import STAGES, Project, project_settings, survey
 from roadworthy.engine.run import judge
 from roadworthy.faces.guard import INCOMPLETE
@@ -115,6 +117,11 @@ def _told(found: Finding, model: Model) -> Iterator[str]:
     _, _, silent = (info.doc if info is not None else "").partition("## What is not reported")
     if silent:
         yield f"## When the rule is silent\n\n{textwrap.dedent(silent.partition(chr(10) + '## ')[0]).strip()}"
+
+
+def schema_text() -> str:
+    """The JSON schema of the configuration."""
+    return json.dumps(schema([rule.info for rule in STAGES.rules()]), indent=2) + "\n"
 
 
 def library_text(name: str) -> str:

@@ -4,6 +4,7 @@ Exit status: 0 nothing at or above `--fail-on`, 1 findings, 2 usage or configura
 The engine is imported inside the commands: `--version` and `--help` do not wait for it.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,19 @@ app = typer.Typer(
     help="An inspector for Python production code: where will it lose, duplicate or stall work?",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_COMPLETING = "_ROADWORTHY_COMPLETE"
+
+
+def _formats() -> list[str]:
+    from roadworthy.report import FORMATS
+
+    return list(FORMATS)
+
+
+def _levels() -> list[str]:
+    return ["HIGH", "MEDIUM", "LOW", "never"]
+
 
 Paths = Annotated[
     list[Path] | None,
@@ -50,7 +64,11 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Ask the model anew what it
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    app()
+    if _COMPLETING in os.environ:
+        from roadworthy.faces.completion import ready
+
+        ready()
+    app(prog_name="roadworthy")
 
 
 def _version(wanted: bool) -> None:
@@ -81,7 +99,12 @@ def review(
     format_: Annotated[
         str,
         typer.Option(
-            "--format", "-f", metavar="FORMAT", help="terminal, markdown, json, sarif, html, ...", show_default=False
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help="terminal, markdown, json, sarif, html, ...",
+            show_default=False,
+            autocompletion=_formats,
         ),
     ] = "",
     output: Annotated[
@@ -100,6 +123,7 @@ def review(
             metavar="LEVEL",
             help="HIGH, MEDIUM, LOW or never: the least severity with exit status 1.",
             show_default="HIGH",
+            autocompletion=_levels,
         ),
     ] = "",
     pedantic: Annotated[
@@ -131,6 +155,49 @@ def review(
     words = (tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since, blame)
     request = Request(*words, asked)
     raise Finished(perform(request))
+
+
+@app.command("map")
+@guarded
+def map_(
+    paths: Paths = None,
+    area: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT", help="Show only what lies in or passes through: a path, a glob, a dotted name, or words."
+        ),
+    ] = "",
+    format_: Annotated[
+        str,
+        typer.Option("--format", "-f", metavar="FORMAT", help="terminal, markdown, json or html.", show_default=False),
+    ] = "",
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Also write the map there, in the format that the name asks for. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    exposed: Annotated[
+        bool,
+        typer.Option("--exposed", help="Only entries where something may wait for ever, happen twice or be lost."),
+    ] = False,
+    since: Annotated[
+        str,
+        typer.Option(metavar="REV", help="Only entries that pass through what the branch brings since it left REV."),
+    ] = "",
+    jobs: Jobs = 0,
+    no_cache: NoCache = False,
+) -> None:
+    """Show every entry point, what it does to the world and under which protection."""
+    from roadworthy.faces.mapping import perform
+    from roadworthy.faces.reviewing import Request
+
+    request = Request(tuple(paths or ()), area, format_, tuple(output or ()), jobs=jobs, no_cache=no_cache, since=since)
+    raise Finished(perform(request, exposed=exposed))
 
 
 @app.command()
@@ -233,6 +300,26 @@ def baseline(
     text, status = perform_baseline(action, path, file)
     print_text(text)
     raise Finished(status)
+
+
+@app.command()
+@guarded
+def schema() -> None:
+    """Print the JSON schema of the configuration, for editors and other tools."""
+    from roadworthy.faces.asking import schema_text
+    from roadworthy.faces.output import print_text
+
+    print_text(schema_text(), machine=True)
+
+
+@app.command()
+@guarded
+def completion(shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish|powershell")]) -> None:
+    """Print a script that completes commands and options in a shell."""
+    from roadworthy.faces.completion import script
+    from roadworthy.faces.output import print_text
+
+    print_text(script(shell))
 
 
 @app.command()

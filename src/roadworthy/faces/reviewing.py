@@ -7,6 +7,7 @@ from pathlib import Path
 from roadworthy.config import Settings, UsageError
 from roadworthy.config.load import parse_fail_on
 from roadworthy.engine import STAGES, Stages, project_settings, survey
+from roadworthy.engine.charting import charted
 from roadworthy.engine.run import judge
 from roadworthy.faces.agent import AgentRequest, agent_review, named_model
 from roadworthy.faces.guard import INCOMPLETE, silence
@@ -43,9 +44,8 @@ def perform(request: Request, stages: Stages = STAGES) -> int:
     formats = {path: _format(path, request) for path in request.outputs}
     for path in formats:
         check_writable(path)
-    if request.no_cache:
-        os.environ[CACHE_VARIABLE] = ""  # the compiled library files have one, too
-    settings = _settings(request, stages)
+    use_no_cache(request)
+    settings = settings_of(request, stages)
     if request.agent is not None:
         named_model(request.agent)  # said before the work, not after it
     with ProgressBar() as bar:
@@ -53,6 +53,8 @@ def perform(request: Request, stages: Stages = STAGES) -> int:
         outcome = judge(project, settings, stages, bar)
         if request.agent is not None:
             outcome = agent_review(project, outcome, settings, request.agent, bar)
+        if "html" in {request.format, *formats.values()}:  # only that report shows the map and the code of paths
+            outcome = charted(outcome, project)
     for path, form in formats.items():
         write_file(path, render(outcome, form, width=100, color=False))
     form = request.format or _FOR_PEOPLE
@@ -81,7 +83,13 @@ def _format(path: Path, request: Request) -> str:
     return form
 
 
-def _settings(request: Request, stages: Stages) -> Settings:
+def use_no_cache(request: Request) -> None:
+    """Do without any cache where that is asked for: the compiled library files have one, too."""
+    if request.no_cache:
+        os.environ[CACHE_VARIABLE] = ""
+
+
+def settings_of(request: Request, stages: Stages) -> Settings:
     """Lay the command line over the project's configuration."""
     settings = project_settings(request.paths, stages)
     fail_on = settings.fail_on

@@ -1,6 +1,7 @@
 """The findings that a project had when it adopted the tool: a text file that people can review.
 
-An entry is a rule at a place by content (path, function, subject), never by line, with a count: one more instance of an old kind is new.
+An entry is a rule at a place by content (path, function, subject), never by line, with a count of places: one more instance of an old kind
+is new, also where it joins an old finding of the same cause.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from roadworthy.findings.finding import Finding
 
-HEADER = "# roadworthy baseline 1: count, key, rule, path, function. `roadworthy baseline write` makes it anew."
+HEADER = "# roadworthy baseline 1: places, key, rule, path, function. `roadworthy baseline write` makes it anew."
 
 
 class BaselineError(Exception):
@@ -45,6 +46,12 @@ def key_of(finding: Finding) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+def places_of(finding: Finding) -> int:
+    """At how many places the cause shows: its own, and the related ones."""
+    own = (finding.at.path, finding.at.line)
+    return 1 + len({(at.path, at.line) for at in finding.related} - {own})
+
+
 def text_of(finding: Finding) -> str:
     """What a person sees of an entry."""
     return f"{finding.rule} {_one_word(finding.at.path)} {_one_word(finding.at.function)}"
@@ -55,14 +62,16 @@ def write(findings: Iterable[Finding]) -> str:
     counts: Counter[str] = Counter()
     texts: dict[str, str] = {}
     for finding in findings:
-        counts[key_of(finding)] += 1
+        counts[key_of(finding)] += places_of(finding)
         texts[key_of(finding)] = text_of(finding)
     return _render(counts, texts)
 
 
 def prune(baseline: Baseline, findings: Iterable[Finding]) -> str:
     """The baseline without what is gone; nothing new comes in."""
-    today: Counter[str] = Counter(key_of(finding) for finding in findings)
+    today: Counter[str] = Counter()
+    for finding in findings:
+        today[key_of(finding)] += places_of(finding)
     counts = {key: min(count, today[key]) for key, count in baseline.counts.items() if today[key]}
     return _render(counts, baseline.texts)
 
@@ -94,12 +103,9 @@ def compare(findings: Iterable[Finding], baseline: Baseline) -> Compared:
     new: list[Finding] = []
     old: list[Finding] = []
     for finding in findings:
-        key = key_of(finding)
-        if left[key] > 0:
-            left[key] -= 1
-            old.append(finding)
-        else:
-            new.append(finding)
+        key, places = key_of(finding), places_of(finding)
+        (old if left[key] >= places else new).append(finding)
+        left[key] = max(left[key] - places, 0)
     gone = tuple(f"{baseline.texts[key]} ({count} gone)" for key, count in sorted(left.items()) if count > 0)
     return Compared(tuple(new), tuple(old), gone)
 

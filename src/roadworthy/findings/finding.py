@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from roadworthy.findings.servicemap import ServiceMap
 
 
 class Severity(Enum):
@@ -146,6 +152,13 @@ class Review:
     lines: int = 0
     rules: tuple[RuleInfo, ...] = ()
     notes: tuple[str, ...] = ()
+    map: ServiceMap | None = None  # only when asked for
+    excerpts: Mapping[tuple[str, int], str] = field(
+        default_factory=dict
+    )  # path, line -> that line; only when asked for
+    suppressed: tuple[
+        tuple[Finding, str], ...
+    ] = ()  # held back on purpose, and where that stands: "inSource", "external"
 
     @property
     def complete(self) -> bool:

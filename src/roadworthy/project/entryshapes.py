@@ -64,9 +64,13 @@ class EntryShapes:
         """Functions on which something calls `.delay()`, also as `request.task(function).delay()`."""
         for function in self._symbols.functions:
             for site in function.calls:
-                func = site.fact.func
-                if isinstance(func, f.Attr) and func.name in _SENT:
-                    yield from self._receivers(func.value, site)
+                yield from self.sent_at(site)
+
+    def sent_at(self, site: CallSite) -> Iterator[Function]:
+        """The functions that this very call makes jobs of."""
+        func = site.fact.func
+        if isinstance(func, f.Attr) and func.name in _SENT:
+            yield from self._receivers(func.value, site)
 
     def _receivers(self, expr: f.Expr, site: CallSite) -> Iterator[Function]:
         scope = site.function

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from roadworthy.findings.finding import Review
 
-__all__ = ["FORMATS", "encodable", "format_of", "render"]
+__all__ = ["FORMATS", "MAP_FORMATS", "encodable", "format_of", "render", "render_map"]
 
 FORMATS: tuple[str, ...] = (
     "terminal",
@@ -26,6 +26,8 @@ FORMATS: tuple[str, ...] = (
     "junit",
     "html",
 )
+
+MAP_FORMATS: tuple[str, ...] = ("terminal", "markdown", "json", "html")
 
 _BY_NAME: tuple[tuple[str, str], ...] = (
     (r"(gl-)?code-?quality.*\.json", "gitlab"),
@@ -48,6 +50,18 @@ def render(review: Review, format: str, *, width: int = 100, color: bool = False
         raise ValueError(f"unknown report format {format!r}: one of {', '.join(FORMATS)}")
     # Imported on demand: a run pays only for the format that it writes.
     module = importlib.import_module(f"roadworthy.report.{format.replace('-', '_')}")
+    if format == "terminal":
+        return cast("Callable[[Review, int, bool], str]", module.render)(review, width, color)
+    return cast("Callable[[Review], str]", module.render)(review)
+
+
+def render_map(review: Review, format: str, *, width: int = 100, color: bool = False) -> str:  # noqa: A002 - as above
+    """Write the map of a review in this format. Raises ValueError for a format that is not in `MAP_FORMATS`."""
+    if format not in MAP_FORMATS:
+        raise ValueError(f"unknown map format {format!r}: one of {', '.join(MAP_FORMATS)}")
+    if format == "html":  # the same page, with nothing but the map on it
+        return render(review, format)
+    module = importlib.import_module(f"roadworthy.report.map_{format}")
     if format == "terminal":
         return cast("Callable[[Review, int, bool], str]", module.render)(review, width, color)
     return cast("Callable[[Review], str]", module.render)(review)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from roadworthy.findings.finding import Finding, Pillar, Review, Severity
 from roadworthy.report.clean import one_line, place
 from roadworthy.report.html_finding import anchors, article, blocks_html, rule_anchor
+from roadworthy.report.html_map import section, summary
 from roadworthy.report.markup import blocks, inline_html
 from roadworthy.report.order import by_pillar, counted, counts_line, foremost, held_back, number, ordered, problems
 from roadworthy.report.tool import NAME, VERSION
@@ -30,6 +31,8 @@ def render(review: Review) -> str:
     """Write the whole review as one HTML document."""
     ids = anchors(ordered(review))
     style, script = _asset("report.css"), _asset("report.js")
+    if review.map is not None:
+        style, script = f"{style}{_asset('map.css')}", f"{script}{_asset('map.js')}"
     # Should an escape ever be missing, the policy still lets nothing run or load but what stands here.
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
@@ -43,17 +46,28 @@ def render(review: Review) -> str:
         '<a class="skip" href="#findings">Skip to the findings</a>',
         *_header(review),
         "<main>",
-        *_overview(review, ids),
-        *_filters(review),
-        '<div id="findings" tabindex="-1">',
-        *_findings(review, ids),
-        "</div>",
+        *_reviewed(review, ids),
+        *section(review),
         *_below(review),
         *_rules(review),
         f"</main>\n<footer><p>Written by {NAME} {VERSION}. It read the code; nothing was changed.</p></footer>",
         f"<script>{script}</script>\n</body>\n</html>",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _reviewed(review: Review, ids: Mapping[Finding, str]) -> Iterator[str]:
+    """Write what the rules said; nothing where only a map was asked for."""
+    if not review.rules and not review.findings and review.map is not None:
+        return
+    yield from _overview(review, ids)
+    if review.map is not None:
+        yield f'<p class="to-map"><a href="#map">Map</a>: {summary(review.map)}</p>'
+    yield '<div class="reviewed">'  # the filters stay in sight as far as there are findings
+    yield from _filters(review)
+    yield '<div id="findings" tabindex="-1">'
+    yield from _findings(review, ids)
+    yield "</div></div>"
 
 
 def _asset(name: str) -> str:
@@ -160,7 +174,9 @@ def _findings(review: Review, ids: Mapping[Finding, str]) -> Iterator[str]:
         if not findings:
             yield '<p class="none">No violations found.</p>'
         for finding in findings:
-            yield from article(finding, ids[finding], badge(finding.severity), finding.rule in documented)
+            yield from article(
+                finding, ids[finding], badge(finding.severity), finding.rule in documented, review.excerpts
+            )
         if findings:
             yield '<p class="none filtered" hidden>No finding of this pillar matches the filter.</p>'
         yield "</section>"

@@ -11,7 +11,7 @@ from roadworthy.report.clean import brought_by, one_line, place
 from roadworthy.report.markup import Block, Code, Heading, Item, blocks, inline_html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def anchors(findings: Iterable[Finding]) -> dict[Finding, str]:
@@ -33,7 +33,9 @@ def rule_anchor(rule: str) -> str:
     return f"rule-{_slug(rule)}"
 
 
-def article(finding: Finding, anchor: str, badge: str, documented: bool) -> Iterator[str]:
+def article(
+    finding: Finding, anchor: str, badge: str, documented: bool, excerpts: Mapping[tuple[str, int], str]
+) -> Iterator[str]:
     """Write one finding, folded; everything that a filter asks for stands in its attributes."""
     at = finding.at
     yield (
@@ -47,14 +49,16 @@ def article(finding: Finding, anchor: str, badge: str, documented: bool) -> Iter
     )
     yield f'<details><summary>{badge}<h3 class="title">{inline_html(finding.title)}</h3>'
     yield f'<span class="where">{escape(place(at.path, at.line))}{unsure}</span></summary>\n<div class="body">'
+    if not finding.steps and (code := _excerpt(excerpts, at.path, at.line)):
+        yield f"<h4>Code</h4>{code}"
     yield f"<h4>Issue</h4><p>{inline_html(finding.issue)}</p>"
     yield f"<h4>Impact</h4><p>{inline_html(finding.impact)}</p>"
     if fix := blocks(finding.fix):
         yield from ("<h4>Fix</h4>", *blocks_html(fix))
     if finding.introduced is not None:
         yield f"<p>{escape(brought_by(finding.introduced))}</p>"
-    yield from _chain(finding)
-    yield from _also_at(finding)
+    yield from _chain(finding, excerpts)
+    yield from _also_at(finding, excerpts)
     yield from _meta(finding, anchor, documented)
     yield "</div></details></article>"
 
@@ -81,7 +85,7 @@ def blocks_html(parts: Iterable[Block]) -> Iterator[str]:
         yield f"</{in_list}>"
 
 
-def _chain(finding: Finding) -> Iterator[str]:
+def _chain(finding: Finding, excerpts: Mapping[tuple[str, int], str]) -> Iterator[str]:
     if not finding.steps:
         return
     last = len(finding.steps) - 1
@@ -90,18 +94,24 @@ def _chain(finding: Finding) -> Iterator[str]:
         role = "effect" if number == last else "entry" if number == 0 else "call"
         note = f' <span class="note">{inline_html(step.note)}</span>' if step.note.strip() else ""
         yield f'<li class="{role}"><code>{escape(one_line(step.function))}</code>{note}'
-        yield f'<span class="where">{escape(place(step.path, step.line))}</span></li>'
+        yield f'<span class="where">{escape(place(step.path, step.line))}</span>{_excerpt(excerpts, step.path, step.line)}</li>'
     yield "</ol>"
 
 
-def _also_at(finding: Finding) -> Iterator[str]:
+def _also_at(finding: Finding, excerpts: Mapping[tuple[str, int], str]) -> Iterator[str]:
     if not finding.related:
         return
     yield '<h4>Also at</h4>\n<ul class="places">'
     for other in finding.related:
         note = f' <span class="note">{inline_html(other.note)}</span>' if other.note.strip() else ""
-        yield f'<li><span class="where">{escape(place(other.path, other.line))}</span>{note}</li>'
+        yield f'<li><span class="where">{escape(place(other.path, other.line))}</span>{note}{_excerpt(excerpts, other.path, other.line)}</li>'
     yield "</ul>"
+
+
+def _excerpt(excerpts: Mapping[tuple[str, int], str], path: str, line: int) -> str:
+    """The code of a place; nothing where it is not at hand."""
+    code = excerpts.get((path, line))
+    return f'<code class="excerpt">{escape(one_line(code))}</code>' if code else ""
 
 
 def _meta(finding: Finding, anchor: str, documented: bool) -> Iterator[str]:

@@ -11,7 +11,7 @@ from roadworthy.report.clean import one_line, visible
 from roadworthy.report.json import Json, dump
 from roadworthy.report.markdown import head_lines, inline, tail_lines
 from roadworthy.report.markup import plain, plain_text
-from roadworthy.report.order import ordered, problems
+from roadworthy.report.order import ordered, place_key, problems
 from roadworthy.report.tool import INFORMATION, NAME, VERSION
 
 if TYPE_CHECKING:
@@ -27,14 +27,19 @@ _PLACEHOLDER = re.compile(r"\{(\d+)\}")
 def render(review: Review) -> str:
     """Write the whole review as one SARIF log with one run."""
     findings = ordered(review)
-    rules = _rules(review.rules, findings)
+    held = sorted(review.suppressed, key=lambda one: (place_key(one[0]), one[1]))
+    rules = _rules(review.rules, (*findings, *(finding for finding, _ in held)))
     index = {rule.id: number for number, rule in enumerate(rules)}
+    results = [_result(finding, index[finding.rule]) for finding in findings]
+    if held:  # the standard wants the key at every result or at none
+        results = [result | {"suppressions": []} for result in results]
+    results += [_result(finding, index[finding.rule]) | {"suppressions": [{"kind": kind}]} for finding, kind in held]
     run: dict[str, Json] = {
         "tool": {"driver": _driver(rules)},
         "invocations": [_invocation(review)],
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the reviewed tree."}}},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, index[finding.rule]) for finding in findings],
+        "results": [*results],
         "properties": {
             "files": review.files,
             "lines": review.lines,
@@ -93,7 +98,7 @@ def _descriptor(rule: RuleInfo) -> Json:
     }
 
 
-def _result(finding: Finding, index: int) -> Json:
+def _result(finding: Finding, index: int) -> dict[str, Json]:
     at = finding.at
     result: dict[str, Json] = {
         "ruleId": finding.rule,
