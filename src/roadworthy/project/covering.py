@@ -10,7 +10,7 @@ from roadworthy.knowledge.vocabulary import Effect, GuardKind, Repeat
 from roadworthy.project.calls import DELIVERED, DETACHED
 from roadworthy.project.dedup import is_guarded, is_keyed
 from roadworthy.project.transactions import WRITES, Transactions
-from roadworthy.project.values import Instance
+from roadworthy.project.values import FunctionValue, Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -221,7 +221,10 @@ class Covering:
         if effect.effect not in {Effect.ENQUEUE, Effect.START_DURABLE}:
             return frozenset()
         edges = self._model.edges_from(effect.function)
-        return frozenset(e.callee.qualname for e in edges if effect.site in (e.site, e.spawner) and e.kind in DELIVERED)
+        started = {e.callee for e in edges if effect.site in (e.site, e.spawner) and e.kind in DELIVERED}
+        asked = [library.receiver for library in self._model.graph.resolutions[effect.site].libraries]
+        started |= {receiver.function for receiver in asked if isinstance(receiver, FunctionValue)}
+        return frozenset(function.qualname for function in started)
 
     def _rows_of(self, effect: EffectAt) -> str:
         """The model or table that an effect on rows is about; empty where it is not known."""
