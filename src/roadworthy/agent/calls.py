@@ -83,11 +83,11 @@ class DurableModel(WrapperModel):
         """Answer from the journal, or ask and record. Raises StopError when nothing more can be asked."""
         self._budget.check()
         question = question_digest(f"{self.model_id} {self.base_url or ''}", messages, model_request_parameters)
-        recorded = self._journal.recall(question)
+        recorded = await asyncio.to_thread(self._journal.recall, question)
         if recorded is None:
             self._budget.check_time()
             answer = await self._ask(messages, model_settings, model_request_parameters)
-            self._journal.record(question, self.model_id, _ANSWER.dump_json(answer))
+            await asyncio.to_thread(self._journal.record, question, self.model_id, _ANSWER.dump_json(answer))
         else:
             answer = _ANSWER.validate_json(recorded)
         self._budget.add(answer.usage.total_tokens, _price(answer), replayed=recorded is not None)

@@ -42,7 +42,8 @@ class Journal:
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # answers quote code: nobody else's business
-            self._connection = sqlite3.connect(file, timeout=0, isolation_level=None)
+            # used from threads of the event loop, by one conversation at a time
+            self._connection = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(f"{file}: {error}") from error
         try:
