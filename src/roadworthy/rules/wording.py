@@ -238,6 +238,14 @@ def which(found: EffectAt, model: Model) -> str:
     return f"`{call(found.site, model)}`, which {found.effect.word.meaning}"
 
 
+def either(items: list[str], limit: int = 4) -> str:
+    """`a`, `b` or `c`; `a`, `b` or 3 others."""
+    shown, rest = items[:limit], len(items) - limit
+    if rest > 0:
+        shown.append("another" if rest == 1 else f"{rest} others")
+    return f"{', '.join(shown[:-1])} or {shown[-1]}" if len(shown) > 1 else "".join(shown)
+
+
 def joined(items: list[str], limit: int = 4) -> str:
     """`a`, `b` and 3 more."""
     shown = items[:limit]

@@ -245,7 +245,7 @@ def _idle(promises: list[IdleRetry], model: Model) -> Finding:
 
 
 def _calls(losses: list[Dropped], model: Model) -> str:
-    return say.joined(list(dict.fromkeys(f"`{say.call(loss.effect.site, model)}`" for loss in losses)), 2)
+    return say.either(list(dict.fromkeys(f"`{say.call(loss.effect.site, model)}`" for loss in losses)), 2)
 
 
 def _error(effect: EffectAt) -> str:
