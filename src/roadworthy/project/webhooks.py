@@ -29,12 +29,12 @@ def is_webhook(function: Function, label: str) -> bool:
     segments = [part for part in route.strip("^$/").split("/") if part]
     if len(segments) > 1 and _HOLE.search(segments[-2]) and _VERB.fullmatch(segments[-1]):
         return False  # `/webhooks/{id}/activate`: somebody does something with one that is stored
-    if segments and "/" in label and _WEBHOOK.search(segments[-1]) and not _HOLE.search(segments[-1]):
-        return True
+    if segments and "/" in label and any(_WEBHOOK.search(part) for part in segments) and not _HOLE.search(segments[-1]):
+        return True  # `/webhook`, `/webhooks/payments`
     if _WEBHOOK.search(function.name):
         return True
     owner = f"{function.cls.name if function.cls else ''} {function.path.rpartition('/')[2]}"
     receives = function.name in {"post", "handle", "receive", "process", "dispatch", "__call__"} or _RECEIVES.match(
         function.name
     )
-    return bool(receives and re.search(r"webhook|ipn", owner, re.IGNORECASE))
+    return bool((receives or method == "POST") and re.search(r"webhook|ipn", owner, re.IGNORECASE))
