@@ -76,6 +76,7 @@ class Backend(Row):
     settings: tuple[str, ...]
     own: tuple[str, ...]  # a value with one of these texts is what the row describes, as is no value at all
     development: tuple[str, ...] = ()  # values with these texts say nothing about production
+    argument: str = ""  # keyword of the call, or of its receiver's construction, that gives a backend past the settings
 
 
 class CallRow(Row):

@@ -108,13 +108,19 @@ class Clients:
     def _is_replaced(self, effect: EffectAt) -> bool:
         """A setting of the project puts another backend behind the call, of which the row says nothing."""
         backend = effect.row.backend
-        if backend is None:
+        if backend is None or self._brings(effect, backend.argument):
             return False
         chosen = [
             str(setting.value).lower() if setting.known else "" for setting in self._settings.get(*backend.settings)
         ]
         chosen = [text for text in chosen if not any(part in text for part in backend.development)]
         return bool(chosen) and not any(part in text for text in chosen for part in backend.own)
+
+    def _brings(self, effect: EffectAt, keyword: str) -> bool:
+        """The call, or the construction of what it is made on, is given its own backend."""
+        built = [r.site for r in self.receivers(effect) if isinstance(r, values.LibraryObject)]
+        sites = [effect.site, *(site for site in built if site is not None)]
+        return any(name == keyword for site in sites for name, _ in site.fact.kwargs)
 
     def _is_set(self, name: str) -> bool:
         return name in self._set or name in self._called
