@@ -30,7 +30,8 @@ def main() -> None:
         (folder / "answer.json").write_text('{"review": {"findings": "none"}}')
         return
     if job.commit:
-        time.sleep(float(os.environ.get("LANG", "0.1")))  # one of the few variables that get through
+        takes = log.with_name("takes")
+        time.sleep(float(takes.read_text()) if takes.exists() else 0)
         finding = StoredFinding(name, "r", "resilience", "HIGH", "high", "a.py", 1, "f", "t", "i", "i", "f")
         answer = Answer(review=Reviewed((finding,), lines=1))
         with log.open("a") as stream:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from roadworthy.config import ConfigError
 from roadworthy.fleet.plan import Repository, load_fleet
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_a_fleet_file(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from roadworthy.fleet.messages import Failure, Reviewed, StoredFinding
 from roadworthy.fleet.portfolio import Portfolio, portfolio
 from roadworthy.fleet.rendering import FORMATS, render
 from roadworthy.fleet.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HOSTILE = "`<script>alert(1)</script>` | \x1b[31m **bold**"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pygit2
 import pytest
@@ -13,6 +13,9 @@ from roadworthy.fleet.failures import RefusalError
 from roadworthy.fleet.messages import Limits
 from roadworthy.fleet.process import clean_environment
 from roadworthy.fleet.source import _remote_failure, commit_of, write_tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _everything(_: str) -> bool:
@@ -46,7 +49,7 @@ def test_nothing_is_written_outside(tmp_path: Path) -> None:
     write_tree(
         repository,
         _commit(repository, top),
-        tmp_path / "out" / "tree" if False else tmp_path / "tree",
+        tmp_path / "tree",
         _everything,
         Limits(),
     )
@@ -84,6 +87,14 @@ def test_revisions(tmp_path: Path) -> None:
         with pytest.raises(RefusalError) as caught:
             commit_of(str(tmp_path / source), revision)
         assert caught.value.failure.kind == kind
+
+
+def test_only_https_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ssh may run a program, and the rest may be changed on the way."""
+    monkeypatch.chdir(tmp_path)
+    for source in ("ssh://example.org/x/y", "git://example.org/x/y", "http://example.org/x/y", "ext::sh -c id://x"):
+        with pytest.raises(RefusalError, match="only https://"):
+            commit_of(source, "main")
 
 
 @pytest.mark.parametrize(

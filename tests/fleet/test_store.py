@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from roadworthy.fleet.failures import wait_before
 from roadworthy.fleet.identity import review_id
 from roadworthy.fleet.messages import Failure, Reviewed, StoredFinding
 from roadworthy.fleet.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FOUND = Reviewed((StoredFinding("f1", "r", "resilience", "HIGH", "high", "a.py", 1, "f", "t", "i", "i", "f"),))
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR", CACHE_VARIABLE)
 _REAPING = 10.0
+_LAST_WORDS = 2000  # bytes
 PROGRAM = (sys.executable, "-P", "-m", "roadworthy.fleet.child")
 
 
@@ -41,23 +42,23 @@ class Process:
         self._job = job
         self._folder = Path(tempfile.mkdtemp(dir=folder))
         self._began = time.monotonic()
-        self._said = self._folder / "stderr"
+        self._said = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()
         try:
             self._process = self._started(program)
         except BaseException:
+            self._said.close()
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
 
     def _started(self, program: Sequence[str]) -> subprocess.Popen[bytes]:
-        with self._said.open("wb") as said:
-            process = subprocess.Popen(
-                [*program, str(self._folder)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                env=clean_environment(),
-                start_new_session=True,
-            )
+        process = subprocess.Popen(
+            [*program, str(self._folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            env=clean_environment(),
+            start_new_session=True,
+        )
         assert process.stdin is not None
         with suppress(OSError):  # it may have ended already; then its exit status says more
             process.stdin.write(encode(self._job) + b"\n")
@@ -93,11 +94,9 @@ class Process:
         """How it ended and the last line that it wrote."""
         code = self._process.returncode
         how = f"signal {-code}" if code < 0 else f"status {code}"
-        with suppress(OSError), self._said.open("rb") as said:
-            said.seek(max(0, self._said.stat().st_size - 2000))
-            lines = said.read().decode("utf-8", "replace").strip().splitlines()
-            return f"the process ended with {how}" + (f": {lines[-1][:300]}" if lines else "")
-        return f"the process ended with {how}"
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_WORDS))
+        lines = self._said.read(_LAST_WORDS).decode("utf-8", "replace").strip().splitlines()
+        return f"the process ended with {how}" + (f": {lines[-1][:300]}" if lines else "")
 
     def stop(self) -> None:
         """End it and all that it started, and wait for that."""
@@ -116,4 +115,5 @@ class Process:
         if self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.close()
+        self._said.close()
         shutil.rmtree(self._folder, ignore_errors=True)

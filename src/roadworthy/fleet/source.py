@@ -53,9 +53,19 @@ def _local_commit(source: str, revision: str) -> str:
     try:
         return str(repository.revparse_single(revision or _HEAD).peel(pygit2.Commit).id)
     except KeyError:
+        if _is_named(repository, revision or _HEAD):
+            raise RefusalError(CORRUPT, f"the commit of {revision or _HEAD} is missing") from None
         raise RefusalError(GONE, f"no such revision: {revision or _HEAD}") from None
     except (ValueError, TypeError, pygit2.GitError) as error:
         raise RefusalError(CORRUPT, f"{revision or _HEAD} cannot be read: {error}") from None
+
+
+def _is_named(repository: pygit2.Repository, revision: str) -> bool:
+    try:
+        repository.lookup_reference_dwim(revision).resolve()
+    except (KeyError, ValueError, pygit2.GitError):
+        return False
+    return True
 
 
 def _remote_commit(source: str, revision: str) -> str:
