@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pygit2
@@ -10,8 +11,8 @@ import pytest
 
 from fleet.fleets import commit
 from roadworthy.fleet.failures import RefusalError
-from roadworthy.fleet.messages import Limits
-from roadworthy.fleet.process import clean_environment
+from roadworthy.fleet.messages import Job, Limits
+from roadworthy.fleet.process import Process, clean_environment
 from roadworthy.fleet.source import _remote_failure, commit_of, write_tree
 
 if TYPE_CHECKING:
@@ -109,6 +110,20 @@ def test_only_https_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_failures_of_a_remote(said: str, kind: str) -> None:
     """What libgit2 says decides whether another attempt has a chance."""
     assert _remote_failure(pygit2.GitError(said)).failure.kind == kind
+
+
+@pytest.mark.parametrize("memory", [60_000_000, 130_000_000])
+def test_memory_has_a_limit(tmp_path: Path, memory: int) -> None:
+    """Whether the interpreter cannot even load or the review grows too large: said as a limit, and not tried again."""
+    name = commit(tmp_path / "r", {"a.py": "x = 1\n"})
+    process = Process(Job(str(tmp_path / "r"), Limits(memory=memory), commit=name), tmp_path)
+    end = time.monotonic() + 20
+    while (answer := process.answer()) is None:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.close()
+    assert answer.failure is not None
+    assert answer.failure.kind == "limit", answer.failure
 
 
 def test_the_environment_holds_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -139,6 +140,8 @@ def _opened(place: Path) -> Iterator[Store]:
         raise UsageError(str(error)) from error
     try:
         yield store
+    except sqlite3.Error as error:
+        raise UsageError(f"{place}: {error}; the same command goes on from here") from error
     finally:
         store.close()
 

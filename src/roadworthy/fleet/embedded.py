@@ -5,8 +5,10 @@ It may be killed at any moment. Whoever runs the same fleet next goes on from th
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,7 +95,8 @@ class Engine:
         """End what still runs; its tasks are free at once, for others or for the next run."""
         for running in self._running:
             running.process.close()
-            self._store.release(running.task, self._owner)
+            with suppress(sqlite3.Error):  # a store that fails is why we leave, and the lease ends by itself
+                self._store.release(running.task, self._owner)
         self._running.clear()
 
     def _fill(self, run: int) -> None:

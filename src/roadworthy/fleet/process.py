@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR", CACHE_VARIABLE)
+_OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
 _REAPING = 10.0
 _LAST_WORDS = 2000  # bytes
 PROGRAM = (sys.executable, "-P", "-m", "roadworthy.fleet.child")
@@ -74,7 +75,7 @@ class Process:
             if file.stat().st_size <= MAX_ANSWER_BYTES:
                 return decode_answer(file.read_bytes())
         except (OSError, ValueError):
-            return Answer(failure=Failure(CRASHED, self._last_words()))
+            return Answer(failure=self._fallen())
         return Answer(failure=Failure(LIMIT, f"its answer has more than {MAX_ANSWER_BYTES // 1_000_000} MB"))
 
     def _overdue(self) -> Answer | None:
@@ -89,6 +90,15 @@ class Process:
             return None
         self.stop()
         return Answer(failure=Failure(LIMIT, f"not reviewed after {most:,.0f} s"))
+
+    def _fallen(self) -> Failure:
+        """Tell a limit that struck before it could say so from what may pass."""
+        said, limits = self._last_words(), self._job.limits
+        if self._process.returncode == -_OUT_OF_TIME:
+            return Failure(LIMIT, f"used more processor time than {limits.seconds:,.0f} s")
+        if "MemoryError" in said or "memory allocation" in said:
+            return Failure(LIMIT, f"needs more than {limits.memory // 1_000_000:,} MB")
+        return Failure(CRASHED, said)
 
     def _last_words(self) -> str:
         """How it ended and the last line that it wrote."""
