@@ -13,7 +13,7 @@ from fleet.fleets import commit
 from roadworthy.fleet.failures import RefusalError
 from roadworthy.fleet.messages import Job, Limits
 from roadworthy.fleet.process import Process, clean_environment
-from roadworthy.fleet.source import _remote_failure, commit_of, write_tree
+from roadworthy.fleet.source import _remote_failure, commit_of, fetch_by_name, write_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,17 @@ def test_revisions(tmp_path: Path) -> None:
         with pytest.raises(RefusalError) as caught:
             commit_of(str(tmp_path / source), revision)
         assert caught.value.failure.kind == kind
+
+
+def test_a_server_that_gives_only_names(tmp_path: Path) -> None:
+    """The commit comes by the branch that names it, and by everything when the branch went on."""
+    old = commit(tmp_path / "r", {"a.py": ""})
+    for name, more in ((old, {}), (old, {"b.py": ""})):
+        if more:
+            commit(tmp_path / "r", more)
+        copy = pygit2.init_repository(tmp_path / f"copy{len(more)}", bare=True)
+        fetch_by_name(copy.remotes.create_anonymous(str(tmp_path / "r")), name, depth=0)
+        assert name in copy
 
 
 def test_only_https_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

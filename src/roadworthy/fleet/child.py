@@ -35,7 +35,7 @@ def main() -> None:
     folder = Path(sys.argv[1]).absolute()
     os.chdir(folder)
     job = decode_job(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_the_starter, name="lifeline", daemon=True).start()
+    threading.Thread(target=end_with_the_starter, name="lifeline", daemon=True).start()
     _limit(job)
     answer = answered(job)
     part = folder / f"{ANSWER}.part"
@@ -58,7 +58,7 @@ def answered(job: Job) -> Answer:
         return Answer(failure=Failure(CORRUPT, "is nested too deeply"))
 
 
-def _end_with_the_starter() -> None:
+def end_with_the_starter() -> None:
     """The pipe closes when the process at its other end is gone, however it went."""
     sys.stdin.buffer.read()
     os._exit(1)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from roadworthy.fleet.messages import Limits
 
 _GONE_WORDS = ("404", "410", "403", "401", "authentication", "not found", "does not exist")
+_BY_NAME_ONLY = "cannot fetch a specific object"  # libgit2, where the server does not offer it
 _LINK = 0o120000
 _HEAD = "HEAD"
 
@@ -99,11 +100,29 @@ def opened_at(source: str, commit: str) -> pygit2.Repository:
     if not is_remote(source):
         return _local(source)
     repository = pygit2.init_repository("copy.git", bare=True)
+    remote = _remote(repository, source)
     try:
-        _remote(repository, source).fetch([commit], depth=1)
+        remote.fetch([commit], depth=1)
+    except pygit2.GitError as error:
+        if _BY_NAME_ONLY not in str(error):
+            raise _remote_failure(error) from None
+        fetch_by_name(remote, commit)
+    if commit not in repository:
+        raise RefusalError(GONE, f"commit {commit[:12]} is no longer there")
+    return repository
+
+
+def fetch_by_name(remote: pygit2.Remote, commit: str, depth: int = 1) -> None:
+    """Fetch a commit from a server that gives only what has a name: the branch or tag that names it, else all there is."""
+    try:
+        names = [str(head.name) for head in remote.list_heads() if str(head.oid) == commit]
+        named = sorted({name.removesuffix("^{}") for name in names if name.startswith("refs/")})
+        if named:
+            remote.fetch([f"+{named[0]}:{named[0]}"], depth=depth)
+        else:  # the branch went on since we asked what it names
+            remote.fetch(["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"])
     except pygit2.GitError as error:
         raise _remote_failure(error) from None
-    return repository
 
 
 def write_tree(
