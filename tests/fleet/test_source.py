@@ -114,6 +114,7 @@ def test_only_https_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         ("unexpected http status code: 404", "gone"),
         ("remote authentication required but no callback set", "gone"),
+        ("failed to write to pack: File too large", "too-large"),
         ("unexpected http status code: 503", "network"),
         ("failed to connect to example.org: Connection refused", "network"),
     ],

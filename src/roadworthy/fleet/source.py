@@ -91,6 +91,8 @@ def _remote(repository: pygit2.Repository, source: str) -> pygit2.Remote:
 
 def _remote_failure(error: pygit2.GitError) -> RefusalError:
     said = str(error)
+    if "too large" in said.lower():  # the system's limit of a file's size
+        return RefusalError(TOO_LARGE, said)
     is_gone = any(word in said.lower() for word in _GONE_WORDS)
     return RefusalError(GONE if is_gone else NETWORK, said)
 
