@@ -121,19 +121,19 @@ def test_what_may_pass_is_retried_to_an_end(tmp_path: Path) -> None:
 
 def test_sigterm_drains(tmp_path: Path) -> None:
     """What runs is ended and kept, nothing new begins, and the next start does the rest."""
-    names = [f"r{i}" for i in range(4)]
+    names = [f"r{i}" for i in range(6)]
     file, store = fleet_file(tmp_path, names), tmp_path / "s.sqlite"
-    first = _start(file, store, "1")
+    first = _start(file, store, "2")
     _wait_until_done(store, 1)
     first.terminate()
     assert first.wait(10) == 3
     done = _count(store)
-    assert 1 <= done < 4
+    assert 1 <= done < 6
     log = _log(tmp_path)
     assert log.total() and all(log[f"review {name}"] == log[f"reviewed {name}"] for name in names)
     assert rows(store, "SELECT 1 FROM tasks WHERE state = 'waiting' AND lease_until > 0") == []
 
-    assert _start(file, store, "1", takes="0").wait(20) == 0
+    assert _start(file, store, "2", takes="0").wait(20) == 0
     assert {_log(tmp_path)[f"review {name}"] for name in names} == {1}
 
 
