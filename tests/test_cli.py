@@ -79,7 +79,10 @@ def test_version_and_help_load_no_engine() -> None:
     """Start-up stays short because of this."""
     code = "import sys, roadworthy.faces.cli; print([m for m in sys.modules if m.startswith(('roadworthy.', 'msgspec', 'rich', 'sqlite3'))])"
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
-    assert done.stdout == "['roadworthy.faces', 'roadworthy.faces.guard', 'roadworthy.faces.cli']\n"
+    assert (
+        done.stdout
+        == "['roadworthy.faces', 'roadworthy.faces.guard', 'roadworthy.faces.fleet_cli', 'roadworthy.faces.cli']\n"
+    )
 
 
 def test_help_in_any_locale() -> None:

@@ -56,6 +56,11 @@ def load_settings(start: Path, root: Path, rules: Sequence[RuleInfo]) -> Setting
     return Settings()
 
 
+def settings_of_table(table: Table, folder: Path, rules: Sequence[RuleInfo]) -> Settings:
+    """Read the settings that stand in a table of another file; its paths are relative to `folder`. Raises ConfigError."""
+    return _read(table, folder, _Context(folder, frozenset(names_of(rules))), ()).settings
+
+
 def names_of(rules: Iterable[RuleInfo]) -> set[str]:
     """List every name by which rules may be chosen."""
     return {name for rule in rules for name in (rule.id, rule.anti_pattern, rule.pillar.value)}

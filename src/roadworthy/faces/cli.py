@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from roadworthy import __version__
+from roadworthy.faces.fleet_cli import fleet
 from roadworthy.faces.guard import Finished, guarded
 
 app = typer.Typer(
@@ -21,6 +22,8 @@ app = typer.Typer(
     help="An inspector for Python production code: where will it lose, duplicate or stall work?",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(fleet, name="fleet")
 
 _COMPLETING = "_ROADWORTHY_COMPLETE"
 
