@@ -339,6 +339,27 @@ def mcp(
     serve(path or Path())
 
 
+@app.command()
+@guarded
+def lsp(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[PATH]", help="The project; none: the folder that the editor opened.", show_default=False
+        ),
+    ] = None,
+    stdio: Annotated[bool, typer.Option("--stdio", help="As without it: many editors add it.")] = True,
+) -> None:
+    """Serve an editor over standard input and output (Language Server Protocol; needs roadworthy[lsp])."""
+    from roadworthy.config import UsageError
+
+    try:
+        from roadworthy.faces.lsp import serve
+    except ImportError as error:
+        raise UsageError("the language server needs an extra: pip install 'roadworthy[lsp]'") from error
+    serve(path)
+
+
 @app.command("agent-definition")
 @guarded
 def agent_definition() -> None:

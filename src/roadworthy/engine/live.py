@@ -1,0 +1,122 @@
+"""One project that changes under our hands: what has not changed stays in memory, what an editor holds unsaved counts as written.
+
+Knows no protocol. One thread asks; whoever asks may give up half-way by raising from `progress`, and nothing is lost but the time.
+"""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from roadworthy.engine.run import Found, find, reported
+from roadworthy.engine.stages import STAGES, Stages
+from roadworthy.engine.survey import Ground, Project, collector_paused, project_settings, take_in, understand
+from roadworthy.facts.load import Progress, no_progress
+from roadworthy.facts.schema import AuxFacts, FileFacts
+from roadworthy.text.source import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from roadworthy.config import Settings
+    from roadworthy.findings.finding import Review
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """The last review, and all that it depends on."""
+
+    settings: Settings
+    project: Project
+    found: Found
+
+
+class Live:
+    """A project folder that is reviewed again and again."""
+
+    def __init__(self, folder: Path, stages: Stages = STAGES) -> None:
+        """Nothing is read before the first review."""
+        self._folder = folder
+        self._stages = stages
+        self._settings: Settings | None = None
+        self._ground: Ground | None = None
+        self._outcome: _Outcome | None = None
+        self._extracted: dict[str, tuple[str, FileFacts | AuxFacts | None]] = {}
+        self.rebuilt = 0  # how often a model was built
+
+    def review(self, buffers: Mapping[str, str], *, fresh: bool = False, progress: Progress = no_progress) -> Review:
+        """Review the project with the texts of `buffers` (path -> text) in the place of its files.
+
+        `fresh` reads configuration and files again. Raises UsageError when the configuration is wrong, and whatever `progress` raises.
+        """
+        with collector_paused():
+            if self._settings is None or self._ground is None or fresh:
+                settings = replace(project_settings([self._folder], self._stages), jobs=1)
+                ground = take_in([self._folder], settings, stages=self._stages, progress=progress)
+                self._settings, self._ground = settings, ground
+            ground = self._overlaid(self._ground, buffers)
+            outcome = self._judged(self._settings, ground, progress)
+            self._outcome = outcome
+            return reported(outcome.project, outcome.settings, self._stages, outcome.found)
+
+    def rest(self) -> None:
+        """Give back the memory of models that were replaced. Holds all threads for some tenths of a second."""
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+
+    def _judged(self, settings: Settings, ground: Ground, progress: Progress) -> _Outcome:
+        """Findings depend on facts, roles, knowledge and configuration: where these are as before, so are the findings."""
+        last = self._outcome
+        if last is not None and last.settings == settings and _same(last, ground):
+            project = replace(
+                last.project, tree=ground.tree, loaded=ground.loaded, areas=ground.areas, read=ground.read
+            )
+            return replace(last, project=project)
+        progress("understanding", 0, 1)
+        self.rebuilt += 1
+        project = understand(ground.tree, ground.loaded, ground.knowledge, ground.areas, self._stages, ground.read)
+        return _Outcome(settings, project, find(project, settings, self._stages, progress))
+
+    def _overlaid(self, ground: Ground, buffers: Mapping[str, str]) -> Ground:
+        """Put what stands in buffers over what stands in files; a file that is not reviewed stays so."""
+        kinds = {file.path: file.kind for file in ground.tree.files if file.path in buffers}
+        facts = {path: self._facts(path, kind, buffers[path]) for path, kind in kinds.items()}
+        self._extracted = {path: (buffers[path], one) for path, one in facts.items()}
+        loaded = replace(
+            ground.loaded,
+            python=tuple(now for one in ground.loaded.python if isinstance(now := facts.get(one.path, one), FileFacts)),
+            around=tuple(now for one in ground.loaded.around if isinstance(now := facts.get(one.path, one), AuxFacts)),
+        )
+
+        def read(path: str) -> bytes:
+            return _bytes(buffers[path]) if path in buffers else ground.read(path)
+
+        return replace(ground, loaded=loaded, read=read)
+
+    def _facts(self, path: str, kind: Kind, text: str) -> FileFacts | AuxFacts | None:
+        known = self._extracted.get(path)
+        if known is not None and known[0] == text:
+            return known[1]
+        return (self._stages.python if kind is Kind.PYTHON else self._stages.around)(path, _bytes(text))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _same(last: _Outcome, ground: Ground) -> bool:
+    """Tell whether a model of `ground` would be the same, value by value; library files of the project's own may have changed."""
+    if last.settings.libraries and last.project.knowledge is not ground.knowledge:
+        return False
+    before, now = last.project.loaded, ground.loaded
+    return before.roles == now.roles and _equal(before.python, now.python) and _equal(before.around, now.around)
+
+
+def _equal(last: Sequence[object], now: Sequence[object]) -> bool:
+    try:
+        return len(last) == len(now) and all(a is b or a == b for a, b in zip(last, now, strict=True))
+    except RecursionError:  # facts that are nested very deeply: build anew
+        return False
