@@ -59,6 +59,7 @@ def test_the_model_is_built_only_for_what_says_something_else(project: Path) -> 
 
 def test_a_fresh_review_reads_configuration_and_files(project: Path) -> None:
     """Without it neither is looked at again; a wrong configuration is a usage error each time."""
+    (project / "roadworthy.toml").write_text(f"select = ['{RULE}']\n")
     live = Live(project)
     assert _lines(live, {}) == [5]
     (project / "roadworthy.toml").write_text(f"ignore = ['{RULE}']\n")
@@ -136,6 +137,7 @@ def _with_reason(text: str, path: str, line: int) -> str:
     lines = text.split("\n")
     put = suppression(path, lines, line, RULE)
     assert put is not None
+    assert put.joins == ("ignore[" in text)
     before = lines[put.line - 1]
     lines[put.line - 1] = before[: put.column] + put.text.replace(" \n", " we wait on purpose\n") + before[put.column :]
     return "\n".join(lines)

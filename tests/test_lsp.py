@@ -10,9 +10,13 @@ import pytest
 pytest.importorskip("pygls")
 
 from lsp_client import Editor
+from roadworthy.engine import review_sources
+from roadworthy.faces.lsp_session import Answer, Session
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from lsprotocol import types
 
 NET = "import requests\n\n\ndef fetch(url):\n    été = '😀'; return requests.get(url)\n"
 MAIN = "from net import fetch\n\nif __name__ == '__main__':\n    fetch('http://a')\n"
@@ -109,7 +113,31 @@ def test_a_wrong_configuration_is_said_and_can_be_mended(folder: Path) -> None:
         editor.save("roadworthy.toml")
         assert [one["severity"] for one in editor.diagnostics("net.py", bool)] == [3]
         assert editor.said("textDocument/publishDiagnostics")[0]["diagnostics"] != []
+
+        (folder / "roadworthy.toml").write_text(f"ignore = ['{RULE}']\n")
+        editor.save("roadworthy.toml")
+        assert RULE not in _rules(editor.diagnostics("net.py"))
         assert editor.leave() == (0, "")
+
+
+def test_an_answer_to_an_older_question_is_dropped(folder: Path) -> None:
+    """What is shown speaks of the newest text: the known findings where it has moved them, or its own."""
+    shown: list[types.PublishDiagnosticsParams] = []
+    session = Session(folder, shown.append)
+    findings = review_sources({"net.py": NET}, rules=[RULE]).findings
+    session.open("net.py", (folder / "net.py").as_uri(), NET, 1)
+    first = session.job()
+    assert session.take(Answer(first, findings, (), ()))
+    session.change("net.py", "\n" + NET, 2)
+    second = session.job()
+    session.change("net.py", "\n\n" + NET, 3)
+    session.job()
+    assert not session.take(Answer(second, (), (), ()))
+    assert [(one.version, [d.range.start.line for d in one.diagnostics]) for one in shown] == [
+        (1, [4]),
+        (2, [5]),
+        (3, [6]),
+    ]
 
 
 @pytest.mark.slow

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from roadworthy.config import Settings
     from roadworthy.findings.finding import Review
 
+_MOST_REPLACED = 8
+"""Models that may wait for `rest`: each is some tens of megabytes for 100,000 lines."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
@@ -45,6 +48,7 @@ class Live:
         self._outcome: _Outcome | None = None
         self._extracted: dict[str, tuple[str, FileFacts | AuxFacts | None]] = {}
         self.rebuilt = 0  # how often a model was built
+        self._replaced = 0  # since the last rest
 
     def review(self, buffers: Mapping[str, str], *, fresh: bool = False, progress: Progress = no_progress) -> Review:
         """Review the project with the texts of `buffers` (path -> text) in the place of its files.
@@ -66,6 +70,7 @@ class Live:
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+        self._replaced = 0
 
     def _judged(self, settings: Settings, ground: Ground, progress: Progress) -> _Outcome:
         """Findings depend on facts, roles, knowledge and configuration: where these are as before, so are the findings."""
@@ -76,7 +81,10 @@ class Live:
             )
             return replace(last, project=project)
         progress("understanding", 0, 1)
+        if self._replaced >= _MOST_REPLACED:
+            self.rest()
         self.rebuilt += 1
+        self._replaced += 1
         project = understand(ground.tree, ground.loaded, ground.knowledge, ground.areas, self._stages, ground.read)
         return _Outcome(settings, project, find(project, settings, self._stages, progress))
 
