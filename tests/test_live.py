@@ -43,6 +43,14 @@ def test_a_buffer_stands_in_for_its_file_until_it_is_closed(project: Path) -> No
     assert _lines(live, {}) == [5]
 
 
+def test_a_buffer_of_what_is_not_reviewed_changes_nothing(project: Path) -> None:
+    """A test file stays a test file while it is edited; a file that was never saved is none."""
+    (project / "tests").mkdir()
+    (project / "tests" / "test_net.py").write_text(NET)
+    buffers = {"tests/test_net.py": "\n" + NET, "new.py": NET}
+    assert {finding.at.path for finding in Live(project).review(buffers).findings} == {"net.py"}
+
+
 def test_the_model_is_built_only_for_what_says_something_else(project: Path) -> None:
     """Same facts, same findings: a space, an undo, a save of what was reviewed unsaved."""
     live = Live(project)

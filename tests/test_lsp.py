@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +12,7 @@ import pytest
 
 pytest.importorskip("pygls")
 
-from lsp_client import Editor
+from lsp_client import ROOT, Editor
 from roadworthy.engine import review_sources
 from roadworthy.faces.lsp_session import Answer, Session
 
@@ -138,6 +141,17 @@ def test_an_answer_to_an_older_question_is_dropped(folder: Path) -> None:
         (2, [5]),
         (3, [6]),
     ]
+
+
+def test_without_the_extra_it_says_what_to_install(folder: Path) -> None:
+    """One line and status 2, no traceback."""
+    code = "import sys; sys.modules['pygls'] = None; sys.argv = ['roadworthy', 'lsp']; from roadworthy.faces.cli import main; main()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "roadworthy: error: the language server needs an extra: pip install 'roadworthy[lsp]'\n"
 
 
 @pytest.mark.slow

@@ -90,13 +90,15 @@ class Live:
 
     def _overlaid(self, ground: Ground, buffers: Mapping[str, str]) -> Ground:
         """Put what stands in buffers over what stands in files; a file that is not reviewed stays so."""
-        kinds = {file.path: file.kind for file in ground.tree.files if file.path in buffers}
+        python, around = ground.loaded.python, ground.loaded.around
+        reviewed = ({one.path for one in python} | {one.path for one in around}) & buffers.keys()
+        kinds = {file.path: file.kind for file in ground.tree.files if file.path in reviewed}
         facts = {path: self._facts(path, kind, buffers[path]) for path, kind in kinds.items()}
         self._extracted = {path: (buffers[path], one) for path, one in facts.items()}
         loaded = replace(
             ground.loaded,
-            python=tuple(now for one in ground.loaded.python if isinstance(now := facts.get(one.path, one), FileFacts)),
-            around=tuple(now for one in ground.loaded.around if isinstance(now := facts.get(one.path, one), AuxFacts)),
+            python=tuple(now for one in python if isinstance(now := facts.get(one.path, one), FileFacts)),
+            around=tuple(now for one in around if isinstance(now := facts.get(one.path, one), AuxFacts)),
         )
 
         def read(path: str) -> bytes:
