@@ -36,7 +36,7 @@ def _lines(live: Live, buffers: dict[str, str], *, fresh: bool = False) -> list[
 
 def test_a_buffer_stands_in_for_its_file_until_it_is_closed(project: Path) -> None:
     """The text of the editor counts, with findings, suppressions and lines; without it the file does."""
-    live = Live(project)
+    live = Live([project])
     assert _lines(live, {}) == [5]
     assert _lines(live, {"net.py": "\n" + NET}) == [6]
     assert _lines(live, {"net.py": NET.replace("(url)\n\n", "(url, timeout=3)\n\n")}) == []
@@ -48,12 +48,12 @@ def test_a_buffer_of_what_is_not_reviewed_changes_nothing(project: Path) -> None
     (project / "tests").mkdir()
     (project / "tests" / "test_net.py").write_text(NET)
     buffers = {"tests/test_net.py": "\n" + NET, "new.py": NET}
-    assert {finding.at.path for finding in Live(project).review(buffers).findings} == {"net.py"}
+    assert {finding.at.path for finding in Live([project]).review(buffers).findings} == {"net.py"}
 
 
 def test_the_model_is_built_only_for_what_says_something_else(project: Path) -> None:
     """Same facts, same findings: a space, an undo, a save of what was reviewed unsaved."""
-    live = Live(project)
+    live = Live([project])
     live.review({})
     assert _lines(live, {"net.py": NET.replace(":\n", ": \n")}) == [5]
     assert live.rebuilt == 1
@@ -68,7 +68,7 @@ def test_the_model_is_built_only_for_what_says_something_else(project: Path) -> 
 def test_a_fresh_review_reads_configuration_and_files(project: Path) -> None:
     """Without it neither is looked at again; a wrong configuration is a usage error each time."""
     (project / "roadworthy.toml").write_text(f"select = ['{RULE}']\n")
-    live = Live(project)
+    live = Live([project])
     assert _lines(live, {}) == [5]
     (project / "roadworthy.toml").write_text(f"ignore = ['{RULE}']\n")
     assert _lines(live, {}) == [5]
@@ -80,7 +80,7 @@ def test_a_fresh_review_reads_configuration_and_files(project: Path) -> None:
 
 def test_giving_up_half_way_loses_nothing(project: Path) -> None:
     """Whoever raises from `progress` gets the exception, and the next review is right."""
-    live = Live(project)
+    live = Live([project])
 
     def give_up(stage: str, done: int, total: int) -> None:
         if stage == "judging":

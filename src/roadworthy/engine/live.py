@@ -6,6 +6,7 @@ Knows no protocol. One thread asks; whoever asks may give up half-way by raising
 from __future__ import annotations
 
 import gc
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from roadworthy.facts.schema import AuxFacts, FileFacts
 from roadworthy.text.source import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from roadworthy.config import Settings
@@ -37,12 +38,15 @@ class _Outcome:
 
 
 class Live:
-    """A project folder that is reviewed again and again."""
+    """A project that is reviewed again and again."""
 
-    def __init__(self, folder: Path, stages: Stages = STAGES) -> None:
-        """Nothing is read before the first review."""
-        self._folder = folder
+    def __init__(
+        self, paths: Sequence[Path], stages: Stages = STAGES, configure: Callable[[], Settings] | None = None
+    ) -> None:
+        """Nothing is read before the first review. `configure` reads what holds for it; by default the project's configuration."""
+        self._paths = tuple(paths)
         self._stages = stages
+        self._configure = configure or (lambda: replace(project_settings(self._paths, self._stages), jobs=1))
         self._settings: Settings | None = None
         self._ground: Ground | None = None
         self._outcome: _Outcome | None = None
@@ -57,13 +61,20 @@ class Live:
         """
         with collector_paused():
             if self._settings is None or self._ground is None or fresh:
-                settings = replace(project_settings([self._folder], self._stages), jobs=1)
-                ground = take_in([self._folder], settings, stages=self._stages, progress=progress)
+                settings = self._configure()
+                ground = take_in(self._paths, settings, stages=self._stages, progress=progress)
                 self._settings, self._ground = settings, ground
             ground = self._overlaid(self._ground, buffers)
             outcome = self._judged(self._settings, ground, progress)
             self._outcome = outcome
             return reported(outcome.project, outcome.settings, self._stages, outcome.found)
+
+    def files(self) -> list[str]:
+        """The files that were read, and the folders they lie in: a change of one of their times asks for a fresh review."""
+        if self._ground is None:
+            return []
+        found = {file.full for file in self._ground.tree.files}
+        return sorted(found | {os.path.dirname(full) for full in found} | {self._ground.tree.root})  # noqa: PTH120 - quick
 
     def rest(self) -> None:
         """Give back the memory of models that were replaced. Holds all threads for some tenths of a second."""

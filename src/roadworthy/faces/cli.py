@@ -146,14 +146,15 @@ def review(
     max_cost: MaxCost = "",
     max_minutes: MaxMinutes = None,
     fresh: Fresh = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Review again whenever a file changes.")] = False,
 ) -> None:
     """Review a project and report where it will lose, duplicate or stall work."""
     from roadworthy.faces.agent import AgentRequest
-    from roadworthy.faces.reviewing import Request, perform
+    from roadworthy.faces.watching import Request, perform
 
     asked = AgentRequest(model_name, max_tokens, max_cost, max_minutes, fresh) if agent else None
     words = (tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since, blame)
-    request = Request(*words, asked)
+    request = Request(*words, asked, watch)
     raise Finished(perform(request))
 
 

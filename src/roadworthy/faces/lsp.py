@@ -88,7 +88,7 @@ class Server:
             self.language.workspace.position_codec.client_num_units,
             bool(diagnostics and diagnostics.related_information),
         )
-        self._live = Live(folder)
+        self._live = Live([folder])
         shows = bool(capabilities.window and capabilities.window.work_done_progress)
         self._reporter = Reporter(self.language, self._loop) if shows else None
         self._newest = Newest(self._review, self._live.rest, quiet=_QUIET, idle=_IDLE)
