@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from roadworthy.config import Settings
     from roadworthy.engine.stages import Rule
     from roadworthy.findings.suppress import Commented
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the rules said, before anything is held back."""
+
+    findings: tuple[Finding, ...]
+    crashes: tuple[Problem, ...]
+    ran: frozenset[str]  # the rules that ran to their end
 
 
 def review(
@@ -43,17 +52,26 @@ def review(
 
 def judge(project: Project, settings: Settings, stages: Stages, progress: Progress = no_progress) -> Review:
     """Let the rules judge a surveyed project."""
-    rules = stages.rules()
-    found, crashes, ran = _run(project, [rule for rule in rules if wanted(rule.info, settings)], progress)
-    infos = tuple(rule.info for rule in rules)
+    return reported(project, settings, stages, find(project, settings, stages, progress))
+
+
+def find(project: Project, settings: Settings, stages: Stages, progress: Progress = no_progress) -> Found:
+    """Run the rules that the configuration lets run, on a surveyed project."""
+    found, crashes, ran = _run(project, [rule for rule in stages.rules() if wanted(rule.info, settings)], progress)
+    return Found(tuple(found), tuple(crashes), frozenset(ran))
+
+
+def reported(project: Project, settings: Settings, stages: Stages, found: Found) -> Review:
+    """Sift what the rules found into the review that people read."""
+    infos = tuple(rule.info for rule in stages.rules())
     sifted = sift(
-        found,
-        files=_comments(project, found),
+        found.findings,
+        files=_comments(project, found.findings),
         roles=project.loaded.roles,
         areas=project.areas,
         settings=settings,
         rules=infos,
-        ran=ran,
+        ran=found.ran,
     )
     problems, elsewhere = _in_area(project)
     findings = sifted.findings
@@ -65,7 +83,7 @@ def judge(project: Project, settings: Settings, stages: Stages, progress: Progre
         root=_shown(project.root),
         findings=findings,
         held_back=sifted.held_back,
-        problems=(*problems, *crashes),
+        problems=(*problems, *found.crashes),
         files=len(project.loaded.python),
         lines=sum(facts.lines for facts in project.loaded.python),
         rules=infos,

@@ -33,6 +33,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Ground:
+    """A project as it was read, before anything of it is understood."""
+
+    tree: Tree
+    loaded: Loaded
+    knowledge: Knowledge
+    areas: tuple[Area, ...]
+    read: Callable[[str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project as far as it is understood; `model` is None when building it failed."""
 
@@ -76,15 +87,21 @@ def survey(
 ) -> Project:
     """Read the whole project that holds `paths` and build its model. Raises UsageError for a senseless request."""
     settings = project_settings(paths, stages) if settings is None else settings
+    with collector_paused():
+        ground = take_in(paths, settings, stages=stages, progress=progress)
+        progress("understanding", 0, 1)
+        return understand(ground.tree, ground.loaded, ground.knowledge, ground.areas, stages, ground.read)
+
+
+def take_in(paths: Sequence[str | Path], settings: Settings, *, stages: Stages, progress: Progress) -> Ground:
+    """Read the whole project that holds `paths`. Raises UsageError for a senseless request."""
     root, named = locate(paths)
     knowledge = know(settings, stages)
     tree = discover(root, wants=stages.wants, named=named, exclude=settings.exclude, assign=_roles(settings))
-    with _collector_paused():
-        loaded = _load(tree, settings, stages, progress)
-        areas = _areas(root, named, settings, tree, loaded)
-        progress("understanding", 0, 1)
-        fulls = {file.path: file.full for file in tree.files}
-        return understand(tree, loaded, knowledge, areas, stages, lambda path: read_file(fulls[path]))
+    loaded = _load(tree, settings, stages, progress)
+    areas = _areas(root, named, settings, tree, loaded)
+    fulls = {file.path: file.full for file in tree.files}
+    return Ground(tree, loaded, knowledge, areas, lambda path: read_file(fulls[path]))
 
 
 def understand(
@@ -173,7 +190,7 @@ def _unread(tree: Tree, loaded: Loaded) -> Iterator[Problem]:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Facts and model are many values that all stay: looking for garbage among them only costs time, now and later."""
     enabled = gc.isenabled()
     gc.unfreeze()

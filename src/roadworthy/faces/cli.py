@@ -149,14 +149,15 @@ def review(
     max_cost: MaxCost = "",
     max_minutes: MaxMinutes = None,
     fresh: Fresh = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Review again whenever a file changes.")] = False,
 ) -> None:
     """Review a project and report where it will lose, duplicate or stall work."""
     from roadworthy.faces.agent import AgentRequest
-    from roadworthy.faces.reviewing import Request, perform
+    from roadworthy.faces.watching import Request, perform
 
     asked = AgentRequest(model_name, max_tokens, max_cost, max_minutes, fresh) if agent else None
     words = (tuple(paths or ()), area, format_, tuple(output or ()), fail_on, pedantic, jobs, no_cache, since, blame)
-    request = Request(*words, asked)
+    request = Request(*words, asked, watch)
     raise Finished(perform(request))
 
 
@@ -340,6 +341,27 @@ def mcp(
     except ImportError as error:
         raise UsageError("the MCP server needs an extra: pip install 'roadworthy[mcp]'") from error
     serve(path or Path())
+
+
+@app.command()
+@guarded
+def lsp(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[PATH]", help="The project; none: the folder that the editor opened.", show_default=False
+        ),
+    ] = None,
+    stdio: Annotated[bool, typer.Option("--stdio", help="As without it: many editors add it.")] = True,
+) -> None:
+    """Serve an editor over standard input and output (Language Server Protocol; needs roadworthy[lsp])."""
+    from roadworthy.config import UsageError
+
+    try:
+        from roadworthy.faces.lsp import serve
+    except ImportError as error:
+        raise UsageError("the language server needs an extra: pip install 'roadworthy[lsp]'") from error
+    serve(path)
 
 
 @app.command("agent-definition")

@@ -35,6 +35,7 @@ class Request:
     since: str = ""
     blame: bool = False
     agent: AgentRequest | None = None
+    watch: bool = False
 
 
 def perform(request: Request, stages: Stages = STAGES) -> int:

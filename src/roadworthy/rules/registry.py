@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roadworthy.findings.finding import Pillar
 from roadworthy.rules.api import Rule
 
+if TYPE_CHECKING:
+    from roadworthy.findings.finding import RuleInfo
+
 SECTIONS = ("## Why it fails in production", "## What is reported", "## What is not reported", "## Bad", "## Good")
+
+
+def page_of(info: RuleInfo) -> Path:
+    """The file whose docstring is the documentation of a rule."""
+    return Path(__file__).parent / info.pillar.value / f"{info.id.replace('-', '_')}.py"
 
 
 class RuleError(Exception):
