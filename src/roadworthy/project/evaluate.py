@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.project.added import AddedAttributes
 from roadworthy.project.annotations import AnnotationReader
 from roadworthy.project.attributes import AttributeReader
 from roadworthy.project.bindings import BindingReader
@@ -56,6 +57,7 @@ class Evaluator:
         self.orm = OrmReader(self)
         self.sessions = SessionReader(self)
         self._attributes = AttributeReader(self)
+        self._added = AddedAttributes(self)
         self._results = CallReader(self)
         self._iteration = IterationReader(self)
         self._bindings = BindingReader(self)
@@ -175,7 +177,9 @@ class Evaluator:
             case f.Name():
                 return self.names.lookup(expr.id, scope, order)
             case f.Attr():
-                return join(*(self.attribute(value, expr.name) for value in self.evaluate(expr.value, scope, order)))
+                owners = self.evaluate(expr.value, scope, order)
+                found = join(*(self.attribute(value, expr.name) for value in owners))
+                return found if _is_known(found) else join(self._added.of(expr.value, expr.name), found)
             case f.CallRef():
                 return self.call_result(scope.calls[expr.index])
             case f.Await() | f.Star():
@@ -325,3 +329,8 @@ class Evaluator:
 
 def _last_name(expr: f.Name | f.Attr) -> str:
     return expr.id if isinstance(expr, f.Name) else expr.name
+
+
+def _is_known(values: Values) -> bool:
+    """More than the dotted path of something whose nature is unknown?"""
+    return any(not isinstance(value, Library) for value in values)
