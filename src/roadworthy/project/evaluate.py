@@ -241,7 +241,8 @@ class Evaluator:
                 case ClassValue() | FunctionValue():
                     found.append((value,))  # Generic[T]
                 case Library():
-                    found.append((value,))
+                    made = self.knowledge.type_from_call(f"{value.name}.__getitem__")
+                    found.append((LibraryObject(made),) if made is not None else (value,))
                 case LibraryObject():
                     found.append(self.call_member(value, "__getitem__", None))
                 case Instance():
