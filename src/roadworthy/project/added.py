@@ -28,7 +28,11 @@ class AddedAttributes:
     def of(self, owner: f.Expr, name: str) -> Values:
         """The values of `owner.name`, where `owner` is called a request and some registration adds the name."""
         sites = self._registered().get(name) if flow.last_name(owner) in _OWNERS else None
-        return join(*(self._made_by(site, value) for site in sites[:4] for value in self._callables(site))) if sites else UNKNOWN
+        return (
+            join(*(self._made_by(site, value) for site in sites[:4] for value in self._callables(site)))
+            if sites
+            else UNKNOWN
+        )
 
     def _registered(self) -> dict[str, list[CallSite]]:
         if self._sites is None:
@@ -76,9 +80,17 @@ def _name_of(call: f.Call) -> str:
     if name is not None:
         return name.value if isinstance(name, f.Str) else ""
     given = _argument(call, 0, "callable")
-    return given.value.rpartition(".")[2] if isinstance(given, f.Str) else flow.last_name(given) if given is not None else ""
+    return (
+        given.value.rpartition(".")[2]
+        if isinstance(given, f.Str)
+        else flow.last_name(given)
+        if given is not None
+        else ""
+    )
 
 
 def _is_read_at_once(call: f.Call) -> bool:
     """An attribute, not a method."""
-    return any(key in _READ_AT_ONCE and isinstance(value, f.Const) and value.value is True for key, value in call.kwargs)
+    return any(
+        key in _READ_AT_ONCE and isinstance(value, f.Const) and value.value is True for key, value in call.kwargs
+    )

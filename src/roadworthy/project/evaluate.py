@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import ClassInfo, Function, Symbols
 
 DEPTH = 60
+_STORES = 8  # places that put something into a mapping
 
 _PROPERTY = frozenset({
     "builtins.property", "functools.cached_property", "django.utils.functional.cached_property", "werkzeug.utils.cached_property",
@@ -265,6 +266,16 @@ class Evaluator:
                 return self.evaluate(assign.value, scope, assign.order)
         return UNKNOWN
 
+    def filled(self, values: Values, stored: list[tuple[Function, f.Assign]]) -> Values:
+        """`clients = {}`, filled later by `clients[name] = …`: a mapping that starts empty holds what is put into it."""
+        if not stored or not any(_is_empty_mapping(value) for value in values):
+            return values
+        items = join(*(
+            self.evaluate(assign.value, scope, assign.order)
+            for scope, assign in stored[:_STORES] if assign.value is not None and assign.op == "="
+        ))  # fmt: skip
+        return tuple(Container("dict", items) if _is_empty_mapping(value) else value for value in values)
+
     def _concatenation(self, expr: f.Bin, scope: Function, order: int | None) -> Values:
         left, right = self.literal(expr.left, scope), self.literal(expr.right, scope)
         if isinstance(left, str) and isinstance(right, str):
@@ -335,3 +346,7 @@ def _last_name(expr: f.Name | f.Attr) -> str:
 def _is_known(values: Values) -> bool:
     """More than the dotted path of something whose nature is unknown?"""
     return any(not isinstance(value, Library) for value in values)
+
+
+def _is_empty_mapping(value: object) -> bool:
+    return isinstance(value, Container) and value.kind == "dict" and not value.items
