@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite
 
-Family = Literal["notification", "measurement", "search index", "hook"]
+Family = Literal["notification", "mail", "measurement", "search index", "hook"]
 
 _WORDS: dict[Family, re.Pattern[str]] = {
-    "notification": re.compile(r"notify|notif\w*|slack|discord|msteams|mattermost|pagerduty|welcome|newsletter|webhooks?"),
+    "notification": re.compile(
+        r"notify|notif\w*|slack|discord|msteams|mattermost|pagerduty|welcome|newsletter|webhooks?|crm|hubspot|mailchimp|intercom|zapier|klaviyo"
+    ),
     "measurement": re.compile(r"telemetry|analytics?|metrics?|statsd|mixpanel|posthog|amplitude|statistics"),
     "search index": re.compile(r"index|indexer|reindex|search"),
 }  # fmt: skip
@@ -46,6 +48,7 @@ _PURPOSE: dict[Family, re.Pattern[str]] = {
 }  # fmt: skip
 """Entries and functions with these words are about that work: there it is no aside."""
 
+_MAILS = frozenset({Effect.EMAIL, Effect.SMS})
 _HOOK = re.compile(r"_*((run|call|invoke|fire|execute|trigger)_)?(post|after)_(\w+_)?hooks?")
 _SENT = frozenset({Effect.NOTIFY, Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS})
 _ROWS = frozenset({Effect.SQL_READ, Effect.SQL, Effect.COMMIT, Effect.FLUSH, Effect.CONNECT, *WRITES})
@@ -158,7 +161,7 @@ class Asides:
                 return "measurement"
             if _says("notification", names):
                 return "notification"
-            return None
+            return "mail" if effect.effect in _MAILS else None
         if effect.effect in WRITES and effect.row.secondary and "search" in role and len(path) <= _NEAR:
             return "search index"
         if effect.effect in _ROWS and self._names_rows(site):
@@ -263,7 +266,7 @@ class Asides:
         """The nearest entry that fails with it and is not about such work itself."""
         function = site.function
         own = [function.name, *([function.cls.name] if function.cls is not None else [])]
-        about = _PURPOSE[family]
+        about = _PURPOSE["notification" if family == "mail" else family]
         if kinds is not _REQUESTS and _mentions(about, own):
             return None
         outcomes = [
@@ -276,6 +279,8 @@ class Asides:
                 continue
             if entry.kind not in kinds or len(outcome.path) > _CLOSE or _is_bot(self._model, entry):
                 continue
+            if family == "mail" and entry.kind not in _REQUESTS and not entry.repeats:
+                continue  # the mail is the result of such a job, and it comes last
             if not all(_is_by_name(edge) for edge in outcome.path):
                 continue
             names = [entry.function.name, entry.label.rpartition("/")[2], *(edge.caller.name for edge in outcome.path)]

@@ -72,7 +72,7 @@ class AttributeReader:
                 return (ClassValue(inner[-1].cls),)
             assigns = ancestor.attribute_assigns.get(name)
             if assigns:
-                found = self._from_assigns(assigns)
+                found = self._evaluator.filled(self._from_assigns(assigns), ancestor.item_assigns.get(name, []))
                 found = self._evaluator.orm.refine(cls, assigns, found, instance=isinstance(owner, Instance))
                 if found:
                     return found

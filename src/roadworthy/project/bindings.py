@@ -117,6 +117,8 @@ class BindingReader:
         passed = self._passed_by_callers(function, param)
         if not passed and not annotated and function.name in _GIVEN_SERIALIZER and function.cls is not None:
             return self._evaluator.orm.shown_by(function.cls)
+        if any(isinstance(v, Container) and v.items for v in passed):
+            annotated = tuple(v for v in annotated if not _is_any_exceptions(v))
         return join(passed, annotated, default) if passed else join(annotated, default)
 
     def _passed_by_callers(self, function: Function, param: f.Param) -> Values:
@@ -128,6 +130,19 @@ class BindingReader:
             if expr is not None:
                 found.append(self._evaluator.evaluate(expr, site.function, site.fact.order))
         return tuple(v for v in join(*found) if not (isinstance(v, Literal) and v.value is None))
+
+
+def _is_any_exceptions(value: Value) -> bool:
+    """`tuple[type[Exception], ...]` says that they are exceptions, not which: where callers pass a list, that is the list."""
+    names = {_class_name(item) for item in value.items} if isinstance(value, Container) else set()
+    return bool(names) and names <= {"Exception", "BaseException"}
+
+
+def _class_name(value: Value) -> str:
+    match value:
+        case Library(name=name) | LibraryObject(type=name):
+            return name.removeprefix("builtins.")
+    return ""
 
 
 def argument_for(function: Function, name: str, site: CallSite, implicit: bool) -> f.Expr | None:

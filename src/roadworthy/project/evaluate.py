@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.project.added import AddedAttributes
 from roadworthy.project.annotations import AnnotationReader
 from roadworthy.project.attributes import AttributeReader
 from roadworthy.project.bindings import BindingReader
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import ClassInfo, Function, Symbols
 
 DEPTH = 60
+_STORES = 8  # places that put something into a mapping
 
 _PROPERTY = frozenset({
     "builtins.property", "functools.cached_property", "django.utils.functional.cached_property", "werkzeug.utils.cached_property",
@@ -56,6 +58,7 @@ class Evaluator:
         self.orm = OrmReader(self)
         self.sessions = SessionReader(self)
         self._attributes = AttributeReader(self)
+        self._added = AddedAttributes(self)
         self._results = CallReader(self)
         self._iteration = IterationReader(self)
         self._bindings = BindingReader(self)
@@ -175,7 +178,9 @@ class Evaluator:
             case f.Name():
                 return self.names.lookup(expr.id, scope, order)
             case f.Attr():
-                return join(*(self.attribute(value, expr.name) for value in self.evaluate(expr.value, scope, order)))
+                owners = self.evaluate(expr.value, scope, order)
+                found = join(*(self.attribute(value, expr.name) for value in owners))
+                return found if _is_known(found) else join(self._added.of(expr.value, expr.name), found)
             case f.CallRef():
                 return self.call_result(scope.calls[expr.index])
             case f.Await() | f.Star():
@@ -237,7 +242,8 @@ class Evaluator:
                 case ClassValue() | FunctionValue():
                     found.append((value,))  # Generic[T]
                 case Library():
-                    found.append((value,))
+                    made = self.knowledge.type_from_call(f"{value.name}.__getitem__")
+                    found.append((LibraryObject(made),) if made is not None else (value,))
                 case LibraryObject():
                     found.append(self.call_member(value, "__getitem__", None))
                 case Instance():
@@ -259,6 +265,16 @@ class Evaluator:
             if earlier and assign.value is not None and assign.op == "=" and self.literal(target.index, scope) == index:
                 return self.evaluate(assign.value, scope, assign.order)
         return UNKNOWN
+
+    def filled(self, values: Values, stored: list[tuple[Function, f.Assign]]) -> Values:
+        """`clients = {}`, filled later by `clients[name] = …`: a mapping that starts empty holds what is put into it."""
+        if not stored or not any(_is_empty_mapping(value) for value in values):
+            return values
+        items = join(*(
+            self.evaluate(assign.value, scope, assign.order)
+            for scope, assign in stored[:_STORES] if assign.value is not None and assign.op == "="
+        ))  # fmt: skip
+        return tuple(Container("dict", items) if _is_empty_mapping(value) else value for value in values)
 
     def _concatenation(self, expr: f.Bin, scope: Function, order: int | None) -> Values:
         left, right = self.literal(expr.left, scope), self.literal(expr.right, scope)
@@ -325,3 +341,12 @@ class Evaluator:
 
 def _last_name(expr: f.Name | f.Attr) -> str:
     return expr.id if isinstance(expr, f.Name) else expr.name
+
+
+def _is_known(values: Values) -> bool:
+    """More than the dotted path of something whose nature is unknown?"""
+    return any(not isinstance(value, Library) for value in values)
+
+
+def _is_empty_mapping(value: object) -> bool:
+    return isinstance(value, Container) and value.kind == "dict" and not value.items

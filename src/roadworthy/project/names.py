@@ -135,7 +135,7 @@ class NameResolver:
         groups.extend(self._set_globally(module, name) if assigns or not groups else ())
         found = join(*groups)
         if found or groups:
-            return _concrete(found)
+            return self._evaluator.filled(_concrete(found), module.item_assigns.get(name, []))
         submodule = self._symbols.module_at(f"{_folder(module)}/{name}".lstrip("/")) if module.is_package else None
         if submodule is not None:
             return (ProjectModule(submodule),)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from roadworthy.facts.schema import Attr, Name, Seq, Star
+from roadworthy.facts.schema import Attr, Name, Seq, Star, Sub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,6 +102,10 @@ class Function:
     def parameters(self) -> dict[str, int]:
         """Parameter name -> index into `scope.params`."""
         return {param.name: index for index, param in enumerate(self.scope.params)}
+
+    def binds(self, name: str) -> bool:
+        """Is the name one of its own, not one of a scope around it?"""
+        return name not in self.scope.globals and (name in self.bindings or name in self.parameters)
 
     @property
     def is_method(self) -> bool:
@@ -204,6 +208,19 @@ class ClassInfo:
                     from_body[name].append((method, assign))
         return from_body
 
+    @cached_property
+    def item_assigns(self) -> dict[str, list[tuple[Function, Assign]]]:
+        """`self.x[key] = …` in any method: attribute -> (scope, assignment)."""
+        found: dict[str, list[tuple[Function, Assign]]] = defaultdict(list)
+        for method in self.methods.values():
+            first = method.scope.params[0].name if method.scope.params else None
+            for assign in method.scope.assigns:
+                owner = assign.target.value if isinstance(assign.target, Sub) else None
+                name = (attribute_of(owner, first) or attribute_of(owner, self.name)) if owner is not None else None
+                if name is not None:
+                    found[name].append((method, assign))
+        return found
+
     def __repr__(self) -> str:
         return f"<class {self.id}>"
 
@@ -228,6 +245,17 @@ class Module:
     def body(self) -> Function:
         """The module's own scope."""
         return self.functions[0]
+
+    @cached_property
+    def item_assigns(self) -> dict[str, list[tuple[Function, Assign]]]:
+        """`x[key] = …` for a name of the module, in any of its functions: name -> (scope, assignment)."""
+        found: dict[str, list[tuple[Function, Assign]]] = defaultdict(list)
+        for function in self.functions:
+            for assign in function.scope.assigns:
+                owner = assign.target.value if isinstance(assign.target, Sub) else None
+                if isinstance(owner, Name) and (function.kind == "module" or not function.binds(owner.id)):
+                    found[owner.id].append((function, assign))
+        return found
 
     def __repr__(self) -> str:
         return f"<module {self.name}>"

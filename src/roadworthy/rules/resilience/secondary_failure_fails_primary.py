@@ -150,6 +150,8 @@ def _fault(aside: Aside) -> str:
     match aside.family:
         case "notification":
             return "When the receiver is down, slow or answers 429"
+        case "mail":
+            return "When the mail server is down, slow or refuses the address"
         case "search index":
             return "When the index is down, full or read-only"
         case "hook":
