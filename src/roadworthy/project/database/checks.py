@@ -97,6 +97,8 @@ class Checks:
         """An insert that the function of the write does not itself guard by a check of its own."""
         if write.access.kind != INSERT or write.access.table is None:
             return False
+        if write.path and _notes_failure(write.access.site):
+            return False
         return all(check.write.access is not write.access for function in write.path for check in self.of(function))
 
     def _check(self, function: Function, read: Through, write: Through) -> Check | None:
@@ -147,6 +149,13 @@ class Checks:
         if same is None and match.scope is value.scope and _is_given(match) and _is_given(value):
             return False  # two parameters, or two attributes of them
         return same
+
+
+def _notes_failure(site: CallSite) -> bool:
+    """A row that a helper stores in a handler which raises again tells of a failure; it is not the one that was missing."""
+    scope = site.function.scope
+    handlers = (r for r in flow.ancestors(scope, site.fact.region) if scope.regions[r].kind == "except")
+    return any(scope.regions[r].exits == "raise" for r in handlers)
 
 
 def _all_known(write: Access) -> bool:

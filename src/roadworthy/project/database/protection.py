@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.database.locks import Locks, Rows
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.origins import Origin
 from roadworthy.project.values import FunctionValue, Instance, Library
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from roadworthy.findings.finding import Location
     from roadworthy.project.database.access import Access, Through
+    from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.tables import Table, UniqueKey
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -41,7 +42,6 @@ _SET_UP = re.compile(
 )
 _SET_UP_FILE = re.compile(r"(^|/)(factories|fixtures?|seeds?|bootstrap|random_data|demo|scripts?|cli)(/|\.py$)")
 _SECRET = re.compile(r"(^|_)(token|secret|uuid|guid|nonce|otp|api_key|session_key|password)(_|$)")
-_LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
 
 
 class Protection:
@@ -166,50 +166,25 @@ class Protection:
 
     # --- locks --------------------------------------------------------------------------------------------------------
 
-    def lock_held(self, site: CallSite, table: Table | None) -> bool:
-        """May a lock be held when a call runs: a guard, one taken before it here or in a caller, a row of another table?
+    @cached_property
+    def _locks(self) -> Locks:
+        return Locks(self._model)
 
-        `table`: locks on rows of this table do not count, since they cannot hold a row that is not there yet.
+    def lock_held(self, site: CallSite, table: Table, keys: tuple[str, ...], lookup: tuple[Match, ...]) -> bool:
+        """Does a lock keep two runs apart that insert a row of this table when a call runs? Locks of its own rows do not count.
+
+        `keys`: the columns by which the row is looked for; `lookup`: with what they are compared.
         """
-        if self._model.coverage(site, lambda guard: guard.kind is GuardKind.LOCK).somewhere:
-            return True
-        return self.lock_held_in(site.function, site.fact.order, table)
+        return self._locks.held(site, Rows(table, keys, lookup))
 
-    def lock_held_in(self, function: Function, order: int, table: Table | None = None) -> bool:
-        """As `lock_held`, for any event of a function."""
-        if (
-            self._locked_before(function, order, table)
-            or self._model.coverage_of(function, lambda g: g.kind is GuardKind.LOCK).somewhere
-        ):
-            return True
-        queue: deque[tuple[Function, int]] = deque([(function, 0)])
-        seen = {function}
-        while queue:
-            here, depth = queue.popleft()
-            for edge in self._model.edges_to(here):
-                if not edge.runs_here:
-                    continue
-                if self._locked_before(edge.caller, edge.site.fact.order, table):
-                    return True
-                if edge.caller not in seen and depth < 2:
-                    seen.add(edge.caller)
-                    queue.append((edge.caller, depth + 1))
-        return False
+    def rows_locked(self, site: CallSite, table: Table | None, lookup: tuple[Match, ...] = ()) -> bool:
+        """Are rows of this table that are there locked when a call runs, or something that stands for them?"""
+        return self._locks.held(site, Rows(table, (), lookup, there=True))
 
-    def _locked_before(self, function: Function, order: int, table: Table | None) -> bool:
-        return any(self._takes_lock(other, table) for other in function.calls if other.fact.order < order)
-
-    def _takes_lock(self, site: CallSite, table: Table | None) -> bool:
-        for effect in self._model.effects_through(site, Effect.LOCK, Effect.SQL, Effect.SQL_READ):
-            if effect.effect is Effect.LOCK:
-                if table is None or self._model.schema.table_of(effect.model) is not table:
-                    return True
-            elif effect.sql and any(word in effect.sql.lower() for word in ("advisory", "for update", "lock table")):
-                return True
-        for through in self._model.accesses.through(site):
-            if through.access.locked and (table is None or through.access.table is not table):
-                return True
-        return bool(_LOCK_NAME.search(_last(site.fact.func)))
+    def rows_locked_at(self, function: Function, order: int, table: Table | None) -> bool:
+        """As `rows_locked`, for any event of a function."""
+        region = flow.region_at(function.scope, order)
+        return self._locks.held_at(function, order, region, Rows(table, there=True))
 
     # --- gates --------------------------------------------------------------------------------------------------------
 

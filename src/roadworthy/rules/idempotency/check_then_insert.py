@@ -127,7 +127,7 @@ def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
     """A lock is held, or only a person or a start-up runs it."""
     exposure = model.exposure(pair.function)
     alone = bool(exposure.entries and not exposure.serves) or model.protection.is_set_up(pair.function)
-    return alone or model.protection.lock_held(pair.write.site, pair.table)
+    return alone or model.protection.lock_held(pair.write.site, pair.table, pair.keys, pair.read.access.lookup)
 
 
 def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:

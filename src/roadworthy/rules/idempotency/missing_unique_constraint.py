@@ -161,7 +161,7 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
     exposure = model.exposure(access.function)
     if (exposure.entries and not exposure.serves) or model.protection.is_set_up(access.function):
         return False
-    return not model.protection.lock_held(access.site, table)
+    return not model.protection.lock_held(access.site, table, access.keys, access.lookup)
 
 
 def _report(accesses: list[Access], model: Model) -> Finding:
