@@ -13,6 +13,7 @@ from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.database.checks import refusal
+from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from roadworthy.project.database.claims import Claim
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
-    from roadworthy.project.database.tables import Table
+    from roadworthy.project.database.tables import Column, Table, UniqueKey
     from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -59,29 +60,77 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
     return recipe_fix(place, "unique-partial" if condition else "unique", cite(own, None))
 
 
-def key_and_insert(model: Model, check: Check, columns: tuple[str, ...], soft: str, insert: str) -> str:
-    """A unique key and the insert that relies on it. Columns that are compared with a literal (`hidden=True`) say for which rows:
-    other rows may have the same values in the rest, so the key is partial, and no conflict target names it.
+def unique_where_looked(model: Model, table: Table, columns: tuple[str, ...], lookup: tuple[Match, ...]) -> str:
+    """A unique key over what is looked up. Columns that are compared with a literal (`hidden=True`) or with NULL say for which rows:
+    other rows may have the same values in the rest, so the key is partial.
     """
-    fixed = {name: text for name in columns if (text := _literally(check, name, model))}
-    rest = tuple(name for name in columns if name not in fixed)
-    if not fixed or not rest:
-        return f"{unique_key(model, check.table, columns, soft)}\n\n{insert}"
-    condition = " AND ".join([*fixed.values(), *([soft] if soft else [])])
+    rest, condition = _for_some_rows(model, table, columns, lookup)
+    return unique_key(model, table, rest, condition)
+
+
+def key_and_insert(model: Model, check: Check, columns: tuple[str, ...], insert: str) -> str:
+    """A unique key and the insert that relies on it; no conflict target names a partial one."""
+    lookup = check.read.access.lookup
+    key = unique_where_looked(model, check.table, columns, lookup)
+    if _for_some_rows(model, check.table, columns, lookup)[0] == columns:
+        return f"{key}\n\n{insert}"
     again = "gives the answer that the look gives now" if refusal(check) is not None else "reads the row again"
-    return f"{unique_key(model, check.table, rest, condition)}\n\nThen whoever comes second catches the `IntegrityError` and {again}."
+    return f"{key}\n\nThen whoever comes second catches the `IntegrityError` and {again}."
 
 
-def _literally(check: Check, name: str, model: Model) -> str:
+def unique_without(model: Model, table: Table, key: UniqueKey, column: Column) -> str:
+    """Beside a key that lets rows with a NULL by: one over its other columns for those rows."""
+    rest = tuple(name for name in key.columns if name != column.name)
+    if not rest:
+        return f"Make `{column.attribute}` NOT NULL, or declare the key `NULLS NOT DISTINCT`."
+    also = unique_key(model, table, rest, f"{column.name} IS NULL")
+    return f"Make `{column.attribute}` NOT NULL; or keep the key ({_sql(key.columns)}) and add one for the rows without a `{column.attribute}`. {also}"
+
+
+def _for_some_rows(
+    model: Model, table: Table, columns: tuple[str, ...], lookup: tuple[Match, ...]
+) -> tuple[tuple[str, ...], str]:
+    """(columns that tell rows apart, condition in SQL for the rows among which they do; "" for all)."""
+    fixed = {name: text for name in columns if (text := _literally(table, name, lookup, model))}
+    rest = tuple(name for name in columns if name not in fixed)
+    absent = (_absence(table, match) for match in lookup if match.op == "null")
+    conditions = dict.fromkeys(text for text in (*fixed.values(), *absent) if text)
+    return (rest, " AND ".join(conditions)) if rest else (columns, "")
+
+
+def _absence(table: Table, match: Match) -> str:
+    column = table.column(match.column)
+    if column is None or not isinstance(match.value, f.Const):
+        return ""
+    return f"{_sql([column.name])} IS NOT NULL" if match.value.value is False else f"{_sql([column.name])} IS NULL"
+
+
+def _literally(table: Table, name: str, lookup: tuple[Match, ...], model: Model) -> str:
     """A condition in SQL for a column that is compared with a literal; "" for any other."""
-    column = check.table.column(name)
-    match = next((m for m in check.read.access.lookup if m.op == "eq" and check.table.column(m.column) is column), None)
+    column = table.column(name)
+    match = next((m for m in lookup if m.op == "eq" and table.column(m.column) is column), None)
     if match is None or match.value is None or column is None:
         return ""
     value = match.value.value if isinstance(match.value, f.Const) else model.literal(match.value, match.scope)
+    value = _member(match.value, match.scope, model) if value is None else value
+    name = _sql([column.name])
     if isinstance(value, bool):
-        return column.name if value else f"NOT {column.name}"
-    return f"{column.name} = '{value}'" if isinstance(value, str) and "'" not in value else ""
+        return name if value else f"NOT {name}"
+    return f"{name} = '{value}'" if isinstance(value, str) and "'" not in value else ""
+
+
+def _member(expr: f.Expr, scope: Function, model: Model) -> str | None:
+    """The text of `Kind.DRAFT`, `Kind.DRAFT.value`, where the member is a text or a text with its label."""
+    if isinstance(expr, f.Attr) and expr.name == "value":
+        expr = expr.value
+    if not isinstance(expr, f.Attr):
+        return None
+    for value in model.values(expr.value, scope):
+        for owner, assign in value.cls.attribute_assigns.get(expr.name, ()) if isinstance(value, ClassValue) else ():
+            first = assign.value.items[0] if isinstance(assign.value, f.Seq) and assign.value.items else assign.value
+            text = first.value if isinstance(first, f.Str) else model.literal(first, owner)
+            return text if isinstance(text, str) else None
+    return None
 
 
 def _constraint(owner: str, attributes: list[str]) -> str:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.database.access import INSERT, READ, UPDATE
-from roadworthy.project.database.conditions import same_value
+from roadworthy.project.database.conditions import Match, same_value
 from roadworthy.project.database.presence import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.database.access import Access, Accesses, Through
-    from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.tables import Table
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, Function
@@ -135,11 +134,19 @@ class Checks:
             if any(
                 match.column not in filled and match.column not in read.table.primary
                 for match in keys
-                if match.op == "eq"
+                if match.op == "eq" and not self._is_default(match, read.table)
             ):
                 return False
         answers = [self._same(match, write) for match in keys]
         return True in answers or not any(answer is False for answer in answers)
+
+    def _is_default(self, match: Match, table: Table) -> bool:
+        """Is a literal looked for that the column has where nothing fills it?"""
+        column = table.column(match.column)
+        if column is None or column.default is None or column.default_scope is None:
+            return False
+        default = Match(column.name, column.default, column.default_scope)
+        return isinstance(match.value, f.Const | f.Str | f.Attr) and same_value(match, default, self._evaluator) is True
 
     def _same(self, match: Match, write: Access) -> bool | None:
         value = write.value_of(match.column)
