@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
+from roadworthy.project.database.conditions import Match
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadworthy.project.database.conditions import ConditionReader, Match
+    from roadworthy.project.database.conditions import ConditionReader
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 _BEGINS = ("get_queryset", "get_query_set")
@@ -59,10 +59,10 @@ class ManagedReader:
 
 def _negated(match: Match) -> Match:
     """`exclude(deleted=True)` is `filter(deleted=False)`; what other values are left open says nothing."""
-    value = match.value
-    if isinstance(value, f.Const) and isinstance(value.value, bool):
-        return replace(match, value=f.Const("bool", not value.value))
-    return replace(match, op="other")
+    if isinstance(match.value, f.Const) and match.value.kind == "bool":
+        opposite = f.Const("bool", match.value.value is not True)
+        return Match(match.column, opposite, match.scope, match.op, match.order, match.owner)
+    return Match(match.column, match.value, match.scope, "other", match.order, match.owner)
 
 
 def _chain(expr: f.Expr | None, method: Function) -> tuple[list[CallSite], bool]:

@@ -10,15 +10,15 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.database.locks import Locks, Rows
+from roadworthy.project.database.nulls import null_in
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.origins import Origin
-from roadworthy.project.values import FunctionValue, Instance, Library, Literal
+from roadworthy.project.values import FunctionValue, Instance, Library
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from roadworthy.findings.finding import Location
-    from roadworthy.project.calls import Edge
     from roadworthy.project.database.access import Access, Through
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.tables import Column, Table, UniqueKey
@@ -42,7 +42,6 @@ _SET_UP = re.compile(
     r"^_?(init|setup|bootstrap|seed|populate|provision|migrate|backfill|load_fixtures?|create_(fake|dummy|demo|test|default))(_|$)"
 )
 _SET_UP_FILE = re.compile(r"(^|/)(factories|fixtures?|seeds?|bootstrap|random_data|demo|scripts?|cli)(/|\.py$)")
-_OPTIONAL = re.compile(r"Optional\[|\|\s*None|None\s*\|")
 _CALLERS = 8  # that are asked what they know of a value
 _SECRET = re.compile(r"(^|_)(token|secret|uuid|guid|nonce|otp|api_key|session_key|password)(_|$)")
 
@@ -67,54 +66,17 @@ class Protection:
             return None
         return self._key_over(table, columns, write)
 
-    def _null_in(self, table: Table, key: UniqueKey, lookup: tuple[Match, ...], write: Access | None) -> Column | None:
-        """A column of a key that may be given NULL, by which the database lets in a second row with the same other columns."""
-        if not key.nulls_distinct or key.kind == "primary":
-            return None
-        for name in key.columns:
-            column = table.column(name)
-            if column is None or not column.nullable:
-                continue
-            given = [match for match in lookup if table.column(match.column) is column]
-            filled = write.value_of(column.name) if write is not None else None
-            if any(self._may_be_null(match) for match in (given or ([filled] if filled is not None else []))):
-                return column
-        return None
-
     def nullable_key(
         self, table: Table, columns: Collection[str], write: Access | None, lookup: tuple[Match, ...]
     ) -> tuple[UniqueKey, Column] | None:
         """The key that would guard, and the column whose NULL it lets by."""
         found = self._key_over(table, columns, write)
-        column = self._null_in(table, found, lookup, write) if found is not None else None
+        column = null_in(self._model, table, found, lookup, write) if found is not None else None
         if found is None or column is None:
             return None
         rest = table.names(columns) - {column.name}
         also = any(key.in_force and key.kind != "primary" and rest.issuperset(key.columns) for key in table.keys)
         return None if also else (found, column)
-
-    def _may_be_null(self, match: Match) -> bool:
-        """Is a column compared or filled with None, or with a name that may hold it and was not asked?"""
-        value = match.value
-        if isinstance(value, f.Const):
-            return value.kind == "none"
-        if not isinstance(value, f.Name) or match.order is None or _is_asked(value, match.scope, match.order):
-            return False
-        param = next((p for p in match.scope.scope.params if p.name == value.id), None)
-        if param is not None and not match.scope.bindings.get(value.id):
-            told = flow.text_of(param.annotation, match.scope.scope) if param.annotation is not None else ""
-            if (isinstance(param.default, f.Const) and param.default.kind == "none") or _OPTIONAL.search(told):
-                return True
-            if any(self._is_doubted_above(edge, value.id) for edge in self._model.edges_to(match.scope)[:_CALLERS]):
-                return True
-        if _is_doubted(value, match.scope, match.order):
-            return True
-        found = self._model.values(value, match.scope, match.order)
-        return any(isinstance(each, Literal) and each.value is None for each in found)
-
-    def _is_doubted_above(self, edge: Edge, parameter: str) -> bool:
-        passed = self._model.argument_passed(edge, parameter)
-        return isinstance(passed, f.Name) and _is_doubted(passed, edge.caller, edge.site.fact.order)
 
     def _key_over(self, table: Table, columns: Collection[str], write: Access | None) -> UniqueKey | None:
         known = [column.name for name in columns if (column := table.column(name)) is not None]
@@ -347,42 +309,6 @@ class Protection:
                     )
                 )
         return found
-
-
-def _is_asked(name: f.Name, function: Function, order: int) -> bool:
-    """Does a branch around an event, or one that leaves before it, depend on whether a name holds something?"""
-    scope = function.scope
-    here = flow.region_at(scope, order)
-    for index, region in enumerate(scope.regions):
-        if region.kind not in {"if", "while"} or region.start > order or name not in flow.walk(region.test):
-            continue
-        branches = [index, *(r for r in flow.siblings(scope, index) if scope.regions[r].kind == "else")]
-        leaves = bool(region.exits) and flow.within(scope, here, region.parent)
-        if leaves or any(flow.within(scope, here, branch) for branch in branches):
-            return True
-    return False
-
-
-def _is_doubted(name: f.Name, function: Function, order: int) -> bool:
-    """`if not version: path = full_path`, and the function goes on with the version as it is."""
-    scope = function.scope
-    for index, region in enumerate(scope.regions):
-        if region.kind != "if" or region.exits or region.end > order or not _asks_for(region.test, name):
-            continue
-        inside = [index, *(r for r in flow.siblings(scope, index) if scope.regions[r].kind == "else")]
-        sets = any(assign.target == name for branch in inside for assign in flow.assigns_in(scope, branch))
-        if not sets and not any(scope.regions[r].exits for r in inside) and not _is_asked(name, function, order):
-            return True
-    return False
-
-
-def _asks_for(test: f.Expr | None, name: f.Name) -> bool:
-    """`version`, `not version`, `version is None`."""
-    if isinstance(test, f.Unary):
-        return _asks_for(test.value, name)
-    if isinstance(test, f.Compare):
-        return test.left == name and all(isinstance(r, f.Const) and r.kind == "none" for r in test.rights)
-    return test == name
 
 
 def _derived_key(table: Table, columns: list[str]) -> UniqueKey | None:

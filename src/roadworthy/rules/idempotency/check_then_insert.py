@@ -83,6 +83,7 @@ from roadworthy.rules.api import (
     Severity,
     UniqueKey,
     advise_database,
+    advise_keys,
     asks_for_one,
     finding,
     impact_weight,
@@ -209,11 +210,11 @@ def _issue(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     steps = f"line {read.line} {'updates' if pair.read.access.kind == UPDATE else 'looks for'} `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
     if key is None:
         if (let_by := _let_by(pair, model)) is not None:
-            return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same: {_void(*let_by)}."
-        dropped = pair.table.dropped_over(pair.keys)
-        gone = ""
-        if dropped and dropped.dropped:
-            gone = f" (the model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it)"
+            return (
+                f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same: {say.void_key(*let_by)}."
+            )
+        told = say.dropped_key(pair.table, pair.keys)
+        gone = f" ({told})" if told else ""
         return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same, and `{pair.table.name}` has no unique key over these columns{gone}."
     return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can insert it; the unique key ({', '.join(key.columns)}) then makes this one raise, and nothing catches that."
 
@@ -221,10 +222,6 @@ def _issue(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
 def _let_by(pair: RowCheck, model: Model) -> tuple[UniqueKey, Column] | None:
     """The key that would do, but for a column that may be NULL."""
     return model.protection.nullable_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
-
-
-def _void(key: UniqueKey, column: Column) -> str:
-    return f"the unique key ({', '.join(key.columns)}) lets in as many rows without a `{column.attribute}` as are inserted, for the database no NULL equals another"
 
 
 def _elsewhere(pair: RowCheck, more: list[RowCheck]) -> str:
@@ -259,10 +256,10 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     if key is not None or not columns:
         return insert
     if (let_by := _let_by(pair, model)) is not None:
-        return advise_database.unique_without(model, pair.table, *let_by)
+        return advise_keys.unique_without(model, pair.table, *let_by)
     if (several := several_expected(model, pair.read.site)) is not None:
         return advise_database.one_at_a_time(model, pair.table, columns, pair.function, several)
-    return advise_database.key_and_insert(model, pair, columns, insert)
+    return advise_keys.key_and_insert(model, pair, columns, insert)
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:

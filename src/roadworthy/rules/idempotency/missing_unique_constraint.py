@@ -75,7 +75,7 @@ from roadworthy.rules.api import (
     Severity,
     Table,
     UniqueKey,
-    advise_database,
+    advise_keys,
     finding,
     impact_weight,
     is_natural_key,
@@ -91,6 +91,7 @@ _EXPECTS_ONE = frozenset(
 _NOW = re.compile(r"(^|_)(now|today|timestamp)(_|$)")
 _DAYS = ("DateField", "Date")
 _WIDE = 5  # columns: nobody makes that a key
+_LetBy = tuple[UniqueKey, Column] | None
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 
 
@@ -174,7 +175,7 @@ def _asked(access: Access) -> tuple[str, ...]:
     return tuple(match.column for match in access.lookup if match.op in {"eq", "null"})
 
 
-def _let_by(accesses: list[Access], table: Table, model: Model) -> tuple[UniqueKey, Column] | None:
+def _let_by(accesses: list[Access], table: Table, model: Model) -> _LetBy:
     """The key that would do for every one of them, but for a column that may be NULL."""
     found = [model.protection.nullable_key(table, _asked(a), None, a.lookup) for a in accesses if finds_or_creates(a)]
     return found[0] if found and all(found) else None
@@ -201,11 +202,11 @@ def _report(accesses: list[Access], model: Model) -> Finding:
         title=f"the unique key of `{owner}` on which `{first.method}()` relies is void where `{let_by[1].attribute}` is NULL"
         if let_by is not None
         else f"`{owner}` has no unique key over {key}, on which `{first.method}()` relies",
-        issue=_issue(owner, key, accesses, table, first.keys, let_by),
+        issue=_issue(owner, key, accesses, table, let_by),
         impact=_impact(owner, key, who, model),
-        fix=advise_database.unique_without(model, table, *let_by)
+        fix=advise_keys.unique_without(model, table, *let_by)
         if let_by is not None
-        else advise_database.unique_where_looked(model, table, first.keys, first.lookup),
+        else advise_keys.unique_where_looked(model, table, first.keys, first.lookup),
         related=[
             *model.protection.places_of(table, first.keys)[1:],
             *(model.place(a.site, f"{a.method}() by these columns") for a in accesses[:12]),
@@ -244,26 +245,16 @@ def _confidence(accesses: list[Access], model: Model) -> Confidence:
     return Confidence.weakest(creates, reached, *(access.effect.confidence for access in accesses[:1]))
 
 
-def _issue(
-    owner: str,
-    key: str,
-    accesses: list[Access],
-    table: Table,
-    columns: tuple[str, ...],
-    let_by: tuple[UniqueKey, Column] | None,
-) -> str:
+def _issue(owner: str, key: str, accesses: list[Access], table: Table, let_by: _LetBy) -> str:
     first = accesses[0]
-    dropped = table.dropped_over(columns)
-    gone = (
-        f" The model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it."
-        if dropped is not None and dropped.dropped is not None
-        else ""
-    )
+    told = say.dropped_key(table, first.keys)
+    gone = f" {told[:1].upper()}{told[1:]}." if told else ""
     places = list(dict.fromkeys(f"`{a.site.path}:{a.site.line}`" for a in accesses))
     where, many = say.joined(places, 3), len(places) > 1
     if let_by is not None:
-        over, column = ", ".join(let_by[0].columns), let_by[1].attribute
-        return f"{where} {'find or create' if many else 'finds or creates'} `{owner}` by {key}; the unique key ({over}) lets in as many rows without a `{column}` as are inserted, for no NULL equals another."
+        return (
+            f"{where} {'find or create' if many else 'finds or creates'} `{owner}` by {key}; {say.void_key(*let_by)}."
+        )
     if finds_or_creates(first):
         return f"{where} {'find or create' if many else 'finds or creates'} `{owner}` by {key}; neither the model nor the migrations keep these columns unique.{gone}"
     return f"{where} {'expect' if many else 'expects'} one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
