@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
 _NO_LOCK = re.compile(r"^_?(is|has|are|was|release|un|check|clear|free|drop|delete|remove)_")
+_ASKED = re.compile(r"lock|for_update")
 _BRANCHES = frozenset({"if", "else", "case", "except"})
 _STATEMENTS = ("advisory", "for update", "lock table")
 _DEPTH = 3  # helpers that take a lock for their caller, one below the other; foreign keys from a row to the one that is locked
@@ -137,7 +138,9 @@ class Locks:
                 yield Lock(site)
         for edge in self._model.edges_at(site):
             if edge.runs_here and edge.kind != "callback":
-                yield from (replace(lock, site=site) for lock in self._left_by(edge.callee, depth + 1))
+                asked = _asks_for_lock(site)
+                left = self._locks_of(edge.callee, depth + 1) if asked else self._left_by(edge.callee, depth + 1)
+                yield from (replace(lock, site=site) for lock in left)
 
     def _accesses(self, function: Function) -> tuple[Access, ...]:
         return self._model.accesses.of(function)
@@ -150,6 +153,8 @@ class Locks:
         waits = [leave.region for leave in scope.leaves if leave.kind == "yield"]
         for lock in locks:
             region = lock.site.fact.region
+            if any(_returns_before(leave, lock) for leave in scope.leaves):
+                continue
             blocks = _with_regions(scope, lock.site.index) if lock.site.fact.use == "context" else ()
             kept = not blocks or any(flow.within(scope, wait, block) for wait in waits for block in blocks)
             if kept and any(_is_passed(scope, region, end, regions) for end in waits or [0]):
@@ -227,6 +232,20 @@ class Locks:
             if match.scope is lock.site.function and presence.depends(match.value):
                 return True
         return False
+
+
+def _asks_for_lock(site: CallSite) -> bool:
+    """`load(key, for_update=True)`: a helper that locks when it is told to."""
+    return any(
+        _ASKED.search(keyword) and not (isinstance(value, f.Const) and not value.value)
+        for keyword, value in site.fact.kwargs
+    )
+
+
+def _returns_before(leave: f.Leave, lock: Lock) -> bool:
+    """Does the function give its answer on a way that takes no lock? A bare `return` gives none."""
+    empty = leave.value is None or (isinstance(leave.value, f.Const) and leave.value.kind == "none")
+    return leave.kind == "return" and not empty and leave.order < lock.site.fact.order
 
 
 def _is_same(table: Table, locked: Table) -> bool:

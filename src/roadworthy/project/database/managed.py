@@ -69,8 +69,9 @@ def _chain(expr: f.Expr | None, method: Function) -> tuple[list[CallSite], bool]
     """(calls of a chain, first to last, does it go on from `super().get_queryset()`)."""
     calls: list[CallSite] = []
     while len(calls) < _LINKS:
-        if isinstance(expr, f.Name) and len(bound := method.bindings.get(expr.id, ())) == 1:
-            expr = bound[0].value
+        if isinstance(expr, f.Name):
+            bound = method.bindings.get(expr.id, [])
+            expr = bound[0].value if len(bound) == 1 else None
             continue
         if not isinstance(expr, f.CallRef):
             break
