@@ -77,7 +77,7 @@ class Locks:
     def _before(self, function: Function, order: int, region: int, rows: Rows) -> bool:
         """Is a lock taken before an event, on every path that leads to it, and not yet given back?"""
         taken = [lock for lock in self._locks_of(function) if lock.site.fact.order < order]
-        fitting = [lock for lock in taken if self._concerns(lock, rows)]
+        fitting = [lock for lock in taken if self._concerns(lock, rows) and not _in_conditional(lock.site)]
         regions = [lock.site.fact.region for lock in fitting]
         return any(
             _is_passed(function.scope, lock.site.fact.region, region, regions) and self._lasts(lock, region)
@@ -153,7 +153,7 @@ class Locks:
         waits = [leave.region for leave in scope.leaves if leave.kind == "yield"]
         for lock in locks:
             region = lock.site.fact.region
-            if any(_returns_before(leave, lock) for leave in scope.leaves):
+            if _in_conditional(lock.site) or any(_returns_before(leave, lock) for leave in scope.leaves):
                 continue
             blocks = _with_regions(scope, lock.site.index) if lock.site.fact.use == "context" else ()
             kept = not blocks or any(flow.within(scope, wait, block) for wait in waits for block in blocks)
@@ -246,6 +246,25 @@ def _returns_before(leave: f.Leave, lock: Lock) -> bool:
     """Does the function give its answer on a way that takes no lock? A bare `return` gives none."""
     empty = leave.value is None or (isinstance(leave.value, f.Const) and leave.value.kind == "none")
     return leave.kind == "return" and not empty and leave.order < lock.site.fact.order
+
+
+def _in_conditional(site: CallSite) -> bool:
+    """`rows.get() if plain else rows.select_for_update().get()`: one side of it takes the lock, the other does not."""
+    scope = site.function.scope
+    chain = {site.index}
+    outer = site.fact.outer
+    while outer >= 0:
+        chain.add(outer)
+        outer = scope.calls[outer].outer
+    values = (*(leave.value for leave in scope.leaves), *(assign.value for assign in scope.assigns))
+    return any(
+        isinstance(inner, f.CallRef) and inner.index in chain
+        for value in values
+        for part in flow.walk(value)
+        if isinstance(part, f.IfExp)
+        for side in (part.body, part.orelse)
+        for inner in flow.walk(side)
+    )
 
 
 def _is_same(table: Table, locked: Table) -> bool:
