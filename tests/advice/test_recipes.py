@@ -10,6 +10,7 @@ import pytest
 from advice import projects
 from advice.snippets import faults, prose, snippets
 from roadworthy.advice import database as advise_database
+from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import shelf
 from roadworthy.engine import model_of
@@ -357,6 +358,6 @@ def hidden_template(service):
         }
     )
     check = next(iter(model.checks.of(function(model, "app.views.hidden_template"))))
-    text = advise_database.key_and_insert(model, check, check.keys, "", "insert")
+    text = advise_keys.key_and_insert(model, check, check.keys, "insert")
     assert "(service) WHERE hidden" in code(text)
     assert "reads the row again" in prose(text)

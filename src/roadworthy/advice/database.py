@@ -46,7 +46,7 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
     owner = table.model.name.lower() if table.model is not None else table.name.rpartition(".")[2]
     extra = {
         "table": table.name,
-        "columns": _sql(names),
+        "columns": sql(names),
         "quoted": _quoted(names),
         "fields": _quoted(attributes),
         "constraint": _constraint(owner, attributes),
@@ -57,31 +57,6 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
     place = Place(model, _scope_of(model, table), None, _mappers(table.model), extra)
     own = best(model, "unique-migration", None, accept=lambda p: any(w in p.name.lower() for w in ("create", "add")))
     return recipe_fix(place, "unique-partial" if condition else "unique", cite(own, None))
-
-
-def key_and_insert(model: Model, check: Check, columns: tuple[str, ...], soft: str, insert: str) -> str:
-    """A unique key and the insert that relies on it. Columns that are compared with a literal (`hidden=True`) say for which rows:
-    other rows may have the same values in the rest, so the key is partial, and no conflict target names it.
-    """
-    fixed = {name: text for name in columns if (text := _literally(check, name, model))}
-    rest = tuple(name for name in columns if name not in fixed)
-    if not fixed or not rest:
-        return f"{unique_key(model, check.table, columns, soft)}\n\n{insert}"
-    condition = " AND ".join([*fixed.values(), *([soft] if soft else [])])
-    again = "gives the answer that the look gives now" if refusal(check) is not None else "reads the row again"
-    return f"{unique_key(model, check.table, rest, condition)}\n\nThen whoever comes second catches the `IntegrityError` and {again}."
-
-
-def _literally(check: Check, name: str, model: Model) -> str:
-    """A condition in SQL for a column that is compared with a literal; "" for any other."""
-    column = check.table.column(name)
-    match = next((m for m in check.read.access.lookup if m.op == "eq" and check.table.column(m.column) is column), None)
-    if match is None or match.value is None or column is None:
-        return ""
-    value = match.value.value if isinstance(match.value, f.Const) else model.literal(match.value, match.scope)
-    if isinstance(value, bool):
-        return column.name if value else f"NOT {column.name}"
-    return f"{column.name} = '{value}'" if isinstance(value, str) and "'" not in value else ""
 
 
 def _constraint(owner: str, attributes: list[str]) -> str:
@@ -101,7 +76,7 @@ def _mappers(cls: ClassInfo | None) -> tuple[str, ...]:
     return cls.library_bases if cls is not None else ()
 
 
-def _sql(names: Iterable[str]) -> str:
+def sql(names: Iterable[str]) -> str:
     """Column names for SQL: those that are words of SQL in quotes."""
     return ", ".join(f'"{name}"' if name.upper() in _RESERVED else name for name in names)
 
@@ -134,10 +109,10 @@ def insert_or_find(
     extra = {
         "model": table.model.name if table.model is not None else "",
         "table": table.name,
-        "columns": _sql(columns),
-        "inserted": _sql(match.column for match in access.values)
+        "columns": sql(columns),
+        "inserted": sql(match.column for match in access.values)
         if access is not None and access.values
-        else f"{_sql(columns)}, …",
+        else f"{sql(columns)}, …",
         "quoted": _quoted(attributes),
         "kwargs": given,
         "values": f"{given}, {others}" if others else given,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from roadworthy.advice import again as advise_again
 from roadworthy.advice import database as advise_database
+from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
 from roadworthy.advice.layout import laid_out
@@ -316,6 +317,7 @@ __all__ = [
     "advise",
     "advise_again",
     "advise_database",
+    "advise_keys",
     "all_but_one",
     "answered",
     "argument",

@@ -9,7 +9,10 @@ from roadworthy.advice.code import written
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from roadworthy.facts.schema import Expr
+    from roadworthy.project.database.tables import Column, Table, UniqueKey
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.handoffs import Handoff
@@ -255,6 +258,18 @@ def joined(items: list[str], limit: int = 4) -> str:
     if len(shown) < 2:
         return "".join(shown)
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def void_key(key: UniqueKey, column: Column) -> str:
+    """What a key does not do for rows without a value in one of its columns."""
+    return f"the unique key ({', '.join(key.columns)}) lets in as many rows without a `{column.attribute}` as are inserted, for no NULL equals another"
+
+
+def dropped_key(table: Table, columns: Collection[str]) -> str:
+    """`the model declares one, but a.py:3 dropped it`; "" where no migration did."""
+    dropped = table.dropped_over(columns)
+    at = dropped.dropped if dropped is not None else None
+    return f"the model declares one, but {at.path}:{at.line} dropped it" if at is not None else ""
 
 
 def seconds(number: float) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.database.conditions import ConditionReader, Match
+from roadworthy.project.database.managed import ManagedReader
 from roadworthy.project.database.objects import Chain, ObjectReader
 from roadworthy.project.values import ClassValue, Instance, LibraryObject
 
@@ -53,6 +54,7 @@ class ChainReader:
         self._evaluator = evaluator
         self._schema = schema
         self._conditions = ConditionReader(evaluator, schema)
+        self._managed = ManagedReader(self._conditions)
         self._objects = ObjectReader(graph, evaluator, schema, self._conditions)
 
     def is_inner(self, site: CallSite) -> bool:
@@ -214,6 +216,7 @@ class ChainReader:
                 self._walk_name(expr.id, scope, order, chain, depth)
             case f.Attr():
                 self._related(expr, scope, order, chain)
+                self._begun(expr, scope, order, chain)
             case f.Sub():
                 self._walk(expr.value, scope, order, chain, depth + 1)
 
@@ -233,8 +236,10 @@ class ChainReader:
     def _walk_name(self, name: str, scope: Function, order: int, chain: Chain, depth: int) -> None:
         assigns = scope.bindings.get(name, [])
         if not assigns:
-            if name in scope.parameters:
+            if name in scope.parameters and not _is_own_manager(name, scope):
                 chain.exact = False
+            elif scope.cls is not None and name in scope.parameters:
+                chain.lookup = (*chain.lookup, *self._managed.of(scope.cls))
             return
         reaching, hidden = flow.reaching(scope.scope, assigns, order)
         if reaching and reaching[0].value is not None and reaching[0].op in {"=", ":="}:
@@ -254,6 +259,12 @@ class ChainReader:
                     chain.values = (*chain.values, match)
                     chain.model = chain.model or found[0]
                 return
+
+    def _begun(self, expr: f.Attr, scope: Function, order: int, chain: Chain) -> None:
+        """`State.open_objects`: a manager whose queries begin with conditions."""
+        found = [v for v in self._evaluator.evaluate(expr, scope, order) if isinstance(v, Instance)]
+        if len(found) == 1 and found[0].cls.library_bases and not self._schema.is_model(found[0].cls):
+            chain.lookup = (*chain.lookup, *self._managed.of(found[0].cls))
 
     # --- links --------------------------------------------------------------------------------------------------------
 
@@ -346,6 +357,13 @@ class ChainReader:
             return None if "constraint" in given else ()
         names = self._conditions.names(expr, site.function)
         return tuple(names) if names else None
+
+
+def _is_own_manager(name: str, scope: Function) -> bool:
+    """`self` of a manager: every query begins anew there, where that of a query set goes on from what its caller has asked for."""
+    cls = scope.cls
+    first = scope.scope.params[0].name if scope.scope.params else ""
+    return cls is not None and name == first and any(base.endswith("Manager") for base in cls.library_bases)
 
 
 def _method(site: CallSite) -> str:

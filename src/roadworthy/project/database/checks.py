@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.database.access import INSERT, READ, UPDATE
-from roadworthy.project.database.conditions import same_value
+from roadworthy.project.database.conditions import Match, same_value
 from roadworthy.project.database.presence import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.database.access import Access, Accesses, Through
-    from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.tables import Table
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, Function
@@ -97,6 +96,8 @@ class Checks:
         """An insert that the function of the write does not itself guard by a check of its own."""
         if write.access.kind != INSERT or write.access.table is None:
             return False
+        if write.path and _notes_failure(write.access.site):
+            return False
         return all(check.write.access is not write.access for function in write.path for check in self.of(function))
 
     def _check(self, function: Function, read: Through, write: Through) -> Check | None:
@@ -133,11 +134,19 @@ class Checks:
             if any(
                 match.column not in filled and match.column not in read.table.primary
                 for match in keys
-                if match.op == "eq"
+                if match.op == "eq" and not self._is_default(match, read.table)
             ):
                 return False
         answers = [self._same(match, write) for match in keys]
         return True in answers or not any(answer is False for answer in answers)
+
+    def _is_default(self, match: Match, table: Table) -> bool:
+        """Is a literal looked for that the column has where nothing fills it?"""
+        column = table.column(match.column)
+        if column is None or column.default is None or column.default_scope is None:
+            return False
+        default = Match(column.name, column.default, column.default_scope)
+        return isinstance(match.value, f.Const | f.Str | f.Attr) and same_value(match, default, self._evaluator) is True
 
     def _same(self, match: Match, write: Access) -> bool | None:
         value = write.value_of(match.column)
@@ -147,6 +156,13 @@ class Checks:
         if same is None and match.scope is value.scope and _is_given(match) and _is_given(value):
             return False  # two parameters, or two attributes of them
         return same
+
+
+def _notes_failure(site: CallSite) -> bool:
+    """A row that a helper stores in a handler which raises again tells of a failure; it is not the one that was missing."""
+    scope = site.function.scope
+    handlers = (r for r in flow.ancestors(scope, site.fact.region) if scope.regions[r].kind == "except")
+    return any(scope.regions[r].exits == "raise" for r in handlers)
 
 
 def _all_known(write: Access) -> bool:

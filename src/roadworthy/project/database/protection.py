@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.database.locks import Locks, Rows
+from roadworthy.project.database.nulls import null_in
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.origins import Origin
 from roadworthy.project.values import FunctionValue, Instance, Library
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from roadworthy.findings.finding import Location
     from roadworthy.project.database.access import Access, Through
-    from roadworthy.project.database.tables import Table, UniqueKey
+    from roadworthy.project.database.conditions import Match
+    from roadworthy.project.database.tables import Column, Table, UniqueKey
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
@@ -40,8 +42,8 @@ _SET_UP = re.compile(
     r"^_?(init|setup|bootstrap|seed|populate|provision|migrate|backfill|load_fixtures?|create_(fake|dummy|demo|test|default))(_|$)"
 )
 _SET_UP_FILE = re.compile(r"(^|/)(factories|fixtures?|seeds?|bootstrap|random_data|demo|scripts?|cli)(/|\.py$)")
+_CALLERS = 8  # that are asked what they know of a value
 _SECRET = re.compile(r"(^|_)(token|secret|uuid|guid|nonce|otp|api_key|session_key|password)(_|$)")
-_LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
 
 
 class Protection:
@@ -53,8 +55,30 @@ class Protection:
 
     # --- keys ---------------------------------------------------------------------------------------------------------
 
-    def guarding_key(self, table: Table, columns: Collection[str], write: Access | None) -> UniqueKey | None:
-        """A unique key that stops a second row: over the columns, or over them and others that the write fills as well."""
+    def guarding_key(
+        self, table: Table, columns: Collection[str], write: Access | None, lookup: tuple[Match, ...] = ()
+    ) -> UniqueKey | None:
+        """A unique key that stops a second row: over the columns, or over them and others that the write fills as well.
+
+        `lookup`: with what the columns are compared. A key does not count where one of them may be NULL: two NULLs are no equals.
+        """
+        if self.nullable_key(table, columns, write, lookup) is not None:
+            return None
+        return self._key_over(table, columns, write)
+
+    def nullable_key(
+        self, table: Table, columns: Collection[str], write: Access | None, lookup: tuple[Match, ...]
+    ) -> tuple[UniqueKey, Column] | None:
+        """The key that would guard, and the column whose NULL it lets by."""
+        found = self._key_over(table, columns, write)
+        column = null_in(self._model, table, found, lookup, write) if found is not None else None
+        if found is None or column is None:
+            return None
+        rest = table.names(columns) - {column.name}
+        also = any(key.in_force and key.kind != "primary" and rest.issuperset(key.columns) for key in table.keys)
+        return None if also else (found, column)
+
+    def _key_over(self, table: Table, columns: Collection[str], write: Access | None) -> UniqueKey | None:
         known = [column.name for name in columns if (column := table.column(name)) is not None]
         if not known:
             return None
@@ -93,7 +117,12 @@ class Protection:
         match = write.value_of(column)
         if match is None or match.value is None:
             return False
-        origins = self._model.origin(match.value, match.scope, match.order)
+        origins = list(self._model.origin(match.value, match.scope, match.order))
+        name = match.value.id if isinstance(match.value, f.Name) else ""
+        if name in match.scope.parameters and not match.scope.bindings.get(name):
+            for edge in self._model.edges_to(match.scope)[:_CALLERS]:
+                passed = self._model.argument_passed(edge, name)
+                origins.extend(self._model.origin(passed, edge.caller, edge.site.fact.order))
         return not any(origin.kind in {"random", "clock", "process-hash"} for origin in origins)
 
     def is_made_up(self, table: Table, name: str) -> bool:
@@ -166,50 +195,25 @@ class Protection:
 
     # --- locks --------------------------------------------------------------------------------------------------------
 
-    def lock_held(self, site: CallSite, table: Table | None) -> bool:
-        """May a lock be held when a call runs: a guard, one taken before it here or in a caller, a row of another table?
+    @cached_property
+    def _locks(self) -> Locks:
+        return Locks(self._model)
 
-        `table`: locks on rows of this table do not count, since they cannot hold a row that is not there yet.
+    def lock_held(self, site: CallSite, table: Table, keys: tuple[str, ...], lookup: tuple[Match, ...]) -> bool:
+        """Does a lock keep two runs apart that insert a row of this table when a call runs? Locks of its own rows do not count.
+
+        `keys`: the columns by which the row is looked for; `lookup`: with what they are compared.
         """
-        if self._model.coverage(site, lambda guard: guard.kind is GuardKind.LOCK).somewhere:
-            return True
-        return self.lock_held_in(site.function, site.fact.order, table)
+        return self._locks.held(site, Rows(table, keys, lookup))
 
-    def lock_held_in(self, function: Function, order: int, table: Table | None = None) -> bool:
-        """As `lock_held`, for any event of a function."""
-        if (
-            self._locked_before(function, order, table)
-            or self._model.coverage_of(function, lambda g: g.kind is GuardKind.LOCK).somewhere
-        ):
-            return True
-        queue: deque[tuple[Function, int]] = deque([(function, 0)])
-        seen = {function}
-        while queue:
-            here, depth = queue.popleft()
-            for edge in self._model.edges_to(here):
-                if not edge.runs_here:
-                    continue
-                if self._locked_before(edge.caller, edge.site.fact.order, table):
-                    return True
-                if edge.caller not in seen and depth < 2:
-                    seen.add(edge.caller)
-                    queue.append((edge.caller, depth + 1))
-        return False
+    def rows_locked(self, site: CallSite, table: Table | None, lookup: tuple[Match, ...] = ()) -> bool:
+        """Are rows of this table that are there locked when a call runs, or something that stands for them?"""
+        return self._locks.held(site, Rows(table, (), lookup, there=True))
 
-    def _locked_before(self, function: Function, order: int, table: Table | None) -> bool:
-        return any(self._takes_lock(other, table) for other in function.calls if other.fact.order < order)
-
-    def _takes_lock(self, site: CallSite, table: Table | None) -> bool:
-        for effect in self._model.effects_through(site, Effect.LOCK, Effect.SQL, Effect.SQL_READ):
-            if effect.effect is Effect.LOCK:
-                if table is None or self._model.schema.table_of(effect.model) is not table:
-                    return True
-            elif effect.sql and any(word in effect.sql.lower() for word in ("advisory", "for update", "lock table")):
-                return True
-        for through in self._model.accesses.through(site):
-            if through.access.locked and (table is None or through.access.table is not table):
-                return True
-        return bool(_LOCK_NAME.search(_last(site.fact.func)))
+    def rows_locked_at(self, function: Function, order: int, table: Table | None) -> bool:
+        """As `rows_locked`, for any event of a function."""
+        region = flow.region_at(function.scope, order)
+        return self._locks.held_at(function, order, region, Rows(table, there=True))
 
     # --- gates --------------------------------------------------------------------------------------------------------
 

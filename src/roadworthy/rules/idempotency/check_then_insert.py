@@ -69,6 +69,7 @@ import re
 from roadworthy.rules.api import (
     UPDATE,
     Audience,
+    Column,
     Confidence,
     Entry,
     EntryKind,
@@ -82,6 +83,7 @@ from roadworthy.rules.api import (
     Severity,
     UniqueKey,
     advise_database,
+    advise_keys,
     asks_for_one,
     finding,
     impact_weight,
@@ -107,7 +109,7 @@ def check(model: Model) -> Iterator[Finding]:
         for pair in model.checks.of(function):
             if not pair.by_identity or is_one_run_at_a_time(pair, model):
                 continue
-            key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access)
+            key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
             if not lists_rows(pair.read.access.site) if key is None else not is_handled(pair, key, model):
                 causes.setdefault((function, pair.table.name, key is None), []).append((pair, key))
     missing: dict[tuple[str, frozenset[str]], list[RowCheck]] = {}
@@ -127,7 +129,7 @@ def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
     """A lock is held, or only a person or a start-up runs it."""
     exposure = model.exposure(pair.function)
     alone = bool(exposure.entries and not exposure.serves) or model.protection.is_set_up(pair.function)
-    return alone or model.protection.lock_held(pair.write.site, pair.table)
+    return alone or model.protection.lock_held(pair.write.site, pair.table, pair.keys, pair.read.access.lookup)
 
 
 def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
@@ -145,8 +147,8 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
         RULE,
         model.place(pair.write.site),
         _severity(pair, key, exposure, model),
-        title=_title(pair, key),
-        issue=_issue(pair, key) + _elsewhere(pair, more),
+        title=_title(pair, key, model),
+        issue=_issue(pair, key, model) + _elsewhere(pair, more),
         impact=_impact(pair, key, entry),
         fix=_fix(pair, key, model),
         related=_related(pair, key, more, model),
@@ -162,7 +164,7 @@ def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: 
     if key is not None:
         return Severity.LOW if pair.rejects else Severity.MEDIUM
     others = [r.entry for r in exposure.entries if r.entry.kind not in (*_ALONE, *_BY_HAND)]
-    at_once = any(entry.repeats or entry.kind in _REQUESTS for entry in others)
+    at_once = any(entry.repeats or entry.kind in _REQUESTS for entry in others) and _let_by(pair, model) is None
     small = not at_once or bool(_LOG.search(pair.model_name)) or model.is_script(pair.function.path)
     return Severity.MEDIUM if small else Severity.HIGH
 
@@ -179,7 +181,12 @@ def _names(pair: RowCheck) -> str:
     return f"`{attributes[0]}`" if len(attributes) == 1 else f"`({', '.join(attributes)})`"
 
 
-def _title(pair: RowCheck, key: UniqueKey | None) -> str:
+def _title(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
+    if key is None and (let_by := _let_by(pair, model)) is not None:
+        return say.fit(
+            f"`{pair.model_name}` is looked up by {_names(pair)} and inserted, its key void where `{let_by[1].attribute}` is NULL",
+            f"`{pair.model_name}` is looked up and then inserted, its key void where `{let_by[1].attribute}` is NULL",
+        )
     if key is None:
         return say.fit(
             f"`{pair.model_name}` is looked up by {_names(pair)} and then inserted, with no unique key over them",
@@ -198,16 +205,23 @@ def _key_of(key: UniqueKey) -> str:
     return f"`({', '.join(key.columns)})`" if len(key.columns) > 1 else f"`{key.columns[0]}`"
 
 
-def _issue(pair: RowCheck, key: UniqueKey | None) -> str:
+def _issue(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     read, write = pair.read.site, pair.write.site
     steps = f"line {read.line} {'updates' if pair.read.access.kind == UPDATE else 'looks for'} `{pair.model_name}` by {_names(pair)}; line {write.line} inserts one when there is none"
     if key is None:
-        dropped = pair.table.dropped_over(pair.keys)
-        gone = ""
-        if dropped and dropped.dropped:
-            gone = f" (the model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it)"
+        if (let_by := _let_by(pair, model)) is not None:
+            return (
+                f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same: {say.void_key(*let_by)}."
+            )
+        told = say.dropped_key(pair.table, pair.keys)
+        gone = f" ({told})" if told else ""
         return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can do the same, and `{pair.table.name}` has no unique key over these columns{gone}."
     return f"{steps[:1].upper()}{steps[1:]}. Between the two another run can insert it; the unique key ({', '.join(key.columns)}) then makes this one raise, and nothing catches that."
+
+
+def _let_by(pair: RowCheck, model: Model) -> tuple[UniqueKey, Column] | None:
+    """The key that would do, but for a column that may be NULL."""
+    return model.protection.nullable_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
 
 
 def _elsewhere(pair: RowCheck, more: list[RowCheck]) -> str:
@@ -241,10 +255,11 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     )
     if key is not None or not columns:
         return insert
+    if (let_by := _let_by(pair, model)) is not None:
+        return advise_keys.unique_without(model, pair.table, *let_by)
     if (several := several_expected(model, pair.read.site)) is not None:
         return advise_database.one_at_a_time(model, pair.table, columns, pair.function, several)
-    soft = "deleted_at IS NULL" if pair.table.column("deleted_at") is not None and "deleted_at" in pair.others else ""
-    return advise_database.key_and_insert(model, pair, columns, soft, insert)
+    return advise_keys.key_and_insert(model, pair, columns, insert)
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:

@@ -64,6 +64,7 @@ from roadworthy.rules.api import (
     READ,
     UPSERT,
     Access,
+    Column,
     Confidence,
     EntryKind,
     Finding,
@@ -73,7 +74,8 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     Table,
-    advise_database,
+    UniqueKey,
+    advise_keys,
     finding,
     impact_weight,
     is_natural_key,
@@ -87,7 +89,9 @@ _EXPECTS_ONE = frozenset(
     {"get", "aget", "get_object_or_404", "aget_object_or_404", "one", "one_or_none", "get_or_none", "one_or_404"}
 )
 _NOW = re.compile(r"(^|_)(now|today|timestamp)(_|$)")
+_DAYS = ("DateField", "Date")
 _WIDE = 5  # columns: nobody makes that a key
+_LetBy = tuple[UniqueKey, Column] | None
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 
 
@@ -132,9 +136,10 @@ def is_natural(access: Access) -> bool:
     return any(is_natural_key(name) for name in access.keys)
 
 
-def is_stable(match: Match, model: Model) -> bool:
-    """A lookup by the clock or by chance never finds anything: another fault than this one."""
-    if match.value is None:
+def is_stable(match: Match, table: Table, model: Model) -> bool:
+    """A lookup by the clock or by chance never finds anything: another fault than this one. A day lasts long enough."""
+    column = table.column(match.column)
+    if match.value is None or (column is not None and column.type in _DAYS):
         return True
     origins = model.origin(match.value, match.scope, match.order)
     named = any(origin.kind == "call" and _NOW.search(origin.name) for origin in origins)
@@ -149,19 +154,31 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
         or any((column := table.column(name)) is None or column.is_document for name in access.keys)
         or not access.keys
         or len(access.keys) > _WIDE
-        or not all(is_stable(match, model) for match in access.lookup)
+        or not all(is_stable(match, table, model) for match in access.lookup)
     ):
         return False
     if access.kind == READ and any(model.protection.is_made_up(table, name) for name in access.keys):
         return False
-    if model.protection.guarding_key(table, access.keys, None) is not None or model.protection.gives_primary_key(
+    lookup = access.lookup if finds_or_creates(access) else ()
+    if model.protection.guarding_key(table, _asked(access), None, lookup) or model.protection.gives_primary_key(
         table, access
     ):
         return False
     exposure = model.exposure(access.function)
     if (exposure.entries and not exposure.serves) or model.protection.is_set_up(access.function):
         return False
-    return not model.protection.lock_held(access.site, table)
+    return not model.protection.lock_held(access.site, table, access.keys, access.lookup)
+
+
+def _asked(access: Access) -> tuple[str, ...]:
+    """The columns of the lookup, those that are compared with NULL as well."""
+    return tuple(match.column for match in access.lookup if match.op in {"eq", "null"})
+
+
+def _let_by(accesses: list[Access], table: Table, model: Model) -> _LetBy:
+    """The key that would do for every one of them, but for a column that may be NULL."""
+    found = [model.protection.nullable_key(table, _asked(a), None, a.lookup) for a in accesses if finds_or_creates(a)]
+    return found[0] if found and all(found) else None
 
 
 def _report(accesses: list[Access], model: Model) -> Finding:
@@ -177,14 +194,19 @@ def _report(accesses: list[Access], model: Model) -> Finding:
     who = next(a for a, e in zip(accesses, exposures, strict=True) if e is worst)
     key = f"`{names[0]}`" if len(names) == 1 else f"`({', '.join(names)})`"
     owner = table.model.name if table.model is not None else table.name
+    let_by = _let_by(accesses, table, model)
     return finding(
         RULE,
         model.protection.place_of_table(table),
-        _severity(accesses, model),
-        title=f"`{owner}` has no unique key over {key}, on which `{first.method}()` relies",
-        issue=_issue(owner, key, accesses, table, first.keys),
+        _severity(accesses, model) if let_by is None else Severity.MEDIUM,
+        title=f"the unique key of `{owner}` on which `{first.method}()` relies is void where `{let_by[1].attribute}` is NULL"
+        if let_by is not None
+        else f"`{owner}` has no unique key over {key}, on which `{first.method}()` relies",
+        issue=_issue(owner, key, accesses, table, let_by),
         impact=_impact(owner, key, who, model),
-        fix=advise_database.unique_key(model, table, first.keys),
+        fix=advise_keys.unique_without(model, table, *let_by)
+        if let_by is not None
+        else advise_keys.unique_where_looked(model, table, first.keys, first.lookup),
         related=[
             *model.protection.places_of(table, first.keys)[1:],
             *(model.place(a.site, f"{a.method}() by these columns") for a in accesses[:12]),
@@ -223,16 +245,16 @@ def _confidence(accesses: list[Access], model: Model) -> Confidence:
     return Confidence.weakest(creates, reached, *(access.effect.confidence for access in accesses[:1]))
 
 
-def _issue(owner: str, key: str, accesses: list[Access], table: Table, columns: tuple[str, ...]) -> str:
+def _issue(owner: str, key: str, accesses: list[Access], table: Table, let_by: _LetBy) -> str:
     first = accesses[0]
-    dropped = table.dropped_over(columns)
-    gone = (
-        f" The model declares one, but {dropped.dropped.path}:{dropped.dropped.line} dropped it."
-        if dropped is not None and dropped.dropped is not None
-        else ""
-    )
+    told = say.dropped_key(table, first.keys)
+    gone = f" {told[:1].upper()}{told[1:]}." if told else ""
     places = list(dict.fromkeys(f"`{a.site.path}:{a.site.line}`" for a in accesses))
     where, many = say.joined(places, 3), len(places) > 1
+    if let_by is not None:
+        return (
+            f"{where} {'find or create' if many else 'finds or creates'} `{owner}` by {key}; {say.void_key(*let_by)}."
+        )
     if finds_or_creates(first):
         return f"{where} {'find or create' if many else 'finds or creates'} `{owner}` by {key}; neither the model nor the migrations keep these columns unique.{gone}"
     return f"{where} {'expect' if many else 'expects'} one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"

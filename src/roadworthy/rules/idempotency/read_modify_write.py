@@ -116,7 +116,7 @@ def is_safe(mutation: Mutation, model: Model) -> bool:
     if (exposure.entries and not exposure.serves) or model.protection.is_set_up(mutation.function):
         return True
     versioned = mutation.table is not None and mutation.table.versioned
-    return versioned or model.protection.lock_held_in(mutation.function, mutation.order)
+    return versioned or model.protection.rows_locked_at(mutation.function, mutation.order, mutation.table)
 
 
 def is_accepted(mutation: Mutation, model: Model) -> bool:

@@ -102,7 +102,7 @@ def is_one_at_a_time(claim: Claim, model: Model) -> bool:
     """A lock is held, or it is a script that a person runs."""
     if model.protection.is_set_up(claim.function):
         return True
-    return model.protection.lock_held(claim.read.site, None)
+    return model.protection.rows_locked(claim.read.site, claim.table, claim.read.access.lookup)
 
 
 def is_marked_by_one_run(claim: Claim, model: Model) -> bool:

@@ -1,0 +1,90 @@
+"""Unique keys that hold for the rows that the code looks for: over all of them, or for those with a literal, a NULL or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.advice.database import sql, unique_key
+from roadworthy.facts import schema as f
+from roadworthy.project.database.checks import refusal
+from roadworthy.project.values import ClassValue
+
+if TYPE_CHECKING:
+    from roadworthy.project.database.checks import Check
+    from roadworthy.project.database.conditions import Match
+    from roadworthy.project.database.tables import Column, Table, UniqueKey
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import Function
+
+
+def unique_where_looked(model: Model, table: Table, columns: tuple[str, ...], lookup: tuple[Match, ...]) -> str:
+    """A unique key over what is looked up. Columns that are compared with a literal (`hidden=True`) or with NULL say for which rows:
+    other rows may have the same values in the rest, so the key is partial.
+    """
+    rest, condition = _for_some_rows(model, table, columns, lookup)
+    return unique_key(model, table, rest, condition)
+
+
+def key_and_insert(model: Model, check: Check, columns: tuple[str, ...], insert: str) -> str:
+    """A unique key and the insert that relies on it; no conflict target names a partial one."""
+    lookup = check.read.access.lookup
+    key = unique_where_looked(model, check.table, columns, lookup)
+    if _for_some_rows(model, check.table, columns, lookup)[0] == columns:
+        return f"{key}\n\n{insert}"
+    again = "gives the answer that the look gives now" if refusal(check) is not None else "reads the row again"
+    return f"{key}\n\nThen whoever comes second catches the `IntegrityError` and {again}."
+
+
+def unique_without(model: Model, table: Table, key: UniqueKey, column: Column) -> str:
+    """Beside a key that lets rows with a NULL by: one over its other columns for those rows."""
+    rest = tuple(name for name in key.columns if name != column.name)
+    if not rest:
+        return f"Make `{column.attribute}` NOT NULL, or declare the key `NULLS NOT DISTINCT`."
+    also = unique_key(model, table, rest, f"{column.name} IS NULL")
+    return f"Make `{column.attribute}` NOT NULL; or keep the key ({sql(key.columns)}) and add one for the rows without a `{column.attribute}`. {also}"
+
+
+def _for_some_rows(
+    model: Model, table: Table, columns: tuple[str, ...], lookup: tuple[Match, ...]
+) -> tuple[tuple[str, ...], str]:
+    """(columns that tell rows apart, condition in SQL for the rows among which they do; "" for all)."""
+    fixed = {name: text for name in columns if (text := _literally(table, name, lookup, model))}
+    rest = tuple(name for name in columns if name not in fixed)
+    absent = (_absence(table, match) for match in lookup if match.op == "null")
+    conditions = dict.fromkeys(text for text in (*fixed.values(), *absent) if text)
+    return (rest, " AND ".join(conditions)) if rest else (columns, "")
+
+
+def _absence(table: Table, match: Match) -> str:
+    column = table.column(match.column)
+    if column is None or not isinstance(match.value, f.Const):
+        return ""
+    return f"{sql([column.name])} IS NOT NULL" if match.value.value is False else f"{sql([column.name])} IS NULL"
+
+
+def _literally(table: Table, name: str, lookup: tuple[Match, ...], model: Model) -> str:
+    """A condition in SQL for a column that is compared with a literal; "" for any other."""
+    column = table.column(name)
+    match = next((m for m in lookup if m.op == "eq" and table.column(m.column) is column), None)
+    if match is None or match.value is None or column is None:
+        return ""
+    value = match.value.value if isinstance(match.value, f.Const) else model.literal(match.value, match.scope)
+    value = _member(match.value, match.scope, model) if value is None else value
+    name = sql([column.name])
+    if isinstance(value, bool):
+        return name if value else f"NOT {name}"
+    return f"{name} = '{value}'" if isinstance(value, str) and "'" not in value else ""
+
+
+def _member(expr: f.Expr, scope: Function, model: Model) -> str | None:
+    """The text of `Kind.DRAFT`, `Kind.DRAFT.value`, where the member is a text or a text with its label."""
+    if isinstance(expr, f.Attr) and expr.name == "value":
+        expr = expr.value
+    if not isinstance(expr, f.Attr):
+        return None
+    for value in model.values(expr.value, scope):
+        for owner, assign in value.cls.attribute_assigns.get(expr.name, ()) if isinstance(value, ClassValue) else ():
+            first = assign.value.items[0] if isinstance(assign.value, f.Seq) and assign.value.items else assign.value
+            text = first.value if isinstance(first, f.Str) else model.literal(first, owner)
+            return text if isinstance(text, str) else None
+    return None
