@@ -6,6 +6,7 @@ from roadworthy.engine import model_of
 from roadworthy.rules.durability.in_process_background_work import check as background
 from roadworthy.rules.idempotency.check_then_insert import check as check_then_insert
 from roadworthy.rules.idempotency.read_modify_write import check as read_modify_write
+from roadworthy.rules.idempotency.unconditional_claim import check as claims
 from roadworthy.rules.resilience.call_without_timeout import check as timeouts
 from roadworthy.rules.resilience.unbounded_fan_out import check as fan_out
 
@@ -154,3 +155,58 @@ def test_a_tuple_of_a_loop_is_no_parameter() -> None:
     )
     assert "bounded((" not in text
     assert "bounded(one(client, url))" in text
+
+
+_REMINDERS = """
+from celery import shared_task
+from django.core.mail import send_mail
+from django.db import models
+
+class Reminder(models.Model):
+    address = models.EmailField()
+    status = models.CharField(max_length=20)
+    sent = models.BooleanField(default=False)
+
+@shared_task
+def remind_all():
+    for reminder in Reminder.objects.filter(status="new"):
+        send_mail("Your basket", "text", None, [reminder.address])
+        reminder.status = "sent"
+        reminder.save()
+
+@shared_task
+def remind(pk):
+    reminder = Reminder.objects.get(pk=pk)
+    if reminder.sent:
+        return
+    send_mail("Your basket", "text", None, [reminder.address])
+    reminder.sent = True
+    reminder.save()
+"""
+
+
+def test_a_claim_is_written_with_the_row_and_the_states_at_hand() -> None:
+    """No gap is left: the variable of the loop, the state by which it was picked, the state that it gets."""
+    text = fixes(claims, app=_REMINDERS)
+    assert 'Reminder.objects.filter(pk=reminder.pk, status="new").update(status="sent")' in text
+    assert "continue  # another run has it" in text
+    assert "…" not in text
+
+
+def test_a_flag_that_is_turned_had_the_other_value() -> None:
+    """The state of one row is asked after it was read: the flag says what it was."""
+    text = fixes(claims, app=_REMINDERS)
+    assert "Reminder.objects.filter(pk=reminder.pk, sent=False).update(sent=True)" in text
+    assert "return  # another run has it" in text
+
+
+def test_a_claim_whose_old_state_is_not_written_locks_the_row() -> None:
+    """Where nothing says which state it was, the row is read for update."""
+    text = fixes(
+        claims,
+        app=_REMINDERS.replace(
+            "sent = models.BooleanField(default=False)", "sent = models.DateTimeField(null=True)"
+        ).replace("reminder.sent = True", "reminder.sent = now()"),
+    )
+    assert "Read the row with `select_for_update()` (line 20)" in text
+    assert "row.pk" not in text

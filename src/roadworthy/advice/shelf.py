@@ -61,7 +61,7 @@ TOPICS: dict[str, frozenset[str]] = {
     ),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
     "increment-locked": frozenset({"row", "column"}),
-    "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
+    "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
     "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),
