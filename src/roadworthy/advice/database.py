@@ -152,6 +152,34 @@ def insert_or_find(
     return recipe_fix(place, "insert-or-find", cite(own, function))
 
 
+def insert_again(model: Model, check: Check) -> str:
+    """The insert of a helper as it is called here, and the lookup once more where the key refuses it; "" where the call is the insert itself."""
+    write, read = check.write.site, check.read.site
+    if check.write.direct or write.function is not read.function:
+        return ""
+    insert, look = _statement_of(write), _statement_of(read)
+    if insert.startswith("return ") and not look.startswith("return "):
+        look = f"return {look.partition(' = ')[2] or look}"
+    if GAP in insert + look:
+        return ""
+    names = _mappers(check.table.model)
+    return recipe_fix(Place(model, write.function, write, names, {"insert": insert, "look": look}), "insert-again")
+
+
+def _statement_of(site: CallSite) -> str:
+    """The statement whose value a call is: `row = find(…)`, `return create(…)`, or the call alone; a gap where it is a part of more."""
+    call = ("await " if site.fact.awaited else "") + call_text(site, width=WHOLE)
+    if site.fact.use == "returned":
+        return f"return {call}"
+    if site.fact.use == "discarded":
+        return call
+    for assign in site.function.scope.assigns:
+        value = assign.value.value if isinstance(assign.value, f.Await) else assign.value
+        if isinstance(value, f.CallRef) and value.index == site.index and assign.op == "=":
+            return f"{written(assign.target, site.function)} = {call}"
+    return GAP
+
+
 def insert_or_refuse(model: Model, check: Check) -> str:
     """Insert, and answer as the code answers when the row is there; "" where a row that is there is used."""
     write, answer = check.write.site, refusal(check)

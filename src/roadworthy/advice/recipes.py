@@ -4,19 +4,21 @@ Every function returns the text of **Fix**: a sentence that can be followed, a p
 there is one, and a short fenced snippet in the style of the code at hand (sync or async, its own names).
 """
 
-from roadworthy.advice.durability import atomic_write, durable, keep_task, on_commit
+from roadworthy.advice.durability import atomic_write, durable, durable_start, keep_task, on_commit
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.limits import timeout
-from roadworthy.advice.repeating import backoff, end_job, end_retry, jitter, retry, space_retry, survive
+from roadworthy.advice.repeating import ask_retry, backoff, end_job, end_retry, jitter, retry, space_retry, survive
 from roadworthy.advice.resilience import bounded, isolate, log_and_raise, off_loop, read_results, shutdown
 
 __all__ = [
+    "ask_retry",
     "atomic_write",
     "backoff",
     "bounded",
     "dedup",
     "deterministic_id",
     "durable",
+    "durable_start",
     "end_job",
     "end_retry",
     "idempotency_key",

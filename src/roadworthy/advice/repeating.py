@@ -61,6 +61,25 @@ def retry(
     return recipe_fix(place, "retry", cite(own, function))
 
 
+def ask_retry(model: Model, entry: Entry) -> str:
+    """A job that declares how it is retried, and never asks for it: its decorator as written, with the errors that start one."""
+    function = entry.function
+    effects = [e for e in model.effects_under(function) if e.effect.word.external or e.effect.word.persists]
+    raised = tuple(dict.fromkeys(name for effect in effects for name in _transient(model, effect)))
+    text = "Name the errors after which it is to run again, and let them out of the job:"
+    options = entry.row.retry_arguments if entry.row is not None else ()
+    shape, site = decorator_of(entry)
+    if not shape or not options:
+        return f"{text[:-1]}."
+    args = argument_texts(site) if site is not None else []
+    args.append(f"{options[0]}=({_errors(function, raised)},)")
+    head = apply_text(shape[1:].partition("(")[0], args, width=WHOLE)
+    own = best(model, "job-retry", function)
+    return fix(
+        text if own is None else f"{text[:-1]}.", cite(own, function), f"@{head}\n{signature_text(function)} ..."
+    )
+
+
 def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
     """The decorator of the other jobs that are repeated, for the errors that are raised here."""
     use = own.near(function)

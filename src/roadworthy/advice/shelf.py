@@ -19,7 +19,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger"})
+_COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger", "session"})
 _MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "defaults", "expiry", "by", "bound"})
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
@@ -60,6 +60,7 @@ TOPICS: dict[str, frozenset[str]] = {
         {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
+    "insert-again": frozenset({"insert", "look"}),
     "increment-locked": frozenset({"row", "column"}),
     "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),

@@ -44,11 +44,27 @@ def stable_ids(site: CallSite) -> list[str]:
     Ids of runs, traces and sessions do not count; ids of tenants and users come last, since many things share one.
     """
     found: dict[str, int] = {}
+    inner = _of_comprehensions(site.function)
     for text, rank in (*_in_call(site), *_in_function(site.function)):
         last = _last_part(text)
-        if _ID.search(last) and not _PROCESS.search(text):
+        if _ID.search(last) and not _PROCESS.search(text) and text.partition(".")[0] not in inner:
             found.setdefault(text, rank + (10 if _SCOPE.search(text) else 0))
     return sorted(found, key=lambda text: (found[text], text))
+
+
+def _of_comprehensions(function: Function) -> frozenset[str]:
+    """Names that only comprehensions bind: outside of them there is no such thing."""
+    names = {
+        region.target.id
+        for region in function.scope.regions
+        if region.kind == "comprehension" and isinstance(region.target, f.Name)
+    }
+    bound = {
+        a.target.id
+        for a in function.scope.assigns
+        if isinstance(a.target, f.Name) and function.scope.regions[a.region].kind != "comprehension"
+    }
+    return frozenset(names - bound - set(function.parameters))
 
 
 def own_ids(site: CallSite) -> list[str]:

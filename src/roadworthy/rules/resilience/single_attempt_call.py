@@ -236,7 +236,7 @@ def _idle(promises: list[IdleRetry], model: Model) -> Finding:
         title=f"`{first.option}` of `{function.name}` retries nothing",
         issue=f"The option says how a retry is made, but nothing makes one: no option names the errors, and the job never asks for it.{drops}{also}",
         impact=f"The first lost connection, timeout or deadlock ends `{function.name}` for good, though its declaration says otherwise.",
-        fix=f"Name the errors after which it is to run again: {first.asks_by}, with a growing delay; let those errors out of the job.",
+        fix=advise.ask_retry(model, first.entry),
         related=[model.place_of_function(one.entry.function, one.option) for one in others[:12]],
         confidence=Confidence.HIGH,
         subject=function.qualname,
