@@ -35,6 +35,9 @@ _RESERVED = frozenset({
     "HAVING", "IN", "INTO", "LIMIT", "NOT", "NULL", "OFFSET", "ON", "ONLY", "OR", "ORDER", "PRIMARY", "REFERENCES", "SELECT", "TABLE",
     "THEN", "TO", "TRUE", "UNION", "UNIQUE", "USER", "USING", "WHEN", "WHERE", "WINDOW", "WITH",
 })  # fmt: skip
+_BUILDS = frozenset({
+    "query", "filter", "filter_by", "where", "select", "join", "order_by", "options", "select_from", "limit", "outerjoin",
+})  # fmt: skip
 _STEPS = {"+=": "+", "-=": "-"}
 
 
@@ -157,13 +160,33 @@ def insert_again(model: Model, check: Check) -> str:
     write, read = check.write.site, check.read.site
     if check.write.direct or write.function is not read.function:
         return ""
-    insert, look = _statement_of(write), _statement_of(read)
+    insert, look = _statement_of(write), _statement_of(_fetch(read))
     if insert.startswith("return ") and not look.startswith("return "):
         look = f"return {look.partition(' = ')[2] or look}"
-    if GAP in insert + look:
-        return ""
+    if GAP in insert + look or callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS:
+        call = f"`{callee_text(write)}()` (line {write.line})"
+        return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
     names = _mappers(check.table.model)
-    return recipe_fix(Place(model, write.function, write, names, {"insert": insert, "look": look}), "insert-again")
+    return recipe_fix(
+        Place(model, write.function, write, names, {"insert": insert, "look": look, "again": "read the row again"}),
+        "insert-again",
+    )
+
+
+def _fetch(read: CallSite) -> CallSite:
+    """The call that runs a query which is built here: `query.first()` for `query = session.query(Order)`."""
+    function = read.function
+    while read.fact.use == "receiver" and read.fact.outer >= 0:
+        read = function.calls[read.fact.outer]
+    if callee_text(read).rpartition(".")[2] not in _BUILDS:
+        return read
+    names = {
+        a.target.id
+        for a in function.scope.assigns
+        if isinstance(a.target, f.Name) and isinstance(a.value, f.CallRef) and a.value.index == read.index
+    }
+    later = (site for site in function.calls if callee_text(site).rpartition(".")[0] in names)
+    return next(later, read)
 
 
 def _statement_of(site: CallSite) -> str:
@@ -189,7 +212,10 @@ def insert_or_refuse(model: Model, check: Check) -> str:
         "insert": ("await " if write.fact.awaited else "") + call_text(write, width=WHOLE),
         "refuse": f"{answer.kind} {written(answer.value, check.function)}".rstrip(),
     }
-    return recipe_fix(Place(model, write.function, write, _mappers(check.table.model), extra), "insert-or-refuse")
+    if not check.write.direct:  # a helper that may commit
+        extra |= {"look": extra["refuse"], "again": "give the same answer"}
+    topic = "insert-or-refuse" if check.write.direct else "insert-again"
+    return recipe_fix(Place(model, write.function, write, _mappers(check.table.model), extra), topic)
 
 
 def one_at_a_time(model: Model, table: Table, columns: tuple[str, ...], function: Function, several: Handler) -> str:

@@ -20,6 +20,7 @@ from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
+from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,10 +114,25 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
         "declared": declared,
         "defer": "defer_async" if function.is_async else "defer",
         "work_args": ", ".join(args),
+        "work_json": ", ".join(_as_json(model, function, arg) for arg in args),
         "work_call": apply_text(name, args, width=WHOLE),
         "work_signature": declared if callee is not None else f"def {bare}(…):",
     }
     return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
+
+
+def _as_json(model: Model, function: Function, arg: str) -> str:
+    """A parameter that is a pydantic model, dumped: it cannot travel as it is."""
+    param = next((p for p in function.scope.params if p.name == arg.rpartition("=")[2]), None)
+    if param is None or param.annotation is None:
+        return arg
+    found = model.values(param.annotation, function)
+    dumped = any(isinstance(v, ClassValue) and "pydantic" in " ".join(_libraries(v)) for v in found)
+    return f'{arg}.model_dump(mode="json")' if dumped else arg
+
+
+def _libraries(value: ClassValue) -> tuple[str, ...]:
+    return value.cls.library_bases
 
 
 def _captured(callee: Function) -> list[str]:
@@ -327,10 +343,13 @@ def atomic_write(model: Model, function: Function, target: str, site: CallSite |
     """Write beside the file, sync, rename."""
     own = best(model, "atomic-write", function)
     content = _content(site)
-    if own is not None:
-        return fix("Write it whole or not at all.", cite(own, function), f"{own.name[:-2]}({target}, {content})")
-    method = _mode(site)
     body = _written_with(site) if content == GAP else ""
+    if body.startswith("out.write("):
+        content = body[len("out.write(") : -1]
+    if own is not None:
+        code = f"{own.name[:-2]}({target}, {content})" if content != GAP else ""
+        return fix("Write it whole or not at all.", cite(own, function), code)
+    method = _mode(site)
     extra = {"target": target, "content": content if content != GAP else "...", "mode": method}
     extra["body"] = body or f"out.write({extra['content']})"
     return recipe_fix(Place(model, function, extra=extra), "atomic-write")

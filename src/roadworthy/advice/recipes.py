@@ -8,7 +8,16 @@ from roadworthy.advice.durability import atomic_write, durable, durable_start, k
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.limits import timeout
 from roadworthy.advice.repeating import ask_retry, backoff, end_job, end_retry, jitter, retry, space_retry, survive
-from roadworthy.advice.resilience import bounded, isolate, log_and_raise, off_loop, read_results, shutdown
+from roadworthy.advice.resilience import (
+    bounded,
+    isolate,
+    log_and_raise,
+    off_loop,
+    off_loop_inside,
+    plain_handler,
+    read_results,
+    shutdown,
+)
 
 __all__ = [
     "ask_retry",
@@ -28,7 +37,9 @@ __all__ = [
     "lock",
     "log_and_raise",
     "off_loop",
+    "off_loop_inside",
     "on_commit",
+    "plain_handler",
     "read_results",
     "retry",
     "shutdown",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger", "session"})
-_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "defaults", "expiry", "by", "bound"})
+_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound"})
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
@@ -37,7 +37,9 @@ TOPICS: dict[str, frozenset[str]] = {
     "read-results": frozenset({"results"}),
     "backoff": frozenset({"caught"}),
     "jitter": frozenset({"delay"}),
-    "durable": frozenset({"work", "defer", "declared", "work_call", "work_args", "work_signature", "decorator"}),
+    "durable": frozenset(
+        {"work", "defer", "declared", "work_call", "work_args", "work_json", "work_signature", "decorator"}
+    ),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
     "upsert": frozenset({"model", "table", "columns", "quoted", "values", "kwargs", "find_or_create"}),
@@ -60,7 +62,7 @@ TOPICS: dict[str, frozenset[str]] = {
         {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
-    "insert-again": frozenset({"insert", "look"}),
+    "insert-again": frozenset({"insert", "look", "again"}),
     "increment-locked": frozenset({"row", "column"}),
     "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
