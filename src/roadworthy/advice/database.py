@@ -320,12 +320,20 @@ def _holes(mutation: Mutation) -> dict[str, str]:
         "key": mutation.owner,
         "column": mutation.attribute,
         "row": mutation.owner,
+        "loaded": _loaded(mutation),
         "model": mutation.model.name if mutation.model is not None else "",
         "step": step,
         "amount": step.removeprefix("+ "),
         "update": "aupdate" if mutation.function.is_async else "update",
         "reload": _reload(mutation),
     }
+
+
+def _loaded(mutation: Mutation) -> str:
+    """The row in a sentence: the variable that holds it, or, in a method of its own, its class."""
+    if mutation.owner == "self" and mutation.model is not None:
+        return f"the `{mutation.model.name}`"
+    return f"`{mutation.owner}`"
 
 
 def _reload(mutation: Mutation) -> str:

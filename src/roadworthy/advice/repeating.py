@@ -41,6 +41,9 @@ def retry(
     extra = {"errors": errors, "caught": f"({errors})" if ", " in errors else errors, "attempts": "4"}
     job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
     if job is not None:
+        shape, declared = decorator_of(job)
+        kept = [a for a in (argument_texts(declared) if declared is not None else []) if not _is_policy(a)]
+        extra |= {"job": shape[1:].partition("(")[0], "given": "".join(f"{argument}, " for argument in kept)}
         place = Place(model, function, site, (job.source,), extra)
         own = best(model, "job-retry", function)
         if own is not None:
@@ -98,6 +101,12 @@ def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
         args.append(f"{keyword}=({errors},)" if lists and errors else arg)
     shape = f"@{apply_text(shape[1:].partition('(')[0], args, width=WHOLE)}"
     return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
+
+
+def _is_policy(argument: str) -> bool:
+    """An argument that the recipe for retries gives itself."""
+    name = argument.partition("=")[0]
+    return any(word in name for word in _POLICY) or name == "acks_late"
 
 
 def _transient(model: Model, effect: EffectAt) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, argument_texts, callee_text, inside, signature_text, written
+from roadworthy.advice.code import WHOLE, argument_texts, call_text, callee_text, inside, signature_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.sessions import session_name
@@ -105,8 +105,12 @@ def read_results(model: Model, site: CallSite) -> str:
         ),
         "",
     )
-    place = Place(model, site.function, site, extra={"results": name or "results"})
-    return recipe_fix(place, "read-results")
+    filled = Place(model, site.function, site, extra={"results": name or "results"}).pick("read-results")
+    if filled is None:
+        return ""
+    awaits = "await " if site.fact.awaited else ""
+    kept = "" if name else f"results = {awaits}{call_text(site, width=WHOLE)}\n"
+    return fix(filled.text, "", f"{kept}{filled.code}")
 
 
 def _is_result(value: f.Expr, site: CallSite) -> bool:

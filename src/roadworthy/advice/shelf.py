@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger", "session"})
-_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound"})
+_MAY_BE_EMPTY = frozenset({"await_", "given", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound"})
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
     "timeout-outside": frozenset({"seconds"}),
     "retry": frozenset({"errors", "caught", "attempts"}),
     "retry-client": frozenset({"errors", "caught", "attempts"}),
-    "retry-job": frozenset({"errors", "caught", "attempts"}),
+    "retry-job": frozenset({"errors", "caught", "attempts", "job", "given"}),
     "retry-end": frozenset(),
     "retry-wait": frozenset(),
     "engine-random": frozenset(),
@@ -63,7 +63,7 @@ TOPICS: dict[str, frozenset[str]] = {
     ),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
     "insert-again": frozenset({"insert", "look", "again"}),
-    "increment-locked": frozenset({"row", "column"}),
+    "increment-locked": frozenset({"row", "loaded", "column"}),
     "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update"}),
     "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),

@@ -129,7 +129,7 @@ def _loop(losses: list[Dropped], model: Model) -> Finding | None:
         title=f"one failed {call} ends the loop of `{function.qualname}` for good",
         issue=f"No handler inside the endless loop of `{function.qualname}` covers {call}, so its first exception leaves the loop.",
         impact=f"{runs}: after one lost connection or failover its work stays undone until the process is restarted.",
-        fix=advise.survive(model, function, loss.effect.row.raises, loss.effect.site if loss.effect.function is function else loss.site_in(function)),
+        fix=advise.survive(model, function, loss.effect.row.raises if loss.effect.function is function else ("Exception",), site),
         related=[model.place_of_region(function, left.loop.region, "the loop that ends"), *_related(losses, model, "fails in it")],
         confidence=Confidence.weakest(_confidence(losses, model), Confidence.HIGH if detached is not None else Confidence.MEDIUM),
         subject=function.qualname,
