@@ -303,6 +303,11 @@ def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = 
     if site.fact.use == "raised":
         return f"Leave the transaction first: raise `{call}` behind the block that opens it."
     inner = _sender(model, site)
+    if inner is None and _is_needed(site):
+        return (
+            f"The result of `{call}` is used at once, so the call cannot be put off: end the transaction before it, or store the message as a "
+            "row in the transaction and send from there."
+        )
     sends = inner or site
     place = Place(model, sends.function, sends, names, {"deferred": _deferred(sends)})
     own = best(model, "on-commit", sends.function, accept=lambda p: p.definition is not None)
@@ -317,6 +322,22 @@ def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = 
         return recipe_fix(place, "on-commit", cite(example, sends.function))
     text = f"`{callee_text(site)}()` also writes: defer only what {where} sends{':' if example is None else '.'}"
     return fix(text, cite(example, sends.function), filled.code)
+
+
+def _is_needed(site: CallSite) -> bool:
+    """Does the code go on with what the call returns: an id that is stored, a value that is returned?"""
+    if site.fact.use != "assigned":
+        return site.fact.use not in {"discarded", "yielded"}
+    names = {
+        a.target.id
+        for a in site.function.scope.assigns
+        if isinstance(a.target, f.Name) and a.value is not None and _is_call(_bare(a.value), site)
+    }
+    return not names or any(site.function.scope.last_read.get(name, -1) > site.fact.order for name in names)
+
+
+def _bare(value: f.Expr) -> f.Expr:
+    return value.value if isinstance(value, f.Await) else value
 
 
 def _sender(model: Model, site: CallSite) -> CallSite | None:
@@ -341,7 +362,7 @@ def _deferred(site: CallSite) -> str:
 
 def atomic_write(model: Model, function: Function, target: str, site: CallSite | None = None) -> str:
     """Write beside the file, sync, rename."""
-    own = best(model, "atomic-write", function)
+    own = best(model, "atomic-write", function, accept=lambda p: p.definition is None or len(p.uses) > 1)
     content = _content(site)
     body = _written_with(site) if content == GAP else ""
     if body.startswith("out.write("):
@@ -369,6 +390,10 @@ def _written_with(site: CallSite | None) -> str:
     if site is None:
         return ""
     scope = site.function.scope
+    if site.fact.use == "receiver" and site.fact.outer >= 0:  # `open(path, "w").write(text)`
+        outer = site.function.calls[site.fact.outer]
+        text = apply_text("out.write", argument_texts(outer), width=WHOLE)
+        return text if callee_text(outer).endswith(".write") and GAP not in text else ""
     handles = {
         assign.target.id
         for assign in scope.assigns

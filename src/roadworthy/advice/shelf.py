@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger", "session"})
-_MAY_BE_EMPTY = frozenset({"await_", "given", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound"})
+_MAY_BE_EMPTY = frozenset(
+    {"await_", "given", "reload", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound"}
+)
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
