@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from roadworthy.engine import model_of
+from roadworthy.rules.durability.forgotten_task import check as forgotten
 from roadworthy.rules.durability.in_process_background_work import check as background
 from roadworthy.rules.idempotency.check_then_insert import check as check_then_insert
 from roadworthy.rules.idempotency.read_modify_write import check as read_modify_write
 from roadworthy.rules.idempotency.unconditional_claim import check as claims
 from roadworthy.rules.resilience.call_without_timeout import check as timeouts
+from roadworthy.rules.resilience.single_attempt_call import check as single_attempt
 from roadworthy.rules.resilience.unbounded_fan_out import check as fan_out
 
 
@@ -210,3 +212,196 @@ def test_a_claim_whose_old_state_is_not_written_locks_the_row() -> None:
     )
     assert "Read the row with `select_for_update()` (line 20)" in text
     assert "row.pk" not in text
+
+
+_HELPERS = """
+from fastapi import FastAPI
+from sqlalchemy import Column, Integer, String
+from sqlalchemy.orm import Session, declarative_base
+
+Base = declarative_base()
+app = FastAPI()
+
+
+class Label(Base):
+    __tablename__ = "label"
+    id = Column(Integer, primary_key=True)
+    name = Column(String)
+
+
+def find(db_session: Session, name: str):
+    return db_session.query(Label).filter(Label.name == name).one_or_none()
+
+
+def create(db_session: Session, name: str):
+    label = Label(name=name)
+    db_session.add(label)
+    db_session.commit()
+    return label
+
+
+@app.post("/labels")
+def add(db_session: Session, name: str):
+    label = find(db_session, name)
+    if label is None:
+        label = create(db_session, name)
+    return label.id
+"""
+
+
+def test_an_insert_by_a_helper_is_repeated_as_it_is_called() -> None:
+    """The values stand in the helper: what is written is the call at hand, the session at hand, and the lookup once more."""
+    text = fixes(check_then_insert, app=_HELPERS)
+    assert "**values" not in text
+    assert (
+        "    label = create(db_session, name)\nexcept IntegrityError:\n    db_session.rollback()\n    label = find(db_session, name)"
+        in text
+    )
+
+
+_SYNC_SESSION = """
+from fastapi import FastAPI
+from sqlalchemy import Column, Integer, String
+from sqlalchemy.orm import Session, declarative_base
+
+Base = declarative_base()
+app = FastAPI()
+
+
+class Label(Base):
+    __tablename__ = "label"
+    id = Column(Integer, primary_key=True)
+    name = Column(String)
+
+
+@app.post("/labels")
+async def add(db: Session, name: str):
+    label = db.query(Label).filter(Label.name == name).first()
+    if label is None:
+        db.add(Label(name=name))
+        db.commit()
+"""
+
+
+def test_a_session_that_is_not_awaited_stays_so() -> None:
+    """A coroutine may hold a session of the ordinary kind: nothing of it is awaited, and it has its own name."""
+    text = fixes(check_then_insert, app=_SYNC_SESSION)
+    assert "db.begin_nested()" in text or "db.execute(" in text
+    assert "await" not in text
+
+
+_COUNTER = """
+from celery import shared_task
+from django.db import models
+
+class Host(models.Model):
+    seen = models.IntegerField(default=0)
+
+    def note(self):
+        self.seen = (self.seen or 0) + 1
+        self.save()
+
+@shared_task
+def note_all(pk):
+    Host.objects.get(pk=pk).note()
+"""
+
+
+def test_a_number_in_django_is_an_f_expression() -> None:
+    """Also where the object is not read again afterwards."""
+    text = fixes(read_modify_write, app=_COUNTER)
+    assert 'Host.objects.filter(pk=self.pk).update(seen=F("seen") + 1)' in text
+    assert "UPDATE …" not in text
+
+
+_STARTS = """
+import asyncio
+from temporalio.client import Client
+
+async def start(client: Client, order_id: str):
+    await client.start_workflow("Fulfil", order_id, id=f"fulfil-{order_id}", task_queue="orders")
+
+
+async def order(client: Client, order_id: str):
+    task = asyncio.create_task(start(client, order_id))
+    return {"ok": True}
+"""
+
+
+def test_a_task_that_starts_something_durable_is_awaited() -> None:
+    """It needs no job around it: once the start is through, nothing is left to lose."""
+    text = fixes(forgotten, app=_STARTS)
+    assert "wait for it before success is told" in text
+    assert "await start(client, order_id)" in text
+
+
+_IDLE = """
+from celery import Celery
+import requests
+
+app = Celery()
+
+
+@app.task(max_retries=5, default_retry_delay=60)
+def ban(url):
+    requests.delete(url, timeout=5)
+"""
+
+
+def test_a_retry_that_is_never_asked_for_is_written_into_the_decorator() -> None:
+    """The decorator as it is, with the errors that the job meets."""
+    text = fixes(single_attempt, app=_IDLE)
+    assert (
+        "@app.task(max_retries=5, default_retry_delay=60, autoretry_for=("
+        in text.replace("\n    ", "").replace(",default", ", default")
+        or "autoretry_for=(requests." in text
+    )
+    assert "…" not in text
+
+
+_NAMED = """
+import asyncio
+from celery import Celery
+from fastapi import FastAPI
+import requests
+
+app = FastAPI()
+jobs = Celery()
+
+
+@jobs.task(name="bill")
+def bill(order_id):
+    requests.post("https://pay.test", json={"order": order_id}, timeout=5)
+
+
+@jobs.task(name="ship")
+def ship(order_id):
+    requests.post("https://ship.test", json={"order": order_id}, timeout=5)
+
+
+@app.post("/a")
+def a(order_id: int):
+    jobs.send_task("bill", args=(order_id,))
+
+
+@app.post("/b")
+def b(order_id: int):
+    jobs.send_task("ship", args=(order_id,))
+
+
+async def update(order_id):
+    await asyncio.to_thread(requests.post, "https://index.test", json={"order": order_id}, timeout=5)
+
+
+@app.post("/c")
+async def c(order_id: int):
+    asyncio.create_task(update(order_id))
+"""
+
+
+def test_a_job_that_is_started_by_its_name_is_registered_under_it() -> None:
+    """`send_task` takes a name, not a function."""
+    text = fixes(forgotten, app=_NAMED)
+    assert "send_task(update" not in text
+    if "send_task" in text:
+        assert 'send_task("update"' in text and 'name="update"' in text
