@@ -45,7 +45,9 @@ def replay_safe(model: Model, effect: EffectAt, entry: Entry) -> str:
         return fix(f"{recorded[:1].upper()}{recorded[1:]}", "", shown)
     if function is entry.function or own.code.removeprefix("await ").partition(".")[0] not in _CONTEXTS:
         return fix(
-            "Take the value from the engine, which gives the same one at each replay.", _seen(model, own.code), own.code
+            "Take the value from the engine, which gives the same one at each replay.",
+            _seen(model, own.code, function),
+            own.code,
         )
     helper = f"`{function.qualname}` is a helper: let the workflow make the value and pass it in."
     return fix(f"Take the value from the engine, which gives the same one at each replay. {helper}", "", own.code)
@@ -54,10 +56,20 @@ def replay_safe(model: Model, effect: EffectAt, entry: Entry) -> str:
 _CONTEXTS = frozenset({"ctx", "context"})  # what an engine gives to the workflow's function alone
 
 
-def _seen(model: Model, code: str) -> str:
+def _seen(model: Model, code: str, near: Function) -> str:
     """Where the code base asks the engine so already."""
     sites = (site for function in model.functions for site in function.calls if call_text(site) == code)
-    site = min(sites, key=lambda site: (site.path, site.line), default=None)
+    here = near.path.split("/")
+
+    def far(site: CallSite) -> tuple[int, str, int]:
+        shared = 0
+        for one, other in zip(here, site.path.split("/"), strict=False):
+            if one != other:
+                break
+            shared += 1
+        return -shared, site.path, site.line
+
+    site = min(sites, key=far, default=None)
     return f"As in this code base: `{site.path}:{site.line}`." if site is not None else ""
 
 

@@ -17,10 +17,8 @@ from roadworthy.project.database.checks import refusal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from roadworthy.advice.patterns import Pattern
     from roadworthy.project.database.access import Access
     from roadworthy.project.database.checks import Check
-    from roadworthy.project.database.claims import Claim
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
@@ -57,7 +55,7 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
         "owner": owner,
         "condition": condition,
     }
-    place = Place(model, _scope_of(model, table), None, _mappers(table.model), extra)
+    place = Place(model, _scope_of(model, table), None, mappers(table.model), extra)
     own = best(model, "unique-migration", None, accept=lambda p: any(w in p.name.lower() for w in ("create", "add")))
     return recipe_fix(place, "unique-partial" if condition else "unique", cite(own, None))
 
@@ -99,7 +97,7 @@ def _scope_of(model: Model, table: Table) -> Function:
     return table.model.body if table.model is not None else model.symbols.functions[0]
 
 
-def _mappers(cls: ClassInfo | None) -> tuple[str, ...]:
+def mappers(cls: ClassInfo | None) -> tuple[str, ...]:
     """Library classes that map a class to rows."""
     return cls.library_bases if cls is not None else ()
 
@@ -130,7 +128,7 @@ def insert_or_find(
     ]
     rest = [(name, text) for name, text in filled.items() if name not in names_of.values()]
     raw = access is not None and bool(access.effect.sql)
-    names = () if raw else _mappers(table.model)
+    names = () if raw else mappers(table.model)
     given = _within(keys, "{}={}")
     others = _within(rest, "{}={}") if rest or access is not None else "**values"
     defaults = _within(rest, '"{}": {}', 200, GAP) if rest else GAP if access is None else ""
@@ -166,7 +164,7 @@ def insert_again(model: Model, check: Check) -> str:
     if GAP in insert + look or callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS:
         call = f"`{callee_text(write)}()` (line {write.line})"
         return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
-    names = _mappers(check.table.model)
+    names = mappers(check.table.model)
     return recipe_fix(
         Place(model, write.function, write, names, {"insert": insert, "look": look, "again": "read the row again"}),
         "insert-again",
@@ -215,7 +213,7 @@ def insert_or_refuse(model: Model, check: Check) -> str:
     if not check.write.direct:  # a helper that may commit
         extra |= {"look": extra["refuse"], "again": "give the same answer"}
     topic = "insert-or-refuse" if check.write.direct else "insert-again"
-    return recipe_fix(Place(model, write.function, write, _mappers(check.table.model), extra), topic)
+    return recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), topic)
 
 
 def one_at_a_time(model: Model, table: Table, columns: tuple[str, ...], function: Function, several: Handler) -> str:
@@ -226,7 +224,7 @@ def one_at_a_time(model: Model, table: Table, columns: tuple[str, ...], function
     if parent is None:
         return f"{where[0].upper()}{where[1:]}: hold one lock for the key over the lookup and the insert."
     extra = {"parent": parent.name, "owner": parents[0].attribute, "get": "aget" if function.is_async else "get"}
-    filled = Place(model, function, None, _mappers(parent), extra).pick("parent-lock")
+    filled = Place(model, function, None, mappers(parent), extra).pick("parent-lock")
     text = f"{where[0].upper()}{where[1:]}: lock the `{parent.name}` before the lookup, and look and insert in its transaction:"
     return fix(text, "", filled.code if filled is not None else "")
 
@@ -241,7 +239,7 @@ def _filled(table: Table, access: Access | None) -> dict[str, str]:
         column = table.column(match.column)
         if match.value is not None:
             name = column.attribute if column is not None else match.column
-            found[written_as.get(column, name) if column is not None else name] = _value(match)
+            found[written_as.get(column, name) if column is not None else name] = value_text(match)
     return found
 
 
@@ -249,11 +247,12 @@ def _looked_up(table: Table, name: str, lookup: Iterable[Match], function: Funct
     """The value by which the row is looked for; else a variable of the column's name, which no builtin has."""
     for match in lookup:
         if table.column(match.column) is table.column(name) and match.op == "eq" and match.scope is function:
-            return _value(match)
+            return value_text(match)
     return GAP if name in dir(builtins) else name
 
 
-def _value(match: Match) -> str:
+def value_text(match: Match) -> str:
+    """What a column is compared with or filled with, as written; a gap where that is long."""
     text = written(match.value, match.scope)
     return text if len(text) <= 80 else GAP
 
@@ -274,7 +273,7 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
         names = model.library_names(mutation.write) if mutation.write is not None else ()
         place = Place(model, function, mutation.write, names, extra | _cache_step(mutation))
         return recipe_fix(place, "increment-cache")
-    names = _mappers(mutation.model)
+    names = mappers(mutation.model)
     family = next((name for base in names if (name := family_of(model, base))), "")
     own = best(model, "row-lock", function, family) if family else None
     place = Place(model, function, None, names, extra)
@@ -302,13 +301,13 @@ def _decides(mutation: Mutation) -> bool:
     assign = next((a for a in scope.assigns if a.order == mutation.order), None)
     value = assign.value if assign is not None and assign.op == "=" else None
     if not isinstance(value, f.Name):
-        return False
+        value = f.Attr(f.Name(mutation.owner), mutation.attribute)
     tests = [*(test.value for test in scope.tests), *(region.test for region in scope.regions)]
     return any(part == value for test in tests for part in flow.walk(test))
 
 
 def _statement(model: Model, mutation: Mutation) -> str:
-    filled = Place(model, mutation.function, mutation.write, _mappers(mutation.model), _holes(mutation)).pick(
+    filled = Place(model, mutation.function, mutation.write, mappers(mutation.model), _holes(mutation)).pick(
         "increment"
     )
     return filled.code if filled is not None else ""
@@ -388,72 +387,3 @@ def _step(mutation: Mutation) -> str:
     if isinstance(value, f.Bin) and value.op in {"+", "-"}:
         return f"{value.op} {written(value.right, mutation.function)}"
     return f"+ {GAP}"
-
-
-def claim(model: Model, found: Claim) -> str:
-    """Take rows in the statement that marks them."""
-    function, read = found.function, found.read.access.site
-    names = _mappers(found.table.model)
-    extra = {
-        "model": found.table.model.name if found.table.model is not None else "",
-        "column": found.column,
-        "was": _old_state(found),
-        "new": _new_state(found),
-        "row": _row_name(found),
-        "leave": "continue" if _in_a_loop(found) else "return",
-        "lock": "with_for_update()" if found.asked else "with_for_update(skip_locked=True)",
-        "read_at": f"line {read.line}" if read.path == function.path else f"`{read.path}:{read.line}`",
-        "update": "aupdate" if function.is_async else "update",
-    }
-    family = next((name for base in names if (name := family_of(model, base))), "")
-    own = best(model, "row-lock", function, family, _skips_locked) if family else None
-    return recipe_fix(Place(model, function, None, names, extra), "claim", cite(own, function))
-
-
-def _old_state(found: Claim) -> str:
-    """The state by which rows are picked, as a filter: `status="new"`, `sent_at=None`; "" where it is not written there."""
-    column = found.table.column(found.column)
-    for match in found.read.access.lookup:
-        if match.value is None or match.op not in {"eq", "null"} or found.table.column(match.column) is not column:
-            continue
-        text = _value(match)
-        if match.op == "null":
-            return f"{found.column}__isnull=True" if text in {"None", "True"} else ""
-        return f"{found.column}={text}" if GAP not in text else ""
-    flag = {"True": "False", "False": "True"}.get(_new_state(found), "")  # a flag that is turned had the other value
-    return f"{found.column}={flag}" if flag and found.asked else ""
-
-
-def _row_name(found: Claim) -> str:
-    """The variable that holds the row where its state is set: `order` of `order.status = …`, `order.save()`, `mark(order)`."""
-    function = found.function
-    targets = [a.target for a in function.scope.assigns if a.line == found.line]
-    named = [t.value.id for t in targets if isinstance(t, f.Attr) and isinstance(t.value, f.Name)]
-    each = [
-        a.target.id
-        for a in function.scope.assigns
-        if a.op == "for" and isinstance(a.target, f.Name) and a.target.id in found.rows and a.line <= found.line
-    ]
-    only = list(found.rows) if found.asked and len(found.rows) == 1 else []
-    return next(iter((*named, *reversed(each), *only)), "")
-
-
-def _in_a_loop(found: Claim) -> bool:
-    scope = found.function.scope
-    regions = [a.region for a in scope.assigns if a.line == found.line and isinstance(a.target, f.Attr)]
-    regions += [found.write.fact.region] if found.write is not None else []
-    return any(flow.loop_of(scope, region) is not None for region in regions)
-
-
-def _skips_locked(pattern: Pattern) -> bool:
-    """Only a lock that others step over is an example for a claim."""
-    return any(site is not None and "skip_locked" in call_text(site) for site in (use.site for use in pattern.uses))
-
-
-def _new_state(found: Claim) -> str:
-    scope = found.function.scope
-    assigned = (a.value for a in scope.assigns if a.line == found.line and isinstance(a.target, f.Attr))
-    given = (v for k, v in (found.write.fact.kwargs if found.write is not None else ()) if k == found.column)
-    value = next((v for v in (*assigned, *given) if v is not None), None)
-    text = written(value, found.function)
-    return text if 0 < len(text) <= 40 and GAP not in text else ""

@@ -114,11 +114,20 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
         "declared": declared,
         "defer": "defer_async" if function.is_async else "defer",
         "work_args": ", ".join(args),
-        "work_json": ", ".join(_as_json(model, function, arg) for arg in args),
+        "work_json": ", ".join(_as_json(model, function, arg) for arg in _by_name(args, callee)),
         "work_call": apply_text(name, args, width=WHOLE),
         "work_signature": declared if callee is not None else f"def {bare}(…):",
     }
     return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
+
+
+def _by_name(args: list[str], callee: Function | None) -> list[str]:
+    """Arguments by the names of their parameters."""
+    names = [param.name for param in callee.scope.params if param.name not in {"self", "cls", *_LIVE}] if callee else []
+    return [
+        arg if "=" in arg or i >= len(names) or arg == names[i] == GAP else f"{names[i]}={arg}"
+        for i, arg in enumerate(args)
+    ]
 
 
 def _as_json(model: Model, function: Function, arg: str) -> str:
@@ -303,7 +312,9 @@ def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = 
     if site.fact.use == "raised":
         return f"Leave the transaction first: raise `{call}` behind the block that opens it."
     inner = _sender(model, site)
-    if inner is None and _is_needed(site):
+    needed = _is_needed(inner or site)
+    if needed:
+        call = callee_text(inner) + "()" if inner is not None else call
         return (
             f"The result of `{call}` is used at once, so the call cannot be put off: end the transaction before it, or store the message as a "
             "row in the transaction and send from there."
@@ -331,7 +342,7 @@ def _is_needed(site: CallSite) -> bool:
     names = {
         a.target.id
         for a in site.function.scope.assigns
-        if isinstance(a.target, f.Name) and a.value is not None and _is_call(_bare(a.value), site)
+        if isinstance(a.target, f.Name) and a.value is not None and is_call(_bare(a.value), site)
     }
     return not names or any(site.function.scope.last_read.get(name, -1) > site.fact.order for name in names)
 
@@ -360,68 +371,6 @@ def _deferred(site: CallSite) -> str:
     return f"lambda: {call_text(site, width=WHOLE)}"
 
 
-def atomic_write(model: Model, function: Function, target: str, site: CallSite | None = None) -> str:
-    """Write beside the file, sync, rename."""
-    own = best(model, "atomic-write", function, accept=lambda p: p.definition is None or len(p.uses) > 1)
-    content = _content(site)
-    body = _written_with(site) if content == GAP else ""
-    if body.startswith("out.write("):
-        content = body[len("out.write(") : -1]
-    if own is not None:
-        code = f"{own.name[:-2]}({target}, {content})" if content != GAP else ""
-        return fix("Write it whole or not at all.", cite(own, function), code)
-    method = _mode(site)
-    extra = {"target": target, "content": content if content != GAP else "...", "mode": method}
-    extra["body"] = body or f"out.write({extra['content']})"
-    return recipe_fix(Place(model, function, extra=extra), "atomic-write")
-
-
-def _mode(site: CallSite | None) -> str:
-    """`wb` where bytes are written."""
-    if site is None:
-        return "w"
-    modes = [*site.fact.args[:2], *(value for keyword, value in site.fact.kwargs if keyword == "mode")]
-    binary = any(isinstance(mode, f.Str) and set(mode.value) <= set("wbx+") and "b" in mode.value for mode in modes)
-    return "wb" if binary or callee_text(site).endswith("write_bytes") else "w"
-
-
-def _written_with(site: CallSite | None) -> str:
-    """The one statement that writes to the file which this call opens: `json.dump(state, out)`."""
-    if site is None:
-        return ""
-    scope = site.function.scope
-    if site.fact.use == "receiver" and site.fact.outer >= 0:  # `open(path, "w").write(text)`
-        outer = site.function.calls[site.fact.outer]
-        text = apply_text("out.write", argument_texts(outer), width=WHOLE)
-        return text if callee_text(outer).endswith(".write") and GAP not in text else ""
-    handles = {
-        assign.target.id
-        for assign in scope.assigns
-        if isinstance(assign.target, f.Name)
-        and isinstance(assign.value, f.CallRef)
-        and assign.value.index == site.index
-    }
-    block = next((i for i, r in enumerate(scope.regions) if any(_is_call(e, site) for e, _ in r.items)), None)
-    found = []
-    for call in site.function.calls:
-        if block is not None and not flow.within(scope, call.fact.region, block):
-            continue
-        args = argument_texts(call)
-        owner, _, method = callee_text(call).rpartition(".")
-        if owner in handles and method == "write":
-            found.append(apply_text("out.write", args, width=WHOLE))
-        elif handles & set(args):
-            found.append(apply_text(callee_text(call), ["out" if a in handles else a for a in args], width=WHOLE))
-    return found[0] if len(handles) == 1 and len(found) == 1 and GAP not in found[0] else ""
-
-
-def _is_call(expr: f.Expr, site: CallSite) -> bool:
+def is_call(expr: f.Expr, site: CallSite) -> bool:
+    """Is an expression this very call?"""
     return isinstance(expr, f.CallRef) and expr.index == site.index
-
-
-def _content(site: CallSite | None) -> str:
-    """What is written, where the call that opens the file is given it; else a gap."""
-    if site is None or not callee_text(site).endswith((".write_text", ".write_bytes")) or not site.fact.args:
-        return GAP
-    text = written(site.fact.args[0], site.function)
-    return text if GAP not in text else GAP

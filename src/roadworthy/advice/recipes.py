@@ -4,7 +4,9 @@ Every function returns the text of **Fix**: a sentence that can be followed, a p
 there is one, and a short fenced snippet in the style of the code at hand (sync or async, its own names).
 """
 
-from roadworthy.advice.durability import atomic_write, durable, durable_start, keep_task, on_commit
+from roadworthy.advice.claims import claim
+from roadworthy.advice.durability import durable, durable_start, keep_task, on_commit
+from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.limits import timeout
 from roadworthy.advice.repeating import ask_retry, backoff, end_job, end_retry, jitter, retry, space_retry, survive
@@ -24,6 +26,7 @@ __all__ = [
     "atomic_write",
     "backoff",
     "bounded",
+    "claim",
     "dedup",
     "deterministic_id",
     "durable",

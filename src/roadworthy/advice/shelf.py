@@ -66,7 +66,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "insert-or-refuse": frozenset({"insert", "refuse"}),
     "insert-again": frozenset({"insert", "look", "again"}),
     "increment-locked": frozenset({"row", "loaded", "column"}),
-    "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update"}),
+    "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update", "update_at"}),
     "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
     "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),

@@ -22,7 +22,7 @@ _ID = re.compile(
 )
 _PROCESS = re.compile(
     r"(^|[._])(self\.(id|uuid|uid)|request_id|trace_id|span_id|correlation_id|session_id|task_id|job_id|worker_id|node_id|process_id|thread_id"
-    r"|client_id|app_id|api_id|chat_id|run_id|message_group_id)$",
+    r"|client_id|template_id|app_id|api_id|chat_id|run_id|message_group_id)$",
     re.IGNORECASE,
 )
 _SOURCE = re.compile(
@@ -59,11 +59,9 @@ def _of_comprehensions(function: Function) -> frozenset[str]:
         for region in function.scope.regions
         if region.kind == "comprehension" and isinstance(region.target, f.Name)
     }
-    bound = {
-        a.target.id
-        for a in function.scope.assigns
-        if isinstance(a.target, f.Name) and function.scope.regions[a.region].kind != "comprehension"
-    }
+    bound = {a.target.id for a in function.scope.assigns if isinstance(a.target, f.Name) and a.op != "for"}
+    loops = (region.target for region in function.scope.regions if region.kind == "for")
+    bound |= {target.id for target in loops if isinstance(target, f.Name)}
     return frozenset(names - bound - set(function.parameters))
 
 
