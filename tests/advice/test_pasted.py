@@ -9,6 +9,7 @@ from roadworthy.rules.idempotency.check_then_insert import check as check_then_i
 from roadworthy.rules.idempotency.random_workflow_id import check as workflow_ids
 from roadworthy.rules.idempotency.read_modify_write import check as read_modify_write
 from roadworthy.rules.idempotency.unconditional_claim import check as claims
+from roadworthy.rules.resilience.call_without_timeout import check as timeouts
 from roadworthy.rules.resilience.single_attempt_call import check as single_attempt
 
 _REMINDERS = """
@@ -267,3 +268,25 @@ def test_an_id_of_a_comprehension_is_not_at_hand() -> None:
     text = fixes(workflow_ids, app=_MANY)
     assert "order_id" in text
     assert "version.id" not in text
+
+
+_SALES = """
+import flask
+from simple_salesforce import Salesforce
+
+app = flask.Flask(__name__)
+
+
+@app.post("/contacts")
+def contact():
+    client = Salesforce(username="u", password="p", security_token="t")
+    client.Contact.create({"LastName": "Li"})
+    return "ok"
+"""
+
+
+def test_a_client_that_is_limited_by_its_session_is_given_one() -> None:
+    """A number would be no session."""
+    text = fixes(timeouts, app=_SALES)
+    assert "session=limited" in text
+    assert "adapter" in text
