@@ -43,10 +43,34 @@ def replay_safe(model: Model, effect: EffectAt, entry: Entry) -> str:
     own = place.pick(topic) if topic is not None else None
     if own is None:
         return fix(f"{recorded[:1].upper()}{recorded[1:]}", "", shown)
-    if function is entry.function:
-        return fix("Take the value from the engine, which gives the same one at each replay:", "", own.code)
+    if function is entry.function or own.code.removeprefix("await ").partition(".")[0] not in _CONTEXTS:
+        return fix(
+            "Take the value from the engine, which gives the same one at each replay.",
+            _seen(model, own.code, function),
+            own.code,
+        )
     helper = f"`{function.qualname}` is a helper: let the workflow make the value and pass it in."
     return fix(f"Take the value from the engine, which gives the same one at each replay. {helper}", "", own.code)
+
+
+_CONTEXTS = frozenset({"ctx", "context"})  # what an engine gives to the workflow's function alone
+
+
+def _seen(model: Model, code: str, near: Function) -> str:
+    """Where the code base asks the engine so already."""
+    sites = (site for function in model.functions for site in function.calls if call_text(site) == code)
+    here = near.path.split("/")
+
+    def far(site: CallSite) -> tuple[int, str, int]:
+        shared = 0
+        for one, other in zip(here, site.path.split("/"), strict=False):
+            if one != other:
+                break
+            shared += 1
+        return -shared, site.path, site.line
+
+    site = min(sites, key=far, default=None)
+    return f"As in this code base: `{site.path}:{site.line}`." if site is not None else ""
 
 
 def with_snippet(text: str, snippet: str) -> str:
@@ -138,7 +162,9 @@ def execution_id(model: Model, effect: EffectAt, argument: str, ids: list[str]) 
     what = ids[0].partition("[")[0].partition(".")[0].removesuffix("_id")
     given = f'{argument}=f"{what}-{{{ids[0]}}}"'
     text = f"Make `{argument}` of what is started, so that a second start meets the first. {note}".strip()
-    return fix(text, "", call_text(effect.site, [given], (argument,), WHOLE))
+    return fix(
+        text, "", f"{'await ' if effect.site.fact.awaited else ''}{call_text(effect.site, [given], (argument,), WHOLE)}"
+    )
 
 
 def safe_retry(model: Model, effect: EffectAt, ids: list[str]) -> str:
@@ -154,7 +180,8 @@ def safe_retry(model: Model, effect: EffectAt, ids: list[str]) -> str:
         if where.contains and present is not None:
             given = f'{where.argument}={{**{written(present, site.function)}, "{where.contains}": {source}}}'
         text = f"Send a key {made}, the same for every attempt, so that the other side recognises a repetition."
-        return fix(text, cite(own, effect.function), call_text(site, [given], (where.argument,), WHOLE))
+        awaits = "await " if site.fact.awaited else ""
+        return fix(text, cite(own, effect.function), f"{awaits}{call_text(site, [given], (where.argument,), WHOLE)}")
     return (
         f"Take `{callee_text(site)}()` out of what is retried, or record before each attempt what was done already and skip it. Retry only "
         "errors after which it is certain that nothing was sent (connection refused, 429)."

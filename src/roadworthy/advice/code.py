@@ -20,6 +20,7 @@ WHOLE = 320
 """Columns of a call that stands in a snippet, where its line is broken inside of its brackets."""
 _DEPTH = 7
 _LONGEST_TEXT = 80
+_LONGEST_NAME = 110
 _BRACKETS = {"tuple": ("(", ")"), "list": ("[", "]"), "set": ("{", "}"), "generator": ("(", ")"), "dict": ("{", "}")}
 _LOOSE = (f.Bin, f.BoolOp, f.Compare, f.IfExp, f.LambdaRef, f.Walrus, f.Yield, f.Await, f.Unary)
 
@@ -89,7 +90,7 @@ def _display(expr: f.Seq | f.Dict | f.Comp, function: Function, depth: int) -> s
     else:
         items = [written(item, function, depth + 1) for item in expr.items]
     body = ", ".join(items)
-    if len(body) > 160:
+    if len(body) > 240:
         body = GAP
     elif isinstance(expr, f.Seq) and expr.kind == "tuple" and len(items) == 1:
         body += ","
@@ -146,7 +147,9 @@ def argument_texts(site: CallSite, without: Sequence[str] = (), depth: int = 0) 
 def callee_text(site: CallSite) -> str:
     """The callee as written: `self.session.get`."""
     text = written(site.fact.func, site.function)
-    return text if len(text) <= 60 else f"{GAP}.{text.rpartition('.')[2]}" if "." in text else GAP
+    if len(text) <= (_LONGEST_NAME if text.replace(".", "").isidentifier() else 60):
+        return text
+    return f"{GAP}.{text.rpartition('.')[2]}" if "." in text else GAP
 
 
 def call_text(

@@ -17,10 +17,8 @@ from roadworthy.project.database.checks import refusal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from roadworthy.advice.patterns import Pattern
     from roadworthy.project.database.access import Access
     from roadworthy.project.database.checks import Check
-    from roadworthy.project.database.claims import Claim
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
@@ -34,6 +32,9 @@ _RESERVED = frozenset({
     "CREATE", "DEFAULT", "DESC", "DISTINCT", "DO", "ELSE", "END", "EXCEPT", "FALSE", "FETCH", "FOR", "FOREIGN", "FROM", "GRANT", "GROUP",
     "HAVING", "IN", "INTO", "LIMIT", "NOT", "NULL", "OFFSET", "ON", "ONLY", "OR", "ORDER", "PRIMARY", "REFERENCES", "SELECT", "TABLE",
     "THEN", "TO", "TRUE", "UNION", "UNIQUE", "USER", "USING", "WHEN", "WHERE", "WINDOW", "WITH",
+})  # fmt: skip
+_BUILDS = frozenset({
+    "query", "filter", "filter_by", "where", "select", "join", "order_by", "options", "select_from", "limit", "outerjoin",
 })  # fmt: skip
 _STEPS = {"+=": "+", "-=": "-"}
 
@@ -54,7 +55,7 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
         "owner": owner,
         "condition": condition,
     }
-    place = Place(model, _scope_of(model, table), None, _mappers(table.model), extra)
+    place = Place(model, _scope_of(model, table), None, mappers(table.model), extra)
     own = best(model, "unique-migration", None, accept=lambda p: any(w in p.name.lower() for w in ("create", "add")))
     return recipe_fix(place, "unique-partial" if condition else "unique", cite(own, None))
 
@@ -71,7 +72,7 @@ def _scope_of(model: Model, table: Table) -> Function:
     return table.model.body if table.model is not None else model.symbols.functions[0]
 
 
-def _mappers(cls: ClassInfo | None) -> tuple[str, ...]:
+def mappers(cls: ClassInfo | None) -> tuple[str, ...]:
     """Library classes that map a class to rows."""
     return cls.library_bases if cls is not None else ()
 
@@ -102,7 +103,7 @@ def insert_or_find(
     ]
     rest = [(name, text) for name, text in filled.items() if name not in names_of.values()]
     raw = access is not None and bool(access.effect.sql)
-    names = () if raw else _mappers(table.model)
+    names = () if raw else mappers(table.model)
     given = _within(keys, "{}={}")
     others = _within(rest, "{}={}") if rest or access is not None else "**values"
     defaults = _within(rest, '"{}": {}', 200, GAP) if rest else GAP if access is None else ""
@@ -127,6 +128,54 @@ def insert_or_find(
     return recipe_fix(place, "insert-or-find", cite(own, function))
 
 
+def insert_again(model: Model, check: Check) -> str:
+    """The insert of a helper as it is called here, and the lookup once more where the key refuses it; "" where the call is the insert itself."""
+    write, read = check.write.site, check.read.site
+    if check.write.direct or write.function is not read.function:
+        return ""
+    insert, look = _statement_of(write), _statement_of(_fetch(read))
+    if insert.startswith("return ") and not look.startswith("return "):
+        look = f"return {look.partition(' = ')[2] or look}"
+    if GAP in insert + look or callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS:
+        call = f"`{callee_text(write)}()` (line {write.line})"
+        return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
+    names = mappers(check.table.model)
+    return recipe_fix(
+        Place(model, write.function, write, names, {"insert": insert, "look": look, "again": "read the row again"}),
+        "insert-again",
+    )
+
+
+def _fetch(read: CallSite) -> CallSite:
+    """The call that runs a query which is built here: `query.first()` for `query = session.query(Order)`."""
+    function = read.function
+    while read.fact.use == "receiver" and read.fact.outer >= 0:
+        read = function.calls[read.fact.outer]
+    if callee_text(read).rpartition(".")[2] not in _BUILDS:
+        return read
+    names = {
+        a.target.id
+        for a in function.scope.assigns
+        if isinstance(a.target, f.Name) and isinstance(a.value, f.CallRef) and a.value.index == read.index
+    }
+    later = (site for site in function.calls if callee_text(site).rpartition(".")[0] in names)
+    return next(later, read)
+
+
+def _statement_of(site: CallSite) -> str:
+    """The statement whose value a call is: `row = find(…)`, `return create(…)`, or the call alone; a gap where it is a part of more."""
+    call = ("await " if site.fact.awaited else "") + call_text(site, width=WHOLE)
+    if site.fact.use == "returned":
+        return f"return {call}"
+    if site.fact.use == "discarded":
+        return call
+    for assign in site.function.scope.assigns:
+        value = assign.value.value if isinstance(assign.value, f.Await) else assign.value
+        if isinstance(value, f.CallRef) and value.index == site.index and assign.op == "=":
+            return f"{written(assign.target, site.function)} = {call}"
+    return GAP
+
+
 def insert_or_refuse(model: Model, check: Check) -> str:
     """Insert, and answer as the code answers when the row is there; "" where a row that is there is used."""
     write, answer = check.write.site, refusal(check)
@@ -136,7 +185,10 @@ def insert_or_refuse(model: Model, check: Check) -> str:
         "insert": ("await " if write.fact.awaited else "") + call_text(write, width=WHOLE),
         "refuse": f"{answer.kind} {written(answer.value, check.function)}".rstrip(),
     }
-    return recipe_fix(Place(model, write.function, write, _mappers(check.table.model), extra), "insert-or-refuse")
+    if not check.write.direct:  # a helper that may commit
+        extra |= {"look": extra["refuse"], "again": "give the same answer"}
+    topic = "insert-or-refuse" if check.write.direct else "insert-again"
+    return recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), topic)
 
 
 def one_at_a_time(model: Model, table: Table, columns: tuple[str, ...], function: Function, several: Handler) -> str:
@@ -147,7 +199,7 @@ def one_at_a_time(model: Model, table: Table, columns: tuple[str, ...], function
     if parent is None:
         return f"{where[0].upper()}{where[1:]}: hold one lock for the key over the lookup and the insert."
     extra = {"parent": parent.name, "owner": parents[0].attribute, "get": "aget" if function.is_async else "get"}
-    filled = Place(model, function, None, _mappers(parent), extra).pick("parent-lock")
+    filled = Place(model, function, None, mappers(parent), extra).pick("parent-lock")
     text = f"{where[0].upper()}{where[1:]}: lock the `{parent.name}` before the lookup, and look and insert in its transaction:"
     return fix(text, "", filled.code if filled is not None else "")
 
@@ -162,7 +214,7 @@ def _filled(table: Table, access: Access | None) -> dict[str, str]:
         column = table.column(match.column)
         if match.value is not None:
             name = column.attribute if column is not None else match.column
-            found[written_as.get(column, name) if column is not None else name] = _value(match)
+            found[written_as.get(column, name) if column is not None else name] = value_text(match)
     return found
 
 
@@ -170,11 +222,12 @@ def _looked_up(table: Table, name: str, lookup: Iterable[Match], function: Funct
     """The value by which the row is looked for; else a variable of the column's name, which no builtin has."""
     for match in lookup:
         if table.column(match.column) is table.column(name) and match.op == "eq" and match.scope is function:
-            return _value(match)
+            return value_text(match)
     return GAP if name in dir(builtins) else name
 
 
-def _value(match: Match) -> str:
+def value_text(match: Match) -> str:
+    """What a column is compared with or filled with, as written; a gap where that is long."""
     text = written(match.value, match.scope)
     return text if len(text) <= 80 else GAP
 
@@ -195,7 +248,7 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
         names = model.library_names(mutation.write) if mutation.write is not None else ()
         place = Place(model, function, mutation.write, names, extra | _cache_step(mutation))
         return recipe_fix(place, "increment-cache")
-    names = _mappers(mutation.model)
+    names = mappers(mutation.model)
     family = next((name for base in names if (name := family_of(model, base))), "")
     own = best(model, "row-lock", function, family) if family else None
     place = Place(model, function, None, names, extra)
@@ -223,13 +276,13 @@ def _decides(mutation: Mutation) -> bool:
     assign = next((a for a in scope.assigns if a.order == mutation.order), None)
     value = assign.value if assign is not None and assign.op == "=" else None
     if not isinstance(value, f.Name):
-        return False
+        value = f.Attr(f.Name(mutation.owner), mutation.attribute)
     tests = [*(test.value for test in scope.tests), *(region.test for region in scope.regions)]
     return any(part == value for test in tests for part in flow.walk(test))
 
 
 def _statement(model: Model, mutation: Mutation) -> str:
-    filled = Place(model, mutation.function, mutation.write, _mappers(mutation.model), _holes(mutation)).pick(
+    filled = Place(model, mutation.function, mutation.write, mappers(mutation.model), _holes(mutation)).pick(
         "increment"
     )
     return filled.code if filled is not None else ""
@@ -241,12 +294,20 @@ def _holes(mutation: Mutation) -> dict[str, str]:
         "key": mutation.owner,
         "column": mutation.attribute,
         "row": mutation.owner,
+        "loaded": _loaded(mutation),
         "model": mutation.model.name if mutation.model is not None else "",
         "step": step,
         "amount": step.removeprefix("+ "),
         "update": "aupdate" if mutation.function.is_async else "update",
         "reload": _reload(mutation),
     }
+
+
+def _loaded(mutation: Mutation) -> str:
+    """The row in a sentence: the variable that holds it, or, in a method of its own, its class."""
+    if mutation.owner == "self" and mutation.model is not None:
+        return f"the `{mutation.model.name}`"
+    return f"`{mutation.owner}`"
 
 
 def _reload(mutation: Mutation) -> str:
@@ -301,35 +362,3 @@ def _step(mutation: Mutation) -> str:
     if isinstance(value, f.Bin) and value.op in {"+", "-"}:
         return f"{value.op} {written(value.right, mutation.function)}"
     return f"+ {GAP}"
-
-
-def claim(model: Model, found: Claim) -> str:
-    """Take rows in the statement that marks them."""
-    function = found.function
-    names = _mappers(found.table.model)
-    old = found.read.access.value_of(found.column)
-    extra = {
-        "model": found.table.model.name if found.table.model is not None else "",
-        "table": found.table.name,
-        "column": found.column,
-        "old": _value(old) if old is not None and old.value is not None and old.op == "eq" else GAP,
-        "new": _new_state(found),
-        "update": "aupdate" if function.is_async else "update",
-    }
-    family = next((name for base in names if (name := family_of(model, base))), "")
-    own = best(model, "row-lock", function, family, _skips_locked) if family else None
-    return recipe_fix(Place(model, function, None, names, extra), "claim", cite(own, function))
-
-
-def _skips_locked(pattern: Pattern) -> bool:
-    """Only a lock that others step over is an example for a claim."""
-    return any(site is not None and "skip_locked" in call_text(site) for site in (use.site for use in pattern.uses))
-
-
-def _new_state(found: Claim) -> str:
-    scope = found.function.scope
-    assigned = (a.value for a in scope.assigns if a.line == found.line and isinstance(a.target, f.Attr))
-    given = (v for k, v in (found.write.fact.kwargs if found.write is not None else ()) if k == found.column)
-    value = next((v for v in (*assigned, *given) if v is not None), None)
-    text = written(value, found.function)
-    return text if 0 < len(text) <= 40 else GAP

@@ -20,8 +20,11 @@ from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
+from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from roadworthy.advice.patterns import Pattern
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -53,19 +56,40 @@ def durable(model: Model, function: Function, work: str, callee: Function | None
             f"`{name}()` is a job already: start it as one, before success is told.", cite(launcher, function), started
         )
     text = f"Make `{name}()` a job, and start that before success is told."
-    lines = _job_lines(job, callee, bare)
+    named = launcher is not None and _takes_name(model, launcher)
+    lines = _job_lines(job, callee, bare, named=named)
     if launcher is not None:
-        return fix(text, cite(launcher, function), "\n".join([*lines, _launch(launcher, function, bare, args)]))
+        launched = _launch(launcher, function, bare, args, named=named)
+        return fix(text, cite(launcher, function), "\n".join([*lines, launched]))
     started = _start(model, job, bare, args)
     if lines and started:
         return fix(text, cite(job, function), "\n".join([*lines, started]))
     return recipe_fix(_work_place(model, function, callee, name, args), "durable")
 
 
+def durable_start(model: Model, function: Function, work: Function) -> str:
+    """Wait for work that itself starts a durable execution: once it has, nothing is left to lose."""
+    edge = next((edge for edge in model.edges_from(function) if edge.callee is work), None)
+    if edge is None:
+        return ""
+    turned = "" if function.is_async else f", and make `{function.name}()` a coroutine for that"
+    text = f"`{work.qualname}()` itself starts what is durable: wait for it before success is told{turned}."
+    site = edge.site
+    known = callee_text(site).rpartition(".")[2] == work.name
+    return fix(text, "", f"await {call_text(site, width=WHOLE)}" if known else "")
+
+
 def _launcher(model: Model, function: Function) -> Pattern | None:
     """The project's own helper that starts work, else a call of the job library that is given what to start."""
     own = best(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
     return own or best(model, "durable", function, accept=lambda p: p.definition is None and _takes_work(model, p))
+
+
+def _takes_name(model: Model, launcher: Pattern) -> bool:
+    """`app.send_task("name", …)`: what is started is told by the name under which it is registered, not as a function."""
+    site = launcher.uses[0].site
+    names = model.library_names(site) if site is not None else ()
+    return any(row.runs.argument == "name" for name in names for row in model.knowledge.spawners(name))
 
 
 def _takes_work(model: Model, pattern: Pattern) -> bool:
@@ -90,10 +114,34 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
         "declared": declared,
         "defer": "defer_async" if function.is_async else "defer",
         "work_args": ", ".join(args),
+        "work_json": ", ".join(_as_json(model, function, arg) for arg in _by_name(args, callee)),
         "work_call": apply_text(name, args, width=WHOLE),
         "work_signature": declared if callee is not None else f"def {bare}(…):",
     }
     return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
+
+
+def _by_name(args: list[str], callee: Function | None) -> list[str]:
+    """Arguments by the names of their parameters."""
+    names = [param.name for param in callee.scope.params if param.name not in {"self", "cls", *_LIVE}] if callee else []
+    return [
+        arg if "=" in arg or i >= len(names) or arg == names[i] == GAP else f"{names[i]}={arg}"
+        for i, arg in enumerate(args)
+    ]
+
+
+def _as_json(model: Model, function: Function, arg: str) -> str:
+    """A parameter that is a pydantic model, dumped: it cannot travel as it is."""
+    param = next((p for p in function.scope.params if p.name == arg.rpartition("=")[2]), None)
+    if param is None or param.annotation is None:
+        return arg
+    found = model.values(param.annotation, function)
+    dumped = any(isinstance(v, ClassValue) and "pydantic" in " ".join(_libraries(v)) for v in found)
+    return f'{arg}.model_dump(mode="json")' if dumped else arg
+
+
+def _libraries(value: ClassValue) -> tuple[str, ...]:
+    return value.cls.library_bases
 
 
 def _captured(callee: Function) -> list[str]:
@@ -152,7 +200,7 @@ def _passed_on(site: CallSite, name: str, args: list[str]) -> list[str]:
     return args[at + 1 :]
 
 
-def _launch(launcher: Pattern, function: Function, work: str, args: list[str]) -> str:
+def _launch(launcher: Pattern, function: Function, work: str, args: list[str], *, named: bool = False) -> str:
     """The launcher applied to this work, as it is called nearest by."""
     use = launcher.near(function)
     name = launcher.name[:-2].rpartition(".")[2]
@@ -164,10 +212,18 @@ def _launch(launcher: Pattern, function: Function, work: str, args: list[str]) -
         name = callee_text(use.site)
         first = use.site.fact.args[0] if use.site.fact.args else None
         keywords = {keyword for keyword, _ in use.site.fact.kwargs}
-    what = f'"{work}"' if first is None or isinstance(first, f.Str) else work
-    given = [f"args=({', '.join(args)},)"] if "args" in keywords and args else args
+    what = f'"{work}"' if named or first is None or isinstance(first, f.Str) else work
+    if named and args and all("=" in arg for arg in args):
+        pairs = (arg.partition("=") for arg in args)
+        return f"{apply_text(name, [what, _mapping(pairs)], width=WHOLE)}"
+    given = [f"args=({', '.join(args)},)"] if args and (named or "args" in keywords) else args
     awaits = "await " if use.site is not None and use.site.fact.awaited else ""
     return f"{awaits}{apply_text(name, [what, *given], width=WHOLE)}"
+
+
+def _mapping(pairs: Iterable[tuple[str, str, str]]) -> str:
+    items = ", ".join(f'"{name}": {value}' for name, _, value in pairs)
+    return f"kwargs={{{items}}}"
 
 
 def _start(model: Model, job: Pattern | None, work: str, args: list[str]) -> str:
@@ -191,19 +247,23 @@ def _start(model: Model, job: Pattern | None, work: str, args: list[str]) -> str
     return f"{awaits}{apply_text(f'{work}{starts.name[:-2]}', given, width=WHOLE)}"
 
 
-def _job_lines(job: Pattern | None, callee: Function | None, work: str) -> list[str]:
+def _job_lines(job: Pattern | None, callee: Function | None, work: str, *, named: bool = False) -> list[str]:
     """The definition of the work as a job, with the decorator that the others have."""
     if job is None or callee is None:
         return []
     is_async = None if any(use.in_async for use in job.uses) else False
-    return [_usual_decorator(job, work), f"{signature_text(callee, without=_LIVE, is_async=is_async)} ...", ""]
+    return [
+        _usual_decorator(job, work, named=named),
+        f"{signature_text(callee, without=_LIVE, is_async=is_async)} ...",
+        "",
+    ]
 
 
-def _usual_decorator(job: Pattern, work: str) -> str:
+def _usual_decorator(job: Pattern, work: str, *, named: bool = False) -> str:
     """The decorator with the arguments that most jobs give it; what differs from job to job gets this one's name."""
     sites = [use.site for use in job.uses if use.site is not None]
     if len(sites) * 2 < len(job.uses) or not sites:
-        return job.name
+        return f'{job.name}(name="{work}")' if named else job.name
     given: dict[str, Counter[str]] = {}
     for site in sites:
         for text in argument_texts(site):
@@ -220,6 +280,8 @@ def _usual_decorator(job: Pattern, work: str) -> str:
             shown.append(f"{keyword}={value}")
         elif value.startswith('"'):
             shown.append(f'{keyword}="{work}"')
+    if named:
+        shown = [f'name="{work}"', *(arg for arg in shown if not arg.startswith("name="))]
     return apply_text(job.name, shown, width=WHOLE)
 
 
@@ -250,6 +312,13 @@ def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = 
     if site.fact.use == "raised":
         return f"Leave the transaction first: raise `{call}` behind the block that opens it."
     inner = _sender(model, site)
+    needed = _is_needed(inner or site)
+    if needed:
+        call = callee_text(inner) + "()" if inner is not None else call
+        return (
+            f"The result of `{call}` is used at once, so the call cannot be put off: end the transaction before it, or store the message as a "
+            "row in the transaction and send from there."
+        )
     sends = inner or site
     place = Place(model, sends.function, sends, names, {"deferred": _deferred(sends)})
     own = best(model, "on-commit", sends.function, accept=lambda p: p.definition is not None)
@@ -264,6 +333,22 @@ def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = 
         return recipe_fix(place, "on-commit", cite(example, sends.function))
     text = f"`{callee_text(site)}()` also writes: defer only what {where} sends{':' if example is None else '.'}"
     return fix(text, cite(example, sends.function), filled.code)
+
+
+def _is_needed(site: CallSite) -> bool:
+    """Does the code go on with what the call returns: an id that is stored, a value that is returned?"""
+    if site.fact.use != "assigned":
+        return site.fact.use not in {"discarded", "yielded"}
+    names = {
+        a.target.id
+        for a in site.function.scope.assigns
+        if isinstance(a.target, f.Name) and a.value is not None and is_call(_bare(a.value), site)
+    }
+    return not names or any(site.function.scope.last_read.get(name, -1) > site.fact.order for name in names)
+
+
+def _bare(value: f.Expr) -> f.Expr:
+    return value.value if isinstance(value, f.Await) else value
 
 
 def _sender(model: Model, site: CallSite) -> CallSite | None:
@@ -286,45 +371,6 @@ def _deferred(site: CallSite) -> str:
     return f"lambda: {call_text(site, width=WHOLE)}"
 
 
-def atomic_write(model: Model, function: Function, target: str, site: CallSite | None = None) -> str:
-    """Write beside the file, sync, rename."""
-    own = best(model, "atomic-write", function)
-    content = _content(site)
-    if own is not None:
-        return fix("Write it whole or not at all.", cite(own, function), f"{own.name[:-2]}({target}, {content})")
-    method = "wb" if site is not None and callee_text(site).endswith("write_bytes") else "w"
-    body = _written_with(site) if content == GAP else ""
-    extra = {"target": target, "content": content if content != GAP else "...", "mode": method}
-    extra["body"] = body or f"out.write({extra['content']})"
-    return recipe_fix(Place(model, function, extra=extra), "atomic-write")
-
-
-def _written_with(site: CallSite | None) -> str:
-    """The one statement that writes to the file which this call opens: `json.dump(state, out)`."""
-    if site is None:
-        return ""
-    scope = site.function.scope
-    handles = {
-        assign.target.id
-        for assign in scope.assigns
-        if isinstance(assign.target, f.Name)
-        and isinstance(assign.value, f.CallRef)
-        and assign.value.index == site.index
-    }
-    found = []
-    for call in site.function.calls:
-        args = argument_texts(call)
-        owner, _, method = callee_text(call).rpartition(".")
-        if owner in handles and method == "write":
-            found.append(apply_text("out.write", args, width=WHOLE))
-        elif handles & set(args):
-            found.append(apply_text(callee_text(call), ["out" if a in handles else a for a in args], width=WHOLE))
-    return found[0] if len(handles) == 1 and len(found) == 1 and GAP not in found[0] else ""
-
-
-def _content(site: CallSite | None) -> str:
-    """What is written, where the call that opens the file is given it; else a gap."""
-    if site is None or not callee_text(site).endswith((".write_text", ".write_bytes")) or not site.fact.args:
-        return GAP
-    text = written(site.fact.args[0], site.function)
-    return text if GAP not in text else GAP
+def is_call(expr: f.Expr, site: CallSite) -> bool:
+    """Is an expression this very call?"""
+    return isinstance(expr, f.CallRef) and expr.index == site.index

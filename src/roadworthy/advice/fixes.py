@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import WHOLE, apply_text, argument_texts, call_text, callee_text, signature_text
 from roadworthy.advice.layout import broken
+from roadworthy.advice.sessions import session_name, waits
 from roadworthy.advice.shelf import Filled, Situation, choose
 from roadworthy.advice.stack import family_of, stack_of
 from roadworthy.project.silence import logger_near
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from roadworthy.advice.shelf import Recipe
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
+
+
+_OF_SESSIONS = frozenset({
+    "insert-or-find", "insert-or-refuse", "insert-again", "upsert", "dedup", "lock", "on-commit",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Place:
             "signature": signature_text(self.function) if self.function.kind == "function" else "",
             "await_": "await " if self.function.is_async else "",
             "logger": logger_near(self.model, self.function),
+            "session": session_name(self.function),
         }
         if self.site is not None:
             awaits = "await " if self.site.fact.awaited else ""
@@ -60,7 +67,9 @@ class Place:
 
     def pick(self, topic: str) -> Filled | None:
         """The recipe for a topic that fits here."""
-        return choose(topic, self.situation, self.filling)
+        if topic not in _OF_SESSIONS or waits(self.function) is self.function.is_async:
+            return choose(topic, self.situation, self.filling)
+        return choose(topic, replace(self.situation, is_async=False), self.filling | {"await_": ""})
 
 
 def _plain(callee: str) -> str:

@@ -4,19 +4,33 @@ Every function returns the text of **Fix**: a sentence that can be followed, a p
 there is one, and a short fenced snippet in the style of the code at hand (sync or async, its own names).
 """
 
-from roadworthy.advice.durability import atomic_write, durable, keep_task, on_commit
+from roadworthy.advice.claims import claim
+from roadworthy.advice.durability import durable, durable_start, keep_task, on_commit
+from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.limits import timeout
-from roadworthy.advice.repeating import backoff, end_job, end_retry, jitter, retry, space_retry, survive
-from roadworthy.advice.resilience import bounded, isolate, log_and_raise, off_loop, read_results, shutdown
+from roadworthy.advice.repeating import ask_retry, backoff, end_job, end_retry, jitter, retry, space_retry, survive
+from roadworthy.advice.resilience import (
+    bounded,
+    isolate,
+    log_and_raise,
+    off_loop,
+    off_loop_inside,
+    plain_handler,
+    read_results,
+    shutdown,
+)
 
 __all__ = [
+    "ask_retry",
     "atomic_write",
     "backoff",
     "bounded",
+    "claim",
     "dedup",
     "deterministic_id",
     "durable",
+    "durable_start",
     "end_job",
     "end_retry",
     "idempotency_key",
@@ -26,7 +40,9 @@ __all__ = [
     "lock",
     "log_and_raise",
     "off_loop",
+    "off_loop_inside",
     "on_commit",
+    "plain_handler",
     "read_results",
     "retry",
     "shutdown",

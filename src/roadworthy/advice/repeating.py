@@ -41,6 +41,9 @@ def retry(
     extra = {"errors": errors, "caught": f"({errors})" if ", " in errors else errors, "attempts": "4"}
     job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
     if job is not None:
+        shape, declared = decorator_of(job)
+        kept = [a for a in (argument_texts(declared) if declared is not None else []) if not _is_policy(a)]
+        extra |= {"job": shape[1:].partition("(")[0], "given": "".join(f"{argument}, " for argument in kept)}
         place = Place(model, function, site, (job.source,), extra)
         own = best(model, "job-retry", function)
         if own is not None:
@@ -61,6 +64,25 @@ def retry(
     return recipe_fix(place, "retry", cite(own, function))
 
 
+def ask_retry(model: Model, entry: Entry) -> str:
+    """A job that declares how it is retried, and never asks for it: its decorator as written, with the errors that start one."""
+    function = entry.function
+    effects = [e for e in model.effects_under(function) if e.effect.word.external or e.effect.word.persists]
+    raised = tuple(dict.fromkeys(name for effect in effects for name in _transient(model, effect)))
+    text = "Name the errors after which it is to run again, and let them out of the job:"
+    options = entry.row.retry_arguments if entry.row is not None else ()
+    shape, site = decorator_of(entry)
+    if not shape or not options:
+        return f"{text[:-1]}."
+    args = argument_texts(site) if site is not None else []
+    args.append(f"{options[0]}=({_errors(function, raised)},)")
+    head = apply_text(shape[1:].partition("(")[0], args, width=WHOLE)
+    own = best(model, "job-retry", function)
+    return fix(
+        text if own is None else f"{text[:-1]}.", cite(own, function), f"@{head}\n{signature_text(function)} ..."
+    )
+
+
 def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
     """The decorator of the other jobs that are repeated, for the errors that are raised here."""
     use = own.near(function)
@@ -79,6 +101,12 @@ def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
         args.append(f"{keyword}=({errors},)" if lists and errors else arg)
     shape = f"@{apply_text(shape[1:].partition('(')[0], args, width=WHOLE)}"
     return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
+
+
+def _is_policy(argument: str) -> bool:
+    """An argument that the recipe for retries gives itself."""
+    name = argument.partition("=")[0]
+    return any(word in name for word in _POLICY) or name == "acks_late"
 
 
 def _transient(model: Model, effect: EffectAt) -> tuple[str, ...]:

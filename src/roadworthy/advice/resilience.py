@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, argument_texts, callee_text, inside, written
+from roadworthy.advice.code import WHOLE, argument_texts, call_text, callee_text, inside, signature_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
+from roadworthy.advice.sessions import session_name
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
@@ -48,6 +49,25 @@ def off_loop(model: Model, site: CallSite) -> str:
     )
 
 
+def off_loop_inside(model: Model, site: CallSite, blocks: CallSite) -> str:
+    """A call that is given a session cannot go to another thread: only what blocks in it can. "" for any other call."""
+    held = next((arg for arg in argument_texts(site) if arg.rpartition("=")[2] == session_name(site.function)), "")
+    names = {param.name for param in site.function.scope.params}
+    if not held or held.rpartition("=")[2].partition(".")[0] not in {*names, *site.function.bindings}:
+        return ""
+    text = (
+        f"`{held.rpartition('=')[2]}` must stay on this thread: make the functions from `{callee_text(site)}()` down to "
+        f"`{blocks.function.qualname}()` coroutines, and move only `{callee_text(blocks)}()` (`{blocks.path}:{blocks.line}`) to a thread."
+    )
+    return fix(text, cite(best(model, "off-loop", site.function), site.function))
+
+
+def plain_handler(function: Function) -> str:
+    """A handler that awaits nothing, as an ordinary function."""
+    text = f"`{function.name}` awaits nothing: declare it as an ordinary function, and the framework runs it in a thread of its pool:"
+    return fix(text, "", f"{signature_text(function, is_async=False)} ...")
+
+
 def place_text(twin: Filled | None, shaped: Filled | None) -> str:
     """The sentence before the snippet: the async counterpart where there is one, else the thread."""
     moved = shaped.text if shaped is not None else "Move it to a thread."
@@ -85,8 +105,12 @@ def read_results(model: Model, site: CallSite) -> str:
         ),
         "",
     )
-    place = Place(model, site.function, site, extra={"results": name or "results"})
-    return recipe_fix(place, "read-results")
+    filled = Place(model, site.function, site, extra={"results": name or "results"}).pick("read-results")
+    if filled is None:
+        return ""
+    awaits = "await " if site.fact.awaited else ""
+    kept = "" if name else f"results = {awaits}{call_text(site, width=WHOLE)}\n"
+    return fix(filled.text, "", f"{kept}{filled.code}")
 
 
 def _is_result(value: f.Expr, site: CallSite) -> bool:

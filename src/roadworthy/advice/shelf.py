@@ -19,15 +19,17 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger"})
-_MAY_BE_EMPTY = frozenset({"await_", "args", "work_args", "defaults", "expiry", "by", "bound"})
+_COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger", "session"})
+_MAY_BE_EMPTY = frozenset(
+    {"await_", "given", "reload", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound"}
+)
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
     "timeout-value": frozenset({"seconds", "milliseconds", "parameter"}),
     "timeout-outside": frozenset({"seconds"}),
     "retry": frozenset({"errors", "caught", "attempts"}),
     "retry-client": frozenset({"errors", "caught", "attempts"}),
-    "retry-job": frozenset({"errors", "caught", "attempts"}),
+    "retry-job": frozenset({"errors", "caught", "attempts", "job", "given"}),
     "retry-end": frozenset(),
     "retry-wait": frozenset(),
     "engine-random": frozenset(),
@@ -37,7 +39,9 @@ TOPICS: dict[str, frozenset[str]] = {
     "read-results": frozenset({"results"}),
     "backoff": frozenset({"caught"}),
     "jitter": frozenset({"delay"}),
-    "durable": frozenset({"work", "defer", "declared", "work_call", "work_args", "work_signature", "decorator"}),
+    "durable": frozenset(
+        {"work", "defer", "declared", "work_call", "work_args", "work_json", "work_signature", "decorator"}
+    ),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
     "upsert": frozenset({"model", "table", "columns", "quoted", "values", "kwargs", "find_or_create"}),
@@ -60,8 +64,9 @@ TOPICS: dict[str, frozenset[str]] = {
         {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
-    "increment-locked": frozenset({"row", "column"}),
-    "claim": frozenset({"model", "table", "column", "old", "new", "update"}),
+    "insert-again": frozenset({"insert", "look", "again"}),
+    "increment-locked": frozenset({"row", "loaded", "column"}),
+    "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update", "update_at"}),
     "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
     "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),

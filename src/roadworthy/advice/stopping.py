@@ -39,8 +39,8 @@ def stop_flag(model: Model, function: Function, what: str, *, on_loop: bool) -> 
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         signal.signal(signal.SIGINT, lambda *_: stop.set())
         while not stop.is_set():
-            …
-            stop.wait(interval)
+            ...  # one item, as now
+            stop.wait(interval)  # in place of the sleep
     """
     on_event_loop = """
         stop = asyncio.Event()
@@ -48,7 +48,7 @@ def stop_flag(model: Model, function: Function, what: str, *, on_loop: bool) -> 
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, stop.set)
         while not stop.is_set():
-            …
+            ...  # one item, as now
     """
     return _with(text, own, on_event_loop if on_loop else on_thread)
 
@@ -58,7 +58,7 @@ def read_flag(flag: str) -> str:
     return _with(
         f"Let the loop end when `{flag}` is set: test it between two items, and do not sleep past it.",
         "",
-        f"while not {flag}:\n    …",
+        f"while not {flag}:\n    ...  # one item, as now",
     )
 
 
@@ -73,7 +73,7 @@ def close_at_end(model: Model, function: Function, name: str, closers: tuple[str
     return _with(
         f"Close {said} in a `finally` (or as a context manager) around the work that uses it.",
         own,
-        f"try:\n    …\nfinally:\n    {body}",
+        f"try:\n    ...  # the work, as it is\nfinally:\n    {body}",
     )
 
 

@@ -106,6 +106,7 @@ class CallRow(Row):
     payload: Argument | None = None  # the SQL text, the body, the job's function …
     result_tells: Literal["", "rowcount", "partial", "errors", "status", "bool"] = ""
     """The result says whether it worked and must be read: rows changed, partly failed batch, an error map, HTTP status, a truth value."""
+    refused_in: str = ""  # the key of the result, or its attribute, under which stands what was refused
     version: str = ""  # PEP 440 specifier of the distribution for which the row holds; "" all
     source: str = ""
     example: str = ""  # one line that the row must match

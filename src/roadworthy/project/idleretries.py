@@ -28,13 +28,6 @@ class IdleRetry:
     option: str  # as written: `max_retries=5`
     drops: bool  # a broad handler of the job logs the failure and lets the job end as a success
 
-    @property
-    def asks_by(self) -> str:
-        """The options by which the framework is asked, as code: `autoretry_for=(…)`."""
-        return " or ".join(
-            f"`{name}=(…)`" for name in (self.entry.row.retry_arguments if self.entry.row is not None else ())
-        )
-
 
 def idle_retries(model: Model, told: Collection[Function] = ()) -> Iterator[list[IdleRetry]]:
     """Jobs of reviewed code that declare a number or a delay of retries which their framework makes only when asked; by file, without `told`."""

@@ -22,7 +22,7 @@ _ID = re.compile(
 )
 _PROCESS = re.compile(
     r"(^|[._])(self\.(id|uuid|uid)|request_id|trace_id|span_id|correlation_id|session_id|task_id|job_id|worker_id|node_id|process_id|thread_id"
-    r"|client_id|app_id|api_id|chat_id|run_id|message_group_id)$",
+    r"|client_id|template_id|app_id|api_id|chat_id|run_id|message_group_id)$",
     re.IGNORECASE,
 )
 _SOURCE = re.compile(
@@ -44,11 +44,25 @@ def stable_ids(site: CallSite) -> list[str]:
     Ids of runs, traces and sessions do not count; ids of tenants and users come last, since many things share one.
     """
     found: dict[str, int] = {}
+    inner = _of_comprehensions(site.function)
     for text, rank in (*_in_call(site), *_in_function(site.function)):
         last = _last_part(text)
-        if _ID.search(last) and not _PROCESS.search(text):
+        if _ID.search(last) and not _PROCESS.search(text) and text.partition(".")[0] not in inner:
             found.setdefault(text, rank + (10 if _SCOPE.search(text) else 0))
     return sorted(found, key=lambda text: (found[text], text))
+
+
+def _of_comprehensions(function: Function) -> frozenset[str]:
+    """Names that only comprehensions bind: outside of them there is no such thing."""
+    names = {
+        region.target.id
+        for region in function.scope.regions
+        if region.kind == "comprehension" and isinstance(region.target, f.Name)
+    }
+    bound = {a.target.id for a in function.scope.assigns if isinstance(a.target, f.Name) and a.op != "for"}
+    loops = (region.target for region in function.scope.regions if region.kind == "for")
+    bound |= {target.id for target in loops if isinstance(target, f.Name)}
+    return frozenset(names - bound - set(function.parameters))
 
 
 def own_ids(site: CallSite) -> list[str]:

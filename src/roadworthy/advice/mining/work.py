@@ -130,6 +130,8 @@ def off_loop(model: Model) -> Iterator[Seen]:
             for edge in model.edges_from(function):
                 if edge.kind == "thread" and edge.waited:
                     yield from _threaded(edge, model)
+            if function.kind == "function" and _binds_what_it_is_given(model, function):
+                yield from uses_of("off-loop", function, model)
 
 
 def _threaded(edge: Edge, model: Model) -> Iterator[Seen]:
@@ -140,6 +142,18 @@ def _threaded(edge: Edge, model: Model) -> Iterator[Seen]:
         yield of_helper("off-loop", helper, site)
     elif helper is None and names:
         yield at_site("off-loop", site, family=names[0])
+
+
+def _binds_what_it_is_given(model: Model, helper: Function) -> bool:
+    """A small coroutine that puts its first parameter into a partial and runs that in a thread: its calls show no thread."""
+    names = [param.name for param in helper.scope.params if param.name not in {"self", "cls"}]
+    if not names or helper.scope.end_line - helper.line > _SMALL:
+        return False
+    return any(
+        how == "thread" and isinstance(expr, f.Name) and names[0] in _bound_in(expr.id, helper)
+        for site in helper.calls
+        for how, expr, _ in model.graph.started_by(site)
+    )
 
 
 def kept_tasks(model: Model) -> Iterator[Seen]:
@@ -164,6 +178,14 @@ def _runs_what_it_is_given(model: Model, helper: Function, kind: str) -> bool:
         for site in helper.calls
         for how, expr, _ in model.graph.started_by(site)
     )
+
+
+def _bound_in(name: str, helper: Function) -> Iterator[str]:
+    """What a name holds beside its arguments: `func` of `call = partial(context.run, func)`."""
+    for assign in helper.bindings.get(name, ()):
+        if assign.op == "=" and isinstance(assign.value, f.CallRef):
+            given = helper.calls[assign.value.index].fact.args
+            yield from (arg.id for arg in given if isinstance(arg, f.Name))
 
 
 def bulkheads(model: Model) -> Iterator[Seen]:

@@ -54,6 +54,7 @@ class Claim:
     first: bool  # set before the work (a claim), not after it (a mark)
     conditional: bool = False  # the mark names the old state, but comes after the work
     asked: bool = False  # one row is loaded by its key, and its state is asked afterwards
+    rows: tuple[str, ...] = ()  # variables that hold one of the rows, or all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +134,7 @@ class Claims:
                 continue
             claim = self._claim(function, read, match, None, found, _ONCE)
             if claim is not None and _decides(function, index, self._place(function, claim.acts)):
-                yield replace(claim, asked=True)
+                yield replace(claim, asked=True, rows=tuple(sorted(rows)))
                 return
 
     def _claim(
@@ -155,8 +156,9 @@ class Claims:
         column = table.column(match.column)
         name = column.attribute if column is not None else match.column
         return Claim(
-            function, read, table, name, found.line, found.end_line, acts, found.write, first, found.conditional
-        )
+            function, read, table, name, found.line, found.end_line, acts, found.write, first, found.conditional,
+            rows=tuple(sorted(rows or ())),
+        )  # fmt: skip
 
     def _is_state(self, match: Match, access: Access) -> bool:
         """`status="new"`, `sent=False`, `processed_at=None`."""

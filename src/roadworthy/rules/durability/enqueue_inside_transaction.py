@@ -291,9 +291,18 @@ def _issue(meeting: Meeting, others: list[Meeting], model: Model) -> str:
     return f"`{say.call(meeting.site, model)}`{through} {does} inside {_name(found)} ({where}), which has not committed yet."
 
 
+_LATER = frozenset({"countdown", "delay", "delay_seconds"})  # what puts the start of a job off
+
+
 def _impact(meeting: Meeting, model: Model) -> str:
     who = say.entry(model.exposure(meeting.site.function).worst, meeting.site.function)
     effect = meeting.worst.effect.effect
+    later = next((keyword for keyword, _ in meeting.worst.effect.site.fact.kwargs if keyword in _LATER), "")
+    if effect in _READS_ROWS and later:
+        return (
+            f"After a rollback of {who} the job runs all the same, on data that never came to be; where the commit takes longer than "
+            f"`{later}`, it finds no row or the old one."
+        )
     if effect in _READS_ROWS:
         return (
             f"The receiver can run before {who} has committed, and finds no row or the old one; after a rollback it works on data that never "

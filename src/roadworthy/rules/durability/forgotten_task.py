@@ -54,6 +54,7 @@ async def create(order: dict, session: AsyncSession):
 
 from roadworthy.rules.api import (
     CallSite,
+    Effect,
     EntryKind,
     Finding,
     Function,
@@ -155,7 +156,7 @@ def _report(work: Spawned, lost: list[Loss], others: list[CallSite], model: Mode
         ),
         issue=_issue(work, lost, model),
         impact=_impact(work, worst, model),
-        fix=advise.durable(model, work.site.function, f"{name}()"),
+        fix=_fix(work, lost, model),
         related=[
             model.place(worst.effect.site, f"lost: {does}"),
             *(model.place(site, "started here too") for site in others),
@@ -165,6 +166,14 @@ def _report(work: Spawned, lost: list[Loss], others: list[CallSite], model: Mode
         subject=name,
         weight=impact_weight(exposure, [loss.effect for loss in lost]),
     )
+
+
+def _fix(work: Spawned, lost: list[Loss], model: Model) -> str:
+    """Work whose point is to start a durable execution needs no other job around it."""
+    callee = next(iter(work.callees), None)
+    starts = lost[0].effect.effect in {Effect.START_DURABLE, Effect.ENQUEUE}
+    waited = advise.durable_start(model, work.site.function, callee) if starts and callee is not None else ""
+    return waited or advise.durable(model, work.site.function, f"{work.name}()")
 
 
 def _issue(work: Spawned, lost: list[Loss], model: Model) -> str:

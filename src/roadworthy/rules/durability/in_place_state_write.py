@@ -112,7 +112,7 @@ def is_given_by_user(written: FileAccess, model: Model) -> bool:
 
 def _report(written: FileAccess, back: FileAccess | None, model: Model) -> Finding:
     exposure = model.exposure(written.function)
-    call = say.call(written.site, model)
+    call = say.call(written.site, model).removeprefix(f"{written.text}.")
     reads = f"`{back.function.qualname}()` reads it back" if back is not None else "another program reads it"
     reader = f"`{back.function.qualname}()`" if back is not None and back.function.kind == "function" else "a reader"
     related = [model.place(back.site, "reads it back")] if back is not None else []
@@ -120,7 +120,11 @@ def _report(written: FileAccess, back: FileAccess | None, model: Model) -> Findi
         RULE,
         model.place(written.site),
         Severity.LOW if exposure.only_commands else Severity.MEDIUM,
-        title=f"`{call}` rewrites `{written.text}` in place, and {reads}"[:110],
+        title=say.fit(
+            f"`{call}` rewrites `{written.text}` in place, and {reads}",
+            f"`{written.text}` is rewritten in place, and {reads}",
+            f"`{written.text}` is rewritten in place, and read back",
+        ),
         issue=f"`{written.function.qualname}()` empties `{written.text}` and writes it anew; {reads}.",
         impact=f"A crash, a full disk or a deploy while {say.entry(exposure.worst, written.function)} writes leaves an empty or half file: the old state is gone, "
         f"and {reader} at that moment takes the half for the whole.",

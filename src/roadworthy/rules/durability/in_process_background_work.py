@@ -177,6 +177,7 @@ def _report(found: list[tuple[Spawned, list[Loss]]], model: Model) -> Finding:
         title=say.fit(
             f"`{work.name}()` {say.does(worst.effect.effect)} {where}, with no retry",
             f"`{say.last(work.name)}()` {say.does(worst.effect.effect)} {where}, with no retry",
+            f"`{say.last(work.name)}()` {say.does(worst.effect.effect)} {where}",
         ),
         issue=_issue(work, lost, told, model),
         impact=(

@@ -116,7 +116,7 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
                 ),
                 f"`{call}` raises nothing when its item is refused: that stands in its result, which `{where}()` drops.",
                 "Throttling or a fault of the service leaves the item unwritten while the caller is told that it was; it is lost for good.",
-                "Look at the failures in the result: send the item again after a pause, a few times, and raise when it is still refused.",
+                f"Look at {_failures(untold)}: send the item again after a pause, a few times, and raise when it is still refused.",
             )
         case "partial":
             return (
@@ -126,7 +126,7 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
                 ),
                 f"`{call}` raises nothing when a part of its items is refused: they stand in its result, which `{where}()` drops.",
                 _lost(untold.effect.effect),
-                "Look at the failures in the result: send the refused items again after a pause, a few times, and raise when some are left.",
+                f"Look at {_failures(untold)}: send the refused items again after a pause, a few times, and raise when some are left.",
             )
         case "status":
             assert untold.then is not None
@@ -148,6 +148,12 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
         "data is lost.",
         "Let the exception out, or answer an error (5xx) in the handler, so that the sender repeats it.",
     )
+
+
+def _failures(untold: Untold) -> str:
+    """Where the result tells what was refused."""
+    key = untold.effect.row.refused_in
+    return f'`["{key}"]` of its result' if key else "the failures in the result"
 
 
 def is_single(site: CallSite) -> bool:

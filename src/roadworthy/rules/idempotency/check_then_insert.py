@@ -245,13 +245,13 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     columns = tuple(name for name in pair.keys if (at := pair.table.column(name)) is not None and not at.is_document)
-    insert = advise_database.insert_or_refuse(model, pair) or advise_database.insert_or_find(
-        model,
-        pair.table,
-        key.columns if key else columns,
-        pair.function,
+    insert = advise_database.insert_or_refuse(model, pair) or advise_database.insert_again(model, pair)
+    access, lookup = (
         pair.write.access if pair.write.direct else None,
         pair.read.access.lookup if pair.read.direct else (),
+    )
+    insert = insert or advise_database.insert_or_find(
+        model, pair.table, key.columns if key else columns, pair.function, access, lookup
     )
     if key is not None or not columns:
         return insert

@@ -72,7 +72,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     UnreadAnswer,
-    advise_database,
+    advise,
     finding,
     impact_weight,
     say,
@@ -151,7 +151,7 @@ def _report(claim: Claim, model: Model) -> Finding:
             if claim.asked
             else f"When {say.at_once(entry, claim.function)}, both read the same rows, and {does} twice for each.{crash}"
         ),
-        fix=advise_database.claim(model, claim),
+        fix=advise.claim(model, claim),
         related=[model.place(claim.read.site, "picks the rows"), model.place(claim.acts.site, "is done for each")],
         steps=model.steps(entry, claim.function, claim.read.site),
         confidence=Confidence.weakest(

@@ -144,6 +144,8 @@ def _impact(effect: EffectAt, workflow: str, model: Model) -> str:
             f"{when} `{workflow}` and `{say.call(effect.site, model)}` gives another value than the history holds: ids of children and "
             "keys no longer match, and the execution fails as non-deterministic or starts its work a second time."
         )
+    if effect.effect is Effect.CLOCK_VALUE and not steers(model, effect.site):
+        return f"{when} `{workflow}` with a later clock: what is made of it here differs from what the first run gave or told."
     if effect.effect is Effect.CLOCK_VALUE:
         return (
             f"{when} `{workflow}` with a later clock: comparisons turn the other way and timers get another length than the history holds, "

@@ -194,7 +194,11 @@ def _issue(found: list[Blocked], model: Model) -> str:
         if not first.path
         else f"`{call}`, which reaches `{inner}` in `{effect.function.qualname}()` ({place}),"
     )
-    many = f" The same kind of call blocks at {len(found) - 1} further places." if len(found) > 1 else ""
+    many = (
+        f" The same kind of call blocks at {len(found) - 1} further place{'s' if len(found) > 2 else ''}."
+        if len(found) > 1
+        else ""
+    )
     return (
         f"The coroutine `{first.function.qualname}` calls {what} on the event loop; it {effect.effect.word.meaning} and holds the thread "
         f"until it is done.{many}"
@@ -204,11 +208,9 @@ def _issue(found: list[Blocked], model: Model) -> str:
 def _fix(first: Blocked, model: Model) -> str:
     entries = model.entries.at(first.function)
     if never_waits(first.function) and any(entry.kind is EntryKind.HTTP_HANDLER and entry.on_loop for entry in entries):
-        name = first.function.name
-        return (
-            f"`{name}` awaits nothing: declare it as an ordinary function, and the framework runs it in a thread of its pool.\n"
-            f"```python\ndef {name}(…):\n    …\n```"
-        )
+        return advise.plain_handler(first.function)
+    if first.path and (inside := advise.off_loop_inside(model, first.site, first.effect.site)):
+        return inside
     return advise.off_loop(model, first.site)
 
 

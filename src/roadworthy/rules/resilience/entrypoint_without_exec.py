@@ -182,7 +182,9 @@ def _fix(process: StartedProcess, answer: SignalReach) -> str:
                 "Give each long-running process a container of its own; or let the script pass the signal on to all that it started:\n"
                 "```sh\ntrap 'kill -TERM $(jobs -p); wait' TERM  # above the first `&`\n```"
             )
-        return f"Let the script become the process:\n```sh\nexec {' '.join(words[:8])}{' …' if len(words) > 8 else ''}\n```"
+        if len(words) > 8 or any("…" in word for word in words):
+            return f"Let the script become the process: put `exec` in front of `{words[0]}`, and leave the rest of the line as it is."
+        return f"Let the script become the process:\n```sh\nexec {' '.join(words)}\n```"
     if plain and answer.at.alone:
         keyword = "CMD" if process.path.rpartition("/")[2].lower().find("dockerfile") >= 0 else "command:"
         return f"Use the JSON form, which needs no shell:\n```\n{keyword} {json.dumps(words)}\n```"

@@ -58,6 +58,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     Spin,
+    advise,
     finding,
     is_remote,
     say,
@@ -141,6 +142,11 @@ def _pause(spin: Spin) -> str:
     return f"{say.sleep(spin.function, 'delay')}\ndelay = min(2 * delay, 30)"
 
 
+def _between(retried: Retried) -> str:
+    pause = say.sleep(retried.function, "min(30, 2 ** attempt) * random.random()")
+    return f"Wait between attempts, exponentially and with jitter: `{pause}` in the handler."
+
+
 def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
     guard = retried.guard
     call = f"`{say.call(effect.site, model)}`"
@@ -160,8 +166,7 @@ def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
         title=f"`{retried.function.name}` repeats {call} {many} without a wait",
         issue=f"`{guard.name}` tries {call} {many} and waits for nothing in between.",
         impact="An outage lasts seconds, these attempts take milliseconds: all of them fail together, and each client multiplies the load on the failing side.",
-        fix="Wait between attempts, exponentially and with jitter: "
-        + ("`wait=…` with a random exponential wait." if guard.form != "loop" else f"`{say.sleep(retried.function, 'min(30, 2 ** attempt) * random.random()')}` in the handler."),
+        fix=advise.space_retry(model, guard, retried.function) if guard.form != "loop" else _between(retried),
         related=[model.place(effect.site, "repeated at once")],
         confidence=Confidence.weakest(model.confidence_of(effect), Confidence.MEDIUM if guard.form == "loop" else Confidence.HIGH),
         subject=f"{guard.name}:{effect.name}",

@@ -40,6 +40,7 @@ async def fetch_all(client: httpx.AsyncClient, urls: list[str]) -> list[bytes]:
 """
 
 from roadworthy.rules.api import (
+    Effect,
     EffectAt,
     FanOut,
     Finding,
@@ -79,14 +80,25 @@ def _report(fan_out: FanOut, effects: list[EffectAt], model: Model) -> Finding:
         title=f"`{work}()` starts once for every item of `{fan_out.items}`, all at the same time",
         issue=f"`{say.call(fan_out.site, model)}` runs `{work}()` for each item of `{fan_out.items}` at once. Each runs "
         f"{say.which(effect, model)}, and no semaphore, pool or chunk bounds how many do so together.",
-        impact=f"When `{fan_out.items}` is long, all its calls hit the other side in the same moment: it throttles or times out, "
-        f"connections run out, and {say.entry(exposure.worst)} fails as a whole.",
+        impact=_impact(fan_out, effect, say.entry(exposure.worst)),
         fix=advise.bounded(model, fan_out.site, _piece(fan_out, model)),
         related=[model.place(effect.site, "runs for every item")],
         steps=model.steps(exposure.worst, fan_out.site.function, fan_out.site),
         confidence=model.confidence_of(effect),
         subject=work,
         weight=impact_weight(exposure, effects),
+    )
+
+
+def _impact(fan_out: FanOut, effect: EffectAt, who: str) -> str:
+    if effect.effect is Effect.SPAWN_PROCESS:
+        return (
+            f"When `{fan_out.items}` is long, as many programs start in the same moment: memory, process slots and file descriptors run out, and "
+            f"{who} fails as a whole."
+        )
+    return (
+        f"When `{fan_out.items}` is long, all its calls hit the other side in the same moment: it throttles or times out, connections run out, and "
+        f"{who} fails as a whole."
     )
 
 
