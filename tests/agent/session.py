@@ -30,12 +30,6 @@ def cite(path: str, line: int, quote: str) -> dict[str, Any]:
 
 HOOKS = "orders/routes/webhooks.py"
 ROUTES = "orders/routes/orders.py"
-START = cite(HOOKS, 45, 'await run_in_background(FulfilOrder.run, str(order.id), id=f"fulfil-{uuid.uuid4()}")')
-PAY = cite(
-    HOOKS, 42, "session.add(Payment(order_id=order.id, provider_ref=event.charge_id, amount_cents=event.amount_cents))"
-)
-INDEX = cite("orders/models.py", 68, "provider_ref: Mapped[str] = mapped_column(String(64), index=True)")
-FIRST = cite(HOOKS, 52, "if await first_delivery(session, event):")
 PUT = cite("orders/shipping.py", 28, '_session.put(\n        f"{settings.carrier_url}/shipments/{order.id}",')
 BOOK = cite("orders/workflows.py", 33, "label = shipping.book(order)")
 WINDOW = cite(
@@ -76,24 +70,6 @@ REFUND = claim(
 
 FINDINGS: dict[str, list[dict[str, Any]]] = {
     HOOKS: [
-        claim(
-            "idempotency",
-            "nondeterministic-workflow-id",
-            "`payment_settled` starts `FulfilOrder` under a random id at each delivery of the event",
-            "The webhook of the payment provider comes again until it sees a 2xx, and each delivery starts a workflow of its own.",
-            "A lost answer or a deploy between commit and answer brings the event again: the order is booked and announced twice.",
-            "Use `id=f\"fulfil-{order.id}\"`, as `cancel_order` does for refunds; `run_in_background()` takes a second start for no error.",
-            START,
-        ),
-        claim(
-            "idempotency",
-            "missing-unique-constraint",
-            "`Payment.provider_ref` names a charge and is not unique, so a repeated event is a second payment",
-            "`payment_settled` adds a `Payment` for each delivery; the column that identifies the charge has a plain index.",
-            "The provider repeats the event and the order has two payments: the books say that the customer paid twice.",
-            "Make `provider_ref` unique, and ask `first_delivery()` first, as `payment_disputed` does.",
-            INDEX, PAY, FIRST,
-        ),
         claim(
             "durability",
             "dual-write",

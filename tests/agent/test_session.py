@@ -26,8 +26,6 @@ def test_the_page_is_up_to_date(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert sorted(f.anti_pattern for f in review.findings if f.origin == "agent") == [
         "dual-write",
         "missing-compensation",
-        "missing-unique-constraint",
-        "nondeterministic-workflow-id",
         "window-without-mark",
     ]
     assert text == agent_session.PAGE.read_text(encoding="utf-8"), "run `python tools/agent_session.py`"

@@ -20,7 +20,7 @@ from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
-from roadworthy.project.values import ClassValue
+from roadworthy.project.values import ClassValue, FunctionValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,8 +81,21 @@ def durable_start(model: Model, function: Function, work: Function) -> str:
 
 def _launcher(model: Model, function: Function) -> Pattern | None:
     """The project's own helper that starts work, else a call of the job library that is given what to start."""
-    own = best(model, "durable", function, accept=lambda p: p.definition is not None and len(p.uses) > 1)
+    own = best(
+        model,
+        "durable",
+        function,
+        accept=lambda p: p.definition is not None and len(p.uses) > 1 and not _starts_workflows(model, p),
+    )
     return own or best(model, "durable", function, accept=lambda p: p.definition is None and _takes_work(model, p))
+
+
+def _starts_workflows(model: Model, launcher: Pattern) -> bool:
+    """It is given workflows, which an ordinary function is not: `start(FulfilOrder.run, …)`."""
+    sites = [use.site for use in launcher.uses if use.site is not None and use.site.fact.args]
+    given = [value for site in sites for value in model.values(site.fact.args[0], site.function, site.fact.order)]
+    functions = [value.function for value in given if isinstance(value, FunctionValue)]
+    return any(entry.kind is EntryKind.DURABLE_WORKFLOW for work in functions for entry in model.entries.at(work))
 
 
 def _takes_name(model: Model, launcher: Pattern) -> bool:
