@@ -87,6 +87,7 @@ def test_scripts_around_python_are_production(tmp_path: Path) -> None:
     tree = discover(tmp_path, wants=lambda path: path.endswith(".sh"))
     assert [(file.path, file.role) for file in tree.files] == [
         ("scripts/once.py", Role.SCRIPT),
+        ("hatch_build.py", Role.SCRIPT),
         ("scripts/start.sh", Role.PRODUCTION),
         ("tests/run.sh", Role.TEST),
     ]

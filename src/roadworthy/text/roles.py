@@ -40,7 +40,7 @@ _APP_FILES = _names(
 )
 _TEST_FILE = re.compile(r"(?:test_.*|.*_tests?|tests?|conftest)\.py")
 _SURE_TEST_FILE = re.compile(r"(?:conftest|pytest_plugins?|test_settings|settings_test)\.py")
-_SCRIPT_FILES = frozenset(("setup.py", "noxfile.py", "fabfile.py", "dodo.py"))
+_SCRIPT_FILES = frozenset(("setup.py", "hatch_build.py", "noxfile.py", "fabfile.py", "dodo.py"))
 _GENERATED_FILE = re.compile(r".*_pb2(?:_grpc)?\.py|.*_grpc_?pb\.py")
 
 _GENERATED_COMMENT = re.compile(
