@@ -87,10 +87,17 @@ def test_scripts_around_python_are_production(tmp_path: Path) -> None:
     tree = discover(tmp_path, wants=lambda path: path.endswith(".sh"))
     assert [(file.path, file.role) for file in tree.files] == [
         ("scripts/once.py", Role.SCRIPT),
-        ("hatch_build.py", Role.SCRIPT),
         ("scripts/start.sh", Role.PRODUCTION),
         ("tests/run.sh", Role.TEST),
     ]
+
+
+def test_a_build_hook_is_a_script(tmp_path: Path) -> None:
+    """At the top only; inside a package it is a module like any other."""
+    write(tmp_path, "hatch_build.py", "app/__init__.py", "app/hatch_build.py")
+    tree = discover(tmp_path, wants=lambda _: False)
+    roles = {file.path: file.role for file in tree.files}
+    assert (roles["hatch_build.py"], roles["app/hatch_build.py"]) == (Role.SCRIPT, Role.PRODUCTION)
 
 
 def test_executables_without_suffix(tmp_path: Path) -> None:
