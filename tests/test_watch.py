@@ -42,7 +42,7 @@ def _lines(stream: IO[str] | None) -> Iterator[str]:
     assert stream is not None
     threading.Thread(target=lambda: [heard.put(line) for line in stream], daemon=True).start()
     while True:
-        yield heard.get(timeout=15)
+        yield heard.get(timeout=60)
 
 
 @pytest.mark.slow

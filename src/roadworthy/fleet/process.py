@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR", CACHE_VARIABLE)
+_NO_MEMORY = ("MemoryError", "memory allocation", "Cannot allocate memory")
 _OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
 _REAPING = 10.0
 _LAST_WORDS = 2000  # bytes
@@ -93,19 +94,22 @@ class Process:
 
     def _fallen(self) -> Failure:
         """Tell a limit that struck before it could say so from what may pass."""
-        said, limits = self._last_words(), self._job.limits
+        tail, limits = self._tail(), self._job.limits
         if self._process.returncode == -_OUT_OF_TIME:
             return Failure(LIMIT, f"used more processor time than {limits.seconds:,.0f} s")
-        if "MemoryError" in said or "memory allocation" in said:
+        if any(words in tail for words in _NO_MEMORY):  # not always last: an interpreter without memory ends badly, too
             return Failure(LIMIT, f"needs more than {limits.memory // 1_000_000:,} MB")
-        return Failure(CRASHED, said)
+        return Failure(CRASHED, self._last_words(tail))
 
-    def _last_words(self) -> str:
+    def _tail(self) -> str:
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_WORDS))
+        return self._said.read(_LAST_WORDS).decode("utf-8", "replace")
+
+    def _last_words(self, tail: str) -> str:
         """How it ended and the last line that it wrote."""
         code = self._process.returncode
         how = f"signal {-code}" if code < 0 else f"status {code}"
-        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_WORDS))
-        lines = self._said.read(_LAST_WORDS).decode("utf-8", "replace").strip().splitlines()
+        lines = tail.strip().splitlines()
         return f"the process ended with {how}" + (f": {lines[-1][:300]}" if lines else "")
 
     def stop(self) -> None:
