@@ -24,7 +24,8 @@ RULE = "call-without-timeout"
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    monkeypatch.setenv("ROADWORTHY_CACHE", str(tmp_path_factory.mktemp("cache")))
     (tmp_path / "pyproject.toml").write_text("")
     (tmp_path / "net.py").write_text(NET)
     return tmp_path
@@ -49,6 +50,17 @@ def test_a_buffer_of_what_is_not_reviewed_changes_nothing(project: Path) -> None
     (project / "tests" / "test_net.py").write_text(NET)
     buffers = {"tests/test_net.py": "\n" + NET, "new.py": NET}
     assert {finding.at.path for finding in Live([project]).review(buffers).findings} == {"net.py"}
+
+
+def test_what_was_found_before_a_restart_is_shown_without_a_model(project: Path) -> None:
+    """An editor that is opened again on an unchanged project; the first edit then needs a model."""
+    Live([project]).review({})
+    again = Live([project])
+    assert _lines(again, {"net.py": NET}) == [5]
+    assert again.rebuilt == 0
+    assert _lines(again, {"net.py": "\n" + NET}) == [6]
+    assert again.rebuilt == 1
+    assert _lines(Live([project]), {}) == [5]
 
 
 def test_the_model_is_built_only_for_what_says_something_else(project: Path) -> None:

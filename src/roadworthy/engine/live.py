@@ -10,9 +10,18 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from roadworthy.engine.run import Found, find, reported
+from roadworthy.engine.recall import Recall
+from roadworthy.engine.run import find, reported
 from roadworthy.engine.stages import STAGES, Stages
-from roadworthy.engine.survey import Ground, Project, collector_paused, project_settings, take_in, understand
+from roadworthy.engine.survey import (
+    Ground,
+    Project,
+    collector_paused,
+    not_modelled,
+    project_settings,
+    take_in,
+    understand,
+)
 from roadworthy.facts.load import Progress, no_progress
 from roadworthy.facts.schema import AuxFacts, FileFacts
 from roadworthy.text.source import Kind
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from roadworthy.config import Settings
+    from roadworthy.engine.found import Found
     from roadworthy.findings.finding import Review
 
 _MOST_REPLACED = 8
@@ -91,13 +101,20 @@ class Live:
                 last.project, tree=ground.tree, loaded=ground.loaded, areas=ground.areas, read=ground.read
             )
             return replace(last, project=project)
+        recall = Recall(ground.loaded, settings, self._stages)
+        known = recall.found()
+        if known is not None:
+            return _Outcome(settings, not_modelled(ground), known)
         progress("understanding", 0, 1)
         if self._replaced >= _MOST_REPLACED:
             self.rest()
         self.rebuilt += 1
         self._replaced += 1
-        project = understand(ground.tree, ground.loaded, ground.knowledge, ground.areas, self._stages, ground.read)
-        return _Outcome(settings, project, find(project, settings, self._stages, progress))
+        project = understand(ground, self._stages)
+        found = find(project, settings, self._stages, progress)
+        if project.model is not None:
+            recall.keep(found)
+        return _Outcome(settings, project, found)
 
     def _overlaid(self, ground: Ground, buffers: Mapping[str, str]) -> Ground:
         """Put what stands in buffers over what stands in files; a file that is not reviewed stays so."""
@@ -111,6 +128,8 @@ class Live:
             python=tuple(now for one in python if isinstance(now := facts.get(one.path, one), FileFacts)),
             around=tuple(now for one in around if isinstance(now := facts.get(one.path, one), AuxFacts)),
         )
+        if not (_equal(python, loaded.python) and _equal(around, loaded.around)):
+            loaded = replace(loaded, key=b"")
 
         def read(path: str) -> bytes:
             return _bytes(buffers[path]) if path in buffers else ground.read(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.config import Settings
 from roadworthy.engine.run import judge
 from roadworthy.engine.stages import STAGES, Stages
-from roadworthy.engine.survey import Project, know, understand
+from roadworthy.engine.survey import Ground, Project, know, understand
 from roadworthy.facts.load import Loaded
 from roadworthy.text.discover import Tree
 
@@ -37,7 +37,7 @@ def survey_sources(files: Mapping[str, str], *, settings: Settings = _EVERYTHING
         stages.around(path, data) for path, data in packed.items() if not path.endswith(".py") and stages.wants(path)
     )
     loaded = Loaded(python, tuple(facts for facts in others if facts is not None), {}, ())
-    return understand(Tree(".", ()), loaded, know(settings, stages), (), stages, packed.__getitem__)
+    return understand(Ground(Tree(".", ()), loaded, know(settings, stages), (), packed.__getitem__), stages)
 
 
 def model_of(files: Mapping[str, str], *, stages: Stages = STAGES) -> Model:

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadworthy.engine.comments import commented_files
+from roadworthy.engine.found import Found
+from roadworthy.engine.recall import Recall
 from roadworthy.engine.sift import Sifted, sift, wanted
 from roadworthy.engine.stages import STAGES, Stages
-from roadworthy.engine.survey import Project, crashed, project_settings, survey
+from roadworthy.engine.survey import (
+    Project,
+    collector_paused,
+    crashed,
+    not_modelled,
+    project_settings,
+    take_in,
+    understand,
+)
 from roadworthy.facts.load import Progress, no_progress
 from roadworthy.findings.finding import Finding, Problem, Review, RuleInfo
 from roadworthy.text.source import Kind, Role
@@ -22,15 +32,6 @@ if TYPE_CHECKING:
     from roadworthy.config import Settings
     from roadworthy.engine.stages import Rule
     from roadworthy.findings.suppress import Commented
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the rules said, before anything is held back."""
-
-    findings: tuple[Finding, ...]
-    crashes: tuple[Problem, ...]
-    ran: frozenset[str]  # the rules that ran to their end
 
 
 def review(
@@ -46,8 +47,33 @@ def review(
     what cannot be read or crashes becomes a problem of the review.
     """
     settings = project_settings(paths, stages) if settings is None else settings
-    project = survey(paths, settings, stages=stages, progress=progress)
-    return judge(project, settings, stages, progress)
+    return examine(paths, settings, stages=stages, progress=progress)[1]
+
+
+def examine(
+    paths: Sequence[str | Path],
+    settings: Settings,
+    *,
+    stages: Stages = STAGES,
+    progress: Progress = no_progress,
+    model: bool = False,
+) -> tuple[Project, Review]:
+    """Review, and return the project, too. Where all is as in a review before, the rules do not run again, and the model
+    is built only for one who asks for it. Raises UsageError for a senseless request."""
+    with collector_paused():
+        ground = take_in(paths, settings, stages=stages, progress=progress)
+        recall = Recall(ground.loaded, settings, stages)
+        found = recall.found()
+        if found is None or model:
+            progress("understanding", 0, 1)
+            project = understand(ground, stages)
+        else:
+            project = not_modelled(ground)
+    if found is None or (model and project.model is None):
+        found = find(project, settings, stages, progress)
+        if project.model is not None:
+            recall.keep(found)
+    return project, reported(project, settings, stages, found)
 
 
 def judge(project: Project, settings: Settings, stages: Stages, progress: Progress = no_progress) -> Review:

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as far as it is understood; `model` is None when building it failed."""
+    """A project as far as it is understood; `model` is None when building it failed, or when nobody needed it."""
 
     root: Path
     tree: Tree
@@ -90,7 +90,7 @@ def survey(
     with collector_paused():
         ground = take_in(paths, settings, stages=stages, progress=progress)
         progress("understanding", 0, 1)
-        return understand(ground.tree, ground.loaded, ground.knowledge, ground.areas, stages, ground.read)
+        return understand(ground, stages)
 
 
 def take_in(paths: Sequence[str | Path], settings: Settings, *, stages: Stages, progress: Progress) -> Ground:
@@ -104,23 +104,23 @@ def take_in(paths: Sequence[str | Path], settings: Settings, *, stages: Stages, 
     return Ground(tree, loaded, knowledge, areas, lambda path: read_file(fulls[path]))
 
 
-def understand(
-    tree: Tree,
-    loaded: Loaded,
-    knowledge: Knowledge,
-    areas: tuple[Area, ...],
-    stages: Stages,
-    read: Callable[[str], bytes],
-) -> Project:
+def understand(ground: Ground, stages: Stages) -> Project:
     """Build the model from facts."""
-    problems = list(_unread(tree, loaded))
-    model: Model | None = None
+    project = not_modelled(ground)
+    loaded = ground.loaded
     try:
         roles = {path: role.value for path, role in loaded.roles.items()}
-        model = stages.model(loaded.python, loaded.around, knowledge, roles)
+        return replace(project, model=stages.model(loaded.python, loaded.around, ground.knowledge, roles))
     except Exception as error:  # a review that fails says so; it never ends in a traceback
-        problems.append(crashed("building the model", error))
-    return Project(Path(tree.root), tree, loaded, knowledge, model, areas, tuple(problems), read)
+        return replace(project, problems=(*project.problems, crashed("building the model", error)))
+
+
+def not_modelled(ground: Ground) -> Project:
+    """Make a project of which nothing is understood, for those who know already what the rules found there."""
+    problems = tuple(_unread(ground.tree, ground.loaded))
+    return Project(
+        Path(ground.tree.root), ground.tree, ground.loaded, ground.knowledge, None, ground.areas, problems, ground.read
+    )
 
 
 def crashed(what: str, error: Exception) -> Problem:
@@ -177,6 +177,12 @@ def _areas(root: Path, named: tuple[Path, ...], settings: Settings, tree: Tree, 
 
         areas.append(area_of_changes(root, settings.since))
     return tuple(areas)
+
+
+def within(project: Project, settings: Settings) -> Project:
+    """See the whole of a surveyed project, or what lies in the area or the change that these settings name. Raises UsageError
+    when nothing lies there."""
+    return replace(project, areas=_areas(project.root, (), settings, project.tree, project.loaded))
 
 
 def _unread(tree: Tree, loaded: Loaded) -> Iterator[Problem]:

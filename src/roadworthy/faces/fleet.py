@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from roadworthy.config import UsageError
 from roadworthy.config.load import parse_fail_on
+from roadworthy.engine.ruleset import ruleset_version
 from roadworthy.faces.guard import INCOMPLETE, silence
 from roadworthy.faces.output import check_writable, color, print_text, width, write_file
 from roadworthy.faces.progress import ProgressBar
 from roadworthy.findings.finding import Severity
 from roadworthy.fleet.embedded import Engine, Options, Stop
-from roadworthy.fleet.identity import digest_of, ruleset_version
+from roadworthy.fleet.identity import digest_of
 from roadworthy.fleet.plan import Fleet, load_fleet, owners_of
 from roadworthy.fleet.portfolio import Portfolio, portfolio
 from roadworthy.fleet.rendering import FORMATS, SUFFIXES, render

@@ -16,13 +16,16 @@ from roadworthy.agent.history import History
 from roadworthy.config import UsageError
 from roadworthy.engine import STAGES, Project, project_settings, survey, with_map
 from roadworthy.engine.questions import finding_text, model_text, page, patterns_text, review_text
-from roadworthy.engine.run import judge
+from roadworthy.engine.run import find, judge, reported
+from roadworthy.engine.survey import within
 from roadworthy.faces.asking import explanation
 from roadworthy.report.map_words import COLUMNS, NO_MAP, about, cells, others, said
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from roadworthy.config import Settings
+    from roadworthy.engine.found import Found
     from roadworthy.findings.finding import Review
     from roadworthy.findings.servicemap import Deed, MapEntry
 
@@ -41,29 +44,36 @@ class Inspector:
         self._root = root
         self._lock = threading.Lock()
         self._project: Project | None = None
+        self._found: tuple[Project, Found] | None = None  # what the rules said of which project
 
     def project(self, *, fresh: bool = False) -> Project:
         """The surveyed project; facts of unchanged files come from the cache."""
         with self._lock:
             if self._project is None or fresh:
-                self._project = survey([self._root], replace(project_settings([self._root]), jobs=1))
+                self._project = survey([self._root], self._settings())
             return self._project
 
     def review(self, area: str, *, pedantic: bool, fresh: bool) -> Review:
-        """The findings, of an area when one is named."""
+        """The findings, of an area when one is named. The rules run once for a project, whatever is asked of it."""
         project = self.project(fresh=fresh)
-        settings = replace(project_settings([self._root]), area=area, pedantic=pedantic, jobs=1)
-        if area:
-            project = survey([self._root], settings)
-        return judge(project, settings, STAGES)
+        settings = replace(self._settings(), area=area, pedantic=pedantic)
+        return reported(within(project, settings), settings, STAGES, self._judged(project, settings))
+
+    def _judged(self, project: Project, settings: Settings) -> Found:
+        with self._lock:
+            if self._found is None or self._found[0] is not project:
+                self._found = project, find(project, settings, STAGES)
+            return self._found[1]
 
     def map(self, area: str) -> Review:
         """The map, of an area when one is named."""
         project = self.project()
-        settings = replace(project_settings([self._root]), area=area, jobs=1)
-        if area:
-            project = survey([self._root], settings)
+        settings = replace(self._settings(), area=area)
+        project = within(project, settings)
         return with_map(judge(project, settings, replace(STAGES, rules=tuple)), project)
+
+    def _settings(self) -> Settings:
+        return replace(project_settings([self._root]), jobs=1)
 
 
 def _mapped(entry: MapEntry) -> str:

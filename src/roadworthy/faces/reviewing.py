@@ -6,9 +6,9 @@ from pathlib import Path
 
 from roadworthy.config import Settings, UsageError
 from roadworthy.config.load import parse_fail_on
-from roadworthy.engine import STAGES, Stages, project_settings, survey
+from roadworthy.engine import STAGES, Stages, project_settings
 from roadworthy.engine.charting import charted
-from roadworthy.engine.run import judge
+from roadworthy.engine.run import examine
 from roadworthy.faces.agent import AgentRequest, agent_review, named_model
 from roadworthy.faces.guard import INCOMPLETE, silence
 from roadworthy.faces.output import check_writable, color, print_text, width, write_file
@@ -50,11 +50,12 @@ def perform(request: Request, stages: Stages = STAGES) -> int:
     if request.agent is not None:
         named_model(request.agent)  # said before the work, not after it
     with ProgressBar() as bar:
-        project = survey(request.paths, settings, stages=stages, progress=bar)
-        outcome = judge(project, settings, stages, bar)
+        mapped = "html" in {request.format, *formats.values()}  # only that report shows the map and the code of paths
+        asked = mapped or request.agent is not None
+        project, outcome = examine(request.paths, settings, stages=stages, progress=bar, model=asked)
         if request.agent is not None:
             outcome = agent_review(project, outcome, settings, request.agent, bar)
-        if "html" in {request.format, *formats.values()}:  # only that report shows the map and the code of paths
+        if mapped:
             outcome = charted(outcome, project)
     for path, form in formats.items():
         write_file(path, render(outcome, form, width=100, color=False))

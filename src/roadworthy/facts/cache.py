@@ -32,8 +32,9 @@ _READERS = ("tree-sitter", "tree-sitter-python", "tree-sitter-bash", "tree-sitte
 
 
 def extractor_version(tool_version: str) -> bytes:
-    """Return a digest that changes whenever the same bytes may give other facts: the tool, its extractors' code, the parsers."""
-    digest = hashlib.blake2b(f"{tool_version} {FACTS_VERSION} {sys.byteorder}".encode(), digest_size=16)
+    """Return a digest that changes whenever the same bytes may give other facts: the tool, its extractors' code, the parsers, Python."""
+    python = ".".join(map(str, sys.version_info[:2]))  # tells more or less of where a part of an f-string stands
+    digest = hashlib.blake2b(f"{tool_version} {FACTS_VERSION} {sys.byteorder} {python}".encode(), digest_size=16)
     for distribution in _READERS:
         with suppress(metadata.PackageNotFoundError):
             digest.update(f" {distribution} {metadata.version(distribution)}".encode())

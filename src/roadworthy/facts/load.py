@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,7 @@ class Loaded:
     roles: dict[str, Role]
     problems: tuple[tuple[str, str], ...]  # path, message
     notes: tuple[str, ...] = ()
+    key: bytes = b""  # the same whenever all facts and roles are; empty where that is not known
 
 
 @dataclass(slots=True)
@@ -98,7 +100,19 @@ def load_facts(
         roles={job.file.path: job.file.role for job in looked},
         problems=tuple(sorted(load.problems)),
         notes=tuple(load.notes),
+        key=_key(load, looked),
     )
+
+
+def _key(load: _Load, looked: Sequence[_Job]) -> bytes:
+    """Digest of all files and their roles. What could not be read this time may be read the next: then there is none."""
+    if load.problems or not all(job.key for job in looked):
+        return b""
+    digest = hashlib.blake2b(digest_size=20)
+    for job in looked:
+        digest.update(job.key)
+        digest.update(job.file.role.value.encode() + b"\0")
+    return digest.digest()
 
 
 def _look(load: _Load, files: Sequence[SourceFile]) -> list[_Job]:
