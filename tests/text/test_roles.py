@@ -35,7 +35,7 @@ def test_by_place(tmp_path: Path) -> None:
         "examples/a.py", "benchmarks/b.py", "scripts/c.py", "app/scripts/__init__.py", "app/scripts/d.py", "tools/e.py",
         "toolkit/tools/__init__.py", "toolkit/tools/f.py", "setup.py", "app/setup.py", "app/api_pb2.py", "app/generated/g.py",
         "integration_tests/h.py", "load-tests/i.py", "app/ab_tests/__init__.py", "app/ab_tests/j.py", "test_stuff/test_k.py",
-        "test_stuff/base.py",
+        "test_stuff/base.py", "k8s_itests/k.py", "docker/itest/l.py", "build_tools/m.py",
     ]  # fmt: skip
     found = roles(tmp_path, dict.fromkeys(files, b"x = 1\n"))
     by_role: dict[str, list[str]] = {}
@@ -44,11 +44,11 @@ def test_by_place(tmp_path: Path) -> None:
     assert {role: sorted(paths) for role, paths in by_role.items()} == {
         "test": [
             "app/pytest_plugin.py", "app/test_utils/x.py", "app/testing/fakes.py", "app/tests/__init__.py", "app/tests/helpers.py", "conftest.py",
-            "integration_tests/h.py", "load-tests/i.py", "test_stuff/base.py", "test_stuff/test_k.py", "tests/unit/a.py",
+            "docker/itest/l.py", "integration_tests/h.py", "k8s_itests/k.py", "load-tests/i.py", "test_stuff/base.py", "test_stuff/test_k.py", "tests/unit/a.py",
         ],
         "migration": ["alembic/env.py", "app/migrations/0001_initial.py"],
         "example": ["benchmarks/b.py", "docs/conf.py", "examples/a.py"],
-        "script": ["scripts/c.py", "setup.py", "tools/e.py"],
+        "script": ["build_tools/m.py", "scripts/c.py", "setup.py", "tools/e.py"],
         "generated": ["app/api_pb2.py", "app/generated/g.py"],
         "production": [
             "app/__init__.py", "app/ab_tests/__init__.py", "app/ab_tests/j.py", "app/build/__init__.py", "app/build/steps.py",

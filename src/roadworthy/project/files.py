@@ -27,6 +27,37 @@ _PASSING = re.compile(
 _ASKS = frozenset({"exists", "isfile", "is_file"})
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
+_SHAPES = frozenset(
+    {
+        "join",
+        "joinpath",
+        "Path",
+        "PurePath",
+        "str",
+        "open",
+        "expanduser",
+        "abspath",
+        "absolute",
+        "resolve",
+        "realpath",
+        "normpath",
+        "with_name",
+        "with_suffix",
+        "with_stem",
+        "relative_to",
+        "rename",
+        "fspath",
+        "format",
+        "replace",
+        "strip",
+        "rstrip",
+        "lstrip",
+        "lower",
+        "get",
+    }
+)
+"""Calls that shape a path and do not tell which one it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileAccess:
@@ -130,7 +161,7 @@ def _keys(expr: f.Expr, function: Function, depth: int) -> Iterator[str]:
                 if found:
                     yield from found
                     break
-            if name and name not in {"join", "Path", "str", "open", "expanduser", "abspath"}:
+            if name and name not in _SHAPES:
                 yield f"{name}()"
         case f.Bin():
             yield from _keys(expr.right, function, depth + 1)

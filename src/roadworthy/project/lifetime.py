@@ -136,6 +136,18 @@ class Lifetime:
             if run is not None:
                 yield replace(run, tops=tuple(self.spread.tops(function)))
 
+    def deaf_runs(self) -> Iterable[list[Run]]:
+        """Runs of a service in which nothing hears SIGTERM, those that end in the same loop together."""
+        runs = [*self.runs(), *self.lonely_runs()]
+        roots = {run.root for run in runs if run.root.kind != "module"}
+        found: dict[tuple[Function, int], list[Run]] = {}
+        for run in runs:
+            if run.root.kind == "module" and run.reached.keys() & roots:
+                continue  # it only calls a command that is asked itself
+            if not (self.handled(run) or self.is_interactive(run.reached) or self.is_for_developers(run)):
+                found.setdefault((run.loops[0].function, run.loops[0].line), []).append(run)
+        return found.values()
+
     def _unresolved_run(self, function: Function) -> Run | None:
         """`signal.signal(SIGINT, …)` and then `something.run()`, which cannot be followed."""
         first = min(

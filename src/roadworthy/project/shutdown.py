@@ -26,6 +26,7 @@ CLOSERS = frozenset({
 _DATA = frozenset({
     "publish", "enqueue", "object-write", "vector-insert", "vector-upsert", "sql-insert", "sql-upsert", "email", "sms", "charge",
 })  # fmt: skip
+_ANSWERS = frozenset({"get", "result"})
 _TAKES_OVER = frozenset({
     "closing", "aclosing", "enter_context", "enter_async_context", "push", "push_async_exit", "callback", "push_async_callback", "finalize",
     "addfinalizer", "register", "addCleanup", "call_on_close", "context",
@@ -202,6 +203,10 @@ class Shutdown:
         """Calls on the object that put data into it which is to persist."""
         return tuple(self._writes.get(resource.site, ()))
 
+    def may_lose(self, resource: Resource) -> bool:
+        """Is anything put into it whose own answer nobody waits for? What was answered has left the buffer."""
+        return any(not _is_answered(effect.site) for effect in self.writes(resource))
+
     @cached_property
     def _writes(self) -> dict[CallSite, list[EffectAt]]:
         wanted = {resource.site for resource in self.resources}
@@ -217,6 +222,23 @@ class Shutdown:
                 ):
                     found[receiver.site].append(effect)
         return found
+
+
+def _is_answered(site: CallSite) -> bool:
+    """`producer.send(…).get(timeout=5)`, or the same by way of a name."""
+    scope = site.function.scope
+    names = {
+        assign.target.id
+        for assign in scope.assigns
+        if isinstance(assign.target, f.Name) and assign.value == f.CallRef(site.index)
+    }
+    for other in site.function.calls:
+        func = other.fact.func
+        if isinstance(func, f.Attr) and func.name in _ANSWERS and other.fact.order > site.fact.order:
+            value = func.value
+            if value == f.CallRef(site.index) or (isinstance(value, f.Name) and value.id in names):
+                return True
+    return False
 
 
 def _closed_at(site: CallSite) -> Iterator[f.Expr]:

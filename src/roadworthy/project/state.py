@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.project import flow
 from roadworthy.project.symbols import attribute_of
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def _of_class(cls: ClassInfo) -> Iterator[Held]:
     for name, assigns in cls.attribute_assigns.items():
         for scope, assign in assigns:
             if _is_empty_container(assign.value, scope) and (
-                scope is cls.body or scope.name in {"__init__", "__post_init__", "__new__"}
+                (scope is cls.body and not _is_field(assign, cls))
+                or scope.name in {"__init__", "__post_init__", "__new__"}
             ):
                 found.setdefault(name, Held(f"{cls.name}.{name}", scope, cls, assign.line, assign.end_line))
     if found:
@@ -81,6 +83,12 @@ def _of_class(cls: ClassInfo) -> Iterator[Held]:
             if method.scope.params:
                 _uses(method, found, method.scope.params[0].name)
         yield from (held for held in found.values() if held.writers)
+
+
+def _is_field(assign: f.Assign, cls: ClassInfo) -> bool:
+    """`runs: list[Run] = []` of a record class: its base or decorator gives each instance a container of its own."""
+    made = bool(cls.library_bases) or bool(cls.body.scope.decorators)
+    return made and assign.annotation is not None and "ClassVar" not in flow.text_of(assign.annotation, cls.body.scope)
 
 
 def _is_empty_container(expr: f.Expr | None, scope: Function) -> bool:
@@ -226,10 +234,18 @@ class Lifetimes:
         """A module or class attribute does. An instance's does when the instance is made at import or start-up."""
         if held.cls is None or held.owner is held.cls.body:
             return True
-        makers = [site for site in self._made.get(held.cls, ()) if self._model.is_reviewed(site.path)]
-        return any(
-            site.function.kind in {"module", "class"} or _at_start(self._model, site.function) for site in makers
+        makers = [
+            site
+            for site in self._made.get(held.cls, ())
+            if self._model.is_reviewed(site.path) and not self._model.is_script(site.path)
+        ]
+        if any(site.function.kind in {"module", "class"} for site in makers):
+            return True
+        # What a request makes for itself is what the request works on, whoever else makes one at the start.
+        for_itself = any(
+            r.inline and r.entry.serves_others for s in makers for r in self._model.exposure(s.function).entries
         )
+        return not for_itself and any(_at_start(self._model, site.function) for site in makers)
 
 
 def _at_start(model: Model, function: Function) -> bool:

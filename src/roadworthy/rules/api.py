@@ -74,12 +74,13 @@ from roadworthy.project.cutoff import (
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
 from roadworthy.project.database.arrivals import comes_with_the_event, is_natural_key, outside_ids
 from roadworthy.project.database.checks import Check as RowCheck
-from roadworthy.project.database.claims import Claim, UnreadAnswer
+from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.multiplicity import asks_for_one, lists_rows, several_expected
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
+from roadworthy.project.database.unread import UnreadAnswer
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
 from roadworthy.project.deployment import Reach as SignalReach
 from roadworthy.project.deployment import StartedProcess, Workload

@@ -12,8 +12,8 @@ from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.database.access import READ, UPDATE
 from roadworthy.project.database.conditions import Match
-from roadworthy.project.database.expressions import last_name
 from roadworthy.project.database.presence import Presence
+from roadworthy.project.database.unread import unread_answers
 from roadworthy.project.values import Literal
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from roadworthy.project.database.access import Access, Through
     from roadworthy.project.database.tables import Column, Table
+    from roadworthy.project.database.unread import UnreadAnswer
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -36,7 +37,6 @@ _ACTS = (
 
 
 _ONCE = (Effect.EMAIL, Effect.SMS, Effect.CHARGE)  # once for each row, also when two runs look at one row only
-_COLLECTS = frozenset({"sadd", "pfadd"})  # adding once more to a set is no claim by itself
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,16 +55,6 @@ class Claim:
     conditional: bool = False  # the mark names the old state, but comes after the work
     asked: bool = False  # one row is loaded by its key, and its state is asked afterwards
     rows: tuple[str, ...] = ()  # variables that hold one of the rows, or all
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class UnreadAnswer:
-    """A call that claims a key and tells whether it was the first; nobody reads that, and another call asks beforehand."""
-
-    claim: CallSite
-    asks: CallSite
-    callers: tuple[CallSite, ...]  # of the function that claims
-    askers: tuple[CallSite, ...]  # of the function that asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,37 +278,9 @@ class Claims:
                 return site.fact.order
         return 0
 
-    # --- answers that nobody reads ------------------------------------------------------------------------------------
-
     def unread(self) -> Iterator[UnreadAnswer]:
-        """`store.set(key, 1, nx=True)` as a statement, where `store.exists(key)` decides."""
-        for site in self._model.sites():
-            if site.fact.use != "discarded" or not site.fact.args or last_name(site.fact.func) in _COLLECTS:
-                continue
-            if not self._model.guards.tells_first(site):
-                continue
-            asks = next((other for other in self._neighbours(site) if self._asks_same(other, site)), None)
-            if asks is not None:
-                yield UnreadAnswer(site, asks, self._callers(site.function), self._callers(asks.function))
-
-    def _neighbours(self, site: CallSite) -> Iterator[CallSite]:
-        """Calls of the same function, class or module."""
-        yield from (other for other in site.function.calls if other.fact.order < site.fact.order)
-        for function in site.function.module.functions:
-            if function is not site.function and (site.function.cls is None or function.cls is site.function.cls):
-                yield from function.calls
-
-    def _asks_same(self, other: CallSite, site: CallSite) -> bool:
-        """A read of the same key, whose answer is used."""
-        args = other.fact.args
-        if not args or other.fact.use == "discarded" or len(args) > len(site.fact.args):
-            return False
-        reads = any(effect.effect is Effect.CACHE_READ for effect in self._model.effects_at(other))
-        same = all(_same_text(a, b) for a, b in zip(args, site.fact.args, strict=False))
-        return reads and same and not isinstance(args[0], f.Str | f.Const)
-
-    def _callers(self, function: Function) -> tuple[CallSite, ...]:
-        return tuple(edge.site for edge in self._model.edges_to(function) if edge.runs_here)
+        """Answers of claims that nobody reads."""
+        return unread_answers(self._model)
 
 
 def _in_another_loop(scope: f.Scope, first: int, second: int) -> bool:
@@ -362,10 +324,6 @@ def _decides(function: Function, index: int, order: int) -> bool:
         and order >= region.end
         and flow.within(scope, here, region.parent)
     )
-
-
-def _same_text(first: f.Expr, second: f.Expr) -> bool:
-    return first == second and not isinstance(first, f.CallRef)
 
 
 def _mentions(site: CallSite, names: set[str]) -> bool:

@@ -88,8 +88,8 @@ def check(model: Model) -> Iterator[Finding]:
 
 
 def is_left_open(resource: Resource, shutdown: Shutdown) -> bool:
-    """Nobody flushes or closes it, and it is not in the hands of a library that may."""
-    return not shutdown.is_closed(resource) and not shutdown.escapes(resource)
+    """Something may be left in it, nobody flushes or closes it, and it is not in the hands of a library that may."""
+    return shutdown.may_lose(resource) and not shutdown.is_closed(resource) and not shutdown.escapes(resource)
 
 
 def _forgotten(found: Forgotten, model: Model) -> Finding:

@@ -64,6 +64,8 @@ if __name__ == "__main__":
 ```
 """
 
+from dataclasses import replace
+
 from roadworthy.rules.api import (
     Confidence,
     Effect,
@@ -92,17 +94,12 @@ def check(model: Model) -> Iterator[Finding]:
     """Ask each long-running process what hears SIGTERM; then each handler what it does."""
     lifetime = Lifetime(model)
     told: set[tuple[str, int]] = set()
-    runs = [*lifetime.runs(), *lifetime.lonely_runs()]
-    roots = {run.root for run in runs if run.root.kind != "module"}
-    for run in runs:
-        if run.root.kind == "module" and run.reached.keys() & roots:
-            continue  # it only calls a command that is asked itself
-        if lifetime.handled(run) or lifetime.is_interactive(run.reached) or lifetime.is_for_developers(run):
-            continue
-        found = _unheard(run, lifetime, model)
+    for first, *others in lifetime.deaf_runs():  # commands that end in the same loop: one place mends them all
+        found = _unheard(first, lifetime, model)
         if found is not None and (found.at.path, found.at.line) not in told:
             told.add((found.at.path, found.at.line))
-            yield found
+            same = [model.place_of_function(run.root, "ends in the same loop") for run in others[:6]]
+            yield replace(found, related=(*found.related, *same))
     for registration in lifetime.signals.all:
         if registration.names("TERM") and not model.is_script(registration.site.path):
             yield from _deaf(registration, lifetime, model)
