@@ -94,7 +94,11 @@ def accesses(model: Model, word: Effect) -> Iterator[FileAccess]:
         if target is not None and not _in_memory(target, effect, model):
             site = effect.site
             yield FileAccess(
-                site, effect, target, flow.text_of(target, site.function.scope), tuple(_keys(target, site.function, 0))
+                site,
+                effect,
+                target,
+                flow.text_of(target, site.function.scope),
+                tuple(_keys(target, site.function, 0, model)),
             )
 
 
@@ -132,7 +136,7 @@ def _is_handle(value: LibraryObject, model: Model) -> bool:
     return any(e.effect in {Effect.FILE_WRITE, Effect.FILE_READ} for e in made)
 
 
-def _keys(expr: f.Expr, function: Function, depth: int) -> Iterator[str]:
+def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterator[str]:
     """Names by which a path is known: the attribute, constant or helper that gives it, and its last literal part."""
     match expr:
         case f.Str(value=text):
@@ -144,9 +148,9 @@ def _keys(expr: f.Expr, function: Function, depth: int) -> Iterator[str]:
             if function.kind != "module" and local and depth < 4:
                 for assign in local[-2:]:
                     if assign.value is not None:
-                        yield from _keys(assign.value, function, depth + 1)
+                        yield from _keys(assign.value, function, depth + 1, model)
             elif expr.id not in function.parameters and (function.kind == "module" or expr.id not in function.bindings):
-                yield expr.id
+                yield from _constant(expr, function, model)
         case f.CallRef():
             call = function.scope.calls[expr.index]
             name = (
@@ -157,18 +161,27 @@ def _keys(expr: f.Expr, function: Function, depth: int) -> Iterator[str]:
                 else ""
             )
             for arg in reversed(call.args):
-                found = list(_keys(arg, function, depth + 1)) if depth < 4 else []
+                found = list(_keys(arg, function, depth + 1, model)) if depth < 4 else []
                 if found:
                     yield from found
                     break
             if name and name not in _SHAPES:
                 yield f"{name}()"
         case f.Bin():
-            yield from _keys(expr.right, function, depth + 1)
+            yield from _keys(expr.right, function, depth + 1, model)
         case f.FStr(parts=parts):
             last = parts[-1] if parts else None
             if isinstance(last, f.Str):
                 yield last.value.rpartition("/")[2] or last.value
+
+
+def _constant(name: f.Name, function: Function, model: Model) -> Iterator[str]:
+    """A constant is known by the file that it names; one whose text is not known by its own name, in its own module."""
+    told = model.literal(name, function)
+    own = name.id in function.module.body.bindings
+    yield (
+        (told.rpartition("/")[2] or told) if isinstance(told, str) else f"{function.path}:{name.id}" if own else name.id
+    )
 
 
 def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAccess]]) -> FileAccess | None:

@@ -186,12 +186,7 @@ class Shutdown:
             return not self._is_own(function.calls[outer])
         if resource.holder != "local":
             return False
-        for site in function.calls:
-            given = (*site.fact.args, *(value for _, value in site.fact.kwargs))
-            passed = any(isinstance(p, f.Name) and p.id == resource.name for e in given for p in flow.walk(e))
-            if passed and not self._is_own(site):
-                return True
-        return False
+        return any(not self._is_own(site) for site in _given(resource))
 
     def _is_own(self, site: CallSite) -> bool:
         resolution = self._model.graph.resolutions[site]
@@ -204,8 +199,12 @@ class Shutdown:
         return tuple(self._writes.get(resource.site, ()))
 
     def may_lose(self, resource: Resource) -> bool:
-        """Is anything put into it whose own answer nobody waits for? What was answered has left the buffer."""
-        return any(not _is_answered(effect.site) for effect in self.writes(resource))
+        """Is anything put into it whose own answer nobody waits for? What was answered has left the buffer; and nobody puts
+        anything into one that never leaves the function which only listens on it."""
+        writes = self.writes(resource)
+        if not writes:
+            return resource.holder != "local" or any(True for _ in _given(resource))
+        return any(not _is_answered(effect.site) for effect in writes)
 
     @cached_property
     def _writes(self) -> dict[CallSite, list[EffectAt]]:
@@ -222,6 +221,14 @@ class Shutdown:
                 ):
                     found[receiver.site].append(effect)
         return found
+
+
+def _given(resource: Resource) -> Iterator[CallSite]:
+    """Calls that are given the object."""
+    for site in resource.site.function.calls:
+        given = (*site.fact.args, *(value for _, value in site.fact.kwargs))
+        if any(isinstance(p, f.Name) and p.id == resource.name for e in given for p in flow.walk(e)):
+            yield site
 
 
 def _is_answered(site: CallSite) -> bool:

@@ -104,9 +104,10 @@ def check(model: Model) -> Iterator[Finding]:
     for write in identified_writes(model):
         for identity in write.identities:
             for minted in minting.of(identity.expr, identity.function, identity.order):
-                wrong = None if minted.site in seen else judge(write, identity, minted, model)
+                told = minted.site in seen or (write.kind == "lookup" and write.site in seen)  # one call, one repair
+                wrong = None if told else judge(write, identity, minted, model)
                 if wrong is not None:
-                    seen.add(minted.site)
+                    seen |= {minted.site, write.site}
                     yield _report(wrong, model)
     for default in default_ids(model):
         if default.site not in seen:
@@ -121,8 +122,9 @@ def judge(write: Write, identity: Identity, minted: Minted, model: Model) -> _Wr
     again = next((entry for entry in around if comes_again(model, entry)), None)
     over = again or next((entry for entry in around if runs_over_again(entry)), None)
     if write.kind == "lookup":
-        repeated = over is not None or bool(retries_around(model, minted, write.site))
-        return _Wrong(write, identity, minted, over, Severity.HIGH if repeated else Severity.MEDIUM)
+        alone = over is None or over.kind is EntryKind.COMMAND  # started by a person, who sees what it made
+        severe = not alone or bool(retries_around(model, minted, write.site))
+        return _Wrong(write, identity, minted, over, Severity.HIGH if severe else Severity.MEDIUM)
     if write.kind == "object":
         wrong = again is not None and own_ids(write.site)
         return _Wrong(write, identity, minted, again, Severity.MEDIUM) if wrong else None
