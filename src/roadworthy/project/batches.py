@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.cutoff import is_telemetry
 from roadworthy.project.handling import mentions
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
@@ -134,9 +135,15 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         yield from found
 
 
+def _only_watches(effect: EffectAt) -> bool:
+    """Figures that are sent somewhere: nobody waits for the next one."""
+    stem = effect.site.path.rpartition("/")[2].removesuffix(".py")
+    return is_telemetry(stem, effect.function.cls.name if effect.function.cls is not None else "")
+
+
 def fails_alone(model: Model, effect: EffectAt) -> bool:
     """May it fail for one item and work for the next? A cloud or an object store fails for all."""
-    if effect.effect not in _PER_ITEM or drives_program(model, effect):
+    if effect.effect not in _PER_ITEM or drives_program(model, effect) or _only_watches(effect):
         return False
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
         return True

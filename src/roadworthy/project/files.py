@@ -27,6 +27,7 @@ _PASSING = re.compile(
 _ASKS = frozenset({"exists", "isfile", "is_file"})
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
+_NEW_EACH_TIME = re.compile(r"random|temp|tmp|unique|uuid", re.IGNORECASE)
 _SHAPES = frozenset(
     {
         "join",
@@ -165,7 +166,7 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterato
                 if found:
                     yield from found
                     break
-            if name and name not in _SHAPES:
+            if name and name not in _SHAPES and not _NEW_EACH_TIME.search(name):
                 yield f"{name}()"
         case f.Bin():
             yield from _keys(expr.right, function, depth + 1, model)

@@ -234,6 +234,8 @@ class Mutations:
                     break
 
     def _steps_from(self, value: f.Expr, read: CallSite, function: Function) -> bool:
+        if any(isinstance(part, f.Str) for part in read.fact.args[1:]):
+            return False  # its default is a text
         presence = Presence(function, read)
         for part in flow.walk(value):
             if isinstance(part, f.Bin) and part.op in _ARITHMETIC and presence.depends(part):

@@ -276,6 +276,8 @@ class Walk:
             return True
         if found.name in self.files.programs.rows.noise:
             return False
+        if not found.sure and at.form == "script" and not (at.is_last or at.replaces_shell or at.background):
+            return False  # the script goes on after it, so it ends by itself
         return found.kind != "unknown" or at.is_last or at.replaces_shell
 
 

@@ -231,7 +231,8 @@ def _severity(effect: EffectAt, model: Model) -> Severity:
         waits = handoff is None or handoff.holds_others(effect)
         return Severity.HIGH if waits and not runs_nearby(effect) else Severity.MEDIUM
     named = runs_nearby(effect) and program_of(effect)
-    small = exposure.only_commands or model.is_script(effect.site.path) or named
+    at_import = effect.effect is Effect.SPAWN_PROCESS and effect.function.kind == "module"
+    small = exposure.only_commands or model.is_script(effect.site.path) or named or at_import
     return Severity.LOW if small else Severity.MEDIUM
 
 
