@@ -114,10 +114,17 @@ def test_what_is_passed_by_is_counted(tmp_path: Path) -> None:
     write(
         tmp_path, "app/a.py", "node_modules/x/a.py", "app/_vendor/b.py", "third_party/c.py", "build/lib/d.py", ".tox/e.py",
         "env/pyvenv.cfg", "env/lib/f.py", "x.egg-info/g.py", "app/vendor/h.py",
+        "{{cookiecutter.name}}/i.py",
     )  # fmt: skip
     tree = discover(tmp_path, wants=lambda _: False)
     assert [file.path for file in tree.files] == ["app/a.py"]
-    assert tree.skipped == {"built folders": 1, "environments": 2, "hidden folders": 1, "vendored folders": 4}
+    assert tree.skipped == {
+        "built folders": 1,
+        "environments": 2,
+        "hidden folders": 1,
+        "template folders": 1,
+        "vendored folders": 4,
+    }
 
 
 def test_a_domain_called_vendor(tmp_path: Path) -> None:

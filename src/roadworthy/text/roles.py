@@ -79,6 +79,8 @@ def skip_reason(name: str, entries: frozenset[str], parent: Folder) -> str | Non
     """Why a directory is not even looked into, or None."""
     if name.startswith("."):
         return "hidden folders"
+    if "{{" in name or "{%" in name:  # becomes code only when somebody fills it in
+        return "template folders"
     if entries & _ENVIRONMENTS or name.endswith((".egg-info", ".dist-info", ".egg")):
         return "environments"
     in_package = parent.is_package and "__init__.py" in entries
