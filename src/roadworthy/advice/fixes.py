@@ -6,7 +6,16 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, apply_text, argument_texts, call_text, callee_text, signature_text
+from roadworthy.advice.code import (
+    GAP,
+    WHOLE,
+    apply_text,
+    argument_texts,
+    call_text,
+    callee_text,
+    signature_text,
+    statement_text,
+)
 from roadworthy.advice.layout import broken
 from roadworthy.advice.sessions import session_name, waits
 from roadworthy.advice.shelf import Filled, Situation, choose
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _OF_SESSIONS = frozenset({
-    "insert-or-find", "insert-or-refuse", "insert-again", "upsert", "dedup", "lock", "on-commit",
+    "insert-first", "insert-or-find", "insert-or-refuse", "insert-again", "upsert", "dedup", "lock", "on-commit",
 })  # fmt: skip
 
 
@@ -61,6 +70,9 @@ class Place:
                 "what": _plain(callee_text(self.site)),
                 "bare": call_text(self.site, width=WHOLE),
                 "call": awaits + call_text(self.site, width=WHOLE),
+                "statement": statement
+                if GAP not in (statement := statement_text(self.site))
+                else awaits + call_text(self.site, width=WHOLE),
                 "args": apply_text("", argument_texts(self.site), width=WHOLE)[1:-1],
             }
         return found | self.extra

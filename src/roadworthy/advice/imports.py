@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FENCE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _INLINE = re.compile(r"`((?:import|from) [^`\n]+|\w+ = [^`\n]+)`")
 _PLACE = re.compile(r"`([\w./+-]+\.py):(\d+)`")
-_ELSEWHERE = ("class Migration", "# in the model", "# in a migration", "CREATE ", "op.")
+_ELSEWHERE = ("# in the model", "# in `upgrade()`", "models.UniqueConstraint(")
 _MOST = 6
 
 _MODULES = frozenset({

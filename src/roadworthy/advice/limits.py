@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, call_text, callee_text, written
+from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
@@ -38,7 +38,11 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     family = family_of(model, effect.name)
     setting = _setting(model, site.function, family)
     own = best(model, "timeout", site.function, family, lambda p: _same_way(p, site))
-    seconds = setting.name if setting is not None else _usual(own) or ("60" if effect.effect in _SLOW else "10")
+    seconds = (
+        setting.name
+        if setting is not None
+        else _usual(own) or ("60" if effect.effect in _SLOW or _is_program(effect) else "10")
+    )
     extra = {"seconds": seconds, "parameter": verdict.parameter}
     if seconds.isdigit():
         extra["milliseconds"] = f"{seconds}_000"
@@ -54,7 +58,18 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
         where = f"to `{_last(callee_text(site))}()`"
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
-    return fix(text, cited, call_text(site, [value], _replaced(value), WHOLE))
+    code = call_text(site, [value], _replaced(value), WHOLE)
+    if GAP in code:  # what is too long to be written again is named
+        return fix(
+            f"Add `{value}` to the arguments of `{_last(callee_text(site))}()` on line {site.line}. {remark}".strip(),
+            cited,
+        )
+    return fix(text, cited, code)
+
+
+def _is_program(effect: EffectAt) -> bool:
+    """Is it a program that is waited for? It may rightly take longer than an answer."""
+    return "subprocess" in effect.name
 
 
 def _in_milliseconds(name: str) -> bool:
@@ -168,6 +183,14 @@ def _without_parameter(place: Place, effect: EffectAt, rule: Timeout) -> str:
     note = rule.note if not effect.function.is_async else ""
     outside = place.pick("timeout-outside")
     text = f"`{callee}()` takes no limit ({note})." if note else f"`{callee}()` takes no limit."
+    if (
+        _is_program(effect)
+        and outside is not None
+        and effect.function.is_async
+        and isinstance(effect.site.fact.func, f.Attr)
+    ):
+        program = written(effect.site.fact.func.value, effect.function)
+        text = f"{text} Bound the wait, and call `{program}.kill()` where `TimeoutError` comes out of it, for the program runs on:"
     if outside is None:
         return text if note else f"{text} Run it where it can be given up: in a process or a job with a time limit."
     return fix(f"{text} {outside.text}".strip(), "", outside.code)

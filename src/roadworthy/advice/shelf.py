@@ -19,9 +19,11 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger", "session"})
+_COMMON = frozenset(
+    {"callee", "call", "bare", "statement", "args", "what", "name", "signature", "await_", "logger", "session"}
+)
 _MAY_BE_EMPTY = frozenset(
-    {"await_", "given", "reload", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound"}
+    {"await_", "given", "reload", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound", "after"}
 )
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
@@ -57,17 +59,20 @@ TOPICS: dict[str, frozenset[str]] = {
     "atomic-write": frozenset({"target", "content", "mode", "body"}),
     "shutdown": frozenset(),
     "lock": frozenset({"model", "table", "lookup", "column"}),
-    "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner"}),
-    "unique-partial": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition"}),
+    "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "meta", "args"}),
+    "unique-partial": frozenset(
+        {"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition", "only", "meta", "args"}
+    ),
     "parent-lock": frozenset({"parent", "owner", "get"}),
     "insert-or-find": frozenset(
         {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
+    "insert-first": frozenset({"insert", "look", "where"}),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
     "insert-again": frozenset({"insert", "look", "again"}),
-    "increment-locked": frozenset({"row", "loaded", "column"}),
+    "increment-locked": frozenset({"row", "loaded", "column", "model", "line", "saved", "part"}),
     "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update", "update_at"}),
-    "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
+    "increment": frozenset({"model", "row", "column", "step", "update", "reload", "line", "saved", "after"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
     "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),
 }

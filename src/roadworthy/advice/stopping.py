@@ -5,9 +5,12 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
+from roadworthy.advice.code import GAP, callee_text, written
 from roadworthy.advice.patterns import nearest
+from roadworthy.facts import schema as f
 
 if TYPE_CHECKING:
+    from roadworthy.project.endless import Loop
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
 
@@ -30,27 +33,68 @@ def as_interrupt(model: Model, function: Function) -> str:
     return _with("Let SIGTERM take the way that Ctrl-C takes already, so that the same clean-up runs.", own, snippet)
 
 
-def stop_flag(model: Model, function: Function, what: str, *, on_loop: bool) -> str:
-    """End the loop between two items when SIGTERM comes."""
-    own = nearest(model, "shutdown", function)
-    text = f"Handle SIGTERM where {what} is started: finish the item in hand, flush and commit, then leave the loop."
-    on_thread = """
-        stop = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        signal.signal(signal.SIGINT, lambda *_: stop.set())
-        while not stop.is_set():
-            ...  # one item, as now
-            stop.wait(interval)  # in place of the sleep
-    """
-    on_event_loop = """
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for sig in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sig, stop.set)
-        while not stop.is_set():
-            ...  # one item, as now
-    """
-    return _with(text, own, on_event_loop if on_loop else on_thread)
+def stop_flag(model: Model, root: Function, loop: Loop, *, on_loop: bool) -> str:
+    """End the loop between two items when SIGTERM comes: the loop as it is written, with the flag in its condition."""
+    own = nearest(model, "shutdown", root)
+    where = f"`{loop.path}:{loop.line}`" if (loop := _Head(loop)).path != root.path else f"line {loop.line}"
+    start = f"`{root.qualname}`" if root.kind != "module" else f"`{root.path}`"
+    if not loop.text:
+        text = f"Handle SIGTERM where {start} starts, so that the clean-up of what it runs ({where}) is gone through."
+        return _with(text, own, "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))")
+    text = f"Let SIGTERM end the loop ({where}) between two items; the signal is handled where {start} starts."
+    handle = "signal.signal(signal.SIGTERM, lambda *_: stop.set())"
+    made = "stop = threading.Event()  # at module level, beside the loop"
+    if on_loop:
+        handle, made = (
+            "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)",
+            "stop = asyncio.Event()  # at module level, beside the loop",
+        )
+    return _with(text, own, f"{made}\n\n{handle}  # where {start.strip('`')} starts\n\n{loop.text}")
+
+
+class _Head:
+    """The first line of a loop as it is to be."""
+
+    def __init__(self, loop: Loop) -> None:
+        function = loop.function
+        self.path, self.line = function.path, loop.line
+        region = next((r for r in function.scope.regions if r.kind == loop.kind and r.line == loop.line), None)
+        self.text = ""
+        if region is None or loop.kind == "library":
+            return
+        tail = "    ...  # as it is"
+        if loop.kind == "for":
+            awaits = "async " if region.is_async else ""
+            head = f"{awaits}for {written(region.target, function)} in {written(region.test, function)}:"
+            self.text = f"{head}\n    if stop.is_set():\n        break\n{tail}"
+        else:
+            test = region.test
+            forever = test is None or (isinstance(test, f.Const) and bool(test.value))
+            shown = written(test, function) if not forever else ""
+            shown = f"({shown})" if isinstance(test, f.BoolOp) and test.op == "or" else shown
+            pause = self._pause(function, loop.line, region.end_line)
+            self.text = f"while {f'{shown} and ' if shown else ''}not stop.is_set():\n{tail}{pause}"
+        if GAP in self.text:
+            self.text = ""
+
+    @staticmethod
+    def _pause(function: Function, first: int, last: int) -> str:
+        sleeps = [
+            s
+            for s in function.calls
+            if first < s.line <= last and callee_text(s) in {"time.sleep", "sleep"} and s.fact.args
+        ]
+        return f", with `stop.wait({written(sleeps[-1].fact.args[0], function)})` for the sleep" if sleeps else ""
+
+
+def set_and_ask(handler: Function) -> str:
+    """A handler that does nothing but log: it sets what the loop asks for."""
+    text = f"Let `{handler.qualname}` set an event, and let the loop that it should end ask for it between two items."
+    return _with(
+        text,
+        "",
+        "stop = threading.Event()  # at module level\n\nstop.set()  # in the handler\n\nwhile not stop.is_set():\n    ...  # one item, as now",
+    )
 
 
 def read_flag(flag: str) -> str:

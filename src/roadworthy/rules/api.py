@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from roadworthy.advice import again as advise_again
 from roadworthy.advice import database as advise_database
+from roadworthy.advice import inserts as advise_inserts
 from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
@@ -318,6 +319,7 @@ __all__ = [
     "advise",
     "advise_again",
     "advise_database",
+    "advise_inserts",
     "advise_keys",
     "all_but_one",
     "answered",
