@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 _FENCE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _INLINE = re.compile(r"`((?:import|from) [^`\n]+|\w+ = [^`\n]+)`")
+_SAID = re.compile(r"[Ii]mport ((?:`\w+`(?:, | and )?)+) from")
 _PLACE = re.compile(r"`([\w./+-]+\.py):(\d+)`")
 _ELSEWHERE = ("# in the model", "# in `upgrade()`", "models.UniqueConstraint(")
 _MOST = 6
 
 _MODULES = frozenset({
-    "asyncio", "contextlib", "hashlib", "json", "os", "random", "signal", "subprocess", "tempfile", "threading", "time", "uuid",
+    "asyncio", "contextlib", "hashlib", "json", "os", "random", "signal", "subprocess", "sys", "tempfile", "threading", "time", "uuid",
 })  # fmt: skip
 _FROM: dict[str, tuple[str, ...]] = {
     "Exists": ("django.db.models",),
@@ -37,7 +38,6 @@ _FROM: dict[str, tuple[str, ...]] = {
     "Retry": ("requests.adapters", "urllib3.util", "rq"),
     "HTTPAdapter": ("requests.adapters",),
     "ThreadPoolExecutor": ("concurrent.futures",),
-    "Timeout": ("urllib3",),
     "migrations": ("django.db",),
     "models": ("django.db",),
     "partial": ("functools",),
@@ -75,9 +75,10 @@ def with_imports(model: Model, path: str, line: int, fix: str) -> str:
     if not snippets or not functions:
         return fix
     said = {name for text in _INLINE.findall(prose) for name in _bound_in(text)}
+    said |= {name for text in _SAID.findall(prose) for name in re.findall(r"`(\w+)`", text)}
     wanted = {name for code in snippets for name in free_names(code)} - said - set(dir(builtins))
     missing = min(([n for n in sorted(wanted) if not at_hand(n, function)] for function in functions), key=len)
-    lines = _merged([text for name in missing for text in _from_where(model, functions[0], name)])
+    lines = _merged([text for name in missing for text in _from_where(model, functions[0], name, snippets)])
     if not lines or len(lines) > _MOST:
         return fix
     return f"{fix}\nAt the top of the module: {', '.join(f'`{text}`' for text in lines)}."
@@ -149,7 +150,7 @@ def _bound_in(text: str) -> set[str]:
         return set()
 
 
-def _from_where(model: Model, function: Function, name: str) -> tuple[str, ...]:
+def _from_where(model: Model, function: Function, name: str, snippets: list[str]) -> tuple[str, ...]:
     """The lines that bring a name: as the code base does, else from where it is known to come; none where nobody knows."""
     if name in _MODULES:
         return (f"import {name}",)
@@ -163,7 +164,10 @@ def _from_where(model: Model, function: Function, name: str) -> tuple[str, ...]:
         return (min(usual, key=lambda text: (-usual[text], text)),)
     if name == "logger":
         return _LOGGER if not at_hand("logging", function) else _LOGGER[1:]
-    return (f"import {name}",) if name in {"backoff", "stamina"} else ()
+    if name in {"backoff", "stamina"}:
+        return (f"import {name}",)
+    dotted = (re.search(rf"\b({name}(?:\.[a-z_]\w*)*)\.[A-Z]\w*", code) for code in snippets)
+    return tuple(f"import {found.group(1)}" for found in dotted if found is not None)[:1]
 
 
 def _likely(model: Model, sources: tuple[str, ...]) -> str:

@@ -56,7 +56,6 @@ TOPICS: dict[str, frozenset[str]] = {
     "sync-handler": frozenset(),
     "log-and-raise": frozenset({"errors"}),
     "isolate": frozenset(),
-    "atomic-write": frozenset({"target", "content", "mode", "body"}),
     "shutdown": frozenset(),
     "lock": frozenset({"model", "table", "lookup", "column"}),
     "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "meta", "args"}),

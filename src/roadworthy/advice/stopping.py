@@ -36,55 +36,46 @@ def as_interrupt(model: Model, function: Function) -> str:
 def stop_flag(model: Model, root: Function, loop: Loop, *, on_loop: bool) -> str:
     """End the loop between two items when SIGTERM comes: the loop as it is written, with the flag in its condition."""
     own = nearest(model, "shutdown", root)
-    where = f"`{loop.path}:{loop.line}`" if (loop := _Head(loop)).path != root.path else f"line {loop.line}"
-    start = f"`{root.qualname}`" if root.kind != "module" else f"`{root.path}`"
-    if not loop.text:
-        text = f"Handle SIGTERM where {start} starts, so that the clean-up of what it runs ({where}) is gone through."
+    path = loop.function.path
+    where = f"`{path}:{loop.line}`" if path != root.path else f"line {loop.line}"
+    start = root.qualname if root.kind != "module" else root.path
+    shown = _asking(loop)
+    if not shown:
+        text = f"Handle SIGTERM where `{start}` starts, so that the clean-up of what it runs ({where}) is gone through."
         return _with(text, own, "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))")
-    text = f"Let SIGTERM end the loop ({where}) between two items; the signal is handled where {start} starts."
-    handle = "signal.signal(signal.SIGTERM, lambda *_: stop.set())"
-    made = "stop = threading.Event()  # at module level, beside the loop"
+    text = f"Let SIGTERM end the loop ({where}) between two items; the signal is handled where `{start}` starts."
+    kind, handle = "threading", "signal.signal(signal.SIGTERM, lambda *_: stop.set())"
     if on_loop:
-        handle, made = (
-            "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)",
-            "stop = asyncio.Event()  # at module level, beside the loop",
-        )
-    return _with(text, own, f"{made}\n\n{handle}  # where {start.strip('`')} starts\n\n{loop.text}")
+        kind, handle = "asyncio", "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)"
+    brought = f"; `stop` is imported from {path}" if path != root.path else ""
+    code = f"stop = {kind}.Event()  # at module level, beside the loop\n\n{handle}  # where {start} starts{brought}\n\n{shown}"
+    return _with(text, own, code)
 
 
-class _Head:
-    """The first line of a loop as it is to be."""
+def _asking(loop: Loop) -> str:
+    """A loop that asks for `stop` before each item, its body left out; "" for one that stands in a library."""
+    function = loop.function
+    region = next((r for r in function.scope.regions if r.kind == loop.kind and r.line == loop.line), None)
+    if region is None:
+        return ""
+    tail = "    ...  # as it is"
+    if loop.kind == "for":
+        awaits = "async " if region.is_async else ""
+        head = f"{awaits}for {written(region.target, function)} in {written(region.test, function)}:"
+        shown = f"{head}\n    if stop.is_set():\n        break\n{tail}"
+        return shown if GAP not in shown else ""
+    test = region.test
+    forever = test is None or (isinstance(test, f.Const) and bool(test.value))
+    asked = written(test, function) if not forever else ""
+    asked = f"({asked})" if isinstance(test, f.BoolOp) and test.op == "or" else asked
+    shown = f"while {f'{asked} and ' if asked else ''}not stop.is_set():\n{tail}{_pause(function, loop.line, region.end_line)}"
+    return shown if GAP not in shown else ""
 
-    def __init__(self, loop: Loop) -> None:
-        function = loop.function
-        self.path, self.line = function.path, loop.line
-        region = next((r for r in function.scope.regions if r.kind == loop.kind and r.line == loop.line), None)
-        self.text = ""
-        if region is None or loop.kind == "library":
-            return
-        tail = "    ...  # as it is"
-        if loop.kind == "for":
-            awaits = "async " if region.is_async else ""
-            head = f"{awaits}for {written(region.target, function)} in {written(region.test, function)}:"
-            self.text = f"{head}\n    if stop.is_set():\n        break\n{tail}"
-        else:
-            test = region.test
-            forever = test is None or (isinstance(test, f.Const) and bool(test.value))
-            shown = written(test, function) if not forever else ""
-            shown = f"({shown})" if isinstance(test, f.BoolOp) and test.op == "or" else shown
-            pause = self._pause(function, loop.line, region.end_line)
-            self.text = f"while {f'{shown} and ' if shown else ''}not stop.is_set():\n{tail}{pause}"
-        if GAP in self.text:
-            self.text = ""
 
-    @staticmethod
-    def _pause(function: Function, first: int, last: int) -> str:
-        sleeps = [
-            s
-            for s in function.calls
-            if first < s.line <= last and callee_text(s) in {"time.sleep", "sleep"} and s.fact.args
-        ]
-        return f", with `stop.wait({written(sleeps[-1].fact.args[0], function)})` for the sleep" if sleeps else ""
+def _pause(function: Function, first: int, last: int) -> str:
+    """What becomes of the sleep in a loop."""
+    sleeps = [s for s in function.calls if first < s.line <= last and callee_text(s) == "time.sleep" and s.fact.args]
+    return f", with `stop.wait({written(sleeps[-1].fact.args[0], function)})` for the sleep" if sleeps else ""
 
 
 def set_and_ask(handler: Function) -> str:
