@@ -113,7 +113,7 @@ def _bound(nodes: Iterator[ast.AST]) -> set[str]:
 
 def _told(prose: str) -> set[str]:
     """Names that the text itself imports or defines, in its inline code."""
-    found: set[str] = set()
+    found = set(re.findall(r"[Bb]ind what .*? to `(\w+)`", prose))
     for code in _CODE.findall(prose):
         try:
             body = ast.parse(code).body

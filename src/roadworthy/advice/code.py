@@ -195,6 +195,11 @@ def statement_text(site: CallSite) -> str:
     return GAP
 
 
+def is_call(expr: f.Expr, site: CallSite) -> bool:
+    """Is an expression this very call?"""
+    return isinstance(expr, f.CallRef) and expr.index == site.index
+
+
 def apply_text(callee: str, args: Sequence[str], extra: Sequence[str] = (), width: int = WIDTH) -> str:
     """`callee(args, extra)` within `width` columns."""
     shown = list(args)

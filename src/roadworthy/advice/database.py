@@ -180,9 +180,6 @@ def insert_or_find(
         "model": table.model.name if table.model is not None else "",
         "table": table.name,
         "columns": sql(columns),
-        "inserted": sql(match.column for match in access.values)
-        if access is not None and access.values
-        else f"{sql(columns)}, …",
         "quoted": _quoted(attributes),
         "kwargs": given,
         "values": f"{given}, {others}" if others else given,
@@ -319,11 +316,22 @@ def _holes(mutation: Mutation) -> dict[str, str]:
         if mutation.write is not None and callee_text(mutation.write).endswith("save")
         else "",
         "line": str(mutation.line),
+        "base": _base(mutation),
         "after": f" Call `{reload.strip()}` after it, for the number is read again."
         if (reload := _reload(mutation))
         else "",
         "part": mutation.owner if mutation.owner.replace(".", "").isidentifier() and mutation.owner != "self" else "",
     }
+
+
+def _base(mutation: Mutation) -> str:
+    """The old number in an expression of Django; with what the code takes for none: `(host.seen or 0) + 1`."""
+    assign = next((a for a in mutation.function.scope.assigns if a.order == mutation.order), None)
+    value = assign.value if assign is not None else None
+    left = value.left if isinstance(value, f.Bin) else None
+    if isinstance(left, f.BoolOp) and left.op == "or" and isinstance(left.items[-1], f.Const):
+        return f'Coalesce("{mutation.attribute}", {written(left.items[-1], mutation.function)})'
+    return f'F("{mutation.attribute}")'
 
 
 def _loaded(mutation: Mutation) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, WHOLE, apply_text, argument_texts, callee_text, written
-from roadworthy.advice.durability import is_call
+from roadworthy.advice.code import GAP, WHOLE, apply_text, argument_texts, callee_text, is_call, written
 from roadworthy.advice.fixes import fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f

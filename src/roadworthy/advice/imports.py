@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _FENCE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _INLINE = re.compile(r"`((?:import|from) [^`\n]+|\w+ = [^`\n]+)`")
-_SAID = re.compile(r"[Ii]mport ((?:`\w+`(?:, | and )?)+) from")
 _PLACE = re.compile(r"`([\w./+-]+\.py):(\d+)`")
 _ELSEWHERE = ("# in the model", "# in `upgrade()`", "models.UniqueConstraint(")
 _MOST = 6
@@ -30,6 +29,7 @@ _MODULES = frozenset({
     "asyncio", "contextlib", "hashlib", "json", "os", "random", "signal", "subprocess", "sys", "tempfile", "threading", "time", "uuid",
 })  # fmt: skip
 _FROM: dict[str, tuple[str, ...]] = {
+    "Coalesce": ("django.db.models.functions",),
     "Exists": ("django.db.models",),
     "F": ("django.db.models",),
     "IntegrityError": ("django.db", "sqlalchemy.exc"),
@@ -75,7 +75,6 @@ def with_imports(model: Model, path: str, line: int, fix: str) -> str:
     if not snippets or not functions:
         return fix
     said = {name for text in _INLINE.findall(prose) for name in _bound_in(text)}
-    said |= {name for text in _SAID.findall(prose) for name in re.findall(r"`(\w+)`", text)}
     wanted = {name for code in snippets for name in free_names(code)} - said - set(dir(builtins))
     missing = min(([n for n in sorted(wanted) if not at_hand(n, function)] for function in functions), key=len)
     lines = _merged([text for name in missing for text in _from_where(model, functions[0], name, snippets)])

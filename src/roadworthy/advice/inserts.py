@@ -27,7 +27,8 @@ _CREATES = {"create": "get_or_create", "acreate": "aget_or_create"}
 def insert_here(model: Model, check: Check, columns: tuple[str, ...]) -> str:
     """The insert at hand as one that finds the row of whoever was faster; "" where it stands in another function or is not seen whole."""
     write = check.write.site
-    if not check.write.direct or write.function is not check.read.site.function:
+    raw = bool(check.write.access.effect.sql)
+    if raw or not check.write.direct or write.function is not check.read.site.function:
         return ""
     return _found_or_created(model, check, columns) or _inserted_first(model, check)
 

@@ -23,7 +23,20 @@ _COMMON = frozenset(
     {"callee", "call", "bare", "statement", "args", "what", "name", "signature", "await_", "logger", "session"}
 )
 _MAY_BE_EMPTY = frozenset(
-    {"await_", "given", "reload", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound", "after"}
+    {
+        "await_",
+        "given",
+        "reload",
+        "args",
+        "work_args",
+        "work_json",
+        "defaults",
+        "expiry",
+        "by",
+        "bound",
+        "after",
+        "turned",
+    }
 )
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
@@ -42,7 +55,18 @@ TOPICS: dict[str, frozenset[str]] = {
     "backoff": frozenset({"caught"}),
     "jitter": frozenset({"delay"}),
     "durable": frozenset(
-        {"work", "defer", "declared", "work_call", "work_args", "work_json", "work_signature", "decorator"}
+        {
+            "work",
+            "defer",
+            "declared",
+            "work_call",
+            "work_args",
+            "work_json",
+            "work_signature",
+            "decorator",
+            "waited",
+            "turned",
+        }
     ),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
@@ -64,14 +88,14 @@ TOPICS: dict[str, frozenset[str]] = {
     ),
     "parent-lock": frozenset({"parent", "owner", "get"}),
     "insert-or-find": frozenset(
-        {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
+        {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
     "insert-first": frozenset({"insert", "look", "where"}),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
     "insert-again": frozenset({"insert", "look", "again"}),
     "increment-locked": frozenset({"row", "loaded", "column", "model", "line", "saved", "part"}),
     "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update", "update_at"}),
-    "increment": frozenset({"model", "row", "column", "step", "update", "reload", "line", "saved", "after"}),
+    "increment": frozenset({"model", "row", "column", "step", "update", "reload", "line", "saved", "after", "base"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
     "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),
 }
