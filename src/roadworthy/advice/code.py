@@ -104,7 +104,9 @@ def _operation(expr: Expr, function: Function, depth: int) -> str:
 
     match expr:
         case f.Bin():
-            return f"{tight(expr.left)} {expr.op} {tight(expr.right)}"
+            chained = isinstance(expr.left, f.Bin) and expr.left.op == expr.op
+            left = written(expr.left, function, depth + 1) if chained else tight(expr.left)
+            return f"{left} {expr.op} {tight(expr.right)}"
         case f.BoolOp():
             return f" {expr.op} ".join(tight(item) for item in expr.items)
         case f.Compare():

@@ -67,6 +67,7 @@ class Place:
             awaits = "await " if self.site.fact.awaited else ""
             found |= {
                 "callee": callee_text(self.site),
+                "owner": callee_text(self.site).rpartition(".")[0],
                 "what": _plain(callee_text(self.site)),
                 "bare": call_text(self.site, width=WHOLE),
                 "call": awaits + call_text(self.site, width=WHOLE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -102,15 +103,19 @@ def _folder(path: str) -> str:
 def _cite(pattern: Pattern | None, site: CallSite) -> str:
     if pattern is None or pattern.definition is not None:
         return cite(pattern, site.function)
-    use = (
-        pattern.near(site.function, _tells) if any(_tells(use) for use in pattern.uses) else pattern.near(site.function)
-    )
+    wanted = next((asks for asks in (_is_number, _tells) if any(asks(use) for use in pattern.uses)), None)
+    use = pattern.near(site.function, wanted)
     others = len(pattern.uses)
     if not use.text or len(use.text) > 60:
         return ""
     if others == 1:
         return f"`{pattern.name}` in `{use.path}:{use.line}` has `{use.text}`."
     return f"{others} other calls of `{pattern.name}` have one (`{use.text}` in `{use.path}:{use.line}`)."
+
+
+def _is_number(use: Use) -> bool:
+    """`timeout=10` can be copied; `timeout=self.timeout` is at hand in its own class only."""
+    return use.text.partition("=")[2].replace(".", "", 1).isdigit()
 
 
 def _tells(use: Use) -> bool:
@@ -182,7 +187,7 @@ def _without_parameter(place: Place, effect: EffectAt, rule: Timeout) -> str:
             return fix(f"`{callee}()` takes no limit; its client does, once:", "", code)
     note = rule.note if not effect.function.is_async else ""
     outside = place.pick("timeout-outside")
-    text = f"`{callee}()` takes no limit ({note})." if note else f"`{callee}()` takes no limit."
+    text = f"`{callee}()` takes no limit ({note})." if note and outside is None else f"`{callee}()` takes no limit."
     if (
         _is_program(effect)
         and outside is not None
@@ -219,6 +224,7 @@ def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
         return fix(text, "", f'"{key}": {place.extra["seconds"]},')
     prefix = f"{setting.partition('_')[0]}_"
     kin = [s for name in settings.names if name.startswith(prefix) and "." not in name for s in settings.get(name)]
-    kin = sorted((s for s in kin if place.model.is_reviewed(s.path)), key=lambda s: (s.path, s.line))
+    homes = [s for s in kin if place.model.is_reviewed(s.path) and re.search(r"settings|config|conf\b", s.path)]
+    kin = sorted(homes, key=lambda s: (s.path, s.line))
     beside = f", beside `{kin[0].name}` (`{kin[0].path}:{kin[0].line}`)" if kin else ""
     return fix(f"Set the limit for all of them in the settings{beside}:", "", f"{setting} = {place.extra['seconds']}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _COMMON = frozenset(
-    {"callee", "call", "bare", "statement", "args", "what", "name", "signature", "await_", "logger", "session"}
+    {"callee", "call", "bare", "owner", "statement", "args", "what", "name", "signature", "await_", "logger", "session"}
 )
 _MAY_BE_EMPTY = frozenset(
     {
