@@ -20,6 +20,7 @@ WHOLE = 320
 """Columns of a call that stands in a snippet, where its line is broken inside of its brackets."""
 _DEPTH = 7
 _LONGEST_TEXT = 80
+_NESTED = 200
 _LINKS = 12
 _LONGEST_NAME = 110
 _BRACKETS = {"tuple": ("(", ")"), "list": ("[", "]"), "set": ("{", "}"), "generator": ("(", ")"), "dict": ("{", "}")}
@@ -38,7 +39,7 @@ def written(expr: Expr | None, function: Function, depth: int = 0) -> str:
         case f.Attr():
             return f"{_tight(expr.value, function, depth)}.{expr.name}"
         case f.CallRef():
-            return call_text(function.calls[expr.index], depth=depth + 1)
+            return call_text(function.calls[expr.index], width=_NESTED, depth=depth + 1)
         case f.Str():
             return _string(expr.value)
         case f.Const():

@@ -19,6 +19,7 @@ from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project import flow
 from roadworthy.project.values import ClassValue, FunctionValue
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _LIVE = frozenset({
 })  # fmt: skip
 
 
+_JSON = frozenset({"str", "int", "float", "bool", "dict", "list"})
 _RUNS_JOBS = frozenset({"job-queue", "durable"})
 
 
@@ -117,9 +119,13 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
     captured = [name for name in _captured(callee) if name not in _LIVE] if callee is not None else []
     args = [*args, *captured]
     declared = _with_parameters(signature_text(callee, without=_LIVE), captured) if callee is not None else ""
+    if callee is None or callee.is_method or callee.parent is None or not _are_plain(model, function, args):
+        plain = ""
+    else:
+        plain = declared
     extra = {
         "work": bare,
-        "declared": declared,
+        "declared": plain,
         "defer": "defer_async" if function.is_async else "defer",
         "work_args": ", ".join(args),
         "work_json": ", ".join(_as_json(model, function, arg) for arg in _by_name(args, callee)),
@@ -159,6 +165,26 @@ def _by_name(args: list[str], callee: Function | None) -> list[str]:
         arg if "=" in arg or i >= len(names) or arg == names[i] == GAP else f"{names[i]}={arg}"
         for i, arg in enumerate(args)
     ]
+
+
+def _are_plain(model: Model, function: Function, args: list[str]) -> bool:
+    """May all arguments travel as JSON: ids, parameters that are declared so, pydantic models that can be dumped?"""
+    params = {param.name: param.annotation for param in function.scope.params}
+    for arg in args:
+        value = arg.rpartition("=")[2]
+        if GAP in value:
+            return False
+        name = value.rpartition(".")[2]
+        if name == "id" or name.endswith(("_id", "_ids", "_key", "_name")) or not value.replace(".", "").isidentifier():
+            continue
+        annotation = params.get(value)
+        text = flow.text_of(annotation, function.scope) if annotation is not None else ""
+        if value in params and (
+            text.partition("[")[0].rpartition(".")[2] in _JSON or "model_dump" in _as_json(model, function, value)
+        ):
+            continue
+        return False
+    return True
 
 
 def _as_json(model: Model, function: Function, arg: str) -> str:

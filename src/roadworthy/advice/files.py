@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import GAP, WHOLE, apply_text, argument_texts, callee_text, is_call, written
@@ -11,6 +12,7 @@ from roadworthy.facts import schema as f
 from roadworthy.project import flow
 
 if TYPE_CHECKING:
+    from roadworthy.advice.patterns import Pattern
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
@@ -23,8 +25,8 @@ def atomic_write(model: Model, function: Function, target: str, site: CallSite |
     if body.startswith("out.write("):
         content = body[len("out.write(") : -1]
     shown = _target(site) or target
-    if own is not None:
-        code = f"{own.name[:-2]}({shown}, {content})" if content != GAP and GAP not in shown else ""
+    if own is not None and not ("json" in own.name.lower() and "json.dump" not in f"{content}{body}"):
+        code = _with_helper(own, shown, content)
         return fix("Write it whole or not at all.", cite(own, function), code)
     code = _beside(site, shown, body) if site is not None and GAP not in shown else ""
     if code:
@@ -34,6 +36,21 @@ def atomic_write(model: Model, function: Function, target: str, site: CallSite |
         f"Write to another name beside it{where} (`….new`), and give it the name of `{target}` with `os.replace()` when it is closed: readers "
         "see the old or the new one whole."
     )
+
+
+def _with_helper(own: Pattern, target: str, content: str) -> str:
+    """The helper of the code base with this path and content, where it takes just these; one for JSON dumps what it is given."""
+    helper = own.definition
+    params = [p for p in helper.scope.params if p.name not in {"self", "cls"}] if helper is not None else []
+    needed = [p.name for p in params if p.default is None and p.kind not in {"args", "kwargs"}]
+    if helper is not None and (len(needed) != 2 or not re.search(r"path|file|target|dest", needed[0])):
+        return ""
+    if content == GAP or GAP in target:
+        return ""
+    if "json" in own.name.lower():
+        whole = re.fullmatch(r"json\.dumps\((\w[\w.]*)\)", content)
+        return f"{own.name[:-2]}({target}, {whole.group(1)})" if whole is not None else ""
+    return f"{own.name[:-2]}({target}, {content})"
 
 
 def _target(site: CallSite | None) -> str:

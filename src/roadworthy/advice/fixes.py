@@ -71,12 +71,21 @@ class Place:
                 "what": _plain(callee_text(self.site)),
                 "bare": call_text(self.site, width=WHOLE),
                 "call": awaits + call_text(self.site, width=WHOLE),
-                "statement": statement
-                if GAP not in (statement := statement_text(self.site))
-                else awaits + call_text(self.site, width=WHOLE),
+                "statement": self._statement,
                 "args": apply_text("", argument_texts(self.site), width=WHOLE)[1:-1],
             }
         return found | self.extra
+
+    @property
+    def _statement(self) -> str:
+        """The statement of the call; its place where it is too long to be written again."""
+        site = self.site
+        if site is None:
+            return ""
+        text = statement_text(site)
+        if text == GAP:  # a part of more than itself
+            text = f"{'await ' if site.fact.awaited else ''}{call_text(site, width=WHOLE)}"
+        return text if GAP not in text else f"...  # line {site.line}, as it is"
 
     def pick(self, topic: str) -> Filled | None:
         """The recipe for a topic that fits here."""

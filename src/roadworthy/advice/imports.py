@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from roadworthy.facts.schema import Import
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import Function, Module
 
 _FENCE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _INLINE = re.compile(r"`((?:import|from) [^`\n]+|\w+ = [^`\n]+)`")
@@ -161,12 +161,33 @@ def _from_where(model: Model, function: Function, name: str, snippets: list[str]
         return (f"from {found or _likely(model, sources)} import {name}",)
     if usual:
         return (min(usual, key=lambda text: (-usual[text], text)),)
+    home = _home(model, name)
+    if home and home.path != function.path:
+        return (f"from {_importable(model, home.name)} import {name}",)
     if name == "logger":
         return _LOGGER if not at_hand("logging", function) else _LOGGER[1:]
     if name in {"backoff", "stamina"}:
         return (f"import {name}",)
     dotted = (re.search(rf"\b({name}(?:\.[a-z_]\w*)*)\.[A-Z]\w*", code) for code in snippets)
     return tuple(f"import {found.group(1)}" for found in dotted if found is not None)[:1]
+
+
+def _home(model: Model, name: str) -> Module | None:
+    """The module of the project that defines a name, where only one does."""
+    homes = [m for m in model.symbols.modules if model.is_reviewed(m.path) and name in m.body.children]
+    return homes[0] if len(homes) == 1 else None
+
+
+def _importable(model: Model, dotted: str) -> str:
+    """The module by the name that the project imports it by: without the folders above its root."""
+    roots = {
+        item.module for m in model.symbols.modules for item in m.body.scope.imports if not item.level and item.module
+    }
+    parts = dotted.split(".")
+    names = [".".join(parts[index:]) for index in range(len(parts))]
+    tops = {root.partition(".")[0] for root in roots}
+    known = next((name for name in names if name in roots), "")
+    return known or next((name for name in names if name.partition(".")[0] in tops), dotted)
 
 
 def _likely(model: Model, sources: tuple[str, ...]) -> str:
