@@ -65,10 +65,10 @@ async def accept(db: Database, user: int, licence: int):
 
 
 def test_reserved_words_stand_in_quotes() -> None:
-    """A column called `user` needs quotes in SQL, and what the insert fills is all that it names."""
+    """A column called `user` needs quotes in SQL, in the key as in the conflict."""
     text = fixes(check_then_insert, app=_LICENCES)
     assert 'ON accepted ("user", licence)' in text
-    assert 'INSERT INTO accepted ("user", licence) VALUES' in text
+    assert 'ON CONFLICT ("user", licence) DO NOTHING' in text
 
 
 _CHECKS = """

@@ -163,7 +163,8 @@ def note_all(pk):
 def test_a_number_in_django_is_an_f_expression() -> None:
     """Also where the object is not read again afterwards."""
     text = fixes(read_modify_write, app=_COUNTER)
-    assert 'Host.objects.filter(pk=self.pk).update(seen=F("seen") + 1)' in text
+    assert 'self.seen = Coalesce("seen", 0) + 1' in text
+    assert "line 9 becomes the expression, which `save()` (line 10)" in text
     assert "UPDATE …" not in text
 
 

@@ -178,8 +178,12 @@ def safe_retry(model: Model, effect: EffectAt, ids: list[str]) -> str:
         own = best(model, "idempotency-key", effect.function, family_of(model, effect.name))
         present = next((v for k, v in site.fact.kwargs if k == where.argument), None)
         if where.contains and present is not None:
-            given = f'{where.argument}={{**{written(present, site.function)}, "{where.contains}": {source}}}'
+            there = written(present, site.function)
+            there = there[1:-1] if isinstance(present, f.Dict) else f"**{there}"
+            given = f'{where.argument}={{{there}, "{where.contains}": {source}}}'
         text = f"Send a key {made}, the same for every attempt, so that the other side recognises a repetition."
+        if not ids:
+            text = "Make a key above the retry (`key = str(uuid.uuid4())`), pass it down to here, and send it with every attempt, so that the other side recognises a repetition."
         awaits = "await " if site.fact.awaited else ""
         return fix(text, cite(own, effect.function), f"{awaits}{call_text(site, [given], (where.argument,), WHOLE)}")
     return (

@@ -20,6 +20,8 @@ WHOLE = 320
 """Columns of a call that stands in a snippet, where its line is broken inside of its brackets."""
 _DEPTH = 7
 _LONGEST_TEXT = 80
+_NESTED = 200
+_LINKS = 12
 _LONGEST_NAME = 110
 _BRACKETS = {"tuple": ("(", ")"), "list": ("[", "]"), "set": ("{", "}"), "generator": ("(", ")"), "dict": ("{", "}")}
 _LOOSE = (f.Bin, f.BoolOp, f.Compare, f.IfExp, f.LambdaRef, f.Walrus, f.Yield, f.Await, f.Unary)
@@ -37,7 +39,7 @@ def written(expr: Expr | None, function: Function, depth: int = 0) -> str:
         case f.Attr():
             return f"{_tight(expr.value, function, depth)}.{expr.name}"
         case f.CallRef():
-            return call_text(function.calls[expr.index], depth=depth + 1)
+            return call_text(function.calls[expr.index], width=_NESTED, depth=depth + 1)
         case f.Str():
             return _string(expr.value)
         case f.Const():
@@ -103,7 +105,9 @@ def _operation(expr: Expr, function: Function, depth: int) -> str:
 
     match expr:
         case f.Bin():
-            return f"{tight(expr.left)} {expr.op} {tight(expr.right)}"
+            chained = isinstance(expr.left, f.Bin) and expr.left.op == expr.op
+            left = written(expr.left, function, depth + 1) if chained else tight(expr.left)
+            return f"{left} {expr.op} {tight(expr.right)}"
         case f.BoolOp():
             return f" {expr.op} ".join(tight(item) for item in expr.items)
         case f.Compare():
@@ -157,7 +161,46 @@ def call_text(
 ) -> str:
     """The call as written with `extra` arguments behind its own, kept short by leaving out the longest of its own."""
     args = argument_texts(site, without, depth)
-    return apply_text(callee_text(site), args, extra, width)
+    callee = callee_text(site)
+    if width >= WHOLE and GAP in callee:
+        callee = chain_text(site)
+    return apply_text(callee, args, extra, width)
+
+
+def chain_text(site: CallSite) -> str:
+    """The callee as written with every call that it is called on: `session.query(Order).filter_by(number=number).first`; a gap where that is long."""
+    links = [site]
+    while isinstance(links[-1].fact.func, f.Attr) and isinstance(links[-1].fact.func.value, f.CallRef):
+        if len(links) > _LINKS:
+            return callee_text(site)
+        links.append(site.function.calls[links[-1].fact.func.value.index])
+    first, *rest = reversed(links)
+    text = written(first.fact.func, first.function)
+    for before, link in zip((first, *rest), rest, strict=False):
+        name = link.fact.func.name if isinstance(link.fact.func, f.Attr) else ""
+        text = f"{apply_text(text, argument_texts(before), width=WHOLE)}.{name}"
+    return text if len(text) <= WHOLE and GAP not in text else callee_text(site)
+
+
+def statement_text(site: CallSite) -> str:
+    """The statement whose value a call is: `row = find(…)`, `return create(…)`, or the call alone; a gap where it is a part of more."""
+    call = call_text(site, width=WHOLE)
+    call = f"await {call}" if site.fact.awaited else call
+    if site.fact.use == "returned":
+        return f"return {call}"
+    if site.fact.use == "discarded":
+        return call
+    for assign in site.function.scope.assigns:
+        value = assign.value.value if isinstance(assign.value, f.Await) else assign.value
+        if isinstance(value, f.CallRef) and value.index == site.index and assign.op == "=":
+            target = written(assign.target, site.function)
+            return f"{target[1:-1] if isinstance(assign.target, f.Seq) and len(assign.target.items) > 1 else target} = {call}"
+    return GAP
+
+
+def is_call(expr: f.Expr, site: CallSite) -> bool:
+    """Is an expression this very call?"""
+    return isinstance(expr, f.CallRef) and expr.index == site.index
 
 
 def apply_text(callee: str, args: Sequence[str], extra: Sequence[str] = (), width: int = WIDTH) -> str:

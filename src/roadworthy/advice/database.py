@@ -6,19 +6,17 @@ import builtins
 import re
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, written
+from roadworthy.advice.code import GAP, callee_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
-from roadworthy.project.database.checks import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from roadworthy.project.database.access import Access
-    from roadworthy.project.database.checks import Check
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
@@ -26,15 +24,12 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
-_LONGEST_NAME = 36
+_LONGEST_NAME = 60
 _RESERVED = frozenset({
     "ALL", "ANALYSE", "ANALYZE", "AND", "ANY", "ARRAY", "AS", "ASC", "BOTH", "CASE", "CAST", "CHECK", "COLLATE", "COLUMN", "CONSTRAINT",
     "CREATE", "DEFAULT", "DESC", "DISTINCT", "DO", "ELSE", "END", "EXCEPT", "FALSE", "FETCH", "FOR", "FOREIGN", "FROM", "GRANT", "GROUP",
     "HAVING", "IN", "INTO", "LIMIT", "NOT", "NULL", "OFFSET", "ON", "ONLY", "OR", "ORDER", "PRIMARY", "REFERENCES", "SELECT", "TABLE",
     "THEN", "TO", "TRUE", "UNION", "UNIQUE", "USER", "USING", "WHEN", "WHERE", "WINDOW", "WITH",
-})  # fmt: skip
-_BUILDS = frozenset({
-    "query", "filter", "filter_by", "where", "select", "join", "order_by", "options", "select_from", "limit", "outerjoin",
 })  # fmt: skip
 _STEPS = {"+=": "+", "-=": "-"}
 
@@ -44,6 +39,9 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
     found = [table.column(name) for name in columns]
     names = [column.name if column else name for column, name in zip(found, columns, strict=True)]
     attributes = [column.attribute if column else name for column, name in zip(found, columns, strict=True)]
+    above = _of_a_table_above(table, attributes)
+    if above:
+        return above
     owner = table.model.name.lower() if table.model is not None else table.name.rpartition(".")[2]
     extra = {
         "table": table.name,
@@ -54,10 +52,81 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
         "model": table.model.name if table.model is not None else "",
         "owner": owner,
         "condition": condition,
+        "only": _as_q(table, condition),
+        "meta": _meta(table),
+        "args": _table_args(table),
     }
     place = Place(model, _scope_of(model, table), None, mappers(table.model), extra)
     own = best(model, "unique-migration", None, accept=lambda p: any(w in p.name.lower() for w in ("create", "add")))
     return recipe_fix(place, "unique-partial" if condition else "unique", cite(own, None))
+
+
+def _of_a_table_above(table: Table, attributes: list[str]) -> str:
+    """In Django a model that inherits from one with a table of its own leaves the columns of that there: no key spans both."""
+    cls = table.model
+    if cls is None or not any(base.startswith("django.") for base in cls.library_bases):
+        return ""
+    owners = {name: next((c for c in cls.mro if name in c.body.bindings), cls) for name in attributes}
+    foreign = [(name, c) for name, c in owners.items() if c is not cls and not _is_abstract(c)]
+    if not foreign:
+        return ""
+    name, owner = foreign[0]
+    return (
+        f"`{name}` is a column of `{owner.name}`, which has a table of its own, so no key of `{cls.name}` can hold it: lock the row on which the "
+        "two runs meet with `select_for_update()`, and look and insert in that transaction."
+    )
+
+
+def _is_abstract(cls: ClassInfo) -> bool:
+    """A base without a table: its columns stand in the tables of its children."""
+    meta = next(iter(cls.body.children.get("Meta", ())), None)
+    return (
+        any(isinstance(a.value, f.Const) and a.value.value is True for a in meta.bindings.get("abstract", ()))
+        if meta
+        else False
+    )
+
+
+def _meta(table: Table) -> str:
+    """Where the constraint is declared: `Meta.constraints`, or a `Meta` that keeps what the base declares."""
+    cls = table.model
+    if cls is None or cls.body.children.get("Meta"):
+        return "`Meta.constraints`"
+    base = next((written(base, cls.body.parent or cls.body) for base in cls.body.scope.bases), "")
+    own = f"({base}.Meta)" if base.replace(".", "").isidentifier() and base.rpartition(".")[2] != "Model" else ""
+    return f"`constraints` of a new `class Meta{own}`"
+
+
+def _table_args(table: Table) -> str:
+    """The constraint among those that the class has; else what it has to have. And where its name comes from."""
+    cls = table.model
+    if cls is None:
+        return "`__table_args__`"
+    whose = f"`__table_args__` of `{cls.name}`"
+    names = cls.module.body
+    known = "UniqueConstraint" in names.imports or "UniqueConstraint" in names.bindings
+    needs = "" if known else " (`from sqlalchemy import UniqueConstraint`)"
+    has = any("__table_args__" in c.body.bindings for c in cls.mro)
+    return f"{whose}{needs}" if has else f"a new tuple {whose}{needs}"
+
+
+def _as_q(table: Table, condition: str) -> str:
+    """A condition in SQL as the arguments of a `Q`; "" where it is more than literals and NULLs."""
+    found = []
+    for part in condition.split(" AND ") if condition else ():
+        match = re.fullmatch(r"(NOT )?\"?(\w+)\"?( IS NULL| IS NOT NULL| = '[^']*')?", part)
+        if match is None:
+            return ""
+        turned, name, rest = match.groups()
+        column = table.column(name)
+        attribute = column.attribute if column is not None else name
+        if rest is None:
+            found.append(f"{attribute}={not turned}")
+        elif rest.startswith(" = "):
+            found.append(f'{attribute}="{rest[4:-1]}"')
+        else:
+            found.append(f"{attribute}__isnull={'NOT' not in rest}")
+    return ", ".join(found)
 
 
 def _constraint(owner: str, attributes: list[str]) -> str:
@@ -111,9 +180,6 @@ def insert_or_find(
         "model": table.model.name if table.model is not None else "",
         "table": table.name,
         "columns": sql(columns),
-        "inserted": sql(match.column for match in access.values)
-        if access is not None and access.values
-        else f"{sql(columns)}, …",
         "quoted": _quoted(attributes),
         "kwargs": given,
         "values": f"{given}, {others}" if others else given,
@@ -126,69 +192,6 @@ def insert_or_find(
     code = recipe.code if recipe is not None else ""
     own = best(model, "upsert", function, family, lambda p: shows(p, code)) if family else None
     return recipe_fix(place, "insert-or-find", cite(own, function))
-
-
-def insert_again(model: Model, check: Check) -> str:
-    """The insert of a helper as it is called here, and the lookup once more where the key refuses it; "" where the call is the insert itself."""
-    write, read = check.write.site, check.read.site
-    if check.write.direct or write.function is not read.function:
-        return ""
-    insert, look = _statement_of(write), _statement_of(_fetch(read))
-    if insert.startswith("return ") and not look.startswith("return "):
-        look = f"return {look.partition(' = ')[2] or look}"
-    if GAP in insert + look or callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS:
-        call = f"`{callee_text(write)}()` (line {write.line})"
-        return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
-    names = mappers(check.table.model)
-    return recipe_fix(
-        Place(model, write.function, write, names, {"insert": insert, "look": look, "again": "read the row again"}),
-        "insert-again",
-    )
-
-
-def _fetch(read: CallSite) -> CallSite:
-    """The call that runs a query which is built here: `query.first()` for `query = session.query(Order)`."""
-    function = read.function
-    while read.fact.use == "receiver" and read.fact.outer >= 0:
-        read = function.calls[read.fact.outer]
-    if callee_text(read).rpartition(".")[2] not in _BUILDS:
-        return read
-    names = {
-        a.target.id
-        for a in function.scope.assigns
-        if isinstance(a.target, f.Name) and isinstance(a.value, f.CallRef) and a.value.index == read.index
-    }
-    later = (site for site in function.calls if callee_text(site).rpartition(".")[0] in names)
-    return next(later, read)
-
-
-def _statement_of(site: CallSite) -> str:
-    """The statement whose value a call is: `row = find(…)`, `return create(…)`, or the call alone; a gap where it is a part of more."""
-    call = ("await " if site.fact.awaited else "") + call_text(site, width=WHOLE)
-    if site.fact.use == "returned":
-        return f"return {call}"
-    if site.fact.use == "discarded":
-        return call
-    for assign in site.function.scope.assigns:
-        value = assign.value.value if isinstance(assign.value, f.Await) else assign.value
-        if isinstance(value, f.CallRef) and value.index == site.index and assign.op == "=":
-            return f"{written(assign.target, site.function)} = {call}"
-    return GAP
-
-
-def insert_or_refuse(model: Model, check: Check) -> str:
-    """Insert, and answer as the code answers when the row is there; "" where a row that is there is used."""
-    write, answer = check.write.site, refusal(check)
-    if answer is None:
-        return ""
-    extra = {
-        "insert": ("await " if write.fact.awaited else "") + call_text(write, width=WHOLE),
-        "refuse": f"{answer.kind} {written(answer.value, check.function)}".rstrip(),
-    }
-    if not check.write.direct:  # a helper that may commit
-        extra |= {"look": extra["refuse"], "again": "give the same answer"}
-    topic = "insert-or-refuse" if check.write.direct else "insert-again"
-    return recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), topic)
 
 
 def one_at_a_time(model: Model, table: Table, columns: tuple[str, ...], function: Function, several: Handler) -> str:
@@ -271,14 +274,23 @@ def _decides(mutation: Mutation) -> bool:
     scope = mutation.function.scope
     if mutation.kind != "row":
         return False
-    if mutation.attribute in re.findall(r"\w+", _step(mutation)):
+    step = _step(mutation)
+    if GAP in step or mutation.attribute in re.findall(r"\w+", step):
         return True
     assign = next((a for a in scope.assigns if a.order == mutation.order), None)
     value = assign.value if assign is not None and assign.op == "=" else None
-    if not isinstance(value, f.Name):
-        value = f.Attr(f.Name(mutation.owner), mutation.attribute)
+    names = {value.id} if isinstance(value, f.Name) else {f"{mutation.owner}.{mutation.attribute}"}
     tests = [*(test.value for test in scope.tests), *(region.test for region in scope.regions)]
-    return any(part == value for test in tests for part in flow.walk(test))
+    return any(_asks(test, names, mutation.function) for test in tests if test is not None)
+
+
+def _asks(test: f.Expr, names: set[str], function: Function) -> bool:
+    """Does a condition look at a number, beyond asking whether there is one?"""
+    if isinstance(test, f.BoolOp):
+        return any(_asks(item, names, function) for item in test.items)
+    if isinstance(test, f.Compare) and set(test.ops) <= {"is", "is not"}:
+        return False
+    return any(written(part, function) in names for part in flow.walk(test) if isinstance(part, f.Name | f.Attr))
 
 
 def _statement(model: Model, mutation: Mutation) -> str:
@@ -300,7 +312,26 @@ def _holes(mutation: Mutation) -> dict[str, str]:
         "amount": step.removeprefix("+ "),
         "update": "aupdate" if mutation.function.is_async else "update",
         "reload": _reload(mutation),
+        "saved": f"line {mutation.write.line}"
+        if mutation.write is not None and callee_text(mutation.write).endswith("save")
+        else "",
+        "line": str(mutation.line),
+        "base": _base(mutation),
+        "after": f" Call `{reload.strip()}` after it, for the number is read again."
+        if (reload := _reload(mutation))
+        else "",
+        "part": mutation.owner if mutation.owner.replace(".", "").isidentifier() and mutation.owner != "self" else "",
     }
+
+
+def _base(mutation: Mutation) -> str:
+    """The old number in an expression of Django; with what the code takes for none: `(host.seen or 0) + 1`."""
+    assign = next((a for a in mutation.function.scope.assigns if a.order == mutation.order), None)
+    value = assign.value if assign is not None else None
+    left = value.left if isinstance(value, f.Bin) else None
+    if isinstance(left, f.BoolOp) and left.op == "or" and isinstance(left.items[-1], f.Const):
+        return f'Coalesce("{mutation.attribute}", {written(left.items[-1], mutation.function)})'
+    return f'F("{mutation.attribute}")'
 
 
 def _loaded(mutation: Mutation) -> str:

@@ -18,7 +18,7 @@ from roadworthy.advice.code import (
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, EntryKind
+from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 from roadworthy.project.values import ClassValue, FunctionValue
 
@@ -35,10 +35,7 @@ _LIVE = frozenset({
 })  # fmt: skip
 
 
-_SENDS = (
-    Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.OBJECT_DELETE,
-)  # fmt: skip
-_WRITES = (Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_INCREMENT, Effect.SQL_DELETE)
+_JSON = frozenset({"str", "int", "float", "bool", "dict", "list"})
 _RUNS_JOBS = frozenset({"job-queue", "durable"})
 
 
@@ -122,16 +119,43 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
     captured = [name for name in _captured(callee) if name not in _LIVE] if callee is not None else []
     args = [*args, *captured]
     declared = _with_parameters(signature_text(callee, without=_LIVE), captured) if callee is not None else ""
+    if callee is None or callee.is_method or callee.parent is None or not _are_plain(model, function, args):
+        plain = ""
+    else:
+        plain = declared
     extra = {
         "work": bare,
-        "declared": declared,
+        "declared": plain,
         "defer": "defer_async" if function.is_async else "defer",
         "work_args": ", ".join(args),
         "work_json": ", ".join(_as_json(model, function, arg) for arg in _by_name(args, callee)),
         "work_call": apply_text(name, args, width=WHOLE),
+        "waited": _waited(model, function, callee),
+        "turned": f", and make `{function.name}()` a coroutine for that"
+        if callee is not None and callee.is_async and not function.is_async
+        else "",
         "work_signature": declared if callee is not None else f"def {bare}(…):",
     }
     return Place(model, function, None, tuple(dict.fromkeys(sources)), extra)
+
+
+def _waited(model: Model, function: Function, callee: Function | None) -> str:
+    """The work done here and now, as it is written where it is started; "" where that is not seen."""
+    edge = next((edge for edge in model.edges_from(function) if edge.callee is callee), None) if callee else None
+    if edge is None or callee is None:
+        return ""
+    awaits = "await " if callee.is_async else ""
+    given = [function.calls[arg.index] for arg in edge.site.fact.args if isinstance(arg, f.CallRef)]
+    for made in (edge.site, *given):  # a coroutine that is made here: `create_task(self.stop(queue))`
+        if callee_text(made).rpartition(".")[2] == callee.name:
+            text = call_text(made, width=WHOLE)
+            return f"{awaits}{text}" if GAP not in text else ""
+    written_as = _written_work(function, callee.name)
+    if written_as == callee.name and callee.cls is not None:
+        return ""
+    args = _passed_on(edge.site, callee.name, argument_texts(edge.site))
+    text = apply_text(written_as, args, width=WHOLE)
+    return f"{awaits}{text}" if GAP not in text else ""
 
 
 def _by_name(args: list[str], callee: Function | None) -> list[str]:
@@ -141,6 +165,26 @@ def _by_name(args: list[str], callee: Function | None) -> list[str]:
         arg if "=" in arg or i >= len(names) or arg == names[i] == GAP else f"{names[i]}={arg}"
         for i, arg in enumerate(args)
     ]
+
+
+def _are_plain(model: Model, function: Function, args: list[str]) -> bool:
+    """May all arguments travel as JSON: ids, parameters that are declared so, pydantic models that can be dumped?"""
+    params = {param.name: param.annotation for param in function.scope.params}
+    for arg in args:
+        value = arg.rpartition("=")[2]
+        if GAP in value:
+            return False
+        name = value.rpartition(".")[2]
+        if name == "id" or name.endswith(("_id", "_ids", "_key", "_name")) or not value.replace(".", "").isidentifier():
+            continue
+        annotation = params.get(value)
+        text = flow.text_of(annotation, function.scope) if annotation is not None else ""
+        if value in params and (
+            text.partition("[")[0].rpartition(".")[2] in _JSON or "model_dump" in _as_json(model, function, value)
+        ):
+            continue
+        return False
+    return True
 
 
 def _as_json(model: Model, function: Function, arg: str) -> str:
@@ -309,81 +353,3 @@ def keep_task(model: Model, site: CallSite) -> str:
             apply_text(own.name[:-2], inner, width=WHOLE),
         )
     return recipe_fix(Place(model, site.function, site), "keep-task")
-
-
-def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = ()) -> str:
-    """Send after the transaction has committed; where the call also writes, at the place in it that sends.
-
-    `known`: library names of what opens or commits it, where the caller has found them.
-    """
-    guard = model.transaction_over(site)
-    names: tuple[str, ...] = known or ((guard.name,) if guard is not None else ())
-    if not known and guard is not None and guard.form == "framework":
-        names = tuple(entry.source for entry in model.entries.at(site.function))
-    if not known and guard is None:
-        names = tuple(dict.fromkeys(effect.name for effect in model.effects_under(site.function, *_WRITES)))[:3]
-    if site.fact.use == "raised":
-        return f"Leave the transaction first: raise `{call}` behind the block that opens it."
-    inner = _sender(model, site)
-    needed = _is_needed(inner or site)
-    if needed:
-        call = callee_text(inner) + "()" if inner is not None else call
-        return (
-            f"The result of `{call}` is used at once, so the call cannot be put off: end the transaction before it, or store the message as a "
-            "row in the transaction and send from there."
-        )
-    sends = inner or site
-    place = Place(model, sends.function, sends, names, {"deferred": _deferred(sends)})
-    own = best(model, "on-commit", sends.function, accept=lambda p: p.definition is not None)
-    where = f"`{sends.function.qualname}()` (`{sends.path}:{sends.line}`)" if inner is not None else ""
-    if own is not None:
-        text = f"Send `{call}` after the commit." if not where else f"Send after the commit, in {where}."
-        return fix(text, cite(own, sends.function), f"{own.name[:-2]}({_deferred(sends)})")
-    families = place.situation.libraries
-    example = best(model, "on-commit", sends.function, accept=lambda p: p.family in families)
-    filled = place.pick("on-commit")
-    if not where or filled is None:
-        return recipe_fix(place, "on-commit", cite(example, sends.function))
-    text = f"`{callee_text(site)}()` also writes: defer only what {where} sends{':' if example is None else '.'}"
-    return fix(text, cite(example, sends.function), filled.code)
-
-
-def _is_needed(site: CallSite) -> bool:
-    """Does the code go on with what the call returns: an id that is stored, a value that is returned?"""
-    if site.fact.use != "assigned":
-        return site.fact.use not in {"discarded", "yielded"}
-    names = {
-        a.target.id
-        for a in site.function.scope.assigns
-        if isinstance(a.target, f.Name) and a.value is not None and is_call(_bare(a.value), site)
-    }
-    return not names or any(site.function.scope.last_read.get(name, -1) > site.fact.order for name in names)
-
-
-def _bare(value: f.Expr) -> f.Expr:
-    return value.value if isinstance(value, f.Await) else value
-
-
-def _sender(model: Model, site: CallSite) -> CallSite | None:
-    """The call further in that sends, where the call at hand does not send itself and writes rows too."""
-    if any(effect.effect in _SENDS for effect in model.effects_at(site)):
-        return None
-    sent = model.effects_through(site, *_SENDS)
-    if not sent or not model.effects_through(site, *_WRITES):
-        return None
-    return min(sent, key=lambda effect: (_SENDS.index(effect.effect), effect.site.path, effect.site.line)).site
-
-
-def _deferred(site: CallSite) -> str:
-    """The call as a callable: itself where it takes nothing, a partial in loops, where a lambda would see the last round."""
-    args = argument_texts(site)
-    if not args:
-        return callee_text(site)
-    if flow.loop_of(site.function.scope, site.fact.region) is not None:
-        return apply_text("partial", [callee_text(site), *args], width=WHOLE)
-    return f"lambda: {call_text(site, width=WHOLE)}"
-
-
-def is_call(expr: f.Expr, site: CallSite) -> bool:
-    """Is an expression this very call?"""
-    return isinstance(expr, f.CallRef) and expr.index == site.index

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, apply_text, argument_texts, call_text, callee_text, signature_text
+from roadworthy.advice.code import (
+    GAP,
+    WHOLE,
+    apply_text,
+    argument_texts,
+    call_text,
+    callee_text,
+    signature_text,
+    statement_text,
+)
 from roadworthy.advice.layout import broken
 from roadworthy.advice.sessions import session_name, waits
 from roadworthy.advice.shelf import Filled, Situation, choose
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _OF_SESSIONS = frozenset({
-    "insert-or-find", "insert-or-refuse", "insert-again", "upsert", "dedup", "lock", "on-commit",
+    "insert-first", "insert-or-find", "insert-or-refuse", "insert-again", "upsert", "dedup", "lock", "on-commit",
 })  # fmt: skip
 
 
@@ -58,12 +67,25 @@ class Place:
             awaits = "await " if self.site.fact.awaited else ""
             found |= {
                 "callee": callee_text(self.site),
+                "owner": callee_text(self.site).rpartition(".")[0],
                 "what": _plain(callee_text(self.site)),
                 "bare": call_text(self.site, width=WHOLE),
                 "call": awaits + call_text(self.site, width=WHOLE),
+                "statement": self._statement,
                 "args": apply_text("", argument_texts(self.site), width=WHOLE)[1:-1],
             }
         return found | self.extra
+
+    @property
+    def _statement(self) -> str:
+        """The statement of the call; its place where it is too long to be written again."""
+        site = self.site
+        if site is None:
+            return ""
+        text = statement_text(site)
+        if text == GAP:  # a part of more than itself
+            text = f"{'await ' if site.fact.awaited else ''}{call_text(site, width=WHOLE)}"
+        return text if GAP not in text else f"...  # line {site.line}, as it is"
 
     def pick(self, topic: str) -> Filled | None:
         """The recipe for a topic that fits here."""

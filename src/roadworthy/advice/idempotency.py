@@ -89,6 +89,9 @@ def dedup(model: Model, function: Function, key: str, value: str = "") -> str:
         claim, column, place_of = own_table or ("ProcessedEvent", "event_id", "")
     else:
         claim, column, place_of = "ProcessedEvent", "event_id", ""
+    if not value and own is None:
+        made = f"`{claim}` (`{place_of}`)" if place_of else "a table with a unique column for it"
+        return f"Claim {key} before the effect: insert it into {made} in the same transaction, and do nothing where it is there already."
     cited = cite(own, function) or (f"`{claim}` (`{place_of}`) has a unique `{column}` for it." if place_of else "")
     extra = {"key": key, "value": value or "event_id", "claim": claim, "column": column, "scope": function.name}
     return recipe_fix(Place(model, function, None, _orm_names(model, function), extra), "dedup", cited)

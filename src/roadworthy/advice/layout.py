@@ -9,6 +9,7 @@ WIDTH = 100
 _OPEN, _CLOSE = "([{", ")]}"
 _FENCE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _STEP = "    "
+_SHORT = 6
 
 
 class _Group(NamedTuple):
@@ -65,7 +66,7 @@ def _is_operand(code: str, group: _Group) -> bool:
 
 
 def _last_group(code: str) -> _Group | None:
-    """The last outermost bracket that holds something."""
+    """The last outermost bracket that holds something; the one before it where that is a short index: `create(…)[0]`."""
     found = None
     stack: list[int] = []
     for index, char in _outside_strings(code):
@@ -74,7 +75,8 @@ def _last_group(code: str) -> _Group | None:
         elif char in _CLOSE and stack:
             start = stack.pop()
             if not stack and index > start + 1:
-                found = _Group(start, index)
+                short = code[start] == "[" and index - start < _SHORT and _is_operand(code, _Group(start, index))
+                found = found if short and found is not None else _Group(start, index)
     return None if stack else found
 
 

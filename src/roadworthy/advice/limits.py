@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, call_text, callee_text, written
+from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
@@ -38,7 +39,11 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     family = family_of(model, effect.name)
     setting = _setting(model, site.function, family)
     own = best(model, "timeout", site.function, family, lambda p: _same_way(p, site))
-    seconds = setting.name if setting is not None else _usual(own) or ("60" if effect.effect in _SLOW else "10")
+    seconds = (
+        setting.name
+        if setting is not None
+        else _usual(own) or ("60" if effect.effect in _SLOW or _is_program(effect) else "10")
+    )
     extra = {"seconds": seconds, "parameter": verdict.parameter}
     if seconds.isdigit():
         extra["milliseconds"] = f"{seconds}_000"
@@ -54,7 +59,18 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
         where = f"to `{_last(callee_text(site))}()`"
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
-    return fix(text, cited, call_text(site, [value], _replaced(value), WHOLE))
+    code = call_text(site, [value], _replaced(value), WHOLE)
+    if GAP in code:  # what is too long to be written again is named
+        return fix(
+            f"Add `{value}` to the arguments of `{_last(callee_text(site))}()` on line {site.line}. {remark}".strip(),
+            cited,
+        )
+    return fix(text, cited, code)
+
+
+def _is_program(effect: EffectAt) -> bool:
+    """Is it a program that is waited for? It may rightly take longer than an answer."""
+    return "subprocess" in effect.name
 
 
 def _in_milliseconds(name: str) -> bool:
@@ -87,15 +103,19 @@ def _folder(path: str) -> str:
 def _cite(pattern: Pattern | None, site: CallSite) -> str:
     if pattern is None or pattern.definition is not None:
         return cite(pattern, site.function)
-    use = (
-        pattern.near(site.function, _tells) if any(_tells(use) for use in pattern.uses) else pattern.near(site.function)
-    )
+    wanted = next((asks for asks in (_is_number, _tells) if any(asks(use) for use in pattern.uses)), None)
+    use = pattern.near(site.function, wanted)
     others = len(pattern.uses)
     if not use.text or len(use.text) > 60:
         return ""
     if others == 1:
         return f"`{pattern.name}` in `{use.path}:{use.line}` has `{use.text}`."
     return f"{others} other calls of `{pattern.name}` have one (`{use.text}` in `{use.path}:{use.line}`)."
+
+
+def _is_number(use: Use) -> bool:
+    """`timeout=10` can be copied; `timeout=self.timeout` is at hand in its own class only."""
+    return use.text.partition("=")[2].replace(".", "", 1).isdigit()
 
 
 def _tells(use: Use) -> bool:
@@ -167,7 +187,15 @@ def _without_parameter(place: Place, effect: EffectAt, rule: Timeout) -> str:
             return fix(f"`{callee}()` takes no limit; its client does, once:", "", code)
     note = rule.note if not effect.function.is_async else ""
     outside = place.pick("timeout-outside")
-    text = f"`{callee}()` takes no limit ({note})." if note else f"`{callee}()` takes no limit."
+    text = f"`{callee}()` takes no limit ({note})." if note and outside is None else f"`{callee}()` takes no limit."
+    if (
+        _is_program(effect)
+        and outside is not None
+        and effect.function.is_async
+        and isinstance(effect.site.fact.func, f.Attr)
+    ):
+        program = written(effect.site.fact.func.value, effect.function)
+        text = f"{text} Bound the wait, and call `{program}.kill()` where `TimeoutError` comes out of it, for the program runs on:"
     if outside is None:
         return text if note else f"{text} Run it where it can be given up: in a process or a job with a time limit."
     return fix(f"{text} {outside.text}".strip(), "", outside.code)
@@ -196,6 +224,7 @@ def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
         return fix(text, "", f'"{key}": {place.extra["seconds"]},')
     prefix = f"{setting.partition('_')[0]}_"
     kin = [s for name in settings.names if name.startswith(prefix) and "." not in name for s in settings.get(name)]
-    kin = sorted((s for s in kin if place.model.is_reviewed(s.path)), key=lambda s: (s.path, s.line))
+    homes = [s for s in kin if place.model.is_reviewed(s.path) and re.search(r"settings|config|conf\b", s.path)]
+    kin = sorted(homes, key=lambda s: (s.path, s.line))
     beside = f", beside `{kin[0].name}` (`{kin[0].path}:{kin[0].line}`)" if kin else ""
     return fix(f"Set the limit for all of them in the settings{beside}:", "", f"{setting} = {place.extra['seconds']}")

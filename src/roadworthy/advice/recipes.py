@@ -5,7 +5,8 @@ there is one, and a short fenced snippet in the style of the code at hand (sync 
 """
 
 from roadworthy.advice.claims import claim
-from roadworthy.advice.durability import durable, durable_start, keep_task, on_commit
+from roadworthy.advice.commits import on_commit
+from roadworthy.advice.durability import durable, durable_start, keep_task
 from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.limits import timeout

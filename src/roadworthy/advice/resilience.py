@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, argument_texts, call_text, callee_text, inside, signature_text, written
+from roadworthy.advice.code import GAP, WHOLE, argument_texts, call_text, callee_text, inside, signature_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.sessions import session_name
@@ -109,8 +109,11 @@ def read_results(model: Model, site: CallSite) -> str:
     if filled is None:
         return ""
     awaits = "await " if site.fact.awaited else ""
-    kept = "" if name else f"results = {awaits}{call_text(site, width=WHOLE)}\n"
-    return fix(filled.text, "", f"{kept}{filled.code}")
+    whole = f"results = {awaits}{call_text(site, width=WHOLE)}\n"
+    if name or GAP not in whole:
+        return fix(filled.text, "", f"{'' if name else whole}{filled.code}")
+    text = f"Bind what line {site.line} gives to `results`, and l{filled.text[1:]}"
+    return fix(text, "", filled.code)
 
 
 def _is_result(value: f.Expr, site: CallSite) -> bool:

@@ -19,9 +19,24 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_COMMON = frozenset({"callee", "call", "bare", "args", "what", "name", "signature", "await_", "logger", "session"})
+_COMMON = frozenset(
+    {"callee", "call", "bare", "owner", "statement", "args", "what", "name", "signature", "await_", "logger", "session"}
+)
 _MAY_BE_EMPTY = frozenset(
-    {"await_", "given", "reload", "args", "work_args", "work_json", "defaults", "expiry", "by", "bound"}
+    {
+        "await_",
+        "given",
+        "reload",
+        "args",
+        "work_args",
+        "work_json",
+        "defaults",
+        "expiry",
+        "by",
+        "bound",
+        "after",
+        "turned",
+    }
 )
 TOPICS: dict[str, frozenset[str]] = {
     "timeout": frozenset({"seconds", "parameter", "bounded", "setting"}),
@@ -40,7 +55,18 @@ TOPICS: dict[str, frozenset[str]] = {
     "backoff": frozenset({"caught"}),
     "jitter": frozenset({"delay"}),
     "durable": frozenset(
-        {"work", "defer", "declared", "work_call", "work_args", "work_json", "work_signature", "decorator"}
+        {
+            "work",
+            "defer",
+            "declared",
+            "work_call",
+            "work_args",
+            "work_json",
+            "work_signature",
+            "decorator",
+            "waited",
+            "turned",
+        }
     ),
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
@@ -54,20 +80,22 @@ TOPICS: dict[str, frozenset[str]] = {
     "sync-handler": frozenset(),
     "log-and-raise": frozenset({"errors"}),
     "isolate": frozenset(),
-    "atomic-write": frozenset({"target", "content", "mode", "body"}),
     "shutdown": frozenset(),
     "lock": frozenset({"model", "table", "lookup", "column"}),
-    "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner"}),
-    "unique-partial": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition"}),
+    "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "meta", "args"}),
+    "unique-partial": frozenset(
+        {"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition", "only", "meta", "args"}
+    ),
     "parent-lock": frozenset({"parent", "owner", "get"}),
     "insert-or-find": frozenset(
-        {"model", "table", "inserted", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
+        {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),
+    "insert-first": frozenset({"insert", "look", "where"}),
     "insert-or-refuse": frozenset({"insert", "refuse"}),
     "insert-again": frozenset({"insert", "look", "again"}),
-    "increment-locked": frozenset({"row", "loaded", "column"}),
+    "increment-locked": frozenset({"row", "loaded", "column", "model", "line", "saved", "part"}),
     "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update", "update_at"}),
-    "increment": frozenset({"model", "row", "column", "step", "update", "reload"}),
+    "increment": frozenset({"model", "row", "column", "step", "update", "reload", "line", "saved", "after", "base"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
     "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),
 }

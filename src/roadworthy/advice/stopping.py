@@ -5,9 +5,12 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
+from roadworthy.advice.code import GAP, callee_text, written
 from roadworthy.advice.patterns import nearest
+from roadworthy.facts import schema as f
 
 if TYPE_CHECKING:
+    from roadworthy.project.endless import Loop
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
 
@@ -30,27 +33,59 @@ def as_interrupt(model: Model, function: Function) -> str:
     return _with("Let SIGTERM take the way that Ctrl-C takes already, so that the same clean-up runs.", own, snippet)
 
 
-def stop_flag(model: Model, function: Function, what: str, *, on_loop: bool) -> str:
-    """End the loop between two items when SIGTERM comes."""
-    own = nearest(model, "shutdown", function)
-    text = f"Handle SIGTERM where {what} is started: finish the item in hand, flush and commit, then leave the loop."
-    on_thread = """
-        stop = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: stop.set())
-        signal.signal(signal.SIGINT, lambda *_: stop.set())
-        while not stop.is_set():
-            ...  # one item, as now
-            stop.wait(interval)  # in place of the sleep
-    """
-    on_event_loop = """
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for sig in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sig, stop.set)
-        while not stop.is_set():
-            ...  # one item, as now
-    """
-    return _with(text, own, on_event_loop if on_loop else on_thread)
+def stop_flag(model: Model, root: Function, loop: Loop, *, on_loop: bool) -> str:
+    """End the loop between two items when SIGTERM comes: the loop as it is written, with the flag in its condition."""
+    own = nearest(model, "shutdown", root)
+    path = loop.function.path
+    where = f"`{path}:{loop.line}`" if path != root.path else f"line {loop.line}"
+    start = root.qualname if root.kind != "module" else root.path
+    shown = _asking(loop)
+    if not shown:
+        text = f"Handle SIGTERM where `{start}` starts, so that the clean-up of what it runs ({where}) is gone through."
+        return _with(text, own, "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))")
+    text = f"Let SIGTERM end the loop ({where}) between two items; the signal is handled where `{start}` starts."
+    kind, handle = "threading", "signal.signal(signal.SIGTERM, lambda *_: stop.set())"
+    if on_loop:
+        kind, handle = "asyncio", "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)"
+    brought = f"; `stop` is imported from {path}" if path != root.path else ""
+    code = f"stop = {kind}.Event()  # at module level, beside the loop\n\n{handle}  # where {start} starts{brought}\n\n{shown}"
+    return _with(text, own, code)
+
+
+def _asking(loop: Loop) -> str:
+    """A loop that asks for `stop` before each item, its body left out; "" for one that stands in a library."""
+    function = loop.function
+    region = next((r for r in function.scope.regions if r.kind == loop.kind and r.line == loop.line), None)
+    if region is None:
+        return ""
+    tail = "    ...  # as it is"
+    if loop.kind == "for":
+        awaits = "async " if region.is_async else ""
+        head = f"{awaits}for {written(region.target, function)} in {written(region.test, function)}:"
+        shown = f"{head}\n    if stop.is_set():\n        break\n{tail}"
+        return shown if GAP not in shown else ""
+    test = region.test
+    forever = test is None or (isinstance(test, f.Const) and bool(test.value))
+    asked = written(test, function) if not forever else ""
+    asked = f"({asked})" if isinstance(test, f.BoolOp) and test.op == "or" else asked
+    shown = f"while {f'{asked} and ' if asked else ''}not stop.is_set():\n{tail}{_pause(function, loop.line, region.end_line)}"
+    return shown if GAP not in shown else ""
+
+
+def _pause(function: Function, first: int, last: int) -> str:
+    """What becomes of the sleep in a loop."""
+    sleeps = [s for s in function.calls if first < s.line <= last and callee_text(s) == "time.sleep" and s.fact.args]
+    return f", with `stop.wait({written(sleeps[-1].fact.args[0], function)})` for the sleep" if sleeps else ""
+
+
+def set_and_ask(handler: Function) -> str:
+    """A handler that does nothing but log: it sets what the loop asks for."""
+    text = f"Let `{handler.qualname}` set an event, and let the loop that it should end ask for it between two items."
+    return _with(
+        text,
+        "",
+        "stop = threading.Event()  # at module level\n\nstop.set()  # in the handler\n\nwhile not stop.is_set():\n    ...  # one item, as now",
+    )
 
 
 def read_flag(flag: str) -> str:

@@ -7,13 +7,15 @@ that takes the model and yields findings. It imports nothing of roadworthy but t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from roadworthy.advice import again as advise_again
 from roadworthy.advice import database as advise_database
+from roadworthy.advice import inserts as advise_inserts
 from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
+from roadworthy.advice.imports import with_imports
 from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
 from roadworthy.findings.finding import (
@@ -318,6 +320,7 @@ __all__ = [
     "advise",
     "advise_again",
     "advise_database",
+    "advise_inserts",
     "advise_keys",
     "all_but_one",
     "answered",
@@ -495,7 +498,8 @@ class Rule:
     def run(self, model: Model) -> Iterator[Finding]:
         """All findings of this rule."""
         if self._check is not None:
-            yield from self._check(model)
+            for found in self._check(model):
+                yield replace(found, fix=with_imports(model, found.at.path, found.at.line, found.fix))
 
     @property
     def info(self) -> RuleInfo:

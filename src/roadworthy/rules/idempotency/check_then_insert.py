@@ -83,6 +83,7 @@ from roadworthy.rules.api import (
     Severity,
     UniqueKey,
     advise_database,
+    advise_inserts,
     advise_keys,
     asks_for_one,
     finding,
@@ -245,7 +246,8 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
 
 def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     columns = tuple(name for name in pair.keys if (at := pair.table.column(name)) is not None and not at.is_document)
-    insert = advise_database.insert_or_refuse(model, pair) or advise_database.insert_again(model, pair)
+    insert = advise_inserts.insert_or_refuse(model, pair) or advise_inserts.insert_again(model, pair)
+    insert = insert or advise_inserts.insert_here(model, pair, key.columns if key else columns)
     access, lookup = (
         pair.write.access if pair.write.direct else None,
         pair.read.access.lookup if pair.read.direct else (),

@@ -179,7 +179,7 @@ def _calls(number: int, word: str) -> str:
 
 def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> str:
     one = advise.timeout(model, effect, verdict)
-    if not more or only_setting(verdict):
+    if not more or only_setting(verdict) or ", once" in one.partition("```")[0]:
         return one
     if verdict.reason == "no parameter" and "```" not in one:
         return f"{one} The other {'call needs' if more == 1 else f'{more} calls need'} the same."

@@ -203,6 +203,8 @@ def _fix(loop: Fragile, model: Model) -> str:
     tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
     sites = list(dict.fromkeys(site for site, _ in loop.failures))
     statement = _statement(sites[0]) if len(sites) == 1 else ""
+    if "…" in statement:
+        statement = f"...  # line {sites[0].line}, as it is"
     if statement and loop.handler is None:
         code = f"try:\n    {statement}\nexcept Exception:\n    {tell}\n    continue"
         return f"Catch it inside the loop, say which `{first}` it was, and go on with the next:\n```python\n{code}\n```"

@@ -160,9 +160,9 @@ def _fix(partial: Partial) -> str:
     homes: dict[str, list[str]] = {}
     for name in partial.missing:
         if "." in name and "." not in _as_written(name):
-            homes.setdefault(name.rpartition(".")[0], []).append(f"`{say.last(name)}`")
-    where = " and ".join(f"{say.joined(found)} from `{home}`" for home, found in homes.items())
-    text = f"Name them, too (import {where}):" if where else "Name them, too:"
+            homes.setdefault(name.rpartition(".")[0], []).append(say.last(name))
+    where = " and ".join(f"`from {home} import {', '.join(found)}`" for home, found in homes.items())
+    text = f"Name them, too ({where}):" if where else "Name them, too:"
     handles = partial.retried is None or partial.retried.guard.form == "loop"
     code = f"except ({names}){_bound(partial)}:\n    ...  # as it is" if handles else f"({names})"
     return f"{text}\n```python\n{code}\n```"
@@ -176,7 +176,7 @@ def _as_written(name: str) -> str:
 def _bound(partial: Partial) -> str:
     """` as error`, by the name that the handler gives it."""
     if partial.handler is None:
-        return " as error"
+        return ""
     assigns = partial.handler.function.scope.assigns
     found = next((a.target for a in assigns if a.op == "except" and a.region == partial.handler.region), None)
     return f" as {found.id}" if isinstance(found, expr.Name) else ""

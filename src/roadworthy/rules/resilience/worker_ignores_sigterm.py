@@ -132,7 +132,7 @@ def _unheard(run: Run, lifetime: Lifetime, model: Model) -> Finding | None:
         run, _place(run, model), lost, lifetime, model,
         title=f"`{name}` runs until it is stopped, and nothing in it hears SIGTERM",
         issue=f"It ends in {_loop(run)}, and neither it nor anything that it calls handles SIGTERM.",
-        fix=stopping.stop_flag(model, run.root, _loop(run), on_loop=run.loops[0].function.is_async and not lifetime.is_on_thread(run.loops[0].function)), prepared=False,
+        fix=stopping.stop_flag(model, run.root, run.loops[0], on_loop=run.loops[0].function.is_async and not lifetime.is_on_thread(run.loops[0].function)), prepared=False,
     )  # fmt: skip
 
 
@@ -237,9 +237,7 @@ def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Fin
         title=f"the SIGTERM handler `{handler.qualname}` {does}"[:110],
         issue=f"`{say.call(found.site, model)}` replaces the default action of SIGTERM by `{handler.qualname}`, which {does}.",
         impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has reached.",
-        fix=stopping.read_flag(flag)
-        if flag
-        else stopping.stop_flag(model, handler, f"`{handler.qualname}`", on_loop=False),
+        fix=stopping.read_flag(flag) if flag else stopping.set_and_ask(handler),
         related=[model.place_of_function(handler, "the handler")],
         confidence=Confidence.HIGH if handler.kind == "function" else Confidence.MEDIUM,
         subject=handler.qualname,

@@ -1,0 +1,162 @@
+"""Fixes for a lookup and an insert at hand: the statements as they are written, so that whoever comes second finds the row of the first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, statement_text, written
+from roadworthy.advice.database import mappers
+from roadworthy.advice.fixes import Place, fix, recipe_fix
+from roadworthy.advice.patterns import best, cite, shows
+from roadworthy.advice.stack import family_of
+from roadworthy.facts import schema as f
+from roadworthy.project.database.checks import refusal
+
+if TYPE_CHECKING:
+    from roadworthy.project.database.checks import Check
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite
+
+_BUILDS = frozenset({
+    "query", "filter", "filter_by", "where", "select", "join", "order_by", "options", "select_from", "limit", "outerjoin",
+})  # fmt: skip
+_ASKS = frozenset({"exists", "aexists", "count", "acount", "scalar_one", "any"})  # answers that are no row
+_CREATES = {"create": "get_or_create", "acreate": "aget_or_create"}
+
+
+def insert_here(model: Model, check: Check, columns: tuple[str, ...]) -> str:
+    """The insert at hand as one that finds the row of whoever was faster; "" where it stands in another function or is not seen whole."""
+    write = check.write.site
+    raw = bool(check.write.access.effect.sql)
+    if raw or not check.write.direct or write.function is not check.read.site.function:
+        return ""
+    return _found_or_created(model, check, columns) or _inserted_first(model, check)
+
+
+def _found_or_created(model: Model, check: Check, columns: tuple[str, ...]) -> str:
+    """`order, created = Order.objects.get_or_create(…)` in place of `order = Order.objects.create(…)`."""
+    write = check.write.site
+    owner, _, method = callee_text(write).rpartition(".")
+    family = next((name for base in mappers(check.table.model) if (name := family_of(model, base))), "")
+    if family != "django" or method not in _CREATES or write.fact.args or not owner:
+        return ""
+    keys = {check.table.column(name) for name in columns}
+    given = [(keyword, written(value, write.function)) for keyword, value in write.fact.kwargs]
+    looked = [(keyword, text) for keyword, text in given if check.table.column(keyword) in keys]
+    rest = [(keyword, text) for keyword, text in given if check.table.column(keyword) not in keys]
+    if not looked or any(keyword == "**" or GAP in text for keyword, text in given):
+        return ""
+    arguments = [f"{keyword}={text}" for keyword, text in looked]
+    if rest:
+        pairs = ", ".join(f'"{keyword}": {text}' for keyword, text in rest)
+        arguments.append(f"defaults={{{pairs}}}")
+    call = f"{'await ' if write.fact.awaited else ''}{owner}.{_CREATES[method]}({', '.join(arguments)})"
+    name = _name_of(write)
+    code = call
+    if name:
+        code = f"{name}, created = {call}"
+    elif write.fact.use == "returned":
+        code = f"return ({call})[0]" if write.fact.awaited else f"return {call}[0]"
+    elif write.fact.use != "discarded":
+        code = f"({call})[0]" if write.fact.awaited else f"{call}[0]"
+    own = best(model, "upsert", write.function, family, lambda p: shows(p, code))
+    cited = cite(own, write.function)
+    text = f"Let the statement on line {write.line} insert or find in one step, so that whoever comes second gets the row of the first"
+    return fix(f"{text}{'.' if cited else ':'}", cited, code)
+
+
+def _inserted_first(model: Model, check: Check) -> str:
+    """The insert as it is in a savepoint, and the lookup as it is once more where the key refuses it."""
+    write, read = check.write.site, _fetch(check.read.site)
+    insert = statement_text(write)
+    name = _name_of(write) or _written_object(check)
+    method = callee_text(read).rpartition(".")[2]
+    look = _call(read)
+    if name and (method in _ASKS or method in _BUILDS):
+        look = GAP
+    elif name:
+        look = f"{name} = {look}"
+    elif insert.startswith("return "):
+        look = f"return {look}"
+    elif read.fact.use == "assigned":
+        look = statement_text(read)
+    else:
+        look = "pass  # another run has inserted it"
+    where = f"the insert (line {write.line})"
+    if GAP in insert + look:
+        return (
+            f"Put {where} into a savepoint, catch the `IntegrityError` of the key around it, and read the row again: whoever comes second gets "
+            "the row of the first."
+        )
+    extra = {"insert": insert, "look": look, "where": where}
+    return recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), "insert-first")
+
+
+def _call(site: CallSite) -> str:
+    """A call as it is written, with its whole chain; a gap where that is long."""
+    text = call_text(site, width=WHOLE)
+    return f"await {text}" if site.fact.awaited else text
+
+
+def _name_of(site: CallSite) -> str:
+    """The variable that gets what a call returns; "" where none does, or more than one."""
+    for assign in site.function.scope.assigns:
+        value = assign.value.value if isinstance(assign.value, f.Await) else assign.value
+        if isinstance(value, f.CallRef) and value.index == site.index and assign.op == "=":
+            return written(assign.target, site.function) if isinstance(assign.target, f.Name | f.Attr) else ""
+    return ""
+
+
+def _written_object(check: Check) -> str:
+    """The variable that holds the new row: `order` of `order.save()`, `session.add(order)`."""
+    made = check.write.access.object
+    return made.id if isinstance(made, f.Name) else ""
+
+
+def insert_again(model: Model, check: Check) -> str:
+    """The insert of a helper as it is called here, and the lookup once more where the key refuses it; "" where the call is the insert itself."""
+    write, read = check.write.site, check.read.site
+    if check.write.direct or write.function is not read.function:
+        return ""
+    insert, look = statement_text(write), statement_text(_fetch(read))
+    if insert.startswith("return ") and not look.startswith("return "):
+        look = f"return {look.partition(' = ')[2] or look}"
+    if GAP in insert + look or callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS:
+        call = f"`{callee_text(write)}()` (line {write.line})"
+        return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
+    names = mappers(check.table.model)
+    return recipe_fix(
+        Place(model, write.function, write, names, {"insert": insert, "look": look, "again": "read the row again"}),
+        "insert-again",
+    )
+
+
+def _fetch(read: CallSite) -> CallSite:
+    """The call that runs a query which is built here: `query.first()` for `query = session.query(Order)`."""
+    function = read.function
+    while read.fact.use == "receiver" and read.fact.outer >= 0:
+        read = function.calls[read.fact.outer]
+    if callee_text(read).rpartition(".")[2] not in _BUILDS:
+        return read
+    names = {
+        a.target.id
+        for a in function.scope.assigns
+        if isinstance(a.target, f.Name) and isinstance(a.value, f.CallRef) and a.value.index == read.index
+    }
+    later = (site for site in function.calls if callee_text(site).rpartition(".")[0] in names)
+    return next(later, read)
+
+
+def insert_or_refuse(model: Model, check: Check) -> str:
+    """Insert, and answer as the code answers when the row is there; "" where a row that is there is used."""
+    write, answer = check.write.site, refusal(check)
+    if answer is None:
+        return ""
+    extra = {
+        "insert": _call(write),
+        "refuse": f"{answer.kind} {written(answer.value, check.function)}".rstrip(),
+    }
+    if not check.write.direct:  # a helper that may commit
+        extra |= {"look": extra["refuse"], "again": "give the same answer"}
+    topic = "insert-or-refuse" if check.write.direct else "insert-again"
+    return recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), topic)
