@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.handling import mentions
+from roadworthy.project.partial import left_out
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
 from roadworthy.project.symbols import bound_names
@@ -42,6 +43,16 @@ _PARTS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Leak:
+    """A handler that keeps some failures of an item in the loop, and what passes it."""
+
+    handler: Handler
+    site: CallSite
+    effect: EffectAt
+    missing: tuple[str, ...]  # dotted names
+
+
+@dataclass(frozen=True, slots=True)
 class Fragile:
     """One loop that one bad item ends."""
 
@@ -52,6 +63,7 @@ class Fragile:
     items: str  # what is looped over, or the call that takes the next item, as written
     failures: tuple[tuple[CallSite, EffectAt], ...]  # what may fail for one item and come out of the loop
     handler: Handler | None = None  # a handler in the loop that logs the item and raises all the same
+    left: Leak | None = None  # a handler in the loop that goes on to the next item for some of the failures only
     consumes: bool = False  # the items are messages of a queue
 
 
@@ -83,11 +95,16 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     derived = _derived(function, index, set(names))
     handler = _raises_again(model, function, index, derived)
     failures = tuple(_failures(model, function, index, derived))
-    if handler is None and (not failures or _collects(function, index, derived)):
+    left = _leaks(model, function, index, derived) if handler is None and not failures else None
+    if left is not None:
+        failures = ((left.site, left.effect),)
+    if handler is None and left is None and (not failures or _collects(function, index, derived)):
         return None
     item = flow.text_of(region.target, scope).strip("()")
     items = flow.text_of(region.test, scope)
-    return Fragile("items", function, index, item, items, failures, handler, _consumes(model, function, region.test))
+    return Fragile(
+        "items", function, index, item, items, failures, handler, left, _consumes(model, function, region.test)
+    )
 
 
 def _consumes(model: Model, function: Function, items: f.Expr | None) -> bool:
@@ -142,6 +159,43 @@ def fails_alone(model: Model, effect: EffectAt) -> bool:
         return True
     library = model.knowledge.library_of(effect.name)
     return library is None or not {"cloud", "object-store"} & set(library.role)
+
+
+def _leaks(model: Model, function: Function, index: int, names: set[str]) -> Leak | None:
+    """`except HTTPError: continue` around a request: whoever wrote it means to go on, and a timeout ends the loop all the same."""
+    for call in flow.calls_in(function.scope, index):
+        site = function.site(call)
+        kept = _goes_on_for(model, function, site, index)
+        if kept is None or not _about_item(function, call, names):
+            continue
+        for effect in model.escapes.at(site):
+            near = len(model.reach.path_down(function, effect)) <= _NEAR
+            if effect.effect is not Effect.HTTP_REQUEST or not near or not fails_alone(model, effect):
+                continue
+            missing = tuple(name for name in left_out(model, effect, kept.types) if not _held(model, site, index, name))
+            if missing:
+                return Leak(kept, site, effect, missing)
+    return None
+
+
+def _goes_on_for(model: Model, function: Function, site: CallSite, index: int) -> Handler | None:
+    """The handler of a call in the loop that is meant to keep the failure of one item there."""
+    for handler in (handler for handlers in model.handlers_around(site) for handler in handlers):
+        inside = flow.within(function.scope, handler.region, index)
+        if inside and handler.stops and not handler.broad and handler.exits not in {"return", "break", "raise"}:
+            return handler
+    return None
+
+
+def _held(model: Model, site: CallSite, index: int, name: str) -> bool:
+    """Does a handler inside the loop catch this failure, or one that we do not know well enough?"""
+    scope = site.function.scope
+    around = [handler for handlers in model.handlers_around(site) for handler in handlers]
+    return any(
+        model.exceptions.catches(handler, name) is not False
+        for handler in around
+        if flow.within(scope, handler.region, index)
+    )
 
 
 def _changes_each(model: Model, function: Function, index: int, names: set[str]) -> bool:

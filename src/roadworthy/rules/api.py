@@ -32,6 +32,7 @@ from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
+from roadworthy.project.askedtwice import CaughtRetry, caught_retries
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
@@ -208,6 +209,7 @@ __all__ = [
     "CallSite",
     "Callable",
     "Caught",
+    "CaughtRetry",
     "Cause",
     "Claim",
     "ClassInfo",
@@ -333,6 +335,7 @@ __all__ = [
     "bypasses",
     "cannot_speak",
     "caught_cancellations",
+    "caught_retries",
     "causes_in",
     "changes_state_before",
     "comes_again",
