@@ -87,7 +87,7 @@ def raised_for_any_error(model: Model, function: Function, regions: tuple[int, .
 # --- too many requests ------------------------------------------------------------------------------------------------
 
 _REFUSED = re.compile(r"\b400 <= .*< 500\b|>= 400 and .*< 500\b|// 100 == 4\b")
-_TOO_MANY = re.compile(r"429|TOO_MANY|rate_?limit|throttl|retry.?after", re.IGNORECASE)
+_TOO_MANY = re.compile(r"\b408\b|429|TOO_MANY|rate_?limit|throttl|retry.?after", re.IGNORECASE)
 
 
 _FAULTS_ONLY = re.compile(r"(status|code)\w*\b\s*(>= 500|> 499)\b|500 <= .*(status|code)|// 100 == 5\b|in range\(500")
