@@ -168,6 +168,7 @@ from roadworthy.project.stable import content_at_hand, given_ids, own_ids, sourc
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
+from roadworthy.project.switchedoff import SwitchedOff, switched_off
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
@@ -301,6 +302,7 @@ __all__ = [
     "Spin",
     "StartedProcess",
     "Step",
+    "SwitchedOff",
     "Table",
     "Through",
     "TimeoutVerdict",
@@ -456,6 +458,7 @@ __all__ = [
     "steers",
     "stopping",
     "sweeps",
+    "switched_off",
     "taken_for_whole",
     "tells_anyway",
     "tells_of_another",
