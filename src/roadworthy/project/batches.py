@@ -41,6 +41,9 @@ _PARTS = re.compile(
     r"|plugin|plugins|handler|handlers|hook|hooks|middleware|filter|filters|processor|rule|provider|backend|candidate|strategy)"
 )
 
+_APART = frozenset({"account", "accounts", "region", "regions", "tenant", "subscription"})
+"""Each of them is another endpoint of a cloud, or has keys of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leak:
@@ -87,7 +90,8 @@ def fragile_loops(model: Model) -> Iterator[Fragile]:
 def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     scope = function.scope
     region = scope.regions[index]
-    names = [name for name in bound_names(region.target) if name != "_"] if region.target is not None else []
+    target = _item(region, scope)
+    names = [name for name in bound_names(target) if name != "_"] if target is not None else []
     if not names or any(_PARTS.fullmatch(word) for name in names for word in words_of(name)):
         return None
     if _is_one_unit(model, function, index) or region.exits in {"return", "break"}:
@@ -100,11 +104,19 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
         failures = ((left.site, left.effect),)
     if handler is None and left is None and (not failures or _collects(function, index, derived)):
         return None
-    item = flow.text_of(region.target, scope).strip("()")
+    item = flow.text_of(target, scope).strip("()")
     items = flow.text_of(region.test, scope)
     return Fragile(
         "items", function, index, item, items, failures, handler, left, _consumes(model, function, region.test)
     )
+
+
+def _item(region: f.Region, scope: f.Scope) -> f.Expr | None:
+    """The loop variable; in `for i, user in enumerate(users)` the number is none."""
+    target, test = region.target, region.test
+    if isinstance(test, f.CallRef) and isinstance(target, f.Seq) and len(target.items) == 2:
+        return target.items[1] if flow.last_name(scope.calls[test.index].func) == "enumerate" else target
+    return target
 
 
 def _consumes(model: Model, function: Function, items: f.Expr | None) -> bool:
@@ -139,10 +151,11 @@ def _about_item(function: Function, call: f.Call, names: set[str]) -> bool:
 
 def _failures(model: Model, function: Function, index: int, names: set[str]) -> Iterator[tuple[CallSite, EffectAt]]:
     """Effects on one item that may fail for it alone, in a loop that changes something for each item."""
+    apart = any(word in _APART for name in names for word in words_of(name))
     found = [
         (site, effect)
         for site, effect in model.escapes.within(function, index)
-        if fails_alone(model, effect)
+        if fails_alone(model, effect, apart=apart)
         and _about_item(function, site.fact, names)
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
@@ -151,14 +164,15 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         yield from found
 
 
-def fails_alone(model: Model, effect: EffectAt) -> bool:
-    """May it fail for one item and work for the next? A cloud or an object store fails for all."""
+def fails_alone(model: Model, effect: EffectAt, *, apart: bool = False) -> bool:
+    """May it fail for one item and work for the next? A cloud or an object store fails for all; not where each item stands `apart`,
+    as accounts do, with keys of their own."""
     if effect.effect not in _PER_ITEM or drives_program(model, effect):
         return False
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
         return True
     library = model.knowledge.library_of(effect.name)
-    return library is None or not {"cloud", "object-store"} & set(library.role)
+    return apart or library is None or not {"cloud", "object-store"} & set(library.role)
 
 
 def _leaks(model: Model, function: Function, index: int, names: set[str]) -> Leak | None:

@@ -9,7 +9,7 @@ from roadworthy.project.decorators import decorators_of, wrapped_calls
 from roadworthy.project.values import UNKNOWN, Container, Values, join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, Function
@@ -53,7 +53,14 @@ def _passed(function: Function, wrapper: Function, site: CallSite) -> Iterator[t
         if keyword and not (isinstance(expr, f.Name) and expr.id in own):
             yield keyword, expr
     for assign in wrapper.scope.assigns:
-        target = assign.target
-        if isinstance(target, f.Sub) and isinstance(target.value, f.Name) and target.value.id in own and assign.value:
-            if isinstance(target.index, f.Str) and assign.order < site.fact.order:
-                yield str(target.index.value), assign.value
+        if assign.value is not None and assign.order < site.fact.order:
+            key = _key(assign.target, own)
+            if key:
+                yield key, assign.value
+
+
+def _key(target: f.Expr, own: Collection[str]) -> str:
+    """`kwargs["client"] = …`: the key."""
+    if not isinstance(target, f.Sub) or not isinstance(target.value, f.Name) or not isinstance(target.index, f.Str):
+        return ""
+    return str(target.index.value) if target.value.id in own else ""
