@@ -144,6 +144,19 @@ def _derived(function: Function, index: int, names: set[str]) -> set[str]:
     return found
 
 
+def raised_again(model: Model, site: CallSite) -> list[Handler]:
+    """Broad handlers in the functions called here that log a failure and raise it all the same."""
+    found = []
+    for edge in model.edges_at(site):
+        scope = edge.callee.scope
+        for index, region in enumerate(scope.regions):
+            if region.kind == "except" and edge.runs_here:
+                handler = model.exceptions.handler(edge.callee, index)
+                if handler.broad and handler.log_level and region.exits == "raise":
+                    found.append(handler)
+    return found
+
+
 def _about_item(function: Function, call: f.Call, names: set[str]) -> bool:
     exprs = (call.func, *call.args, *(value for _, value in call.kwargs))
     return any(mentions(expr, name, function.scope) for expr in exprs for name in names)

@@ -43,7 +43,7 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
-from roadworthy.project.batches import Fragile, fragile_loops
+from roadworthy.project.batches import Fragile, fragile_loops, raised_again
 from roadworthy.project.blocking import Blocked, blocked_coroutines, has_loop_for_itself, is_name_lookup, never_waits
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -428,6 +428,7 @@ __all__ = [
     "predicates_of",
     "program_of",
     "promise_of",
+    "raised_again",
     "raises_value",
     "read_back",
     "read_throughs",

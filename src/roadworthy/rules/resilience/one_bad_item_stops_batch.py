@@ -65,6 +65,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_aside,
     logger_near,
+    raised_again,
     say,
 )
 
@@ -151,6 +152,8 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
     severity, audience = _judge(loop, entry, effect, model)
     sites = dict.fromkeys(site for site, _ in loop.failures)
     related = [model.place(site, "its failure ends the loop") for site in sites]
+    again = [handler for site in sites for handler in raised_again(model, site)]
+    related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
     if loop.handler is not None:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     if loop.left is not None:
