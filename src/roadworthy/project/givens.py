@@ -27,8 +27,8 @@ def given(function: Function, param: f.Param, evaluator: Evaluator) -> Values:
                 found.setdefault(name, []).append(values)
     if param.kind != "kwargs":
         return join(*found.get(param.name, ()))
-    keys = tuple((name, join(*values)) for name, values in found.items() if name not in function.parameters)
-    return (Container("dict", join(*(values for _, values in keys)), keys=keys),) if keys else UNKNOWN
+    rest = join(*(join(*values) for name, values in found.items() if name not in function.parameters))
+    return (Container("dict", rest),) if rest else UNKNOWN  # no keys: callers pass others, too
 
 
 def _calls(function: Function, evaluator: Evaluator) -> Iterator[tuple[Function, CallSite]]:
