@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.afterwards import afterwards
 from roadworthy.project.failures import Outcome
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
@@ -67,7 +68,7 @@ _ABANDONED = frozenset({"except", "finally"})
 class Aside:
     """A call beside the purpose, and what its failure breaks."""
 
-    how: Literal["after-write", "request"]
+    how: Literal["after-write", "request", "answered"]
     family: Family
     site: CallSite
     effect: EffectAt | None  # what fails; None: a hook, which may raise anything
@@ -91,7 +92,8 @@ class Asides:
         self._committing: frozenset[str] | None = None
 
     def all(self) -> Iterator[Aside]:
-        """The first of each function and family."""
+        """The first of each function and family; then what middleware does with the answer in hand."""
+        told: set[CallSite] = set()
         for function in self._model.functions:
             if function.kind != "function":
                 continue
@@ -100,7 +102,11 @@ class Asides:
                 found = self._at(site)
                 if found is not None and found.family not in seen:
                     seen.add(found.family)
+                    told.add(found.site)
                     yield found
+        for entry, site, effect in afterwards(self._model):
+            if site not in told:
+                yield Aside("answered", "notification", site, effect, Outcome("fails", entry=entry))
 
     def _at(self, site: CallSite) -> Aside | None:
         if _is_abandoned(site) and not _HOOK.fullmatch(flow.last_name(site.fact.func)):

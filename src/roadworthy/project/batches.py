@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.cutoff import is_telemetry
 from roadworthy.project.handling import mentions
+from roadworthy.project.partial import left_out
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
 from roadworthy.project.symbols import bound_names
@@ -41,6 +42,19 @@ _PARTS = re.compile(
     r"|plugin|plugins|handler|handlers|hook|hooks|middleware|filter|filters|processor|rule|provider|backend|candidate|strategy)"
 )
 
+_APART = frozenset({"account", "accounts", "region", "regions", "tenant", "subscription"})
+"""Each of them is another endpoint of a cloud, or has keys of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A handler that keeps some failures of an item in the loop, and what passes it."""
+
+    handler: Handler
+    site: CallSite
+    effect: EffectAt
+    missing: tuple[str, ...]  # dotted names
+
 
 @dataclass(frozen=True, slots=True)
 class Fragile:
@@ -53,6 +67,7 @@ class Fragile:
     items: str  # what is looped over, or the call that takes the next item, as written
     failures: tuple[tuple[CallSite, EffectAt], ...]  # what may fail for one item and come out of the loop
     handler: Handler | None = None  # a handler in the loop that logs the item and raises all the same
+    left: Leak | None = None  # a handler in the loop that goes on to the next item for some of the failures only
     consumes: bool = False  # the items are messages of a queue
 
 
@@ -76,7 +91,8 @@ def fragile_loops(model: Model) -> Iterator[Fragile]:
 def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     scope = function.scope
     region = scope.regions[index]
-    names = [name for name in bound_names(region.target) if name != "_"] if region.target is not None else []
+    target = _item(region, scope)
+    names = [name for name in bound_names(target) if name != "_"] if target is not None else []
     if not names or any(_PARTS.fullmatch(word) for name in names for word in words_of(name)):
         return None
     if _is_one_unit(model, function, index) or region.exits in {"return", "break"}:
@@ -84,11 +100,24 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     derived = _derived(function, index, set(names))
     handler = _raises_again(model, function, index, derived)
     failures = tuple(_failures(model, function, index, derived))
-    if handler is None and (not failures or _collects(function, index, derived)):
+    left = _leaks(model, function, index, derived) if handler is None and not failures else None
+    if left is not None:
+        failures = ((left.site, left.effect),)
+    if handler is None and left is None and (not failures or _collects(function, index, derived)):
         return None
-    item = flow.text_of(region.target, scope).strip("()")
+    item = flow.text_of(target, scope).strip("()")
     items = flow.text_of(region.test, scope)
-    return Fragile("items", function, index, item, items, failures, handler, _consumes(model, function, region.test))
+    return Fragile(
+        "items", function, index, item, items, failures, handler, left, _consumes(model, function, region.test)
+    )
+
+
+def _item(region: f.Region, scope: f.Scope) -> f.Expr | None:
+    """The loop variable; in `for i, user in enumerate(users)` the number is none."""
+    target, test = region.target, region.test
+    if isinstance(test, f.CallRef) and isinstance(target, f.Seq) and len(target.items) == 2:
+        return target.items[1] if flow.last_name(scope.calls[test.index].func) == "enumerate" else target
+    return target
 
 
 def _consumes(model: Model, function: Function, items: f.Expr | None) -> bool:
@@ -116,6 +145,19 @@ def _derived(function: Function, index: int, names: set[str]) -> set[str]:
     return found
 
 
+def raised_again(model: Model, site: CallSite) -> list[Handler]:
+    """Broad handlers in the functions called here that log a failure and raise it all the same."""
+    found = []
+    for edge in model.edges_at(site):
+        scope = edge.callee.scope
+        for index, region in enumerate(scope.regions):
+            if region.kind == "except" and edge.runs_here:
+                handler = model.exceptions.handler(edge.callee, index)
+                if handler.broad and handler.log_level and region.exits == "raise":
+                    found.append(handler)
+    return found
+
+
 def _about_item(function: Function, call: f.Call, names: set[str]) -> bool:
     exprs = (call.func, *call.args, *(value for _, value in call.kwargs))
     return any(mentions(expr, name, function.scope) for expr in exprs for name in names)
@@ -123,10 +165,11 @@ def _about_item(function: Function, call: f.Call, names: set[str]) -> bool:
 
 def _failures(model: Model, function: Function, index: int, names: set[str]) -> Iterator[tuple[CallSite, EffectAt]]:
     """Effects on one item that may fail for it alone, in a loop that changes something for each item."""
+    apart = any(word in _APART for name in names for word in words_of(name))
     found = [
         (site, effect)
         for site, effect in model.escapes.within(function, index)
-        if fails_alone(model, effect)
+        if fails_alone(model, effect, apart=apart)
         and _about_item(function, site.fact, names)
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
@@ -141,14 +184,52 @@ def _only_watches(effect: EffectAt) -> bool:
     return is_telemetry(stem, effect.function.cls.name if effect.function.cls is not None else "")
 
 
-def fails_alone(model: Model, effect: EffectAt) -> bool:
-    """May it fail for one item and work for the next? A cloud or an object store fails for all."""
+def fails_alone(model: Model, effect: EffectAt, *, apart: bool = False) -> bool:
+    """May it fail for one item and work for the next? A cloud or an object store fails for all; not where each item stands `apart`,
+    as accounts do, with keys of their own."""
     if effect.effect not in _PER_ITEM or drives_program(model, effect) or _only_watches(effect):
         return False
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
         return True
     library = model.knowledge.library_of(effect.name)
-    return library is None or not {"cloud", "object-store"} & set(library.role)
+    return apart or library is None or not {"cloud", "object-store"} & set(library.role)
+
+
+def _leaks(model: Model, function: Function, index: int, names: set[str]) -> Leak | None:
+    """`except HTTPError: continue` around a request: whoever wrote it means to go on, and a timeout ends the loop all the same."""
+    for call in flow.calls_in(function.scope, index):
+        site = function.site(call)
+        kept = _goes_on_for(model, function, site, index)
+        if kept is None or not _about_item(function, call, names):
+            continue
+        for effect in model.escapes.at(site):
+            near = len(model.reach.path_down(function, effect)) <= _NEAR
+            if effect.effect is not Effect.HTTP_REQUEST or not near or not fails_alone(model, effect):
+                continue
+            missing = tuple(name for name in left_out(model, effect, kept.types) if not _held(model, site, index, name))
+            if missing:
+                return Leak(kept, site, effect, missing)
+    return None
+
+
+def _goes_on_for(model: Model, function: Function, site: CallSite, index: int) -> Handler | None:
+    """The handler of a call in the loop that is meant to keep the failure of one item there."""
+    for handler in (handler for handlers in model.handlers_around(site) for handler in handlers):
+        inside = flow.within(function.scope, handler.region, index)
+        if inside and handler.stops and not handler.broad and handler.exits not in {"return", "break", "raise"}:
+            return handler
+    return None
+
+
+def _held(model: Model, site: CallSite, index: int, name: str) -> bool:
+    """Does a handler inside the loop catch this failure, or one that we do not know well enough?"""
+    scope = site.function.scope
+    around = [handler for handlers in model.handlers_around(site) for handler in handlers]
+    return any(
+        model.exceptions.catches(handler, name) is not False
+        for handler in around
+        if flow.within(scope, handler.region, index)
+    )
 
 
 def _changes_each(model: Model, function: Function, index: int, names: set[str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.project.givens import given
 from roadworthy.project.symbols import CallSite, Function, bound_names
 from roadworthy.project.values import (
     UNKNOWN,
@@ -114,7 +115,7 @@ class BindingReader:
             annotated = (Container("tuple", annotated),) if annotated else UNKNOWN
         default = self._evaluator.evaluate(param.default, outer) if param.default is not None else UNKNOWN
         default = tuple(v for v in default if not (isinstance(v, Literal) and v.value is None))
-        passed = self._passed_by_callers(function, param)
+        passed = self._passed_by_callers(function, param) or given(function, param, self._evaluator)
         if not passed and not annotated and function.name in _GIVEN_SERIALIZER and function.cls is not None:
             return self._evaluator.orm.shown_by(function.cls)
         if any(isinstance(v, Container) and v.items for v in passed):

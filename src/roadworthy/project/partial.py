@@ -96,16 +96,23 @@ def _counts(effect: EffectAt) -> bool:
     )
 
 
-def _missing(model: Model, effect: EffectAt, caught: tuple[str, ...], *, alike: bool = False) -> tuple[str, ...]:
+def left_out(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> tuple[str, ...]:
+    """Ordinary failures of a call that pass a handler made for other failures of the same call, which repeats nothing."""
+    return _missing(model, effect, caught, repeats=False) if effect.row.raises else ()
+
+
+def _missing(
+    model: Model, effect: EffectAt, caught: tuple[str, ...], *, alike: bool = False, repeats: bool = True
+) -> tuple[str, ...]:
     """Ordinary failures of the call that are not among what is caught; nothing when the two have nothing in common.
-    `alike`: what is caught is known to come from this call."""
+    `alike`: what is caught is known to come from this call. `repeats`: what is caught is tried again."""
     exceptions = model.exceptions
     raises = effect.row.raises
     transient = [c for c in caught if exceptions.nature(c) not in {"permanent", "conflict"}]
     kin = [c for c in transient if any(exceptions.is_subclass(c, r) or exceptions.is_subclass(r, c) for r in raises)]
     if not kin and not alike:
         return ()
-    again = _may_come_twice(effect) or any(_LATE_KIND.search(c.rpartition(".")[2]) for c in kin)
+    again = not repeats or _may_come_twice(effect) or any(_LATE_KIND.search(c.rpartition(".")[2]) for c in kin)
     found: dict[str, None] = {}
     endless = model.timeout(effect).bound == "forever"  # then it never says that it took too long
     for name in raises:

@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.askedtwice import retry_requests
 from roadworthy.project.values import FunctionValue
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.retries import Retried
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import CallSite, Function
 
 _STATUS = re.compile(r"status|code", re.IGNORECASE)
 _ANY_ERROR = re.compile(
@@ -86,26 +87,39 @@ def raised_for_any_error(model: Model, function: Function, regions: tuple[int, .
 # --- too many requests ------------------------------------------------------------------------------------------------
 
 _REFUSED = re.compile(r"\b400 <= .*< 500\b|>= 400 and .*< 500\b|// 100 == 4\b")
-_TOO_MANY = re.compile(r"429|TOO_MANY|rate_?limit|throttl|retry.?after", re.IGNORECASE)
+_TOO_MANY = re.compile(r"\b408\b|429|TOO_MANY|rate_?limit|throttl|retry.?after", re.IGNORECASE)
+
+
+_FAULTS_ONLY = re.compile(r"(status|code)\w*\b\s*(>= 500|> 499)\b|500 <= .*(status|code)|// 100 == 5\b|in range\(500")
+"""Only faults of the other side; the refusal that asks for another attempt is below them."""
+_REST = re.compile(
+    r"(status|code)\w*\b\s*(>= 400|> 399|!= 200)\b(?!.*\b(and|or)\b)|^not [\w.]*\b(ok|is_success)$|^[\w.]*\bis_error$"
+)
+_CLOSE = 3  # calls between the retry and the request
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refusal:
     """A retry that ends at every answer from 400 to 499, and 429 is one of them."""
 
-    retried: Retried
-    function: Function
+    repeated: Function  # what is tried again
+    at: int  # the line of the retry in it
+    function: Function  # where the answers are told apart
     line: int
     test: str
+    faults_only: bool = False  # the test names what is tried again (5xx), not what is given up
 
 
 def refusals(model: Model) -> Iterator[Refusal]:
-    """Handlers inside retried work, and predicates that give up."""
+    """Handlers inside retried work, predicates that give up, exceptions for a status, and jobs that ask for another attempt."""
     for retried in model.retries.all:
         if retried.guard.attempts == 1:
             continue
         yield from _in_handlers(model, retried)
         yield from _in_predicates(model, retried)
+        yield from _in_own_errors(model, retried)
+    for site in retry_requests(model):
+        yield from _in_jobs(model, site)
 
 
 def _in_handlers(model: Model, retried: Retried) -> Iterator[Refusal]:
@@ -120,7 +134,7 @@ def _in_handlers(model: Model, retried: Retried) -> Iterator[Refusal]:
         handled = any(scope.regions[r].kind == "except" for r in flow.ancestors(scope, index))
         test = flow.text_of(region.test, scope)
         if handled and _REFUSED.search(test):
-            yield Refusal(retried, retried.function, region.line, test)
+            yield Refusal(retried.function, retried.guard.line, retried.function, region.line, test)
 
 
 def _in_predicates(model: Model, retried: Retried) -> Iterator[Refusal]:
@@ -134,7 +148,50 @@ def _in_predicates(model: Model, retried: Retried) -> Iterator[Refusal]:
         for leave in value.function.scope.leaves:
             test = flow.text_of(leave.value, value.function.scope) if leave.value is not None else ""
             if leave.kind == "return" and _REFUSED.search(test):
-                yield Refusal(retried, value.function, leave.line, test)
+                yield Refusal(retried.function, guard.line, value.function, leave.line, test)
+
+
+def _in_own_errors(model: Model, retried: Retried) -> Iterator[Refusal]:
+    """`if status >= 500: raise TryAgain`, then `if status >= 400: raise Refused`: the loop knows the first, and 429 is the second."""
+    caught = retried.guard.on
+    if not any(model.exceptions.is_own(name) for name in caught):
+        return
+    for effect in model.retries.effects(retried):
+        function = effect.function
+        if effect.effect is not Effect.HTTP_REQUEST or _knows_429(function):
+            continue
+        if len(model.reach.path_down(retried.function, effect)) > _CLOSE:
+            continue
+        scope = function.scope
+        again = False
+        for leave in scope.leaves:
+            test = _test_over(scope, leave) if leave.kind == "raise" else None
+            if test is None or leave.order < effect.site.fact.order:
+                continue
+            is_caught = any(True for _ in _raises(model, effect, leave, caught))
+            again = again or (is_caught and _FAULTS_ONLY.search(test[1]) is not None)
+            if again and not is_caught and _REST.search(test[1]):
+                yield Refusal(retried.function, retried.guard.line, function, test[0], test[1])
+
+
+def _test_over(scope: f.Scope, leave: f.Leave) -> tuple[int, str] | None:
+    """(line, text) of the only condition under which a function is left here."""
+    ifs = [region for region in flow.ancestors(scope, leave.region) if scope.regions[region].kind == "if"]
+    return (scope.regions[ifs[0]].line, flow.text_of(scope.regions[ifs[0]].test, scope)) if len(ifs) == 1 else None
+
+
+def _in_jobs(model: Model, site: CallSite) -> Iterator[Refusal]:
+    """`except RequestException as e: if e.response.status_code >= 500: self.retry()`."""
+    function = site.function
+    scope = function.scope
+    around = list(flow.ancestors(scope, site.fact.region))
+    if _knows_429(function) or not any(scope.regions[region].kind == "except" for region in around):
+        return
+    for region in around:
+        here = scope.regions[region]
+        test = flow.text_of(here.test, scope) if here.kind == "if" else ""
+        if _FAULTS_ONLY.search(test):
+            yield Refusal(function, site.line, function, here.line, test, faults_only=True)
 
 
 def _knows_429(function: Function) -> bool:

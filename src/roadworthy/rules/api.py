@@ -34,6 +34,7 @@ from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
+from roadworthy.project.askedtwice import CaughtRetry, caught_retries
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
@@ -44,7 +45,7 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
-from roadworthy.project.batches import Fragile, fragile_loops
+from roadworthy.project.batches import Fragile, fragile_loops, raised_again
 from roadworthy.project.blocking import Blocked, blocked_coroutines, has_loop_for_itself, is_name_lookup, never_waits
 from roadworthy.project.boundaries import (
     RetryOver,
@@ -170,6 +171,7 @@ from roadworthy.project.stable import content_at_hand, given_ids, own_ids, sourc
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
+from roadworthy.project.switchedoff import SwitchedOff, switched_off
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
@@ -211,6 +213,7 @@ __all__ = [
     "CallSite",
     "Callable",
     "Caught",
+    "CaughtRetry",
     "Cause",
     "Claim",
     "ClassInfo",
@@ -302,6 +305,7 @@ __all__ = [
     "Spin",
     "StartedProcess",
     "Step",
+    "SwitchedOff",
     "Table",
     "Through",
     "TimeoutVerdict",
@@ -337,6 +341,7 @@ __all__ = [
     "bypasses",
     "cannot_speak",
     "caught_cancellations",
+    "caught_retries",
     "causes_in",
     "changes_state_before",
     "comes_again",
@@ -427,6 +432,7 @@ __all__ = [
     "predicates_of",
     "program_of",
     "promise_of",
+    "raised_again",
     "raises_value",
     "read_back",
     "read_throughs",
@@ -457,6 +463,7 @@ __all__ = [
     "steers",
     "stopping",
     "sweeps",
+    "switched_off",
     "taken_for_whole",
     "tells_anyway",
     "tells_of_another",

@@ -6,7 +6,8 @@ worker is held for all pauses of all layers, far beyond the limit that any singl
 
 ## What is reported
 A call that two or more retries repeat on one path: the client's own, policies and loops of this code, the job queue. The product of
-their attempts is named. Where only the client's default meets a single policy, the finding is pedantic.
+their attempts is named. Where only the client's default meets a single policy, the finding is pedantic. A job that asks for its retry inside
+of a `try` whose handler catches the exception by which it is asked for, and often asks once more.
 
 ## What is not reported
 Layers that repeat different exceptions. An outer layer that does not see what the inner one lets out. Layers whose number of attempts is
@@ -42,6 +43,7 @@ def sync(url: str) -> None:
 
 from roadworthy.rules.api import (
     Audience,
+    CaughtRetry,
     Entry,
     Finding,
     Iterator,
@@ -51,6 +53,7 @@ from roadworthy.rules.api import (
     Nested,
     Rule,
     Severity,
+    caught_retries,
     finding,
     impact_weight,
     nested_retries,
@@ -68,6 +71,8 @@ def check(model: Model) -> Iterator[Finding]:
     for nested in nested_retries(model):
         if not model.is_script(nested.effect.site.path):
             yield _report(nested, model)
+    for caught in caught_retries(model):
+        yield _report_caught(caught, model)
 
 
 def is_serious(nested: Nested) -> bool:
@@ -107,6 +112,33 @@ def _report(nested: Nested, model: Model) -> Finding:
         subject=call,
         audience=Audience.REGULAR if serious else Audience.PEDANTIC,
         weight=impact_weight(exposure, [effect]),
+    )
+
+
+def _report_caught(caught: CaughtRetry, model: Model) -> Finding:
+    site, handler, again = caught.site, caught.handler, caught.again
+    function = site.function
+    call = f"`{say.call(site, model)}`"
+    exposure = model.exposure(function)
+    then = (
+        f"asks for another retry in line {again.line}"
+        if again is not None
+        else "goes on as if the work had failed for good"
+    )
+    return finding(
+        RULE,
+        model.place(site),
+        Severity.MEDIUM,
+        title=f"the handler around {call} in `{function.qualname}` catches the retry itself",
+        issue=f"{call} sends the job again and then leaves by an exception; the handler in line {handler.line} catches that as if it were a failure, and {then}.",
+        impact=f"{say.entry(exposure.worst, function)} is sent twice for each attempt, and each of them again: the attempts double at every round."
+        if again is not None
+        else f"{say.entry(exposure.worst, function)} is told as failed or as done while its next attempt already waits in the queue, and both outcomes happen.",
+        fix="Let the signal pass in front of the broad handler:\n```python\nexcept Retry:\n    raise\n```",
+        related=[model.place_of_region(function, handler.region, "catches the signal, too")],
+        steps=model.steps(exposure.worst, function),
+        subject=call,
+        weight=impact_weight(exposure),
     )
 
 

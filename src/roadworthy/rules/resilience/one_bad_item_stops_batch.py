@@ -6,8 +6,8 @@ everybody after it gets nothing; and since the next run starts with the same ite
 
 ## What is reported
 In a job, a schedule, a worker or a command: a loop over items that sends, pays or asks something outside for each and lets the failure
-out, directly or a few calls down; a handler in such a loop that logs the item and raises all the same; an endless loop that takes item
-after item from a queue and ends at the first failure.
+out, directly or a few calls down; a handler in such a loop that logs the item and raises all the same, or that goes on after some failures of
+a request and leaves others out; an endless loop that takes item after item from a queue and ends at the first failure.
 
 ## What is not reported
 A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps, plugins). Results that are collected into
@@ -54,6 +54,7 @@ from roadworthy.rules.api import (
     Fragile,
     Function,
     Iterator,
+    Location,
     Model,
     Rule,
     Severity,
@@ -64,6 +65,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_aside,
     logger_near,
+    raised_again,
     say,
 )
 
@@ -148,15 +150,18 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
     worst = _worst(loop, model)
     effect = worst[1] if worst else None
     severity, audience = _judge(loop, entry, effect, model)
-    region = function.scope.regions[loop.region]
     sites = dict.fromkeys(site for site, _ in loop.failures)
     related = [model.place(site, "its failure ends the loop") for site in sites]
+    again = [handler for site in sites for handler in raised_again(model, site)]
+    related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
     if loop.handler is not None:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
+    if loop.left is not None:
+        related.insert(0, model.place_of_region(function, loop.left.handler.region, "goes on after other failures"))
     what = f"`{say.call(worst[0], model)}`" if worst else "the work"
     return finding(
         RULE,
-        model.place_of_lines(function, region.line, min(region.end_line, region.line + 20)),
+        _at(loop, model),
         severity,
         title=_title(loop),
         issue=_issue(loop, what, worst, model),
@@ -171,6 +176,11 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
     )
 
 
+def _at(loop: Fragile, model: Model) -> Location:
+    region = loop.function.scope.regions[loop.region]
+    return model.place_of_lines(loop.function, region.line, min(region.end_line, region.line + 20))
+
+
 def _title(loop: Fragile) -> str:
     if loop.kind == "worker":
         return f"one failing `{loop.item}` ends the endless loop of `{loop.function.qualname}`"
@@ -180,6 +190,9 @@ def _title(loop: Fragile) -> str:
 def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, model: Model) -> str:
     if loop.handler is not None:
         return f"The handler in line {loop.handler.line} logs which `{loop.item}` failed and raises the error again, out of the loop."
+    if loop.left is not None:
+        left, kept = _named(loop.left.missing), _named(loop.left.handler.types)
+        return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}, which leaves the loop."
     if worst is None:
         return f"A failure of one `{loop.item}` leaves the loop."
     site, effect = worst
@@ -202,6 +215,9 @@ def _fix(loop: Fragile, model: Model) -> str:
     function, first = loop.function, loop.item.partition(",")[0].strip("( ")
     tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
     sites = list(dict.fromkeys(site for site, _ in loop.failures))
+    if loop.left is not None:
+        line, left = loop.left.handler.line, _named(loop.left.missing)
+        return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of this client."
     statement = _statement(sites[0]) if len(sites) == 1 else ""
     if "…" in statement:
         statement = f"...  # line {sites[0].line}, as it is"
@@ -213,6 +229,10 @@ def _fix(loop: Fragile, model: Model) -> str:
     head = f"for {loop.item} in {items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {items}"
     body = f"    try:\n        ...  # the body of the loop as it is\n    except Exception:\n        {tell}"
     return f"Catch inside the loop, say which `{first}` it was, and go on.\n```python\n{head}\n{body}\n```"
+
+
+def _named(types: tuple[str, ...]) -> str:
+    return say.joined([f"`{say.last(name)}`" for name in types], 3)
 
 
 def _statement(site: CallSite) -> str:

@@ -8,7 +8,8 @@ the restart of the other side that it was written for still loses the work.
 ## What is reported
 A policy or loop that names some exceptions of the client whose calls it repeats, but leaves out others that pass by themselves.
 A retry for an exception of the project's own that is raised for 429 or 5xx only, while a lost connection passes it by. A retry that ends at
-every answer from 400 to 499: 429 (too many requests) is one of them. A handler of a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job.
+every answer from 400 to 499: 429 (too many requests) is one of them; so does a job that asks for another attempt at 5xx only. A handler of a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job. A client whose own retry is switched off, in a job, schedule or consumer
+that nothing else repeats.
 
 ## What is not reported
 Retries with a predicate, or around calls of which it is not known what they raise. What a handler in between, or another retry, deals
@@ -53,6 +54,7 @@ from roadworthy.rules.api import (
     Refusal,
     Rule,
     Severity,
+    SwitchedOff,
     expr,
     finding,
     impact_weight,
@@ -61,6 +63,7 @@ from roadworthy.rules.api import (
     partial_retries,
     refusals,
     say,
+    switched_off,
 )
 
 RULE = Rule(id="partial-retry", anti_pattern="missing-retry", doc=__doc__)
@@ -82,17 +85,23 @@ def check(model: Model) -> Iterator[Finding]:
         if model.is_reviewed(refusal.function.path) and (refusal.function.path, refusal.line) not in told:
             told.add((refusal.function.path, refusal.line))
             yield _report_refusal(refusal, model)
+    for off in switched_off(model):
+        yield _report_off(off, model)
 
 
-def _leave_429(test: str) -> str:
-    """The same condition without the two refusals that ask for another attempt."""
+def _leave_429(refusal: Refusal) -> str:
+    """The same condition, with the two refusals that ask for another attempt on the right side."""
+    test = refusal.test
     status = re.search(r"[\w.]*(?:status|code)\w*(?![\w.(])", test)
+    if refusal.faults_only:
+        snippet = f"\n```python\nif {test} or {status[0]} in (408, 429):\n    ...  # as it is\n```" if status else ""
+        return "Ask for another attempt at 408 and 429, too" + (":" if snippet else ".") + snippet
     snippet = f"\n```python\nif {test} and {status[0]} not in (408, 429):\n    raise\n```" if status else ""
     return "Leave 408 and 429 to the retry" + (":" if snippet else ".") + snippet
 
 
 def _report_refusal(refusal: Refusal, model: Model) -> Finding:
-    function = refusal.retried.function
+    function = refusal.repeated
     exposure = model.exposure(function)
     return finding(
         RULE,
@@ -102,14 +111,41 @@ def _report_refusal(refusal: Refusal, model: Model) -> Finding:
             f"the retry of `{function.qualname}` gives up at 429, the answer that asks for another attempt",
             f"the retry of `{say.last(function.qualname)}` gives up at 429",
         ),
-        issue=f"`{refusal.test}` ends the retry for every refusal, and 429 (too many requests) is one of them; 408 is another.",
+        issue=f"`{refusal.test}` lets the retry happen for faults only: 429 (too many requests) is below them, as is 408."
+        if refusal.faults_only
+        else f"`{refusal.test}` ends the retry for every refusal, and 429 (too many requests) is one of them; 408 is another.",
         impact=f"When the other side gets more requests than it allows, {say.entry(exposure.worst, function)} loses the work at the first attempt, "
         "although a pause would have been enough.",
-        fix=_leave_429(refusal.test),
-        related=[model.place_of_lines(function, refusal.retried.guard.line, refusal.retried.guard.line)],
+        fix=_leave_429(refusal),
+        related=[model.place_of_lines(function, refusal.at, refusal.at)],
         steps=model.steps(exposure.worst, function),
         subject=refusal.test,
         weight=impact_weight(exposure),
+    )
+
+
+def _report_off(off: SwitchedOff, model: Model) -> Finding:
+    made, call = say.call(off.site, model), say.call(off.effect.site, model)
+    rule = off.effect.row.retry
+    option = rule.argument or rule.config if rule is not None else None
+    usual = f"{off.normally} attempts" if off.normally != "forever" else "attempts until it succeeds"
+    through = "" if off.effect.site is off.site else f" of `{call}`"
+    return finding(
+        RULE,
+        model.place(off.site),
+        Severity.MEDIUM,
+        title=say.fit(
+            f"`{made}` switches off the retry of its client, and nothing else repeats its calls",
+            f"`{made}` switches off the retry of its client",
+        ),
+        issue=f"The client makes {usual} by default; `{made}` leaves it one, and no retry of this code covers the calls{through}.",
+        impact=f"A restart or a 503 of the other side, or one lost connection, costs {say.entry(off.entry)} its work at the first attempt.",
+        fix=f"Leave {f'`{option}`' if option else 'the option'} at its default or give it a small number, with a timeout for each attempt.",
+        related=[] if off.effect.site is off.site else [model.place(off.effect.site, "tried once")],
+        steps=model.steps(off.entry, off.effect.function, off.effect.site),
+        confidence=model.confidence_of(off.effect),
+        subject=made,
+        weight=impact_weight(model.exposure(off.effect.function), [off.effect]),
     )
 
 

@@ -8,7 +8,7 @@ and a cache that should make a query faster makes it impossible.
 ## What is reported
 After a write that is final (committed, or money that moved): a call to a chat or push service, to a webhook or to telemetry, a write to a
 search index or of metrics, or a hook of somebody else, with nothing on the way to the entry that catches its failure. In middleware and request
-handlers: measurements that are sent over the network. In a read-through cache of the project: the question to the cache, when
+handlers: measurements that are sent over the network; in middleware, whatever it sends or enqueues when the answer is ready. In a read-through cache of the project: the question to the cache, when
 its failure keeps the value from being computed.
 
 ## What is not reported
@@ -98,7 +98,7 @@ def severity_of(aside: Aside) -> Severity:
     """HIGH where a client or a sender gets an error, or every request does."""
     if aside.entry is None or aside.family == "search index":
         return Severity.MEDIUM
-    if aside.how == "request":
+    if aside.how != "after-write":
         return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
     return Severity.HIGH if aside.entry.kind in _REQUESTS or aside.entry.repeats else Severity.MEDIUM
 
@@ -192,13 +192,24 @@ def _in_request(aside: Aside, model: Model) -> Finding:
     assert entry is not None
     call = f"`{say.call(site, model)}`"
     every = entry.kind is EntryKind.MIDDLEWARE
+    ready = aside.how == "answered"
+    does = (
+        f"{_does(aside)} when the answer is ready"
+        if ready
+        else f"sends a measurement over the network while {say.entry(entry)} works"
+    )
+    away, why = (
+        ("what it calls", "though its work is done")
+        if ready
+        else ("the server that counts", "for a figure that nobody on the other end asked for")
+    )
     return finding(
         RULE,
         model.place(site),
         severity_of(aside),
         title=say.fit(f"a failing {call} fails {'every request' if every else f'`{say.name(entry)}`'}", f"a failing {call} fails the request"),
-        issue=f"{call} sends a measurement over the network while {say.entry(entry)} works, and nothing from here to its end catches what it raises.",
-        impact=f"When the server that counts is down or slow, {'each request through this middleware' if every else f'the client of `{say.name(entry)}`'} gets an error, for a figure that nobody on the other end asked for.",
+        issue=f"{call} {does}, and nothing from here to its end catches what it raises.",
+        impact=f"When {away} is down or slow, {'each request through this middleware' if every else f'the client of `{say.name(entry)}`'} gets an error, {why}.",
         fix=_fix(aside, model),
         related=_below(aside.effect, aside, model),
         steps=model.steps(entry, site.function, site),
