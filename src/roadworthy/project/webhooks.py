@@ -60,8 +60,7 @@ def _is_signed(function: Function) -> bool:
 def _values(function: Function) -> Iterator[f.Expr]:
     for site in function.calls:
         yield from (site.fact.func, *site.fact.args, *(value for _, value in site.fact.kwargs))
-    for assign in function.scope.assigns:
-        yield assign.value
+    yield from (assign.value for assign in function.scope.assigns if assign.value is not None)
 
 
 def _last(expr: f.Expr) -> str:

@@ -9,7 +9,7 @@ that went on, a payload with another time stamp, an address that was corrected; 
 `get_or_create` and `update_or_create` whose lookup holds a whole unique key and further columns with data of their own.
 
 ## What is not reported
-Lookups by a key or a part of it. Further columns that are foreign keys, or whose value is made from the key's own: they do not change for one key.
+Lookups by a key or a part of it. Further columns that are foreign keys, or whose value is a literal or made from the key's own: they do not change for one key.
 Keys that are literals, partial keys, calls that only commands and start-up make. A conflict that is caught, and a call behind a check of what is stored.
 
 ## Bad
@@ -96,7 +96,7 @@ def check(model: Model) -> Iterator[Finding]:
             continue
         key = narrower_key(access, table)
         more = () if key is None else tuple(m for m in access.lookup if is_data(m, key, access, table))
-        if key is not None and more and is_open(access, model):
+        if key is not None and any(not is_literal(m.value) for m in more) and is_open(access, model):
             yield _report(access, table, key, more, model)
 
 
@@ -107,11 +107,7 @@ def narrower_key(access: Access, table: Table) -> UniqueKey | None:
     found = [
         k for k in table.keys if k.in_force and not k.partial and set(k.columns) < asked and not empty & set(k.columns)
     ]
-    varied = [
-        key
-        for key in found
-        if any(not isinstance(_value(access, table, c), expr.Str | expr.Const) for c in key.columns)
-    ]
+    varied = [key for key in found if any(not is_literal(_value(access, table, c)) for c in key.columns)]
     return min(varied, key=lambda key: len(key.columns), default=None)
 
 
@@ -128,6 +124,11 @@ def is_data(match: Match, key: UniqueKey, access: Access, table: Table) -> bool:
     text = advise_database.value_text(match)
     keys = [advise_database.value_text(m) for m in access.lookup if _name(m, table) in key.columns]
     return not any(part in text for part in keys)
+
+
+def is_literal(value: expr.Expr | None) -> bool:
+    """A mark of what is meant by the row (`local=False`) does not change from one call to the next."""
+    return isinstance(value, expr.Str | expr.Const)
 
 
 def is_open(access: Access, model: Model) -> bool:
