@@ -58,6 +58,30 @@ def test_by_place(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_domain_called_cookbook(tmp_path: Path) -> None:
+    """A kitchen's package `cookbook` is in service when its tables are migrated; a folder of recipes is not."""
+    found = roles(
+        tmp_path,
+        {
+            "cookbook/__init__.py": b"",
+            "cookbook/models.py": b"",
+            "cookbook/views.py": b"",
+            "cookbook/migrations/__init__.py": b"",
+            "samples/__init__.py": b"",
+            "samples/models.py": b"",
+            "samples/views.py": b"",
+            "notebooks/plot.py": b"",
+        },
+    )
+    assert {path: role for path, role in found.items() if "__init__" not in path} == {
+        "cookbook/models.py": "production",
+        "cookbook/views.py": "production",
+        "samples/models.py": "example",
+        "samples/views.py": "example",
+        "notebooks/plot.py": "example",
+    }
+
+
 def test_a_domain_called_tests(tmp_path: Path) -> None:
     """A laboratory tests blood: its package has the files of an application and no test file."""
     found = roles(

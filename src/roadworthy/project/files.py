@@ -81,6 +81,11 @@ class FileAccess:
         return bool(_PASSING.search(self.text)) or any(_PASSING.search(key) for key in self.keys)
 
     @property
+    def is_download(self) -> bool:
+        """Another place keeps it, so that it can be fetched anew."""
+        return _fetches(self.effect)
+
+    @property
     def is_settings_file(self) -> bool:
         """A file that another program reads its settings from, by its name."""
         return any(_SETTINGS_FILE.search(key) for key in self.keys)
@@ -115,7 +120,7 @@ def _target(effect: EffectAt, model: Model) -> f.Expr | None:
     site = effect.site
     if effect.row.identity:
         place = effect.row.identity[0]
-        return argument(site.fact, place) if place.position == 0 else None
+        return argument(site.fact, place) if place.position == 0 or _fetches(effect) else None
     func = site.fact.func
     if not isinstance(func, f.Attr) or func.value == f.Name(effect.name.partition(".")[0]):
         return None  # `os.fdopen(fd)`: the module is no path
@@ -123,6 +128,11 @@ def _target(effect: EffectAt, model: Model) -> f.Expr | None:
         if isinstance(receiver, LibraryObject) and _is_handle(receiver, model):
             return None
     return func.value
+
+
+def _fetches(effect: EffectAt) -> bool:
+    """A download that writes its file itself."""
+    return Effect.HTTP_REQUEST.value in effect.row.effects
 
 
 def _in_memory(target: f.Expr, effect: EffectAt, model: Model) -> bool:

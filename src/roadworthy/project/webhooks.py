@@ -5,7 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from roadworthy.project.symbols import Function
 
 _WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
@@ -19,10 +24,16 @@ _HOLE = re.compile(r"[{<(*]")
 _VERB = re.compile(
     r"(de)?activate|enable|disable|pause|resume|toggle|rotate(-\w+)?|reset|test|retry|re(send|deliver|play|generate)|archive|restore|(un)?subscribe"
 )
+_PROVES = re.compile(
+    r"_*(verify|check|validate|authenticate|assert|require)_(\w+_)?signature|(has|is)_valid_(\w+_)?signature|construct_event",
+    re.IGNORECASE,
+)
+
+_BODY = frozenset({"body", "data", "get_data", "get_json", "json", "raw_body", "payload"})
 
 
 def is_webhook(function: Function, label: str) -> bool:
-    """Events from outside, told by route and names; managing the webhooks that one sends is another thing."""
+    """Events from outside, told by route, by names, and by the proof of who sent them; managing the webhooks that one sends is another thing."""
     method, _, route = label.rpartition(" ")
     if method in {"GET", "DELETE", "PUT", "PATCH"} or _MANAGES.match(function.name):
         return False
@@ -31,10 +42,26 @@ def is_webhook(function: Function, label: str) -> bool:
         return False  # `/webhooks/{id}/activate`: somebody does something with one that is stored
     if segments and "/" in label and any(_WEBHOOK.search(part) for part in segments) and not _HOLE.search(segments[-1]):
         return True  # `/webhook`, `/webhooks/payments`
-    if _WEBHOOK.search(function.name):
+    if _WEBHOOK.search(function.name) or _is_signed(function):
         return True
     owner = f"{function.cls.name if function.cls else ''} {function.path.rpartition('/')[2]}"
     receives = function.name in {"post", "handle", "receive", "process", "dispatch", "__call__"} or _RECEIVES.match(
         function.name
     )
     return bool((receives or method == "POST") and re.search(r"webhook|ipn", owner, re.IGNORECASE))
+
+
+def _is_signed(function: Function) -> bool:
+    """No person's browser signs a body: a handler that reads one and asks for its signature is told of events by another system."""
+    proves = any(_PROVES.fullmatch(_last(site.fact.func)) for site in function.calls)
+    return proves and any(_last(part) in _BODY for value in _values(function) for part in flow.walk(value))
+
+
+def _values(function: Function) -> Iterator[f.Expr]:
+    for site in function.calls:
+        yield from (site.fact.func, *site.fact.args, *(value for _, value in site.fact.kwargs))
+    yield from (assign.value for assign in function.scope.assigns if assign.value is not None)
+
+
+def _last(expr: f.Expr) -> str:
+    return expr.name if isinstance(expr, f.Attr) else expr.id if isinstance(expr, f.Name) else ""

@@ -75,7 +75,7 @@ from roadworthy.project.cutoff import (
     must_complete,
 )
 from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
-from roadworthy.project.database.arrivals import comes_with_the_event, is_natural_key, outside_ids
+from roadworthy.project.database.arrivals import comes_with_the_event, is_gated, is_natural_key, outside_ids
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
@@ -391,6 +391,7 @@ __all__ = [
     "is_done_again",
     "is_engine_call",
     "is_framework_retry",
+    "is_gated",
     "is_guarded",
     "is_index_write",
     "is_keyed",

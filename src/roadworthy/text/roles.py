@@ -25,6 +25,7 @@ _EXAMPLES = _names(
     "doc docs documentation docs_src example examples sample samples tutorial tutorials cookbook cookbooks "
     "notebook notebooks demo demos benchmark benchmarks bench quickstart quickstarts"
 )
+_DOMAINS = _names("cookbook cookbooks notebook notebooks sample samples tutorial tutorials")  # and words of a trade
 _SCRIPTS = _names(
     "script scripts bin hack ci contrib dev devtools dev_tools dev_scripts utils_scripts build_tools build_scripts buildtools"
 )
@@ -110,7 +111,7 @@ def _folder_role(name: str, entries: frozenset[str], *, is_package: bool, parent
         return Role.MIGRATION
     if name in _GENERATED:
         return Role.GENERATED
-    if name in _EXAMPLES and not inner:
+    if name in _EXAMPLES and not inner and not (is_package and name in _DOMAINS and _is_application(entries)):
         return Role.EXAMPLE
     if (name in _SCRIPTS and not parent.is_package) or (name == "tools" and not parent.is_package and not is_package):
         return Role.SCRIPT
@@ -120,6 +121,11 @@ def _folder_role(name: str, entries: frozenset[str], *, is_package: bool, parent
 def _is_domain_called_test(entries: frozenset[str]) -> bool:
     """Recognise a laboratory's `tests` package: it has the files of an application and none of a test suite."""
     return len(entries & _APP_FILES) > 1 and not _has_tests(entries)
+
+
+def _is_application(entries: frozenset[str]) -> bool:
+    """Recognise a kitchen's `cookbook` or a laboratory's `samples`: an application whose tables are migrated is in service."""
+    return len(entries & _APP_FILES) > 1 and bool(entries & _MIGRATIONS)
 
 
 def _has_tests(entries: frozenset[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
+from roadworthy.project.database.access import DELETE
 from roadworthy.project.values import Instance
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _NATURAL = re.compile(
     r"(^|_)(external|remote|provider|upstream|stripe|github|slack|sha\d*|checksum|fingerprint|slug|sku|email|username|isbn|iban|reference|serial|login)"
     r"(_id|_key)?$"
 )
+_NAMES = re.compile(r"_(id|uid|uuid|guid|ref|reference)$")
+_IDS = frozenset({"id", "uid", "uuid", "guid", "event_id", "message_id", "delivery_id"})
 _ANSWERS = (Effect.HTTP_REQUEST, Effect.RPC, Effect.NOTIFY, Effect.SMS, Effect.CHARGE)
 _GIVEN = frozenset({"argument", "field", "call"})
 
@@ -45,13 +48,34 @@ def outside_ids(model: Model, access: Access) -> tuple[str, ...]:
             or column.target
             or column.primary
             or match.value is None
-            or not _OUTSIDE.search(column.attribute)
+            or not (_OUTSIDE.search(column.attribute) or _is_id_of_payload(column.attribute, match.value))
         ):
             continue
         kinds = {origin.kind for origin in model.origin(match.value, match.scope, match.order)}
         if kinds & _GIVEN and kinds <= _GIVEN | {"literal"} and not _is_our_own(model, match):
             found.append(column.name)
     return tuple(dict.fromkeys(found))
+
+
+def is_gated(model: Model, entry: Entry, access: Access) -> bool:
+    """A branch on what is stored, or a delete of the same rows, between the entry and the insert."""
+    path = model.entries.path(entry, access.function)
+    for site in (*(edge.site for edge in path), access.site):
+        if model.protection.gated(site) or _is_replaced(model, site.function, access):
+            return True
+    functions = [*dict.fromkeys(edge.caller for edge in path), access.function]
+    return any(check.write.access is access for function in functions for check in model.checks.of(function))
+
+
+def _is_replaced(model: Model, function: Function, access: Access) -> bool:
+    """The rows are deleted first."""
+    return any(other.kind == DELETE and other.table is access.table for other in model.accesses.of(function))
+
+
+def _is_id_of_payload(name: str, value: f.Expr) -> bool:
+    """`relationship_id=activity["id"]`: the payload calls it its id."""
+    key = value.index if isinstance(value, f.Sub) else None
+    return bool(_NAMES.search(name)) and isinstance(key, f.Str) and key.value in _IDS
 
 
 def comes_with_the_event(model: Model, entry: Entry, access: Access, column: str) -> bool:

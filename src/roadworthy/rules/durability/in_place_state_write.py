@@ -90,6 +90,7 @@ def check(model: Model) -> Iterator[Finding]:
         if (
             written.site in seen
             or written.is_passing
+            or written.is_download
             or replaces(model, written.function)
             or is_given_by_user(written, model)
         ):

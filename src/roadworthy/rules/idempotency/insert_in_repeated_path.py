@@ -63,7 +63,6 @@ urlpatterns = [path("webhooks/payment", payment_webhook)]
 import re
 
 from roadworthy.rules.api import (
-    DELETE,
     INSERT,
     Access,
     Confidence,
@@ -72,7 +71,6 @@ from roadworthy.rules.api import (
     Entry,
     EntryKind,
     Finding,
-    Function,
     GuardKind,
     Iterator,
     Model,
@@ -86,6 +84,7 @@ from roadworthy.rules.api import (
     finding,
     flow,
     impact_weight,
+    is_gated,
     outside_ids,
     runs_over_again,
     say,
@@ -116,7 +115,7 @@ def check(model: Model) -> Iterator[Finding]:
         ids = outside_ids(model, access)
         entries = [entry for entry in entries_again(model, access.function) if entry.kind in _REPEATED] if ids else []
         open_entries = [
-            e for e in entries if comes_with_the_event(model, e, access, ids[0]) and not is_gated(e, access, model)
+            e for e in entries if comes_with_the_event(model, e, access, ids[0]) and not is_gated(model, e, access)
         ]
         if open_entries:
             yield _report(access, ids, open_entries[0], model)
@@ -152,28 +151,6 @@ def converges(access: Access, model: Model) -> bool:
 
 def _stable(access: Access, columns: tuple[str, ...], model: Model) -> bool:
     return all(model.protection.is_stable(access, name) for name in columns)
-
-
-def is_gated(entry: Entry, access: Access, model: Model) -> bool:
-    """A branch on what is stored, or a delete of the same rows, between the entry and the insert."""
-    sites = [edge.site for edge in model.entries.path(entry, access.function)]
-    for site in (*sites, access.site):
-        if model.protection.gated(site) or is_replaced(site.function, access, model):
-            return True
-    return any(
-        check.write.access is access
-        for function in _functions(entry, access, model)
-        for check in model.checks.of(function)
-    )
-
-
-def is_replaced(function: Function, access: Access, model: Model) -> bool:
-    """The rows are deleted first."""
-    return any(other.kind == DELETE and other.table is access.table for other in model.accesses.of(function))
-
-
-def _functions(entry: Entry, access: Access, model: Model) -> list[Function]:
-    return [*dict.fromkeys(edge.caller for edge in model.entries.path(entry, access.function)), access.function]
 
 
 def _report(access: Access, ids: tuple[str, ...], entry: Entry, model: Model) -> Finding:
