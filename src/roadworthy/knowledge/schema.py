@@ -100,6 +100,7 @@ class CallRow(Row):
     runs_until_stopped: bool = False  # the program's own loop: it returns only when something tells it to stop
     lazy: bool = False  # does nothing until iterated or awaited; or the effect happens at flush/commit (ORM add)
     secondary: bool = False  # by nature not the purpose of an entry
+    transient: bool = False  # nobody keeps what is sent: who does not listen now never gets it
     unordered: bool = False
     needs: tuple[str, ...] = ()  # keyword arguments that must be present for the effect (`create=True`)
     when: dict[str, str] = {}  # keyword -> literal text: the row applies only to calls that pass exactly this

@@ -61,8 +61,8 @@ class Loss:
 
     @property
     def weight(self) -> int:
-        """9 money … 2 a file."""
-        return _WEIGHT[self.effect.effect]
+        """9 money … 2 a file. What nobody keeps is worth as much as a request."""
+        return _WEIGHT[Effect.HTTP_REQUEST if self.effect.row.transient else self.effect.effect]
 
     @property
     def is_data(self) -> bool:
