@@ -93,6 +93,7 @@ class CallRow(Row):
     retry: Retry | None = None
     backend: Backend | None = None  # `timeout` and `retry` hold for one of several backends
     raises: tuple[str, ...] = ()  # exceptions of failures in operation
+    never_raises: bool = False  # failures in operation end inside
     returns: str | None = None  # type of the result (awaited if awaitable)
     yields: str | None = None  # type of the items when iterated, or of the value bound by `with … as`
     awaitable: bool = False
