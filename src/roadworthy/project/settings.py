@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from roadworthy.facts.schema import AuxFacts
     from roadworthy.project.symbols import Function, Symbols
+
+
+_ASIDE = re.compile(r"(^|[/_.-])(ci|tests?|testing|dev|devel|development|devstack|local|example|sample)([/_.-]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,9 @@ class ProjectSettings:
         return frozenset(self._found)
 
     def get(self, *names: str) -> tuple[SettingValue, ...]:
-        """All places where one of these is set."""
-        return tuple(s for name in names for s in self._found.get(name, ()))
+        """All places where one of these is set; those of a service before those of a developer or a test."""
+        found = [s for name in names for s in self._found.get(name, ())]
+        return tuple(sorted(found, key=lambda s: bool(_ASIDE.search(s.path))))
 
     def is_true(self, *names: str) -> SettingValue | None:
         """A place where one of these is switched on (a value that is not literal counts as on)."""
