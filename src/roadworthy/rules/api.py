@@ -91,7 +91,15 @@ from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.failures import Outcome
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
-from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces, taken_for_whole
+from roadworthy.project.files import (
+    FileAccess,
+    early_syncs,
+    is_made_anew,
+    is_named_by_user,
+    read_back,
+    replaces,
+    taken_for_whole,
+)
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
@@ -386,7 +394,9 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
+    "is_made_anew",
     "is_name_lookup",
+    "is_named_by_user",
     "is_natural_key",
     "is_on_loop",
     "is_remote",
