@@ -66,6 +66,20 @@ class EntryShapes:
             for site in function.calls:
                 yield from self.sent_at(site)
 
+    def subcommands(self) -> Iterator[Function]:
+        """`parser.set_defaults(func=create)` on a parser that the function is given."""
+        for function in self._symbols.functions:
+            for site in function.calls:
+                func = site.fact.func
+                if (
+                    isinstance(func, f.Attr)
+                    and func.name == "set_defaults"
+                    and "parser" in flow.text_of(func.value, function.scope)
+                ):
+                    for keyword, expr in site.fact.kwargs:
+                        values = self._evaluator.evaluate(expr, function, site.fact.order) if keyword == "func" else ()
+                        yield from (value.function for value in values if isinstance(value, FunctionValue))
+
     def sent_at(self, site: CallSite) -> Iterator[Function]:
         """The functions that this very call makes jobs of."""
         func = site.fact.func

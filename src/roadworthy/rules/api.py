@@ -173,7 +173,7 @@ from roadworthy.project.silence import (
 )
 from roadworthy.project.spins import Spin, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
-from roadworthy.project.state import Held, Lifetimes, Planned, held_state, planned_in_memory
+from roadworthy.project.state import Held, Lifetimes, Planned, held_state, paces, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -428,6 +428,7 @@ __all__ = [
     "outside_ids",
     "own_ids",
     "owner_of",
+    "paces",
     "partial_handlers",
     "partial_retries",
     "planned_in_memory",

@@ -67,6 +67,7 @@ from roadworthy.rules.api import (
     finding,
     held_state,
     impact_weight,
+    paces,
     planned_in_memory,
     say,
 )
@@ -102,7 +103,7 @@ def check(model: Model) -> Iterator[Finding]:
     lifetimes = Lifetimes(model)
     for held in held_state(model):
         promise = promise_of(held)
-        if promise is None or not lifetimes.lives_long(held):
+        if promise is None or (promise == "rate limit" and paces(held, model)) or not lifetimes.lives_long(held):
             continue
         strong = promise == "rate limit" or (promise == "session" and bool(_PEOPLE.search(held.words)))
         if promise == "session" and not strong:
