@@ -35,6 +35,11 @@ def meets_itself(model: Model, function: Function, lookup: Iterable[Match]) -> t
     return reached
 
 
+def made_by_run(model: Model, owner: str, function: Function, order: int) -> bool:
+    """Is the row that a name holds (`self`, `job`) one that this very run has made?"""
+    return owner.isidentifier() and is_new(model, f.Name(owner), function, order, 0)
+
+
 def _entries_with_old(model: Model, function: Function, name: str, depth: int) -> set[Entry]:
     """Entries from which a row that was there before comes to a parameter."""
     found = {r.entry for r in model.exposure(function).entries}

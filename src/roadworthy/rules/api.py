@@ -118,7 +118,7 @@ from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
-from roadworthy.project.newrows import meets_itself
+from roadworthy.project.newrows import made_by_run, meets_itself
 from roadworthy.project.origins import Origin
 from roadworthy.project.partial import Partial, list_of, partial_handlers, partial_retries
 from roadworthy.project.permanent import (
@@ -414,6 +414,7 @@ __all__ = [
     "logger_near",
     "lone_connections",
     "losses",
+    "made_by_run",
     "matters_little",
     "may_be_lost",
     "meant",
