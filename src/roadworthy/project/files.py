@@ -157,10 +157,11 @@ def is_made_anew(model: Model, written: FileAccess) -> bool:
     """A path that no other run has: in a folder that was just made, or under a name by chance."""
     scope = written.function.scope
     parts = [f.Name(name) for name in _names_in(written.target, scope)]
-    for part in (written.target, *parts):
-        bound = written.function.bindings.get(part.id, ()) if isinstance(part, f.Name) else ()
-        texts = [flow.deep_text(part, scope), *(flow.deep_text(a.value, scope) for a in bound[-1:])]
-        if any(_MADE_ANEW.search(text) for text in texts):
+    if _MADE_ANEW.search(flow.deep_text(written.target, scope)):
+        return True
+    for part in parts:
+        given = [flow.deep_text(a.value, scope) for a in written.function.bindings.get(part.id, ()) if a.op == "="]
+        if given and all(_MADE_ANEW.search(text) for text in given):
             return True
     origins = model.origin(written.target, written.function, written.site.fact.order)
     return any(origin.kind == "random" and not origin.hashed for origin in origins)

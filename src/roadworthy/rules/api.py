@@ -171,7 +171,7 @@ from roadworthy.project.silence import (
     silences,
     tells_of_another,
 )
-from roadworthy.project.spins import Spin, spins
+from roadworthy.project.spins import Spin, asks_another, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, paces, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
@@ -332,6 +332,7 @@ __all__ = [
     "argument",
     "arguments",
     "asked_by",
+    "asks_another",
     "asks_for_one",
     "blocked_coroutines",
     "bound_by",

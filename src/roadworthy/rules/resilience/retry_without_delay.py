@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     Severity,
     Spin,
     advise,
+    asks_another,
     finding,
     is_remote,
     say,
@@ -80,7 +81,7 @@ def check(model: Model) -> Iterator[Finding]:
         if retried.guard.delay != "none" or (retried.function, retried.guard.region) in spinning:
             continue
         effect = _repeated(retried, model)
-        aside = is_one_more_attempt(retried) or is_about_something_else(retried, model)
+        aside = is_one_more_attempt(retried) or is_about_something_else(retried, model) or asks_another(retried)
         if effect is None or aside or model.is_script(retried.function.path) or waits_outside(retried, model):
             continue
         yield _retry(retried, effect, model)
