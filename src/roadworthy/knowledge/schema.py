@@ -167,6 +167,7 @@ class GuardRow(Row):
     ] = ()  # predicates that wrap what is not repeated (`tenacity.retry_if_not_exception_type`)
     gives_up: Argument | None = None
     seconds: Argument | None = None  # timeout guards
+    settings: tuple[str, ...] = ()  # timeout guards: settings of the project that give all of them their limit
     robust: bool = False  # on-commit and hooks: exceptions of the callee are caught
     exceptions: tuple[str, ...] = ()  # catch guards
     only_if: dict[str, str] = {}
