@@ -255,12 +255,9 @@ class Entries:
         for function in shapes.sent():
             if function not in self._found:
                 self._add(Entry(EntryKind.JOB, function, f"job {function.qualname}", "sent", Delivery.AT_MOST_ONCE))
-        for function in shapes.subcommands():
-            if function not in self._found:
-                word = EntryKind.COMMAND.word
-                self._add(
-                    Entry(EntryKind.COMMAND, function, f"command {function.qualname}", "subcommand", word.delivery)
-                )
+        for entry in shapes.subcommands():
+            if entry.function not in self._found:
+                self._add(entry)
 
     def _by_loops(self) -> None:
         """A function with an endless loop of work is an entry of its own."""

@@ -145,7 +145,15 @@ from roadworthy.project.producers import (
     selects_by_state,
     sweeps,
 )
-from roadworthy.project.purpose import acts, drives_program, is_aside, program_of, reads_setting, runs_nearby
+from roadworthy.project.purpose import (
+    acts,
+    drives_program,
+    is_aside,
+    is_called_by_nobody,
+    program_of,
+    reads_setting,
+    runs_nearby,
+)
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
@@ -389,6 +397,7 @@ __all__ = [
     "is_alone_in_its_process",
     "is_aside",
     "is_bookkeeping",
+    "is_called_by_nobody",
     "is_done_again",
     "is_engine_call",
     "is_framework_retry",

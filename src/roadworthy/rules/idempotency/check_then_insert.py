@@ -87,6 +87,7 @@ from roadworthy.rules.api import (
     asks_for_one,
     finding,
     impact_weight,
+    is_called_by_nobody,
     lists_rows,
     say,
     several_expected,
@@ -169,10 +170,12 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
 
 def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: Model) -> Severity:
     if key is not None:
-        return Severity.LOW if pair.rejects else Severity.MEDIUM
+        return Severity.LOW if pair.rejects or is_called_by_nobody(model, pair.function) else Severity.MEDIUM
     others = [r.entry for r in exposure.entries if r.entry.kind not in (*_ALONE, *_BY_HAND)]
     at_once = any(entry.repeats or entry.kind in _REQUESTS for entry in others) and _let_by(pair, model) is None
     small = not at_once or bool(_LOG.search(pair.model_name)) or model.is_script(pair.function.path)
+    if small and is_called_by_nobody(model, pair.function):
+        return Severity.LOW
     return Severity.MEDIUM if small else Severity.HIGH
 
 

@@ -80,6 +80,7 @@ from roadworthy.rules.api import (
     advise_keys,
     finding,
     impact_weight,
+    is_called_by_nobody,
     is_natural_key,
     meets_itself,
     say,
@@ -244,7 +245,8 @@ def _severity(accesses: list[Access], model: Model) -> Severity:
                     and (entry.repeats or entry.kind is not EntryKind.JOB)
                 ):
                     return Severity.HIGH
-    return Severity.MEDIUM
+    unseen = all(is_called_by_nobody(model, access.function) for access in accesses)
+    return Severity.LOW if unseen else Severity.MEDIUM
 
 
 def _confidence(accesses: list[Access], model: Model) -> Confidence:
