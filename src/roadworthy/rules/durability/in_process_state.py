@@ -11,7 +11,7 @@ A scheduler without a store to which only requests give work for later.
 
 ## What is not reported
 Caches that can be filled again, memoisation, constants and registries filled at import, pools of clients and connections, metrics,
-per-request objects, and state that no serving path touches.
+per-request objects, throttles that make their own process wait, and state that no serving path touches.
 
 ## Bad
 ```python

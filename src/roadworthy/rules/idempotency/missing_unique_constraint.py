@@ -11,7 +11,7 @@ The finding stands at the table and lists the code that relies on the key.
 
 ## What is not reported
 Keys that a constraint, a unique index (partial and functional ones included), a one-to-one relation or a primary key covers. Calls under a
-lock. Keys with a row that the same run has just made: two runs have two of them. Lookups that only commands and start-up make. Lookups with other conditions than equality. An existence check before an insert is the
+lock. Keys with a row that the same run has just made: two runs have two of them. LOW where nothing in sight calls or registers the code. Lookups that only commands and start-up make. Lookups with other conditions than equality. An existence check before an insert is the
 business of check-then-insert.
 
 ## Bad

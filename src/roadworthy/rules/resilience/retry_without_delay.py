@@ -11,7 +11,7 @@ of remote calls, by decorator or loop, that wait for nothing between three or mo
 ## What is not reported
 A pause anywhere on the failing path, also in a helper, a `finally` or the loop's condition; a blocking wait that comes before the call; a client
 that waits by itself; retries of conflicts (unique keys, stale rows), of timeouts (each took its time), of answers that could not be read; one
-quick second attempt.
+quick second attempt; a loop that asks another address each round.
 
 ## Bad
 ```python
