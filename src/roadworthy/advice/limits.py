@@ -221,7 +221,7 @@ def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
         table = tables[-1]
         key = next(name.rpartition(".")[2] for name in nested if name.startswith(f"{table.name}."))
         text = f"Set the limit for all of them in `{table.name}` (`{table.path}:{table.line}`), in the options of each entry:"
-        return fix(text, "", f'"{key}": {place.extra["seconds"]},')
+        return fix(text, "", f'{{"{key}": {place.extra["seconds"]}}}')
     prefix = f"{setting.partition('_')[0]}_"
     kin = [s for name in settings.names if name.startswith(prefix) and "." not in name for s in settings.get(name)]
     homes = [s for s in kin if place.model.is_reviewed(s.path) and re.search(r"settings|config|conf\b", s.path)]

@@ -93,6 +93,7 @@ class CallRow(Row):
     retry: Retry | None = None
     backend: Backend | None = None  # `timeout` and `retry` hold for one of several backends
     raises: tuple[str, ...] = ()  # exceptions of failures in operation
+    never_raises: bool = False  # failures in operation end inside
     returns: str | None = None  # type of the result (awaited if awaitable)
     yields: str | None = None  # type of the items when iterated, or of the value bound by `with … as`
     awaitable: bool = False
@@ -100,6 +101,7 @@ class CallRow(Row):
     runs_until_stopped: bool = False  # the program's own loop: it returns only when something tells it to stop
     lazy: bool = False  # does nothing until iterated or awaited; or the effect happens at flush/commit (ORM add)
     secondary: bool = False  # by nature not the purpose of an entry
+    transient: bool = False  # nobody keeps what is sent: who does not listen now never gets it
     unordered: bool = False
     needs: tuple[str, ...] = ()  # keyword arguments that must be present for the effect (`create=True`)
     when: dict[str, str] = {}  # keyword -> literal text: the row applies only to calls that pass exactly this
@@ -165,6 +167,7 @@ class GuardRow(Row):
     ] = ()  # predicates that wrap what is not repeated (`tenacity.retry_if_not_exception_type`)
     gives_up: Argument | None = None
     seconds: Argument | None = None  # timeout guards
+    settings: tuple[str, ...] = ()  # timeout guards: settings of the project that give all of them their limit
     robust: bool = False  # on-commit and hooks: exceptions of the callee are caught
     exceptions: tuple[str, ...] = ()  # catch guards
     only_if: dict[str, str] = {}

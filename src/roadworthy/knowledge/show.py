@@ -87,6 +87,8 @@ def _call_facts(row: CallRow) -> Iterator[str]:
     words += ["blocks the thread"] if row.blocking else []
     words += ["lazy"] if row.lazy else []
     words += ["secondary"] if row.secondary else []
+    words += ["never raises"] if row.never_raises else []
+    words += ["transient"] if row.transient else []
     if words:
         yield ", ".join(words)
     conditions = [f"{place} is {value}" for place, value in row.when.items()]

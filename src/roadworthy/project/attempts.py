@@ -94,7 +94,7 @@ class Attempts:
             repeats = verdict.repeats and verdict.on != ("connect",)
             repeats = repeats and (not self._searches(effect) or _covers_timeouts(verdict.on))
             single = effect.effect in REMOTE and not repeats and not is_infrastructure(self.model, effect)
-            if effect.secondary and not self._searches(effect):
+            if effect.row.never_raises or (effect.secondary and not self._searches(effect)):
                 continue
             for outcome in self.model.failures.of(site, effect.row.raises):
                 if (

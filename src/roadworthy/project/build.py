@@ -41,9 +41,9 @@ def build_model(
     reach = Reach(symbols, graph, effects)
     exceptions = Exceptions(symbols, knowledge, evaluator, effects)
     exceptions.attach(reach)
-    guards = Guards(graph, knowledge, evaluator, effects, exceptions)
-    entries = Entries(symbols, graph, knowledge, evaluator, guards)
     settings = ProjectSettings(symbols, around)
+    guards = Guards(graph, knowledge, evaluator, effects, exceptions, settings)
+    entries = Entries(symbols, graph, knowledge, evaluator, guards)
     return Model(
         symbols,
         graph,

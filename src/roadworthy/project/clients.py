@@ -316,6 +316,11 @@ class Clients:
         """The construction decides, unless it borrows connections or is itself asked of a client: `client.pipeline()`."""
         if self._given(site, rule, constructor=True) is not None:
             return self._at(site, rule, site, at_construction=True)
+        settled = self._by_settings(site)
+        if settled is not None:
+            if any(self._is_set(name) for name in settled.environment):
+                return TimeoutVerdict("bounded", None, site, True, "environment", timeout=settled)
+            return replace(self._at(site, rule, site, at_construction=True), parameter="", timeout=settled)
         pool = next((v for k, v in site.fact.kwargs if rule.lender is not None and k == rule.lender), None)
         if pool is not None:
             lenders = self._evaluator.evaluate(pool, site.function, site.fact.order)
@@ -329,6 +334,14 @@ class Clients:
             ):
                 return self._of_receiver(parent, rule)
         return self._at(site, rule, site, at_construction=True)
+
+    def _by_settings(self, site: CallSite) -> Timeout | None:
+        """`get_redis_connection()`: the client is made elsewhere, by what the settings say; the call takes no limit."""
+        rows = (
+            row for library in self._graph.resolutions[site].libraries for row in self._knowledge.calls(library.name)
+        )
+        limits = (row.timeout for row in rows if row.returns and row.timeout is not None)
+        return next((limit for limit in limits if limit.environment and not (limit.argument or limit.config)), None)
 
     def _lends(self, type_name: str) -> bool:
         """A pool: what it lends is built by its own arguments."""

@@ -44,6 +44,8 @@ _TELEMETRY = re.compile(
     r"telemetry|analytics|metrics?(_|$)|statsd|(^|_)traces?(_|$)|tracing|(^|_)log(_|$)|logging|sentry|posthog|heartbeat|usage",
     re.IGNORECASE,
 )
+_CACHES = re.compile(r"(^|[a-z_])Cache(?![a-z])|(^|_)cache(_|$)")
+"""Classes that keep what can be had again, wherever they keep it."""
 _SWEEPS = re.compile(
     r"_*(drain|sweep|reconcile|recover|resume|retry_(pending|failed)|catch_?up|refresh_all|sync_all)", re.IGNORECASE
 )
@@ -59,8 +61,8 @@ class Loss:
 
     @property
     def weight(self) -> int:
-        """9 money … 2 a file."""
-        return _WEIGHT[self.effect.effect]
+        """9 money … 2 a file. What nobody keeps is worth as much as a request."""
+        return _WEIGHT[Effect.HTTP_REQUEST if self.effect.row.transient else self.effect.effect]
 
     @property
     def is_data(self) -> bool:
@@ -85,7 +87,7 @@ def losses(model: Model, work: Spawned, limit: int = 400) -> list[Loss]:
             if id(effect) in seen or path is None or not must_complete(effect):
                 continue
             seen.add(id(effect))
-            if len(path) <= _FAR and not _is_aside(effect, path):
+            if len(path) <= _FAR and not _is_of_cache(start) and not _is_aside(effect, path):
                 found.append(Loss(effect, tuple(path), start))
     found.sort(key=lambda loss: (-loss.weight, len(loss.path), loss.effect.site.path, loss.effect.site.line))
     return found
@@ -107,7 +109,11 @@ def _is_aside(effect: EffectAt, path: Sequence[Edge]) -> bool:
             return True
         args = " ".join(flow.text_of(arg, effect.function.scope) for arg in effect.site.fact.args)
         return bool(_TEMPORARY.search(args) or _TEMPORARY.search(effect.function.name))
-    return any(is_bookkeeping(edge.callee.name) for edge in path)
+    return any(is_bookkeeping(edge.callee.name) or _is_of_cache(edge.callee) for edge in path)
+
+
+def _is_of_cache(function: Function) -> bool:
+    return function.cls is not None and bool(_CACHES.search(function.cls.name))
 
 
 def is_bookkeeping(*names: str) -> bool:

@@ -125,6 +125,8 @@ class Effects:
             values = self._evaluator.evaluate(expr, site.function, site.fact.order)
             if len(values) == 1 and isinstance(values[0], Literal):
                 found[place] = str(values[0].value)
+            elif len(values) == 1 and isinstance(values[0], Library) and values[0].name.rpartition(".")[2].isupper():
+                found[place] = values[0].name  # a constant of a library: `zmq.NOBLOCK`
         return found
 
     def _effects(self, site: CallSite) -> Iterator[EffectAt]:

@@ -255,6 +255,8 @@ class Entries:
         for function in shapes.sent():
             if function not in self._found:
                 self._add(Entry(EntryKind.JOB, function, f"job {function.qualname}", "sent", Delivery.AT_MOST_ONCE))
+        for entry in (e for e in shapes.subcommands() if e.function not in self._found):
+            self._add(entry)
 
     def _by_loops(self) -> None:
         """A function with an endless loop of work is an entry of its own."""

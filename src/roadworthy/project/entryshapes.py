@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
+from roadworthy.project.entry import Entry
 from roadworthy.project.values import FunctionValue, Library, LibraryObject
 
 if TYPE_CHECKING:
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 _SENT = frozenset({"delay", "apply_async", "delay_on_commit"})
 """Attributes that a plain function does not have: something made a job of it."""
+
+
+def _command(function: Function) -> Entry:
+    kind = EntryKind.COMMAND
+    return Entry(kind, function, f"command {function.qualname}", "subcommand", kind.word.delivery)
 
 
 class EntryShapes:
@@ -65,6 +72,19 @@ class EntryShapes:
         for function in self._symbols.functions:
             for site in function.calls:
                 yield from self.sent_at(site)
+
+    def subcommands(self) -> Iterator[Entry]:
+        """`parser.set_defaults(func=create)` on a parser that the function is given."""
+        for function in self._symbols.functions:
+            for site in function.calls:
+                func = site.fact.func
+                if not isinstance(func, f.Attr) or func.name != "set_defaults":
+                    continue
+                given = next((expr for keyword, expr in site.fact.kwargs if keyword == "func"), None)
+                if given is not None and "parser" in flow.text_of(func.value, function.scope):
+                    for value in self._evaluator.evaluate(given, function, site.fact.order):
+                        if isinstance(value, FunctionValue):
+                            yield _command(value.function)
 
     def sent_at(self, site: CallSite) -> Iterator[Function]:
         """The functions that this very call makes jobs of."""

@@ -32,7 +32,7 @@ class Escapes:
 
     def at(self, site: CallSite) -> list[EffectAt]:
         """Effects whose failure comes out of a call, before any handler around the call."""
-        found = {id(effect): effect for effect in self._model.effects_at(site)}
+        found = {id(effect): effect for effect in self._model.effects_at(site) if not effect.row.never_raises}
         for edge in self._model.edges_at(site):
             if self._is_followed(edge) and not self._shielded(edge.callee):
                 below = self._model.reach.effects(self._bits.get(edge.callee, 0))
@@ -75,7 +75,7 @@ class Escapes:
 
     def _leaves_function(self, effect: EffectAt) -> bool:
         site = effect.site
-        return not self.stopped(
+        return not effect.row.never_raises and not self.stopped(
             (*self._model.guards.on_site(site), *self._model.guards.on_function(site.function)), effect
         )
 

@@ -24,6 +24,9 @@ _PASSING = re.compile(
     r"tmp|temp|scratch|/dev/|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archive",
     re.IGNORECASE,
 )
+_MADE_ANEW = re.compile(
+    r"mkdtemp|mkstemp|TemporaryDirectory|NamedTemporaryFile|(^|[^A-Za-z])te?mp(orary)?(_?(dir|path|folder|file|uuid))?s?([^A-Za-z]|$)"
+)
 _ASKS = frozenset({"exists", "isfile", "is_file"})
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
@@ -203,6 +206,41 @@ def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAcces
                 continue
             return read
     return None
+
+
+def is_made_anew(model: Model, written: FileAccess) -> bool:
+    """A path that no other run has: in a folder that was just made, or under a name by chance."""
+    scope = written.function.scope
+    parts = [f.Name(name) for name in _names_in(written.target, scope)]
+    if _MADE_ANEW.search(flow.deep_text(written.target, scope)):
+        return True
+    for part in parts:
+        given = [flow.deep_text(a.value, scope) for a in written.function.bindings.get(part.id, ()) if a.op == "="]
+        if given and all(_MADE_ANEW.search(text) for text in given):
+            return True
+    origins = model.origin(written.target, written.function, written.site.fact.order)
+    return any(origin.kind == "random" and not origin.hashed for origin in origins)
+
+
+def _names_in(expr: f.Expr, scope: f.Scope) -> Iterator[str]:
+    """Names in a path, those in `os.path.join(folder, name)` included."""
+    for part in flow.walk(expr):
+        if isinstance(part, f.Name):
+            yield part.id
+        elif isinstance(part, f.CallRef):
+            for arg in scope.calls[part.index].args:
+                yield from _names_in(arg, scope)
+
+
+def is_named_by_user(written: FileAccess) -> bool:
+    """`open(sys.argv[2], "w")` in a script: a person names the file and sees what becomes of it."""
+    function = written.function
+    if function.kind != "module":
+        return False
+    values = [written.target]
+    if isinstance(written.target, f.Name):
+        values += [a.value for a in function.bindings.get(written.target.id, ()) if a.value is not None]
+    return any("argv" in flow.deep_text(value, function.scope) for value in values)
 
 
 def _same_class(a: FileAccess, b: FileAccess) -> bool:

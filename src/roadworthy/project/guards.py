@@ -19,23 +19,34 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.knowledge.index import Knowledge
+    from roadworthy.knowledge.schema import GuardRow
     from roadworthy.project.calls import CallGraph, Edge
     from roadworthy.project.effects import Effects
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.exceptions import Exceptions
+    from roadworthy.project.settings import ProjectSettings
     from roadworthy.project.symbols import CallSite, Function
 _PAUSES = re.compile(
     r"sleep|backoff|back_off|pause|throttle|cool_?down|(^|_)delay$|wait_(for_)?(retry|before|next|and)", re.IGNORECASE
 )
+
+_BEFORE_LONG = 3600.0  # seconds after which a hanging job has done its harm
 
 
 class Guards:
     """Finds guards, lexically and along edges."""
 
     def __init__(
-        self, graph: CallGraph, knowledge: Knowledge, evaluator: Evaluator, effects: Effects, exceptions: Exceptions
+        self,
+        graph: CallGraph,
+        knowledge: Knowledge,
+        evaluator: Evaluator,
+        effects: Effects,
+        exceptions: Exceptions,
+        settings: ProjectSettings,
     ) -> None:
         """All answers are computed on demand and kept."""
+        self._settings = settings
         self._graph = graph
         self._knowledge = knowledge
         self._evaluator = evaluator
@@ -320,6 +331,14 @@ class Guards:
                 else:
                     guard = self._reader.bare_row(row, name, function.path, line)
                 yield _moved(guard, "decorator", None, site, None, line=line, path=function.path)
+            elif "decorator" in row.form and self._is_limited_by_settings(row):
+                guard = self._reader.bare_row(row, name, function.path, line)
+                yield _moved(guard, "decorator", None, None, None, line=line, path=function.path)
+
+    def _is_limited_by_settings(self, row: GuardRow) -> bool:
+        """One limit for all jobs that ends a hanging one before long."""
+        seconds = self._settings.seconds(*row.settings) if row.settings else None
+        return seconds is not None and 0 < seconds <= _BEFORE_LONG
 
     def _house_decorator(self, decorator: Function, function: Function, line: int) -> Iterator[Guard]:
         """A decorator of the project: what its wrapper puts around the call of the wrapped function covers it."""

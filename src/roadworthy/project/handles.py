@@ -37,7 +37,7 @@ def fate_of(model: Model, site: CallSite) -> tuple[Fate, str]:
     if fact.awaited or _owner_waits(site):
         return "waited", ""
     if fact.use == "discarded":
-        return "dropped", ""
+        return _kept_by_launcher(model, site) or ("dropped", "")
     if fact.use in {"returned", "yielded"}:
         return "returned", ""
     if fact.use in {"argument", "receiver", "stored"} and fact.outer >= 0:
@@ -65,6 +65,35 @@ def _owner_waits(site: CallSite) -> bool:
         and not any(key == "wait" and isinstance(value, f.Const) and value.value is False for key, value in call.kwargs)
         for call in scope.calls
     )  # fmt: skip
+
+
+def _kept_by_launcher(model: Model, site: CallSite, depth: int = 3) -> tuple[Fate, str] | None:
+    """`app.launch(work())`: a launcher of the project that keeps the handles of what it starts, wherever it does so."""
+    resolution = model.graph.resolutions.get(site)
+    functions = resolution.functions if resolution is not None else ()
+    found = [_keeps(model, function, depth) for function in functions]
+    kept = [fate for fate in found if fate is not None]
+    if not kept or len(kept) < len(found):
+        return None
+    fate, name = kept[0]
+    return ("waited" if fate == "waited" else "kept"), name
+
+
+def _keeps(model: Model, function: Function, depth: int) -> tuple[Fate, str] | None:
+    """Where a function stores the handle that it also gives back; one that only stores it tells so by itself."""
+    for site in function.calls:
+        if depth and site.fact.use == "returned":
+            inner = _kept_by_launcher(model, site, depth - 1)
+            if inner is not None:
+                return inner
+        if not any(row.handle for name in model.library_names(site) for row in model.knowledge.spawners(name)):
+            continue
+        for assign in function.scope.assigns:
+            if assign.value is not None and isinstance(assign.target, f.Name) and _holds(assign.value, site.index):
+                stored = _stored(function, assign.target.id)
+                if stored is not None:
+                    return stored
+    return None
 
 
 def _holds(expr: f.Expr, index: int) -> bool:

@@ -49,6 +49,7 @@ class Partial:
     retried: Retried | None = None
     handler: Handler | None = None
     only_rate: bool = False  # the retry is made for answers that limit the rate
+    left_to_client: bool = False  # it is made for answers; lost connections are what the client repeats by itself
 
 
 def partial_retries(model: Model) -> Iterator[Partial]:
@@ -62,8 +63,19 @@ def partial_retries(model: Model) -> Iterator[Partial]:
             missing = _missing(model, effect, guard.on, alike=bool(answer))
             missing = tuple(name for name in missing if not _held_inside(model, effect, retried, name))
             if missing and not _covered_elsewhere(model, effect, guard, missing):
-                yield Partial(effect, guard.on, missing, retried=retried, only_rate=answer == "rate")
+                left = _leaves_to_client(model, effect, guard.on, missing)
+                yield Partial(effect, guard.on, missing, retried, only_rate=answer == "rate", left_to_client=left)
                 break
+
+
+def _leaves_to_client(model: Model, effect: EffectAt, caught: tuple[str, ...], missing: tuple[str, ...]) -> bool:
+    """Does the client itself repeat lost connections and long waits, and the retry only what was answered?"""
+    own = model.client_retry(effect)
+    alike = model.exceptions.is_subclass
+    kin = [c for c in caught if any(alike(c, name) or alike(name, c) for name in effect.row.raises)]
+    answers = not any(_ORDINARY.search(name.rpartition(".")[2]) for name in kin)
+    lost = all(_ORDINARY.search(name.rpartition(".")[2]) for name in missing)
+    return answers and lost and own.repeats and {"connect", "timeout"} <= set(own.on)
 
 
 def _is_a_list(guard: Guard) -> bool:
@@ -114,7 +126,9 @@ def _missing(
         return ()
     again = not repeats or _may_come_twice(effect) or any(_LATE_KIND.search(c.rpartition(".")[2]) for c in kin)
     found: dict[str, None] = {}
-    endless = model.timeout(effect).bound == "forever"  # then it never says that it took too long
+    limit = effect.row.timeout
+    pooled = limit is not None and "pool" in (limit.argument or "")  # then too long is said by the process' own pool
+    endless = pooled or model.timeout(effect).bound == "forever"  # then the other side never takes too long
     for name in raises:
         for ordinary in _ordinary_kinds(model, name, caught):
             answers = [exceptions.is_subclass(ordinary, c) for c in caught]

@@ -13,6 +13,7 @@ from roadworthy.project.phrases import words_of
 if TYPE_CHECKING:
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
+    from roadworthy.project.symbols import Function
 
 _READS = re.compile(
     r"(get|fetch|list|search|query|read|load|find|lookup|resolve|download|check|describe|head|count|select|retrieve|show|poll|stream"
@@ -26,6 +27,9 @@ _MEASURES = re.compile(
     r"_*([a-z]+_)*(telemetry|analytics|metrics?|posthog|statsd)(_[a-z]+)*\.py"
 )  # what such a module sends may be lost
 _SETTING = re.compile(r"config|configuration|settings?|options?|preferences?|feature|flags?")
+_CALLERS = 60
+_GIVEN = frozenset({"request", "req", "event", "context", "ctx", "info", "message", "msg", "environ"})
+"""Parameters of functions that a framework calls."""
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
 
@@ -106,3 +110,26 @@ def program_of(effect: EffectAt) -> set[str]:
         return set()
     words = [word for item in items if isinstance(item, f.Str) for word in item.value.split()[:2]]
     return {word.rpartition("/")[2] for word in words}
+
+
+def is_called_by_nobody(model: Model, function: Function) -> bool:
+    """No entry reaches it, and at the top of its callers stands a plain function that nothing in sight calls or registers."""
+    if model.exposure(function).entries:
+        return False
+    seen, waiting = {function}, [function]
+    while waiting:
+        here = waiting.pop()
+        callers = {edge.caller for edge in model.edges_to(here)} - seen
+        if len(seen) > _CALLERS or (not model.edges_to(here) and _may_be_registered(here)):
+            return False
+        seen |= callers
+        waiting.extend(callers)
+    return True
+
+
+def _may_be_registered(function: Function) -> bool:
+    """By a decorator, as a method that a class of a library calls, or somewhere that names it, as what it is given tells."""
+    cls = function.cls
+    if function.kind != "function" or function.scope.decorators or not _GIVEN.isdisjoint(function.parameters):
+        return True
+    return cls is not None and bool(cls.library_bases)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from roadworthy.facts.schema import AuxFacts
     from roadworthy.project.symbols import Function, Symbols
+
+
+_ASIDE = re.compile(r"(^|[/_.-])(ci|tests?|testing|dev|devel|development|devstack|local|example|sample)([/_.-]|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,16 @@ class ProjectSettings:
         return frozenset(self._found)
 
     def get(self, *names: str) -> tuple[SettingValue, ...]:
-        """All places where one of these is set."""
-        return tuple(s for name in names for s in self._found.get(name, ()))
+        """All places where one of these is set; those of a service before those of a developer or a test."""
+        found = [s for name in names for s in self._found.get(name, ())]
+        return tuple(sorted(found, key=lambda s: bool(_ASIDE.search(s.path))))
+
+    def seconds(self, *names: str) -> float | None:
+        """The first of these that is set to a number."""
+        numbers = (
+            s.value for s in self.get(*names) if isinstance(s.value, int | float) and not isinstance(s.value, bool)
+        )
+        return next((float(number) for number in numbers), None)
 
     def is_true(self, *names: str) -> SettingValue | None:
         """A place where one of these is switched on (a value that is not literal counts as on)."""
@@ -95,4 +107,8 @@ def _looks_configured(scope: Function) -> bool:
 def _setting(name: str, expr: f.Expr, scope: Function, line: int) -> SettingValue:
     if isinstance(expr, f.Str | f.Const):
         return SettingValue(name, expr.value, True, scope.path, line)
+    if isinstance(expr, f.Bin) and expr.op == "*":
+        factors = [part.value if isinstance(part, f.Const) else None for part in (expr.left, expr.right)]
+        if all(isinstance(part, int) and not isinstance(part, bool) for part in factors):
+            return SettingValue(name, factors[0] * factors[1], True, scope.path, line)  # type: ignore[operator]
     return SettingValue(name, None, False, scope.path, line)

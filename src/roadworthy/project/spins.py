@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
+from roadworthy.project.handling import mentions
+from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.exceptions import Handler
     from roadworthy.project.model import Model
+    from roadworthy.project.retries import Retried
     from roadworthy.project.symbols import CallSite, Function
 
 _FAILS_AT_ONCE = frozenset({
@@ -149,3 +152,25 @@ def _outer_pause(model: Model, function: Function, loop: int) -> bool:
     return outer is not None and any(
         takes_time(model, function.site(call)) for call in flow.calls_in(function.scope, outer)
     )
+
+
+def asks_another(retried: Retried) -> bool:
+    """`for number in range(5): fetch(f"{base}/run-{number}")`: each round asks for something else, and a pause would help none of them."""
+    function, index = retried.function, retried.guard.region
+    if index is None:
+        return False
+    region = function.scope.regions[index]
+    if region.kind != "for" or region.target is None:
+        return False
+    names = set(bound_names(region.target))
+    for assign in flow.assigns_in(function.scope, index):
+        if assign.value is not None and any(mentions(assign.value, name, function.scope) for name in names):
+            names.update(bound_names(assign.target))
+    return bool(retried.sites) and all(
+        any(mentions(expr, name, function.scope) for expr in _parts(site.fact) for name in names)
+        for site in retried.sites
+    )
+
+
+def _parts(call: f.Call) -> tuple[f.Expr, ...]:
+    return (call.func, *call.args, *(value for _, value in call.kwargs))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.symbols import attribute_of
 
@@ -44,6 +45,27 @@ class Held:
         """All names around it, for a look at what it is for."""
         stem = self.owner.path.rpartition("/")[2].removesuffix(".py")
         return " ".join((self.name, self.cls.name if self.cls else "", stem))
+
+
+def paces(held: Held, model: Model) -> bool:
+    """A throttle of what this process itself sends: it makes its caller wait, and refuses nobody."""
+    if held.cls is not None and _makes_wait(held.cls, model):
+        return True
+    for writer in held.writers:
+        for assign in writer.scope.assigns:
+            if not isinstance(assign.target, f.Sub) or not isinstance(assign.value, f.CallRef):
+                continue
+            if flow.last_name(assign.target.value) == held.name.rpartition(".")[2]:
+                resolution = model.graph.resolutions.get(writer.calls[assign.value.index])
+                if resolution is not None and any(_makes_wait(value.cls, model) for value in resolution.classes):
+                    return True
+    return False
+
+
+def _makes_wait(cls: ClassInfo, model: Model) -> bool:
+    """Does it sleep until there is room?"""
+    sites = (site for method in cls.methods.values() for site in method.calls)
+    return any(effect.effect is Effect.SLEEP for site in sites for effect in model.effects_at(site))
 
 
 def held_state(model: Model) -> Iterator[Held]:

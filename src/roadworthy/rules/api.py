@@ -95,7 +95,15 @@ from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.failures import Outcome
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
-from roadworthy.project.files import FileAccess, early_syncs, read_back, replaces, taken_for_whole
+from roadworthy.project.files import (
+    FileAccess,
+    early_syncs,
+    is_made_anew,
+    is_named_by_user,
+    read_back,
+    replaces,
+    taken_for_whole,
+)
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
@@ -114,6 +122,7 @@ from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
+from roadworthy.project.newrows import made_by_run, meets_itself
 from roadworthy.project.origins import Origin
 from roadworthy.project.partial import Partial, list_of, partial_handlers, partial_retries
 from roadworthy.project.permanent import (
@@ -140,7 +149,15 @@ from roadworthy.project.producers import (
     selects_by_state,
     sweeps,
 )
-from roadworthy.project.purpose import acts, drives_program, is_aside, program_of, reads_setting, runs_nearby
+from roadworthy.project.purpose import (
+    acts,
+    drives_program,
+    is_aside,
+    is_called_by_nobody,
+    program_of,
+    reads_setting,
+    runs_nearby,
+)
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
@@ -166,9 +183,9 @@ from roadworthy.project.silence import (
     silences,
     tells_of_another,
 )
-from roadworthy.project.spins import Spin, spins
+from roadworthy.project.spins import Spin, asks_another, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
-from roadworthy.project.state import Held, Lifetimes, Planned, held_state, planned_in_memory
+from roadworthy.project.state import Held, Lifetimes, Planned, held_state, paces, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.switchedoff import SwitchedOff, switched_off
@@ -331,6 +348,7 @@ __all__ = [
     "argument",
     "arguments",
     "asked_by",
+    "asks_another",
     "asks_for_one",
     "blocked_coroutines",
     "bound_by",
@@ -388,6 +406,7 @@ __all__ = [
     "is_alone_in_its_process",
     "is_aside",
     "is_bookkeeping",
+    "is_called_by_nobody",
     "is_done_again",
     "is_engine_call",
     "is_framework_retry",
@@ -395,7 +414,9 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
+    "is_made_anew",
     "is_name_lookup",
+    "is_named_by_user",
     "is_natural_key",
     "is_on_loop",
     "is_remote",
@@ -413,9 +434,11 @@ __all__ = [
     "logger_near",
     "lone_connections",
     "losses",
+    "made_by_run",
     "matters_little",
     "may_be_lost",
     "meant",
+    "meets_itself",
     "must_complete",
     "names_a_creation",
     "nested_retries",
@@ -426,6 +449,7 @@ __all__ = [
     "outside_ids",
     "own_ids",
     "owner_of",
+    "paces",
     "partial_handlers",
     "partial_retries",
     "planned_in_memory",

@@ -113,7 +113,7 @@ class Reader(Expressions):
         given = next((n for d in outermost if (n := self._given_name(d)) and d.row.construct in COLUMNS and n), "")
         target = next((t for d in outermost if (t := self._target(d))), ("", None))
         primary = any(self.flag(d.site, d.row.primary) for d in outermost)
-        unique = any(
+        unique = self._unique_by_class(site) or any(
             d.row.always_unique or self.flag(d.site, d.row.unique) or self._unique_in_mapping(d.site) for d in outermost
         )
         default, scope = self._default(outermost)
@@ -127,7 +127,7 @@ class Reader(Expressions):
     def plain_column(self, attribute: str, site: CallSite, source: str) -> Column:
         """A column of a field class that no file describes, by the usual keywords."""
         place = Place(site.path, site.line, site.fact.end_line, source)
-        unique = self.keyword_is_true(site, "unique")
+        unique = self.keyword_is_true(site, "unique") or self._unique_by_class(site)
         primary = self.keyword_is_true(site, "primary_key")
         name = last_name(site.fact.func)
         relation = name.endswith("Key")
@@ -174,6 +174,25 @@ class Reader(Expressions):
                     ):
                         return True
         return False
+
+    def _unique_by_class(self, site: CallSite) -> bool:
+        """A field class of the project that is unique by itself: `super().__init__(unique=True)`, `kwargs["unique"] = True`."""
+        resolution = self.graph.resolutions.get(site)
+        makers = [value.cls.find_method("__init__") for value in (resolution.classes if resolution is not None else ())]
+        return any(maker is not None and self._makes_unique(maker) for maker in makers)
+
+    def _makes_unique(self, maker: Function) -> bool:
+        passed = any(
+            last_name(call.fact.func) == "__init__" and self.keyword_is_true(call, "unique") for call in maker.calls
+        )
+        return passed or any(
+            isinstance(assign.target, f.Sub)
+            and isinstance(assign.target.index, f.Str)
+            and assign.target.index.value == "unique"
+            and isinstance(assign.value, f.Const)
+            and assign.value.value is True
+            for assign in maker.scope.assigns
+        )
 
     def _nullable(self, found: Declared, optional: bool | None, primary: bool) -> bool | None:
         for keyword, expr in found.site.fact.kwargs:

@@ -11,7 +11,7 @@ A write-then-rename scheme that syncs the descriptor while data still sits in th
 
 ## What is not reported
 Files written beside the old one and renamed over it. Appending. Outputs, exports, downloads, logs, caches and temporary files.
-Files that a command writes where its user says.
+Files that a command or a script writes where its user says. Files in a folder that was just made, or under a name by chance.
 
 ## Bad
 ```python
@@ -56,6 +56,7 @@ from roadworthy.rules.api import (
     Effect,
     FileAccess,
     Finding,
+    Function,
     Iterator,
     Model,
     Rule,
@@ -64,6 +65,8 @@ from roadworthy.rules.api import (
     early_syncs,
     file_accesses,
     finding,
+    is_made_anew,
+    is_named_by_user,
     read_back,
     replaces,
     say,
@@ -81,6 +84,7 @@ def check(model: Model) -> Iterator[Finding]:
         for key in read.keys:
             reads[key].append(read)
     seen: set[CallSite] = set()
+    found: dict[tuple[Function, str], list[tuple[FileAccess, FileAccess | None]]] = {}
     for written in file_accesses(model, Effect.FILE_WRITE):
         asks = taken_for_whole(model, written) if written.site not in seen else None
         if asks is not None and not replaces(model, written.function):
@@ -93,12 +97,15 @@ def check(model: Model) -> Iterator[Finding]:
             or written.is_download
             or replaces(model, written.function)
             or is_given_by_user(written, model)
+            or is_made_anew(model, written)
         ):
             continue
         back = read_back(model, written, reads)
         if back is not None or (written.is_settings_file and not model.is_script(written.site.path)):
             seen.add(written.site)
-            yield _report(written, back, model)
+            found.setdefault((written.function, written.text), []).append((written, back))
+    for alike in found.values():
+        yield _report(*alike[0], [written.site for written, _ in alike[1:]], model)
     for site, handle in early_syncs(model):
         yield _report_sync(site, handle, model)
 
@@ -106,17 +113,19 @@ def check(model: Model) -> Iterator[Finding]:
 def is_given_by_user(written: FileAccess, model: Model) -> bool:
     """A command that writes where it was told to: its user sees the result."""
     exposure = model.exposure(written.function)
-    return exposure.only_commands and any(
-        o.kind == "argument" for o in model.origin(written.target, written.function, written.site.fact.order)
+    return is_named_by_user(written) or (
+        exposure.only_commands
+        and any(o.kind == "argument" for o in model.origin(written.target, written.function, written.site.fact.order))
     )
 
 
-def _report(written: FileAccess, back: FileAccess | None, model: Model) -> Finding:
+def _report(written: FileAccess, back: FileAccess | None, again: list[CallSite], model: Model) -> Finding:
     exposure = model.exposure(written.function)
     call = say.call(written.site, model).removeprefix(f"{written.text}.")
     reads = f"`{back.function.qualname}()` reads it back" if back is not None else "another program reads it"
     reader = f"`{back.function.qualname}()`" if back is not None and back.function.kind == "function" else "a reader"
     related = [model.place(back.site, "reads it back")] if back is not None else []
+    related += [model.place(site, "rewrites it too") for site in again]
     return finding(
         RULE,
         model.place(written.site),

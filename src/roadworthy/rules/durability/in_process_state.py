@@ -11,7 +11,7 @@ A scheduler without a store to which only requests give work for later.
 
 ## What is not reported
 Caches that can be filled again, memoisation, constants and registries filled at import, pools of clients and connections, metrics,
-per-request objects, and state that no serving path touches.
+per-request objects, throttles that make their own process wait, and state that no serving path touches.
 
 ## Bad
 ```python
@@ -67,6 +67,7 @@ from roadworthy.rules.api import (
     finding,
     held_state,
     impact_weight,
+    paces,
     planned_in_memory,
     say,
 )
@@ -102,7 +103,7 @@ def check(model: Model) -> Iterator[Finding]:
     lifetimes = Lifetimes(model)
     for held in held_state(model):
         promise = promise_of(held)
-        if promise is None or not lifetimes.lives_long(held):
+        if promise is None or (promise == "rate limit" and paces(held, model)) or not lifetimes.lives_long(held):
             continue
         strong = promise == "rate limit" or (promise == "session" and bool(_PEOPLE.search(held.words)))
         if promise == "session" and not strong:

@@ -8,12 +8,12 @@ ordinary request becomes an error.
 ## What is reported
 A lookup of rows of a table by some columns, or an update that counts them, and an insert into it that runs only where nothing was found, in one
 function or through the functions that it calls. HIGH where no unique key stops the second row and several runs at once are ordinary.
-Where a unique key exists, what is reported is that nobody handles its violation.
+Where a unique key exists, what is reported is that nobody handles its violation. LOW in a function that nothing in sight calls or registers.
 
 ## What is not reported
 Lookups over a unique key whose violation is caught (here, in a caller, by the framework). Checks under a lock: a lock object, an advisory
 lock, a row of another table read for update. Limits (`count() >= 10`) and lookups in a range. Rows whose primary key the insert itself
-gives. Work at start-up and commands that one person runs. A rejected duplicate (`raise AlreadyExists`) that a unique key backs is for the pedantic.
+gives. Work at start-up and commands that one person runs. Lookups by conditions of which only the caller knows the rest (`**conditions`). A rejected duplicate (`raise AlreadyExists`) that a unique key backs is for the pedantic.
 
 ## Bad
 ```python
@@ -88,6 +88,7 @@ from roadworthy.rules.api import (
     asks_for_one,
     finding,
     impact_weight,
+    is_called_by_nobody,
     lists_rows,
     say,
     several_expected,
@@ -111,6 +112,8 @@ def check(model: Model) -> Iterator[Finding]:
             if not pair.by_identity or is_one_run_at_a_time(pair, model):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
+            if key is None and is_partly_known(pair):
+                continue
             if not lists_rows(pair.read.access.site) if key is None else not is_handled(pair, key, model):
                 causes.setdefault((function, pair.table.name, key is None), []).append((pair, key))
     missing: dict[tuple[str, frozenset[str]], list[RowCheck]] = {}
@@ -131,6 +134,11 @@ def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
     exposure = model.exposure(pair.function)
     alone = bool(exposure.entries and not exposure.serves) or model.protection.is_set_up(pair.function)
     return alone or model.protection.lock_held(pair.write.site, pair.table, pair.keys, pair.read.access.lookup)
+
+
+def is_partly_known(pair: RowCheck) -> bool:
+    """`filter(user=user, **more)` and `create(user=user, **more)`: by what the row is looked for, only the caller knows."""
+    return not pair.read.access.exact and not pair.write.access.filled
 
 
 def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
@@ -163,10 +171,12 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
 
 def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: Model) -> Severity:
     if key is not None:
-        return Severity.LOW if pair.rejects else Severity.MEDIUM
+        return Severity.LOW if pair.rejects or is_called_by_nobody(model, pair.function) else Severity.MEDIUM
     others = [r.entry for r in exposure.entries if r.entry.kind not in (*_ALONE, *_BY_HAND)]
     at_once = any(entry.repeats or entry.kind in _REQUESTS for entry in others) and _let_by(pair, model) is None
     small = not at_once or bool(_LOG.search(pair.model_name)) or model.is_script(pair.function.path)
+    if small and is_called_by_nobody(model, pair.function):
+        return Severity.LOW
     return Severity.MEDIUM if small else Severity.HIGH
 
 

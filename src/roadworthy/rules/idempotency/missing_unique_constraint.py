@@ -11,7 +11,7 @@ The finding stands at the table and lists the code that relies on the key.
 
 ## What is not reported
 Keys that a constraint, a unique index (partial and functional ones included), a one-to-one relation or a primary key covers. Calls under a
-lock. Lookups that only commands and start-up make. Lookups with other conditions than equality. An existence check before an insert is the
+lock. Keys with a row that the same run has just made: two runs have two of them. LOW where nothing in sight calls or registers the code. Lookups that only commands and start-up make. Lookups with other conditions than equality. An existence check before an insert is the
 business of check-then-insert.
 
 ## Bad
@@ -66,7 +66,9 @@ from roadworthy.rules.api import (
     Access,
     Column,
     Confidence,
+    Entry,
     EntryKind,
+    Exposure,
     Finding,
     Iterator,
     Match,
@@ -78,7 +80,9 @@ from roadworthy.rules.api import (
     advise_keys,
     finding,
     impact_weight,
+    is_called_by_nobody,
     is_natural_key,
+    meets_itself,
     say,
 )
 
@@ -167,6 +171,8 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
     exposure = model.exposure(access.function)
     if (exposure.entries and not exposure.serves) or model.protection.is_set_up(access.function):
         return False
+    if meets_itself(model, access.function, access.lookup) is None:
+        return False
     return not model.protection.lock_held(access.site, table, access.keys, access.lookup)
 
 
@@ -189,7 +195,7 @@ def _report(accesses: list[Access], model: Model) -> Finding:
     table = first.table
     assert table is not None
     names = tuple(column.attribute for name in first.keys if (column := table.column(name)) is not None)
-    exposures = [model.exposure(access.function) for access in accesses]
+    exposures = [_exposure(access, model) for access in accesses]
     worst = min(exposures, key=lambda e: (not e.entries, _rank(e.worst)))
     who = next(a for a, e in zip(accesses, exposures, strict=True) if e is worst)
     key = f"`{names[0]}`" if len(names) == 1 else f"`({', '.join(names)})`"
@@ -203,7 +209,7 @@ def _report(accesses: list[Access], model: Model) -> Finding:
         if let_by is not None
         else f"`{owner}` has no unique key over {key}, on which `{first.method}()` relies",
         issue=_issue(owner, key, accesses, table, let_by),
-        impact=_impact(owner, key, who, model),
+        impact=_impact(owner, key, who, worst.worst, model),
         fix=advise_keys.unique_without(model, table, *let_by)
         if let_by is not None
         else advise_keys.unique_where_looked(model, table, first.keys, first.lookup),
@@ -218,6 +224,11 @@ def _report(accesses: list[Access], model: Model) -> Finding:
     )
 
 
+def _exposure(access: Access, model: Model) -> Exposure:
+    """Without the entries that make the rows by which they look."""
+    return Exposure(meets_itself(model, access.function, access.lookup) or ())
+
+
 def _rank(entry: object) -> int:
     return 0 if entry is not None else 1
 
@@ -226,7 +237,7 @@ def _severity(accesses: list[Access], model: Model) -> Severity:
     """HIGH where requests or deliveries come at once to code that creates by these columns."""
     for access in accesses:
         if finds_or_creates(access):
-            for reached in model.exposure(access.function).entries:
+            for reached in meets_itself(model, access.function, access.lookup) or ():
                 entry = reached.entry
                 if (
                     entry.kind not in _ALONE
@@ -234,7 +245,8 @@ def _severity(accesses: list[Access], model: Model) -> Severity:
                     and (entry.repeats or entry.kind is not EntryKind.JOB)
                 ):
                     return Severity.HIGH
-    return Severity.MEDIUM
+    unseen = all(is_called_by_nobody(model, access.function) for access in accesses)
+    return Severity.LOW if unseen else Severity.MEDIUM
 
 
 def _confidence(accesses: list[Access], model: Model) -> Confidence:
@@ -260,8 +272,7 @@ def _issue(owner: str, key: str, accesses: list[Access], table: Table, let_by: _
     return f"{where} {'expect' if many else 'expects'} one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
 
 
-def _impact(owner: str, key: str, who: Access, model: Model) -> str:
-    entry = model.exposure(who.function).worst
+def _impact(owner: str, key: str, who: Access, entry: Entry | None, model: Model) -> str:
     if finds_or_creates(who):
         return (
             f"When {say.at_once(entry, who.function)}, both find no `{owner}` and both create one. From then on `{who.method}()` raises on the two "

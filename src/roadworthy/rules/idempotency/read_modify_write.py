@@ -74,6 +74,7 @@ from roadworthy.rules.api import (
     finding,
     flow,
     impact_weight,
+    made_by_run,
     say,
 )
 
@@ -111,9 +112,11 @@ def is_owned_by_one(mutation: Mutation) -> bool:
 
 
 def is_safe(mutation: Mutation, model: Model) -> bool:
-    """Locked, checked by a version, or never run by two at once."""
+    """Locked, checked by a version, never run by two at once, or on a row that the run itself has made."""
     exposure = model.exposure(mutation.function)
     if (exposure.entries and not exposure.serves) or model.protection.is_set_up(mutation.function):
+        return True
+    if made_by_run(model, mutation.owner, mutation.function, mutation.order):
         return True
     versioned = mutation.table is not None and mutation.table.versioned
     return versioned or model.protection.rows_locked_at(mutation.function, mutation.order, mutation.table)

@@ -11,7 +11,7 @@ The finding stands where the client is constructed when one construction is the 
 
 ## What is not reported
 Calls bounded by an argument, by the client's construction, by an adapter or subclass of the project that sets one, by the library's own
-default, by a setting or environment variable, or by a surrounding timeout on every path. Calls that pass on a value of their caller. Without
+default, by a setting or environment variable, by a setting that ends every job within an hour, or by a surrounding timeout on every path. Calls that pass on a value of their caller. Without
 `--pedantic`: scripts for developers, and programs, workflows and connections for which a command waits, since a person sees that it hangs.
 A stream whose timeout is turned off in an endless loop that opens it again.
 

@@ -8,12 +8,14 @@ the restart of the other side that it was written for still loses the work.
 ## What is reported
 A policy or loop that names some exceptions of the client whose calls it repeats, but leaves out others that pass by themselves.
 A retry for an exception of the project's own that is raised for 429 or 5xx only, while a lost connection passes it by. A retry that ends at
-every answer from 400 to 499: 429 (too many requests) is one of them; so does a job that asks for another attempt at 5xx only. A handler of a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job. A client whose own retry is switched off, in a job, schedule or consumer
-that nothing else repeats.
+every answer from 400 to 499: 429 (too many requests) is one of them; so does a job that asks for another attempt at 5xx only. A handler of
+a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job. A client whose own retry is
+switched off, in a job, schedule or consumer that nothing else repeats. LOW for a retry of error answers around a client that repeats lost
+connections by itself.
 
 ## What is not reported
 Retries with a predicate, or around calls of which it is not known what they raise. What a handler in between, or another retry, deals
-with. Timeouts of calls that must not be repeated when they may have been done. Retries around a database, which are about conflicts.
+with. What the client says of its own pool of connections. Timeouts of calls that must not be repeated when they may have been done. Retries around a database, which are about conflicts.
 
 ## Bad
 ```python
@@ -173,14 +175,14 @@ def _report(partial: Partial, at: Location, model: Model) -> Finding:
     return finding(
         RULE,
         at,
-        Severity.LOW if partial.only_rate else Severity.MEDIUM,
+        Severity.LOW if partial.only_rate or partial.left_to_client else Severity.MEDIUM,
         title=say.fit(
             f"{what} of `{function.qualname}` leaves out {left} of `{call}`",
             f"{what} of `{say.last(function.qualname)}` leaves out {left}",
             f"{what} of `{say.last(function.qualname)}` leaves out `{say.last(partial.missing[0])}`",
         ),
         issue=f"{what[0].upper()}{what[1:]} {does} for {caught}; `{call}` also raises {left}, which that does not cover.",
-        impact=f"When the other side restarts or the network drops, {say.entry(exposure.worst, function)} fails at the first attempt, "
+        impact=f"When the other side restarts or the network drops, {say.entry(exposure.worst, function)} fails {_when(partial)}, "
         "although it was made to try again.",
         fix=_fix(partial),
         related=[model.place(effect.site, "raises it")],
@@ -189,6 +191,10 @@ def _report(partial: Partial, at: Location, model: Model) -> Finding:
         subject=call,
         weight=impact_weight(exposure, [effect]),
     )
+
+
+def _when(partial: Partial) -> str:
+    return "after the client's own few attempts" if partial.left_to_client else "at the first attempt"
 
 
 def _fix(partial: Partial) -> str:

@@ -11,7 +11,7 @@ of remote calls, by decorator or loop, that wait for nothing between three or mo
 ## What is not reported
 A pause anywhere on the failing path, also in a helper, a `finally` or the loop's condition; a blocking wait that comes before the call; a client
 that waits by itself; retries of conflicts (unique keys, stale rows), of timeouts (each took its time), of answers that could not be read; one
-quick second attempt.
+quick second attempt; a loop that asks another address each round.
 
 ## Bad
 ```python
@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     Severity,
     Spin,
     advise,
+    asks_another,
     finding,
     is_remote,
     say,
@@ -80,7 +81,7 @@ def check(model: Model) -> Iterator[Finding]:
         if retried.guard.delay != "none" or (retried.function, retried.guard.region) in spinning:
             continue
         effect = _repeated(retried, model)
-        aside = is_one_more_attempt(retried) or is_about_something_else(retried, model)
+        aside = is_one_more_attempt(retried) or is_about_something_else(retried, model) or asks_another(retried)
         if effect is None or aside or model.is_script(retried.function.path) or waits_outside(retried, model):
             continue
         yield _retry(retried, effect, model)
