@@ -131,15 +131,18 @@ class AttributeReader:
 
     def _library_attribute(self, value: Library, name: str) -> Values:
         dotted = self._knowledge.canonical(f"{value.name}.{name}")
-        made = self._made_by(dotted, None, None)
+        # `client.lists.members`: what is on the way is no type of its own, and what built the client decides all the same
+        owner = value.receiver if isinstance(value.receiver, LibraryObject) else None
+        site, model = (owner.site, owner.model) if owner is not None else (None, None)
+        made = self._made_by(dotted, site, model)
         if made:
             return made
         if self._knowledge.type(value.name) is not None:
             dotted = self._knowledge.member(value.name, name)
-            made = self._made_by(dotted, None, None)
+            made = self._made_by(dotted, site, model)
             if made:
                 return made
-        return (Library(dotted),)
+        return (Library(dotted, owner),)
 
     def _object_attribute(self, value: LibraryObject, name: str) -> Values:
         dotted = self._knowledge.member(value.type, name)

@@ -24,6 +24,7 @@ _NEVER = frozenset({
     Effect.ROLLBACK, Effect.FILE_SYNC, Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR, Effect.RANDOM_VALUE, Effect.CLOCK_VALUE, Effect.HASH_VALUE, Effect.PROCESS_HASH,
     Effect.CLOSE, Effect.LOCK, Effect.FILE_FLUSH, Effect.FILE_REPLACE,
 })  # fmt: skip
+_UNNOTICED = 0.02  # seconds
 _LOOKED_AT = 12  # effects under one call, the worst first
 _SYNC_EDGES = frozenset({"call", "construct", "context"})
 
@@ -122,8 +123,14 @@ def _blocks_here(model: Model, effect: EffectAt) -> bool:
     return (
         blocks(effect)
         and not is_kept(effect.site)
-        and not (effect.effect is Effect.WAIT and model.knowledge.spawners(effect.name))
+        and not (effect.effect is Effect.WAIT and (model.knowledge.spawners(effect.name) or _is_a_look(model, effect)))
     )
+
+
+def _is_a_look(model: Model, effect: EffectAt) -> bool:
+    """`pipe.poll(0.001)`: a wait whose limit nobody notices."""
+    seconds = model.timeout(effect).seconds
+    return seconds is not None and seconds <= _UNNOTICED
 
 
 def has_loop_for_itself(model: Model, function: Function) -> bool:
