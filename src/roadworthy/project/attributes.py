@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from roadworthy.project import flow
 from roadworthy.project.decorators import made_to_order
 from roadworthy.project.values import (
+    SUBCLASSES,
     UNKNOWN,
     ClassValue,
     Container,
@@ -76,6 +77,8 @@ class AttributeReader:
                 found = self._evaluator.orm.refine(cls, assigns, found, instance=isinstance(owner, Instance))
                 if found:
                     return found
+        if name == "__subclasses__" and isinstance(owner, ClassValue):
+            return (Library(SUBCLASSES, owner),)
         return self._inherited(cls, name, owner)
 
     def _bound_methods(self, cls: ClassInfo, method: Function, owner: Value) -> Values:

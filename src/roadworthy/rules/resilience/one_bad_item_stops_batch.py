@@ -151,6 +151,8 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
     region = function.scope.regions[loop.region]
     sites = dict.fromkeys(site for site, _ in loop.failures)
     related = [model.place(site, "its failure ends the loop") for site in sites]
+    if effect is not None and effect.site not in sites:
+        related.append(model.place(effect.site, "fails here"))
     if loop.handler is not None:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     what = f"`{say.call(worst[0], model)}`" if worst else "the work"
