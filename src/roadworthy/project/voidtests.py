@@ -69,7 +69,7 @@ def _written(item: f.Expr, function: Function) -> str:
     return flow.text_of(item, function.scope) if isinstance(item, f.Name | f.Attr) else ""
 
 
-def _asked(status: f.Expr, function: Function) -> str:
+def _asked(status: f.Expr | None, function: Function) -> str:
     if not isinstance(status, f.Compare):
         return ""
     parts = [
