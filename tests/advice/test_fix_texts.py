@@ -44,7 +44,7 @@ def test_a_table_of_mailers_gets_the_limit() -> None:
         app="from django.core.mail import send_mail\ndef remind():\n    send_mail('a', 'b', 'c', ['d'])\n",
     )
     assert "`MAILERS` (`settings.py:1`)" in text
-    assert '"timeout": 10,' in text
+    assert '{"timeout": 10}' in text
 
 
 _LICENCES = """

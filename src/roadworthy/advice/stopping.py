@@ -140,3 +140,11 @@ def _with(text: str, own: str, snippet: str) -> str:
     body = dedent(snippet).strip()
     parts = [text, own] if own else [text]
     return " ".join(parts) + (f"\n```python\n{body}\n```" if body else "")
+
+
+def let_cancellation_pass() -> str:
+    """What to do with a handler that ends a cancellation."""
+    return (
+        "Let the cancellation pass: do what must be done in `finally`, or re-raise at the end of the handler.\n"
+        "```python\nexcept asyncio.CancelledError:\n    ...  # what it does now\n    raise\n```"
+    )

@@ -129,6 +129,7 @@ class TypeRow(Row):
     closes: tuple[str, ...] = ()  # methods that flush, drain or close it
     self_closing: bool = False  # atexit or the framework does it
     shared: bool = False
+    false_after_error: bool = False  # an answer whose truth says whether it went well: 400 and above are false
     remembers: tuple[str, ...] = ()  # methods that give it work to do later, which it keeps in memory …
     memory_unless: tuple[
         str, ...

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from roadworthy.project import flow
 from roadworthy.project.decorators import made_to_order
 from roadworthy.project.values import (
+    SUBCLASSES,
     UNKNOWN,
     ClassValue,
     Container,
@@ -76,6 +77,8 @@ class AttributeReader:
                 found = self._evaluator.orm.refine(cls, assigns, found, instance=isinstance(owner, Instance))
                 if found:
                     return found
+        if name == "__subclasses__" and isinstance(owner, ClassValue):
+            return (Library(SUBCLASSES, owner),)
         return self._inherited(cls, name, owner)
 
     def _bound_methods(self, cls: ClassInfo, method: Function, owner: Value) -> Values:
@@ -131,15 +134,18 @@ class AttributeReader:
 
     def _library_attribute(self, value: Library, name: str) -> Values:
         dotted = self._knowledge.canonical(f"{value.name}.{name}")
-        made = self._made_by(dotted, None, None)
+        # `client.lists.members`: what is on the way is no type of its own, and what built the client decides all the same
+        owner = value.receiver if isinstance(value.receiver, LibraryObject) else None
+        site, model = (owner.site, owner.model) if owner is not None else (None, None)
+        made = self._made_by(dotted, site, model)
         if made:
             return made
         if self._knowledge.type(value.name) is not None:
             dotted = self._knowledge.member(value.name, name)
-            made = self._made_by(dotted, None, None)
+            made = self._made_by(dotted, site, model)
             if made:
                 return made
-        return (Library(dotted),)
+        return (Library(dotted, owner),)
 
     def _object_attribute(self, value: LibraryObject, name: str) -> Values:
         dotted = self._knowledge.member(value.type, name)

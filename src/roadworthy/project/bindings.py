@@ -59,7 +59,7 @@ class BindingReader:
         else:
             values = self._evaluator.evaluate(assign.value, scope, assign.order)
         if name is not None and isinstance(assign.target, f.Seq):
-            return self._unpacked(assign.target, values, name)
+            return self._unpacked(assign.target, values, name, scope)
         if assign.annotation is not None and all(isinstance(v, Literal) and v.value is None for v in values):
             return self._evaluator.annotations.instances(assign.annotation, scope) or values
         return values
@@ -75,7 +75,7 @@ class BindingReader:
                     found.append(LibraryObject(value.name))
         return tuple(found[:4])
 
-    def _unpacked(self, target: f.Seq, values: Values, name: str) -> Values:
+    def _unpacked(self, target: f.Seq, values: Values, name: str, scope: Function) -> Values:
         found: list[Values] = []
         for index, item in enumerate(target.items):
             if name not in bound_names(item):
@@ -83,7 +83,11 @@ class BindingReader:
             for value in values:
                 if isinstance(value, Container):
                     part = value.positions[index] if index < len(value.positions) else value.items
-                    found.append(self._unpacked(item, part, name) if isinstance(item, f.Seq) else part)
+                elif isinstance(value, LibraryObject) and not isinstance(item, f.Star):
+                    part = self._evaluator.items((value,), scope)
+                else:
+                    continue
+                found.append(self._unpacked(item, part, name, scope) if isinstance(item, f.Seq) else part)
         return join(*found)
 
     def parameter(self, function: Function, name: str) -> Values:

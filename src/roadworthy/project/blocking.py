@@ -24,6 +24,7 @@ _NEVER = frozenset({
     Effect.ROLLBACK, Effect.FILE_SYNC, Effect.LOG, Effect.METRIC, Effect.REPORT_ERROR, Effect.RANDOM_VALUE, Effect.CLOCK_VALUE, Effect.HASH_VALUE, Effect.PROCESS_HASH,
     Effect.CLOSE, Effect.LOCK, Effect.FILE_FLUSH, Effect.FILE_REPLACE,
 })  # fmt: skip
+_UNNOTICED = 0.02  # seconds
 _LOOKED_AT = 12  # effects under one call, the worst first
 _SYNC_EDGES = frozenset({"call", "construct", "context"})
 
@@ -122,7 +123,7 @@ def _blocks_here(model: Model, effect: EffectAt) -> bool:
     return (
         blocks(effect)
         and not is_kept(effect.site)
-        and not (effect.effect is Effect.WAIT and model.knowledge.spawners(effect.name))
+        and not (effect.effect is Effect.WAIT and (model.knowledge.spawners(effect.name) or _is_a_look(model, effect)))
         and not _has_room(model, effect)
     )
 
@@ -134,6 +135,12 @@ def _has_room(model: Model, effect: EffectAt) -> bool:
         return False
     made = model.clients.construction(effect)
     return made is not None and not made.fact.args and not made.fact.kwargs
+
+
+def _is_a_look(model: Model, effect: EffectAt) -> bool:
+    """`pipe.poll(0.001)`: a wait whose limit nobody notices."""
+    seconds = model.timeout(effect).seconds
+    return seconds is not None and seconds <= _UNNOTICED
 
 
 def has_loop_for_itself(model: Model, function: Function) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.findings.finding import Confidence
-from roadworthy.knowledge.names import when_matches
+from roadworthy.knowledge.names import needs_met, when_matches
 from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
@@ -113,8 +113,8 @@ class Effects:
             distribution = (library.distributions or (library.library,))[0] if library else ""
             if not self._versions.satisfies(distribution, row.version):
                 return False
-        keywords = {keyword for keyword, _ in site.fact.kwargs}
-        if row.needs and not all(need in keywords or "**" in keywords for need in row.needs):
+        passed = {keyword for keyword, _ in site.fact.kwargs} | {str(i) for i in range(len(site.fact.args))}
+        if row.needs and "**" not in passed and not needs_met(row.needs, passed):
             return False
         return not row.when or when_matches(row.when, self._literals(site))
 

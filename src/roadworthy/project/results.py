@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project.values import (
+    LIMIT,
+    SUBCLASSES,
     UNKNOWN,
     ClassValue,
     Container,
@@ -167,6 +169,9 @@ class CallReader:
                 callee.receiver, Container
             ):
                 return callee.receiver.items
+            elif name == SUBCLASSES and isinstance(callee.receiver, ClassValue):
+                below = callee.receiver.cls.subclasses  # a registry of plug-ins: all that the project defines
+                return (Container("list", tuple(ClassValue(c) for c in below)),) if len(below) <= LIMIT else UNKNOWN
             elif name in {"builtins.dict.values"} and isinstance(callee.receiver, Container):
                 return (Container("iter", callee.receiver.items),)
             elif name.endswith(".get_serializer") and isinstance(callee.receiver, Instance):

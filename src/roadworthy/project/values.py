@@ -87,6 +87,7 @@ Values = tuple[Value, ...]
 
 UNKNOWN: Values = ()
 LIMIT = 8  # no expression is followed to more values than this
+SUBCLASSES = "builtins.type.__subclasses__"
 
 
 def join(*groups: Values) -> Values:

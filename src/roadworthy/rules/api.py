@@ -204,6 +204,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
+from roadworthy.project.voidtests import VoidTest, void_tests
 from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
 from roadworthy.rules import wording as say
 
@@ -333,6 +334,7 @@ __all__ = [
     "UnreadAnswer",
     "Untold",
     "Unwarned",
+    "VoidTest",
     "Wait",
     "WeakSetting",
     "Workload",
@@ -501,6 +503,7 @@ __all__ = [
     "untold_failures",
     "unwarned_servers",
     "unwind",
+    "void_tests",
     "waiting_top",
     "weak_settings",
     "who_waits",

@@ -154,6 +154,8 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
     related = [model.place(site, "its failure ends the loop") for site in sites]
     again = [handler for site in sites for handler in raised_again(model, site)]
     related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
+    if effect is not None and effect.site not in sites:
+        related.append(model.place(effect.site, "fails here"))
     if loop.handler is not None:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     if loop.left is not None:

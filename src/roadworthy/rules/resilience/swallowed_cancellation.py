@@ -61,6 +61,7 @@ from roadworthy.rules.api import (
     finding,
     logger_near,
     say,
+    stopping,
     tells_anyway,
 )
 
@@ -136,8 +137,7 @@ def _report(caught: Caught, others: list[Caught], model: Model) -> Finding:
         title=f"`{function.qualname}` catches its own cancellation {_THEN[caught.after]}",
         issue=f"When `{function.name}` is cancelled, {clause} in line {region.line} ends the cancellation {_THEN[caught.after]}.",
         impact=f"{subject} {_HARM[caught.after]}. It is reached from {who}.",
-        fix="Let the cancellation pass: do what must be done in `finally`, or re-raise at the end of the handler.\n"
-        "```python\nexcept asyncio.CancelledError:\n    ...  # what it does now\n    raise\n```",
+        fix=stopping.let_cancellation_pass(),
         related=[model.place_of_region(function, other.region, "and here") for other in others],
         steps=model.steps(exposure.worst, function),
         confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
