@@ -131,7 +131,8 @@ def _blocks_here(model: Model, effect: EffectAt) -> bool:
 def _has_room(model: Model, effect: EffectAt) -> bool:
     """`put()` into a queue that was made without a bound: it is never full, and of how long it waits the row says nothing."""
     limit = effect.row.timeout
-    if effect.effect is not Effect.WAIT or limit is None or limit.absent is not None:
+    puts = effect.effect is Effect.WAIT and effect.name.endswith(".put")
+    if not puts or limit is None or limit.absent is not None:
         return False
     made = model.clients.construction(effect)
     return made is not None and not made.fact.args and not made.fact.kwargs
