@@ -71,7 +71,9 @@ def _is_module(value: f.Expr) -> bool:
 def _suffix(model: Model, site: CallSite) -> str:
     """What the name beside the file ends in: one of its own for each writer, where several requests or jobs may write at once."""
     taken = "uuid" in {*site.function.parameters, *site.function.bindings}
-    return ".new" if taken or not model.exposure(site.function).serves else ".{uuid.uuid4().hex}.new"
+    exposure = model.exposure(site.function)
+    alone = bool(exposure.entries and not exposure.serves) or model.is_script(site.path)
+    return ".new" if taken or alone else ".{uuid.uuid4().hex}.new"
 
 
 def _beside(site: CallSite, target: str, body: str, suffix: str) -> str:

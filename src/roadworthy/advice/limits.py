@@ -41,11 +41,7 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     family = family_of(model, effect.name)
     setting = _setting(model, site.function, family)
     own = best(model, "timeout", site.function, family, lambda p: _same_way(p, site))
-    seconds = (
-        setting.name
-        if setting is not None
-        else _usual(own) or _seconds(model, effect)
-    )
+    seconds = setting.name if setting is not None else _usual(own) or _seconds(model, effect)
     extra = {"seconds": seconds, "parameter": verdict.parameter}
     if seconds.isdigit():
         extra["milliseconds"] = f"{seconds}_000"
