@@ -68,7 +68,7 @@ def test_a_fleet_and_what_changes_in_it(tmp_path: Path) -> None:
     assert "<script" not in (tmp_path / "p.html").read_text()
 
     again = tmp_path / "again.json"
-    assert report(FleetRequest(file, tmp_path / "s.sqlite", outputs=(again,), fail_on="never")) == 0
+    assert report(FleetRequest(file, str(tmp_path / "s.sqlite"), outputs=(again,), fail_on="never")) == 0
     assert again.read_text() == (tmp_path / "p.json").read_text()
 
 
@@ -86,7 +86,7 @@ def test_wrong_use_is_said(
     tmp_path: Path, command: Callable[[FleetRequest], int], given: dict[str, object], said: str
 ) -> None:
     """Before any work."""
-    request = FleetRequest(fleet_file(tmp_path, ["a"]), tmp_path / "s.sqlite")
+    request = FleetRequest(fleet_file(tmp_path, ["a"]), str(tmp_path / "s.sqlite"))
     with pytest.raises(UsageError, match=said):
         command(replace(request, **given))
     assert not list(tmp_path.glob("s.work"))

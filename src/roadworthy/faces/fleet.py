@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import sqlite3
 import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roadworthy.config import UsageError
@@ -19,17 +19,17 @@ from roadworthy.faces.guard import INCOMPLETE, silence
 from roadworthy.faces.output import check_writable, color, print_text, width, write_file
 from roadworthy.faces.progress import ProgressBar
 from roadworthy.findings.finding import Severity
+from roadworthy.fleet.database import StoreError
 from roadworthy.fleet.embedded import Engine, Options, Stop
 from roadworthy.fleet.identity import digest_of
 from roadworthy.fleet.plan import Fleet, load_fleet, owners_of
 from roadworthy.fleet.portfolio import Portfolio, portfolio
 from roadworthy.fleet.rendering import FORMATS, SUFFIXES, render
-from roadworthy.fleet.store import Store, StoreError
+from roadworthy.fleet.store import Store, is_url
 from roadworthy.text.places import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import FrameType
 
 _FOR_PEOPLE = "terminal"
@@ -41,7 +41,7 @@ class FleetRequest:
     """The command line as it was written; empty words were not."""
 
     file: Path
-    store: Path | None = None
+    store: str = ""  # a file or a URL
     processes: int = 0
     format: str = ""
     outputs: tuple[Path, ...] = ()
@@ -57,13 +57,12 @@ def run(request: FleetRequest) -> int:
     place = _place(request, fleet)
     ruleset = digest_of(ruleset_version(), fleet.settings_text)
     with _opened(place) as store, _folder(place) as folder, _stopping() as stop:
-        names = [repository.name for repository in fleet.repositories]
-        number, joined = store.open_run(fleet.name, fleet.digest(), ruleset, names)
+        number, joined = store.open_run(fleet.name, fleet.digest(), ruleset, fleet.jobs())
         if joined:
             _say(f"goes on with run {number}, which did not end")
         options = Options(processes=request.processes or os.cpu_count() or 1, folder=folder)
         with ProgressBar() as bar:
-            if not Engine(store, fleet, ruleset, options).work(number, bar, stop):
+            if not Engine(store, fleet.name, ruleset, options).work(number, bar, stop):
                 _say("asked to stop; the same command goes on from here")
         return _reported(store, fleet, request, formats, fail_on)
 
@@ -123,36 +122,40 @@ def _fail_on(request: FleetRequest, fleet: Fleet) -> Severity | None:
         raise UsageError(f"--fail-on {request.fail_on}: one of HIGH, MEDIUM, LOW, never") from None
 
 
-def _place(request: FleetRequest, fleet: Fleet) -> Path:
-    """Where the store lies: where the person says, else in the user's own folder, by name and place of the fleet file."""
-    if request.store is not None:
-        return request.store.absolute()
+def _place(request: FleetRequest, fleet: Fleet) -> str:
+    """Where the store is: where the person says, else in the user's own folder, by name and place of the fleet file."""
+    if request.store:
+        return request.store if is_url(request.store) else str(Path(request.store).absolute())
+    return str(_own_folder() / f"{digest_of(fleet.name, str(fleet.file.resolve()))}.sqlite")
+
+
+def _own_folder() -> Path:
     folder = state_folder()
     if folder is None:
-        raise UsageError("there is no place for the state of a fleet; give --store FILE")
-    return folder / "fleet" / f"{digest_of(fleet.name, str(fleet.file.resolve()))}.sqlite"
+        raise UsageError("there is no place for the state of a fleet; give --store FILE and set ROADWORTHY_STATE")
+    return folder / "fleet"
 
 
 @contextmanager
-def _opened(place: Path) -> Iterator[Store]:
+def _opened(place: str) -> Iterator[Store]:
     try:
         store = Store(place)
     except StoreError as error:
         raise UsageError(str(error)) from error
     try:
         yield store
-    except sqlite3.Error as error:
-        raise UsageError(f"{place}: {error}; the same command goes on from here") from error
+    except StoreError as error:
+        raise UsageError(f"{error}; the same command goes on from here") from error
     finally:
         store.close()
 
 
 @contextmanager
-def _folder(place: Path) -> Iterator[Path]:
-    """A folder for what is written out, beside the store. What a killed run left there is removed a day later."""
-    folder = place.with_suffix(".work")
+def _folder(place: str) -> Iterator[Path]:
+    """A folder for what is written out, beside the store if that is a file. What a killed run left there is removed a day later."""
+    folder = _own_folder() / f"{digest_of(place)}.work" if is_url(place) else Path(place).with_suffix(".work")
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}") from None
     for old in folder.iterdir():

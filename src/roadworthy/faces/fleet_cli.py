@@ -15,7 +15,10 @@ fleet = typer.Typer(
 
 FleetFile = Annotated[Path, typer.Argument(metavar="FLEET.toml", help="Which repositories, and how.")]
 StoreFile = Annotated[
-    Path | None, typer.Option("--store", metavar="FILE", help="State and results.", show_default=False)
+    str,
+    typer.Option(
+        "--store", metavar="FILE|URL", help="State and results: a file, or postgresql://…", show_default=False
+    ),
 ]
 Format = Annotated[
     str, typer.Option("--format", "-f", metavar="FORMAT", help="terminal, markdown, json, html.", show_default=False)
@@ -40,7 +43,7 @@ OnlyNew = Annotated[bool, typer.Option("--only-new", help="Let only what is new 
 @guarded
 def run_(
     file: FleetFile,
-    store: StoreFile = None,
+    store: StoreFile = "",
     processes: Annotated[
         int,
         typer.Option("--processes", "-p", min=0, metavar="N", help="Repositories at once; 0: one for each processor."),
@@ -61,7 +64,7 @@ def run_(
 @guarded
 def report_(
     file: FleetFile,
-    store: StoreFile = None,
+    store: StoreFile = "",
     format_: Format = "",
     output: Outputs = None,
     fail_on: FailOn = "",

@@ -12,7 +12,7 @@ from roadworthy.config import ConfigError
 from roadworthy.config.load import settings_of_table
 from roadworthy.config.toml_file import Table, read_toml
 from roadworthy.fleet.identity import digest_of
-from roadworthy.fleet.messages import Limits
+from roadworthy.fleet.messages import Job, Limits
 from roadworthy.rules.registry import load_rules
 from roadworthy.text.source import UnreadableError, read_file
 
@@ -50,6 +50,20 @@ class Fleet:
     limits: Limits
     settings: Settings
     settings_text: str  # the same, as JSON that another process reads again
+
+    def jobs(self) -> dict[str, Job]:
+        """What is to be done, by repository, in words that another machine understands."""
+        return {
+            repository.name: Job(
+                source=repository.source,
+                limits=self.limits,
+                revision=repository.revision,
+                areas=repository.areas,
+                settings=self.settings_text,
+                settings_folder=str(self.file.resolve().parent),
+            )
+            for repository in self.repositories
+        }
 
     def digest(self) -> str:
         """Equal for equal plans: two runs with one digest do the same work."""
