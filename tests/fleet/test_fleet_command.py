@@ -15,7 +15,8 @@ import pytest
 
 from fleet.fleets import SHOP, commit, fleet_file, states
 from roadworthy.config import UsageError
-from roadworthy.faces.fleet import FleetRequest, report, run
+from roadworthy.faces.fleet import report, run
+from roadworthy.faces.fleet_request import FleetRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +77,8 @@ def test_a_fleet_and_what_changes_in_it(tmp_path: Path) -> None:
     ("command", "given", "said"),
     [
         (report, {}, "there is no run of demo yet"),
+        (run, {"engine": "other"}, "--engine other: one of embedded, temporal"),
+        (run, {"address": "localhost:1"}, "belong to --engine temporal"),
         (run, {"format": "pdf"}, "--format pdf: one of terminal, markdown, json, html"),
         (run, {"outputs": (Path("x.pdf"),)}, "its name tells no format"),
         (run, {"fail_on": "bad"}, "one of HIGH, MEDIUM, LOW, never"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -198,6 +201,25 @@ def _opened(place: Path | str) -> tuple[int, str]:
     name = store.identity()
     store.close()
     return run, name
+
+
+def test_stores_of_one_process_do_not_lose_sight_of_the_others(tmp_path: Path) -> None:
+    """A second store that was opened and closed took the first one's locks with it; another process then put a new log in place of ours."""
+    first = Store(tmp_path / "s")
+    run, _ = first.open_run("fleet", "plan", "rules", jobs("a"))
+    Store(tmp_path / "s").close()
+    start = "import sys; from pathlib import Path; from roadworthy.fleet.store import Store; store = Store(Path(sys.argv[1]));"
+    work = "task = store.take(1, 'a', 'x', 1); from roadworthy.fleet.messages import Failure;"
+    work += "store.fail(task, 'x', Failure('gone', 'x')); print('done', flush=True); sys.stdin.read()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", start, str(tmp_path / "s")], env=environment, check=True)
+    command = [sys.executable, "-c", start + work, str(tmp_path / "s")]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdout.readline() == b"done\n"
+        left = first.left(run)
+        other.communicate()
+    assert left == 0
+    first.close()
 
 
 def test_a_server_that_is_not_there_is_said_without_its_password() -> None:

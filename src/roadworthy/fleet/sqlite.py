@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from roadworthy.fleet.database import Dialect, StoreError, Value
@@ -27,7 +27,7 @@ class Sqlite:
         self._file = file
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # findings say where others are weak
+            _make(file)
             self._connection = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{file}: {error}") from error
@@ -89,3 +89,12 @@ class Sqlite:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _make(file: Path) -> None:
+    """Make the file for nobody else: findings say where others are weak.
+
+    One that is there is not touched: closing it would end the locks of every other connection of this process, and SQLite rely on them still.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
