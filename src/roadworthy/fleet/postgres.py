@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 SCHEMES = ("postgresql://", "postgres://")
 
-_LIMITS = "-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
-_CONNECTION = {"connect_timeout": "10", "keepalives_idle": "30", "tcp_user_timeout": "60000"}
 _LOCK = 7_233_829_114_530_301  # any number that nobody else in this database takes
 
 
@@ -35,15 +33,23 @@ class Postgres:
             import psycopg
         except ImportError:
             raise StoreError("a store in PostgreSQL needs more: pip install 'roadworthy[fleet]'") from None
-        from psycopg.conninfo import conninfo_to_dict, make_conninfo
+        from psycopg.conninfo import conninfo_to_dict
 
         self._driver = psycopg
         self._place = "the database"
         with self._failures():
             given = conninfo_to_dict(url)
             self._place = f"the database {given.get('dbname') or ''} at {given.get('host') or 'this machine'}"
-            words = {**_CONNECTION, **given, "options": f"{_LIMITS} {given.get('options') or ''}".strip()}
-            self._connection = psycopg.connect(make_conninfo("", **words), autocommit=True, prepare_threshold=None)
+            self._connection = psycopg.connect(
+                url,
+                autocommit=True,
+                prepare_threshold=None,  # so that a pooler may stand between
+                connect_timeout=10,
+                keepalives_idle=30,
+                tcp_user_timeout=60_000,
+                options="-c statement_timeout=60000 -c lock_timeout=30000 -c idle_in_transaction_session_timeout=60000"
+                f" {given.get('options') or ''}",
+            )
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
