@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from roadworthy.config import UsageError
 from roadworthy.config.load import parse_fail_on
-from roadworthy.engine.ruleset import ruleset_version
 from roadworthy.faces.fleet_request import (
     EMBEDDED,
     TEMPORAL,
@@ -26,7 +25,6 @@ from roadworthy.faces.output import check_writable, color, print_text, width, wr
 from roadworthy.faces.progress import ProgressBar
 from roadworthy.findings.finding import Severity
 from roadworthy.fleet.embedded import Engine, Options, Stop
-from roadworthy.fleet.identity import digest_of
 from roadworthy.fleet.plan import Fleet, load_fleet, owners_of
 from roadworthy.fleet.portfolio import Portfolio, portfolio
 from roadworthy.fleet.rendering import FORMATS, SUFFIXES, render
@@ -46,7 +44,7 @@ def run(request: FleetRequest) -> int:
     fleet = load_fleet(request.file)
     fail_on = _fail_on(request, fleet)
     place = place_of(request, fleet)
-    ruleset = digest_of(ruleset_version(), fleet.settings_text)
+    ruleset = fleet.ruleset()
     with opened(place) as store, stopping() as stop:
         number, joined = store.open_run(fleet.name, fleet.digest(), ruleset, fleet.jobs())
         if joined:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from roadworthy.config import ConfigError
 from roadworthy.config.load import settings_of_table
 from roadworthy.config.toml_file import Table, read_toml
+from roadworthy.engine.ruleset import ruleset_version
 from roadworthy.fleet.identity import digest_of
 from roadworthy.fleet.messages import Job, Limits
 from roadworthy.rules.registry import load_rules
@@ -64,6 +65,14 @@ class Fleet:
             )
             for repository in self.repositories
         }
+
+    def ruleset(self) -> str:
+        """Equal where the same code is judged alike: by the program, the settings and what the library files say. Raises ConfigError."""
+        try:
+            texts = [read_file(str(path), _MAX_LISTING).decode("utf-8", "replace") for path in self.settings.libraries]
+        except UnreadableError as error:
+            raise ConfigError(f"{self.file.name}: libraries: {error}") from None
+        return digest_of(ruleset_version(), self.settings_text, *texts)
 
     def digest(self) -> str:
         """Equal for equal plans: two runs with one digest do the same work."""
