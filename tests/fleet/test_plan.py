@@ -64,5 +64,5 @@ def test_rules_that_differ_have_another_name(tmp_path: Path) -> None:
         names += [load_fleet(file).ruleset(), load_fleet(file).ruleset()]
     assert len(set(names)) == 3
     library.unlink()
-    with pytest.raises(ConfigError, match="house.toml"):
+    with pytest.raises(ConfigError, match=r"house\.toml"):
         load_fleet(file).ruleset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fleet import temporal_server
-from fleet.fleets import fleet_file, rows, states
+from fleet.fleets import SHOP, commit, fleet_file, rows, states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,10 +162,12 @@ def test_cancelling_cleans_up(tmp_path: Path, place: Path | str, shared: tempora
         assert rows(place, "SELECT ended_at FROM runs") == [(None,)]
 
 
-def test_whatever_is_killed_the_findings_are_the_same(tmp_path: Path, postgres: Server) -> None:
+def test_whatever_is_killed_the_findings_are_the_same(
+    tmp_path: Path, place: Path | str, request: pytest.FixtureRequest
+) -> None:
     """kill -9 of a worker, of Temporal's server, of the database and of whoever waits, each in the middle: nothing lost, nothing doubled."""
     names = [f"r{i:02}" for i in range(12)]
-    file, place = _fleet(tmp_path, names, takes="0.25"), postgres.database()
+    file = _fleet(tmp_path, names, takes="0.25")
     server = temporal_server.DevServer(tmp_path)
     try:
         run = _program("run", file, place, server.address)
@@ -177,8 +180,10 @@ def test_whatever_is_killed_the_findings_are_the_same(tmp_path: Path, postgres: 
             run.send_signal(signal.SIGKILL)
             run.wait(10)
             _wait_until(tmp_path, "reviewed", 7)
-            postgres.kill()
-            postgres.start()
+            if isinstance(place, str):
+                postgres: Server = request.getfixturevalue("postgres")
+                postgres.kill()
+                postgres.start()
             assert _program("run", file, place, server.address).wait(60) == 0
             assert worker.poll() is None
     finally:
@@ -191,6 +196,31 @@ def test_whatever_is_killed_the_findings_are_the_same(tmp_path: Path, postgres: 
     assert (
         sum(log[f"reviewed {name}"] for name in names) <= len(names) + 4
     )  # two slots, two faults that hit a review's end
+
+
+def test_the_commands(tmp_path: Path, shared: temporal_server.DevServer) -> None:
+    """`fleet worker`, `fleet run --engine temporal` and `fleet cancel`, with real processes: the portfolio is that of the embedded engine."""
+    commit(tmp_path / "a", SHOP)
+    file = fleet_file(tmp_path, ["a", "gone"])
+    assert _command(tmp_path, "run", file.name, "--store", "e.sqlite", "-o", "e.json").wait(60) == 3
+    there = ("--store", "t.sqlite", "--address", shared.address)
+    worker = _command(tmp_path, "worker", *there, "-p", "1")
+    try:
+        assert _command(tmp_path, "run", file.name, *there, "--engine", "temporal", "-o", "t.json").wait(60) == 3
+        assert _command(tmp_path, "cancel", file.name, *there).wait(30) == 0
+    finally:
+        worker.terminate()
+    assert worker.wait(30) == 0
+    embedded, temporal = (json.loads((tmp_path / name).read_text()) for name in ("e.json", "t.json"))
+    assert embedded["findings"] and embedded["findings"] == temporal["findings"]
+    assert embedded["repositories"] == temporal["repositories"]
+    assert not list(tmp_path.glob("*.work"))
+
+
+def _command(folder: Path, *words: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+    command = [sys.executable, "-P", "-m", "roadworthy", "fleet", *words]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
 
 
 def test_recorded_runs_replay() -> None:
