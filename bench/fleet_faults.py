@@ -35,8 +35,9 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 from fleet.postgres_server import Server  # noqa: E402
 from fleet.temporal_server import DevServer  # noqa: E402
 
+_RUN = "run = (SELECT min(number) FROM runs)"  # whoever starts again after its end begins another one
 _WHAT = (  # all that a run found, without the times at which it did
-    "SELECT t.repository, t.state, t.kind, t.reason, t.commit_id, t.review FROM tasks t ORDER BY 1",
+    f"SELECT repository, state, kind, reason, commit_id, review FROM tasks WHERE {_RUN} ORDER BY 1",
     "SELECT id, repository, commit_id, files, lines, problems, packages FROM reviews ORDER BY 1",
     "SELECT review, fingerprint, severity, finding FROM findings ORDER BY 1, 2",
 )
@@ -185,7 +186,7 @@ def disturbed(engine: Embedded, between: tuple[float, float], enough: int) -> tu
             engine.strike(victim)
             struck[victim] += 1
             continue
-        if status in (0, 1, 3) and not rows(engine.store, "SELECT 1 FROM tasks WHERE state = 'waiting'"):
+        if status in (0, 1, 3) and not rows(engine.store, "SELECT 1 FROM tasks WHERE state = 'waiting' LIMIT 1"):
             break
         time.sleep(1)  # it met a server that was just struck, and said so
         engine.start_run()
@@ -241,11 +242,12 @@ def rounds(engine: Embedded, given: argparse.Namespace) -> int:
 def counts(store: str) -> dict[str, object]:
     """How often repositories were begun, and what there is."""
     ((tasks, begun, again, most),) = rows(
-        store, "SELECT count(*), sum(begun), sum(CASE WHEN begun > 1 THEN 1 ELSE 0 END), max(begun) FROM tasks"
+        store,
+        f"SELECT count(*), sum(begun), sum(CASE WHEN begun > 1 THEN 1 ELSE 0 END), max(begun) FROM tasks WHERE {_RUN}",
     )
     states = {
         f"{state} {kind}".strip(): n
-        for state, kind, n in rows(store, "SELECT state, kind, count(*) FROM tasks GROUP BY 1, 2")
+        for state, kind, n in rows(store, f"SELECT state, kind, count(*) FROM tasks WHERE {_RUN} GROUP BY 1, 2")
     }
     ((runs,),) = rows(store, "SELECT count(*) FROM runs")
     ((findings,),) = rows(store, "SELECT count(*) FROM findings")

@@ -15,7 +15,8 @@ from temporalio.exceptions import CancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from roadworthy.fleet.temporal.connection import PASSING, Address, EngineError, connect
-from roadworthy.fleet.temporal.orders import FLEET, fleet_id
+from roadworthy.fleet.temporal.orders import fleet_id
+from roadworthy.fleet.temporal.workflows import FleetWorkflow
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,14 +54,13 @@ async def _follow(
     return await _ended(handle, stopped)
 
 
-async def _started(client: Client, order: Order, queue: str) -> WorkflowHandle[object, int]:
+async def _started(client: Client, order: Order, queue: str) -> WorkflowHandle[FleetWorkflow, int]:
     """Whoever started it before: the id is the run's, and one that is under way is joined."""
     return await client.start_workflow(
-        FLEET,
+        FleetWorkflow.run,
         order,
         id=fleet_id(order.fleet, order.run, queue),
         task_queue=queue,
-        result_type=int,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,  # the store knows what is left
     )
@@ -78,7 +78,7 @@ async def _has_workers(client: Client, queue: str) -> bool:
         return True
 
 
-async def _ended(handle: WorkflowHandle[object, int], stopped: Callable[[], bool]) -> bool:
+async def _ended(handle: WorkflowHandle[FleetWorkflow, int], stopped: Callable[[], bool]) -> bool:
     result = asyncio.ensure_future(_patient(handle.result))
     try:
         while not result.done():
