@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Event
 from typing import TYPE_CHECKING
 
 from roadworthy.config import UsageError
@@ -35,11 +36,17 @@ def work_there(what: Undertaking, request: FleetRequest, progress: Progress, sto
     limits = what.fleet.limits
     order = Order(what.number, what.fleet.name, what.ruleset, limits.seconds + limits.fetch_seconds + _GRACE)
     queue, total = _queue(what.store), what.store.size(what.number)
+    over = Event()  # however we leave, the thread does, too
     with ThreadPoolExecutor(1) as thread:
-        waiting = thread.submit(client.follow, _address(request), order, queue, lambda: stop.asked_at is not None, say)
-        while not waiting.done():
-            progress("reviewing", total - what.store.left(what.number), total)
-            wait({waiting}, timeout=_LOOK)
+        try:
+            waiting = thread.submit(
+                client.follow, _address(request), order, queue, lambda: over.is_set() or stop.asked_at is not None, say
+            )
+            while not waiting.done():
+                progress("reviewing", total - what.store.left(what.number), total)
+                wait({waiting}, timeout=_LOOK)
+        finally:
+            over.set()
         try:
             ended = waiting.result()
         except EngineError as error:
