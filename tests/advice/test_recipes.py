@@ -105,6 +105,22 @@ def test_durable_declares_the_job_as_the_others_are() -> None:
     ]
 
 
+def test_durable_prefers_a_job_to_an_activity() -> None:
+    """An activity is started by a workflow only, however many of them there are."""
+    activities = "from temporalio import activity\n" + "".join(
+        f"@activity.defn(name='a{n}')\ndef a{n}(order): ...\n" for n in range(9)
+    )
+    jobs = "from celery import shared_task\n@shared_task\ndef confirm(order): ...\n"
+    web = (
+        "from fastapi import APIRouter\nimport asyncio\nfrom app.jobs import confirm\nrouter = APIRouter()\n"
+        "@router.post('/c')\ndef other(order: int):\n    confirm.delay(order)\nasync def audit(order): ...\n"
+        "@router.post('/x')\nasync def place(order: int):\n    asyncio.create_task(audit(order))\n"
+    )
+    model = model_of({"app/web.py": web, "app/jobs.py": jobs, "app/flows.py": activities})
+    text = advise.durable(model, function(model, "app.web.place"), "audit()")
+    assert "`@shared_task`" in text and "activity" not in text
+
+
 def test_durable_starts_what_is_a_job_already() -> None:
     model = project("DJANGO")
     text = advise.durable(model, function(model, "shop.views.place"), "confirm()")

@@ -15,7 +15,8 @@ import pytest
 
 from fleet.fleets import SHOP, commit, fleet_file, states
 from roadworthy.config import UsageError
-from roadworthy.faces.fleet import FleetRequest, report, run
+from roadworthy.faces.fleet import report, run
+from roadworthy.faces.fleet_request import FleetRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ def test_a_fleet_and_what_changes_in_it(tmp_path: Path) -> None:
     assert "<script" not in (tmp_path / "p.html").read_text()
 
     again = tmp_path / "again.json"
-    assert report(FleetRequest(file, tmp_path / "s.sqlite", outputs=(again,), fail_on="never")) == 0
+    assert report(FleetRequest(file, str(tmp_path / "s.sqlite"), outputs=(again,), fail_on="never")) == 0
     assert again.read_text() == (tmp_path / "p.json").read_text()
 
 
@@ -76,6 +77,8 @@ def test_a_fleet_and_what_changes_in_it(tmp_path: Path) -> None:
     ("command", "given", "said"),
     [
         (report, {}, "there is no run of demo yet"),
+        (run, {"engine": "other"}, "--engine other: one of embedded, temporal"),
+        (run, {"address": "localhost:1"}, "belong to --engine temporal"),
         (run, {"format": "pdf"}, "--format pdf: one of terminal, markdown, json, html"),
         (run, {"outputs": (Path("x.pdf"),)}, "its name tells no format"),
         (run, {"fail_on": "bad"}, "one of HIGH, MEDIUM, LOW, never"),
@@ -86,7 +89,7 @@ def test_wrong_use_is_said(
     tmp_path: Path, command: Callable[[FleetRequest], int], given: dict[str, object], said: str
 ) -> None:
     """Before any work."""
-    request = FleetRequest(fleet_file(tmp_path, ["a"]), tmp_path / "s.sqlite")
+    request = FleetRequest(fleet_file(tmp_path, ["a"]), str(tmp_path / "s.sqlite"))
     with pytest.raises(UsageError, match=said):
         command(replace(request, **given))
     assert not list(tmp_path.glob("s.work"))

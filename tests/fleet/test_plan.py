@@ -52,3 +52,17 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "fleet.toml").write_text(text)
     with pytest.raises(ConfigError, match=said):
         load_fleet(tmp_path / "fleet.toml")
+
+
+def test_rules_that_differ_have_another_name(tmp_path: Path) -> None:
+    """By what library files say too, not by their names alone: a review under the old words is not taken over."""
+    file, library = tmp_path / "fleet.toml", tmp_path / "house.toml"
+    file.write_text('[[repositories]]\nsource = "x"\n[settings]\nlibraries = ["house.toml"]\n')
+    names = []
+    for text in ("", "# one", "# two"):
+        library.write_text(text)
+        names += [load_fleet(file).ruleset(), load_fleet(file).ruleset()]
+    assert len(set(names)) == 3
+    library.unlink()
+    with pytest.raises(ConfigError, match=r"house\.toml"):
+        load_fleet(file).ruleset()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fleet.fleets import jobs
 from roadworthy.fleet.causes import shared_causes
 from roadworthy.fleet.messages import Failure, Reviewed, StoredFinding
 from roadworthy.fleet.portfolio import Portfolio, portfolio
@@ -42,10 +43,10 @@ def test_copied_code_is_one_cause() -> None:
 
 
 @pytest.fixture
-def hostile(tmp_path: Path) -> Portfolio:
+def hostile(place: Path | str) -> Portfolio:
     """A fleet in which every text is bad."""
-    store = Store(tmp_path / "s")
-    run, _ = store.open_run("fl", "plan", "rules", ["a", HOSTILE])
+    store = Store(place)
+    run, _ = store.open_run("fl", "plan", "rules", jobs("a", HOSTILE))
     while task := store.claim(run, "me", 60):
         if task.repository == "a":
             found = Reviewed((_finding(title=HOSTILE, path=HOSTILE),), problems=(HOSTILE,))

@@ -45,7 +45,7 @@ def durable(model: Model, function: Function, work: str, callee: Function | None
     callee = callee or _callee(model, function, name)
     args = _arguments(model, function, callee)
     bare = name.rpartition(".")[2]
-    job = best(model, "job", function)
+    job = best(model, "job", function, accept=lambda p: _is_job(model, p)) or best(model, "job", function)
     launcher = _launcher(model, function)
     if callee is not None and any(e.kind is EntryKind.JOB for e in model.entries.at(callee)):
         started = _launch(launcher, function, bare, args) if launcher is not None else _start(model, job, bare, args)
@@ -76,6 +76,12 @@ def durable_start(model: Model, function: Function, work: Function) -> str:
     return fix(text, "", f"await {call_text(site, width=WHOLE)}" if known else "")
 
 
+def _is_job(model: Model, pattern: Pattern) -> bool:
+    """Whatever starts it may do so by itself; an activity needs a workflow around it."""
+    jobs = {(entry.function.path, entry.function.line) for entry in model.entries.all if entry.kind is EntryKind.JOB}
+    return any((use.path, use.line) in jobs for use in pattern.uses)
+
+
 def _launcher(model: Model, function: Function) -> Pattern | None:
     """The project's own helper that starts work, else a call of the job library that is given what to start."""
     own = best(
@@ -84,7 +90,12 @@ def _launcher(model: Model, function: Function) -> Pattern | None:
         function,
         accept=lambda p: p.definition is not None and len(p.uses) > 1 and not _starts_workflows(model, p),
     )
-    return own or best(model, "durable", function, accept=lambda p: p.definition is None and _takes_work(model, p))
+    return own or best(
+        model,
+        "durable",
+        function,
+        accept=lambda p: p.definition is None and _takes_work(model, p) and not _starts_workflows(model, p),
+    )
 
 
 def _starts_workflows(model: Model, launcher: Pattern) -> bool:

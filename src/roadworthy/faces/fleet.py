@@ -3,69 +3,81 @@
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import sqlite3
-import sys
-import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from roadworthy.config import UsageError
 from roadworthy.config.load import parse_fail_on
-from roadworthy.engine.ruleset import ruleset_version
+from roadworthy.faces.fleet_request import (
+    EMBEDDED,
+    TEMPORAL,
+    FleetRequest,
+    Progress,
+    Undertaking,
+    opened,
+    place_of,
+    say,
+    stopping,
+    work_folder,
+)
 from roadworthy.faces.guard import INCOMPLETE, silence
 from roadworthy.faces.output import check_writable, color, print_text, width, write_file
 from roadworthy.faces.progress import ProgressBar
 from roadworthy.findings.finding import Severity
 from roadworthy.fleet.embedded import Engine, Options, Stop
-from roadworthy.fleet.identity import digest_of
 from roadworthy.fleet.plan import Fleet, load_fleet, owners_of
 from roadworthy.fleet.portfolio import Portfolio, portfolio
 from roadworthy.fleet.rendering import FORMATS, SUFFIXES, render
-from roadworthy.fleet.store import Store, StoreError
-from roadworthy.text.places import state_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-    from types import FrameType
+
+    from roadworthy.fleet.store import Store
 
 _FOR_PEOPLE = "terminal"
-_STALE_SECONDS = 24 * 3600
-
-
-@dataclass(frozen=True, slots=True)
-class FleetRequest:
-    """The command line as it was written; empty words were not."""
-
-    file: Path
-    store: Path | None = None
-    processes: int = 0
-    format: str = ""
-    outputs: tuple[Path, ...] = ()
-    fail_on: str = ""
-    only_new: bool = False
 
 
 def run(request: FleetRequest) -> int:
     """Review what is left to review, write the portfolio, return the exit status."""
     formats = _formats(request)
+    work = _engine(request)
     fleet = load_fleet(request.file)
     fail_on = _fail_on(request, fleet)
-    place = _place(request, fleet)
-    ruleset = digest_of(ruleset_version(), fleet.settings_text)
-    with _opened(place) as store, _folder(place) as folder, _stopping() as stop:
-        names = [repository.name for repository in fleet.repositories]
-        number, joined = store.open_run(fleet.name, fleet.digest(), ruleset, names)
+    place = place_of(request, fleet)
+    ruleset = fleet.ruleset()
+    with opened(place) as store, stopping() as stop:
+        number, joined = store.open_run(fleet.name, fleet.digest(), ruleset, fleet.jobs())
         if joined:
-            _say(f"goes on with run {number}, which did not end")
-        options = Options(processes=request.processes or os.cpu_count() or 1, folder=folder)
+            say(f"goes on with run {number}, which did not end")
         with ProgressBar() as bar:
-            if not Engine(store, fleet, ruleset, options).work(number, bar, stop):
-                _say("asked to stop; the same command goes on from here")
+            ended = work(Undertaking(store, place, fleet, ruleset, number), bar, stop)
+        if not ended:
+            say("asked to stop; the same command goes on from here")
         return _reported(store, fleet, request, formats, fail_on)
+
+
+Work = Callable[[Undertaking, Progress, Stop], bool]
+
+
+def _engine(request: FleetRequest) -> Work:
+    """The engine that was asked for."""
+    if request.engine == EMBEDDED:
+        if request.address or request.namespace:
+            raise UsageError("--address and --namespace belong to --engine temporal")
+        return lambda what, progress, stop: _work_here(what, request.processes, progress, stop)
+    if request.engine != TEMPORAL:
+        raise UsageError(f"--engine {request.engine}: one of {EMBEDDED}, {TEMPORAL}")
+    if request.processes:
+        raise UsageError("--processes belongs to the workers: `roadworthy fleet worker --processes`")
+    from roadworthy.faces.fleet_temporal import work_there
+
+    return lambda what, progress, stop: work_there(what, request, progress, stop)
+
+
+def _work_here(what: Undertaking, processes: int, progress: Progress, stop: Stop) -> bool:
+    with work_folder(what.place) as folder:
+        options = Options(processes=processes or os.cpu_count() or 1, folder=folder)
+        return Engine(what.store, what.fleet.name, what.ruleset, options).work(what.number, progress, stop)
 
 
 def report(request: FleetRequest) -> int:
@@ -73,7 +85,7 @@ def report(request: FleetRequest) -> int:
     formats = _formats(request)
     fleet = load_fleet(request.file)
     fail_on = _fail_on(request, fleet)
-    with _opened(_place(request, fleet)) as store:
+    with opened(place_of(request, fleet)) as store:
         return _reported(store, fleet, request, formats, fail_on)
 
 
@@ -121,66 +133,3 @@ def _fail_on(request: FleetRequest, fleet: Fleet) -> Severity | None:
         return parse_fail_on(request.fail_on)
     except ValueError:
         raise UsageError(f"--fail-on {request.fail_on}: one of HIGH, MEDIUM, LOW, never") from None
-
-
-def _place(request: FleetRequest, fleet: Fleet) -> Path:
-    """Where the store lies: where the person says, else in the user's own folder, by name and place of the fleet file."""
-    if request.store is not None:
-        return request.store.absolute()
-    folder = state_folder()
-    if folder is None:
-        raise UsageError("there is no place for the state of a fleet; give --store FILE")
-    return folder / "fleet" / f"{digest_of(fleet.name, str(fleet.file.resolve()))}.sqlite"
-
-
-@contextmanager
-def _opened(place: Path) -> Iterator[Store]:
-    try:
-        store = Store(place)
-    except StoreError as error:
-        raise UsageError(str(error)) from error
-    try:
-        yield store
-    except sqlite3.Error as error:
-        raise UsageError(f"{place}: {error}; the same command goes on from here") from error
-    finally:
-        store.close()
-
-
-@contextmanager
-def _folder(place: Path) -> Iterator[Path]:
-    """A folder for what is written out, beside the store. What a killed run left there is removed a day later."""
-    folder = place.with_suffix(".work")
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}") from None
-    for old in folder.iterdir():
-        with suppress(OSError):  # another run removed it
-            if old.stat().st_mtime < time.time() - _STALE_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-    yield folder
-    with suppress(OSError):  # another run is at work in it
-        folder.rmdir()
-
-
-@contextmanager
-def _stopping() -> Iterator[Stop]:
-    """Turn SIGTERM, and the first Ctrl-C, into a request to stop; the second Ctrl-C interrupts."""
-    stop = Stop()
-    usual = signal.getsignal(signal.SIGINT)
-
-    def ask(number: int, _: FrameType | None) -> None:
-        stop.ask()
-        signal.signal(signal.SIGINT, usual)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _say(line: str) -> None:
-    print(f"roadworthy: {line}", file=sys.stderr, flush=True)

@@ -1,8 +1,17 @@
-"""Names that are the same whoever computes them and whenever: of a review."""
+"""Names that are the same whoever computes them and whenever: of a review, and of the program that works at it."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import cache
+
+from roadworthy.engine.ruleset import FLEET_PARTS, version_of
+
+
+@cache
+def program_version() -> str:
+    """Digest of what decides what is found and how a fleet is worked at."""
+    return version_of(FLEET_PARTS)
 
 
 def digest_of(*words: str) -> str:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from roadworthy.config import ConfigError
 from roadworthy.config.load import settings_of_table
 from roadworthy.config.toml_file import Table, read_toml
+from roadworthy.engine.ruleset import ruleset_version
 from roadworthy.fleet.identity import digest_of
-from roadworthy.fleet.messages import Limits
+from roadworthy.fleet.messages import Job, Limits
 from roadworthy.rules.registry import load_rules
 from roadworthy.text.source import UnreadableError, read_file
 
@@ -50,6 +51,28 @@ class Fleet:
     limits: Limits
     settings: Settings
     settings_text: str  # the same, as JSON that another process reads again
+
+    def jobs(self) -> dict[str, Job]:
+        """What is to be done, by repository, in words that another machine understands."""
+        return {
+            repository.name: Job(
+                source=repository.source,
+                limits=self.limits,
+                revision=repository.revision,
+                areas=repository.areas,
+                settings=self.settings_text,
+                settings_folder=str(self.file.resolve().parent),
+            )
+            for repository in self.repositories
+        }
+
+    def ruleset(self) -> str:
+        """Equal where the same code is judged alike: by the program, the settings and what the library files say. Raises ConfigError."""
+        try:
+            texts = [read_file(str(path), _MAX_LISTING).decode("utf-8", "replace") for path in self.settings.libraries]
+        except UnreadableError as error:
+            raise ConfigError(f"{self.file.name}: libraries: {error}") from None
+        return digest_of(ruleset_version(), self.settings_text, *texts)
 
     def digest(self) -> str:
         """Equal for equal plans: two runs with one digest do the same work."""

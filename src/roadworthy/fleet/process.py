@@ -42,6 +42,7 @@ class Process:
     def __init__(self, job: Job, folder: Path, program: Sequence[str] = PROGRAM) -> None:
         """Start it in a new folder below `folder`. Raises OSError when the system has no room for it."""
         self._job = job
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # another run may have removed it, since it was empty
         self._folder = Path(tempfile.mkdtemp(dir=folder))
         self._began = time.monotonic()
         self._said = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by close()

@@ -1,60 +1,99 @@
-"""The tables of a store. Unique keys are the last line: whatever is written twice is there once."""
+"""The tables of a store, as the migrations that made them. Unique keys are the last line: whatever is written twice is there once.
+
+A migration that was released is never changed; what comes next is a new one at the end. Words in braces are the dialect's.
+"""
 
 from __future__ import annotations
 
-VERSION = 1
+from typing import TYPE_CHECKING
 
-SCHEMA = (
+from roadworthy.fleet.database import StoreError
+
+if TYPE_CHECKING:
+    from roadworthy.fleet.database import Database
+
+_FIRST = (
     """
-CREATE TABLE IF NOT EXISTS runs (
-    number INTEGER PRIMARY KEY,
-    fleet TEXT NOT NULL,
-    plan TEXT NOT NULL,
-    ruleset TEXT NOT NULL,
-    started_at REAL NOT NULL,
-    ended_at REAL,
-    abandoned INTEGER NOT NULL DEFAULT 0
+CREATE TABLE runs (
+    number {number},
+    fleet {text} NOT NULL,
+    plan {text} NOT NULL,
+    ruleset {text} NOT NULL,
+    started_at {real} NOT NULL,
+    ended_at {real},
+    abandoned {integer} NOT NULL DEFAULT 0
 )
 """,
-    "CREATE UNIQUE INDEX IF NOT EXISTS one_open_run ON runs (fleet, plan, ruleset) WHERE ended_at IS NULL",
+    "CREATE UNIQUE INDEX one_open_run ON runs (fleet, plan, ruleset) WHERE ended_at IS NULL",
     """
-CREATE TABLE IF NOT EXISTS tasks (
-    run INTEGER NOT NULL REFERENCES runs,
-    repository TEXT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
-    owner TEXT NOT NULL DEFAULT '',
-    lease_until REAL NOT NULL DEFAULT 0,
-    due_at REAL NOT NULL DEFAULT 0,
-    begun INTEGER NOT NULL DEFAULT 0,
-    failures INTEGER NOT NULL DEFAULT 0,
-    commit_id TEXT NOT NULL DEFAULT '',
-    review TEXT NOT NULL DEFAULT '',
-    kind TEXT NOT NULL DEFAULT '',
-    reason TEXT NOT NULL DEFAULT '',
-    ended_at REAL,
+CREATE TABLE tasks (
+    run {integer} NOT NULL REFERENCES runs,
+    repository {text} NOT NULL,
+    state {text} NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'done', 'failed')),
+    owner {text} NOT NULL DEFAULT '',
+    lease_until {real} NOT NULL DEFAULT 0,
+    due_at {real} NOT NULL DEFAULT 0,
+    begun {integer} NOT NULL DEFAULT 0,
+    failures {integer} NOT NULL DEFAULT 0,
+    commit_id {text} NOT NULL DEFAULT '',
+    review {text} NOT NULL DEFAULT '',
+    kind {text} NOT NULL DEFAULT '',
+    reason {text} NOT NULL DEFAULT '',
+    ended_at {real},
     PRIMARY KEY (run, repository)
-) WITHOUT ROWID
+){keyed}
 """,
-    "CREATE INDEX IF NOT EXISTS due_tasks ON tasks (run, state, due_at)",
+    "CREATE INDEX due_tasks ON tasks (run, state, due_at)",
     """
-CREATE TABLE IF NOT EXISTS reviews (
-    id TEXT PRIMARY KEY,
-    repository TEXT NOT NULL,
-    commit_id TEXT NOT NULL,
-    finished_at REAL NOT NULL,
-    files INTEGER NOT NULL,
-    lines INTEGER NOT NULL,
-    problems TEXT NOT NULL,
-    packages TEXT NOT NULL
-) WITHOUT ROWID
+CREATE TABLE reviews (
+    id {text} PRIMARY KEY,
+    repository {text} NOT NULL,
+    commit_id {text} NOT NULL,
+    finished_at {real} NOT NULL,
+    files {integer} NOT NULL,
+    lines {integer} NOT NULL,
+    problems {text} NOT NULL,
+    packages {text} NOT NULL
+){keyed}
 """,
     """
-CREATE TABLE IF NOT EXISTS findings (
-    review TEXT NOT NULL REFERENCES reviews,
-    fingerprint TEXT NOT NULL,
-    severity TEXT NOT NULL,
-    finding TEXT NOT NULL,
+CREATE TABLE findings (
+    review {text} NOT NULL REFERENCES reviews,
+    fingerprint {text} NOT NULL,
+    severity {text} NOT NULL,
+    finding {text} NOT NULL,
     PRIMARY KEY (review, fingerprint)
-) WITHOUT ROWID
+){keyed}
 """,
 )
+
+_WORK_BY_REFERENCE = (
+    # What is to be done for a task, so that whoever takes it needs nothing but the store.
+    "ALTER TABLE tasks ADD COLUMN job {text} NOT NULL DEFAULT ''",
+    # Which store this is, so that the workers of another one never take its work.
+    "CREATE TABLE identity (one {integer} PRIMARY KEY CHECK (one = 1), name {text} NOT NULL)",
+)
+
+MIGRATIONS = (_FIRST, _WORK_BY_REFERENCE)
+VERSION = len(MIGRATIONS)
+
+
+def migrate(database: Database) -> None:
+    """Bring the tables up to date, each step whole or not at all, whoever else tries at the same time. Raises StoreError."""
+    if database.version() == VERSION:
+        return
+    with database.writing(alone=True):
+        version = database.version()
+        if version > VERSION:
+            raise StoreError(f"was written by another version of roadworthy ({version}, not {VERSION})")
+        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+            for statement in statements:
+                database.changes(_worded(statement, database))
+            database.set_version(number)
+
+
+def _worded(statement: str, database: Database) -> str:
+    words = database.dialect
+    return statement.format(
+        number=words.number, integer=words.integer, real=words.real, text=words.text, keyed=words.keyed
+    )

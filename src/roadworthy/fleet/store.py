@@ -1,38 +1,31 @@
-"""State and results of fleets in one SQLite file. Each step is on disk before it counts, and each is one statement or one transaction.
+"""State and results of fleets in one database. Each step is kept before it counts, and each is one statement or one transaction.
 
 A task belongs to whoever claimed it until its lease ends; every later step of it asks, in the same statement, whether that still holds.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
-from contextlib import closing, contextmanager
+import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from roadworthy.fleet.messages import Reviewed, StoredFinding
-from roadworthy.fleet.schema import SCHEMA, VERSION
+from roadworthy.fleet.database import StoreError
+from roadworthy.fleet.messages import Job, Reviewed, StoredFinding, decode_job, encode
+from roadworthy.fleet.postgres import SCHEMES, Postgres
+from roadworthy.fleet.schema import migrate
+from roadworthy.fleet.sqlite import Sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
+    from roadworthy.fleet.database import Database, Value
     from roadworthy.fleet.messages import Failure
-
-    Value = str | float | int | None
 
 MOST_BEGUN = 20
 """A task that was begun so often and never ended is given up: it may be what ends us."""
-
-_BUSY_SECONDS = 30.0
-
-
-class StoreError(Exception):
-    """The store cannot be used; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +37,7 @@ class Task:
     begun: int  # how often it was claimed, this time included
     failures: int
     commit: str  # empty as long as nobody looked
+    job: Job  # what is to be done, without the commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,57 +62,30 @@ class Run:
     ruleset: str
 
 
+def is_url(place: str) -> bool:
+    """Tell a database server from a file."""
+    return place.startswith(SCHEMES)
+
+
 class Store:
     """One connection; for one thread."""
 
-    def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
-        """Open or make the file. Raises StoreError."""
-        self._clock = clock
+    def __init__(self, place: Path | str, clock: Callable[[], float] | None = None) -> None:
+        """Open or make it: a file, or the URL of a PostgreSQL database. Raises StoreError."""
+        shared = isinstance(place, str) and is_url(place)
+        self._database: Database = Postgres(str(place)) if shared else Sqlite(Path(place))
+        self._clock = clock or self._database.now
+        self._skip_locked = self._database.dialect.skip_locked
+        self._changes, self._all = self._database.changes, self._database.all
         try:
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))  # findings say where others are weak
-            self._connection = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{file}: {error}") from error
-        try:
-            self._prepare()
-        except sqlite3.Error as error:
-            self._connection.close()
-            raise StoreError(f"{file}: {error}") from error
-
-    def _prepare(self) -> None:
-        run = self._connection.execute
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = FULL")
-        with self._writing():
-            version = self._one("PRAGMA user_version")[0]
-            if version not in (0, VERSION):
-                raise sqlite3.DatabaseError(f"was written by another version of roadworthy ({version}, not {VERSION})")
-            for statement in SCHEMA:
-                run(statement)
-            run(f"PRAGMA user_version = {VERSION}")
+            migrate(self._database)
+        except StoreError as error:
+            self._database.close()
+            raise error if shared or str(error).startswith(str(place)) else StoreError(f"{place}: {error}") from None
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-
-    def _changes(self, statement: str, *values: Value) -> int:
-        with closing(self._connection.execute(statement, values)) as done:
-            return done.rowcount
-
-    def _all(self, statement: str, *values: Value) -> list[tuple[object, ...]]:
-        with closing(self._connection.execute(statement, values)) as rows:
-            return rows.fetchall()
+        """Let go of the database."""
+        self._database.close()
 
     def _one(self, statement: str, *values: Value) -> tuple[object, ...]:
         rows = self._all(statement, *values)
@@ -126,15 +93,20 @@ class Store:
             raise StoreError("a row that must be there is not")
         return rows[0]
 
+    def identity(self) -> str:
+        """A name that no other store has, made by whoever asks first."""
+        self._changes("INSERT INTO identity (one, name) VALUES (1, ?) ON CONFLICT DO NOTHING", uuid.uuid4().hex)
+        return str(self._one("SELECT name FROM identity")[0])
+
     # Runs.
 
-    def open_run(self, fleet: str, plan: str, ruleset: str, repositories: Sequence[str]) -> tuple[int, bool]:
+    def open_run(self, fleet: str, plan: str, ruleset: str, jobs: Mapping[str, Job]) -> tuple[int, bool]:
         """The number of the open run of this plan, and whether it was there before; else a new one with all its tasks.
 
         Runs of an older plan or rule set that nobody works at are closed.
         """
         now = self._clock()
-        with self._writing():
+        with self._database.writing():
             self._changes(
                 "UPDATE runs SET ended_at = ?, abandoned = 1 WHERE fleet = ? AND ended_at IS NULL AND (plan, ruleset) <> (?, ?)"
                 " AND NOT EXISTS (SELECT 1 FROM tasks WHERE run = runs.number AND lease_until > ?)",
@@ -150,9 +122,10 @@ class Store:
                 *(fleet, plan, ruleset),
             )
             number = int(str(row[0]))
-            self._connection.executemany(
-                "INSERT INTO tasks (run, repository) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                [(number, repository) for repository in repositories],
+            self._database.many(
+                "INSERT INTO tasks (run, repository, job) VALUES (?, ?, ?)"
+                " ON CONFLICT (run, repository) DO UPDATE SET job = excluded.job WHERE tasks.job <> excluded.job",
+                [(number, repository, encode(jobs[repository]).decode()) for repository in sorted(jobs)],
             )
         return number, not made
 
@@ -168,6 +141,10 @@ class Store:
         """How many tasks are neither done nor failed."""
         return int(str(self._one("SELECT count(*) FROM tasks WHERE run = ? AND state = 'waiting'", run)[0]))
 
+    def size(self, run: int) -> int:
+        """How many tasks there are."""
+        return int(str(self._one("SELECT count(*) FROM tasks WHERE run = ?", run)[0]))
+
     # Tasks.
 
     def claim(self, run: int, owner: str, lease: float) -> Task | None:
@@ -176,13 +153,28 @@ class Store:
         rows = self._all(
             "UPDATE tasks SET owner = ?, lease_until = ?, begun = begun + 1 WHERE run = ? AND state = 'waiting'"
             " AND lease_until <= ? AND due_at <= ? AND repository = (SELECT repository FROM tasks WHERE run = ?"
-            " AND state = 'waiting' AND lease_until <= ? AND due_at <= ? ORDER BY due_at, repository LIMIT 1)"
-            " RETURNING repository, begun, failures, commit_id",
+            f" AND state = 'waiting' AND lease_until <= ? AND due_at <= ? ORDER BY due_at, repository LIMIT 1{self._skip_locked})"
+            f" RETURNING {_TASK}",
             *(owner, now + lease, run, now, now, run, now, now),
         )
-        for repository, begun, failures, commit in rows:
-            return Task(run, str(repository), int(str(begun)), int(str(failures)), str(commit))
-        return None
+        return _task(run, rows[0]) if rows else None
+
+    def take(self, run: int, repository: str, owner: str, lease: float) -> Task | None:
+        """Take this task, whoever had it: for an engine that knows that the one before is lost. None when it has ended."""
+        rows = self._all(
+            "UPDATE tasks SET owner = ?, lease_until = ?, begun = begun + 1 WHERE run = ? AND repository = ?"
+            f" AND state = 'waiting' RETURNING {_TASK}",
+            *(owner, self._clock() + lease, run, repository),
+        )
+        return _task(run, rows[0]) if rows else None
+
+    def waiting(self, run: int, after: str, most: int) -> tuple[str, ...]:
+        """The next repositories, by name, that are neither done nor failed."""
+        rows = self._all(
+            "SELECT repository FROM tasks WHERE run = ? AND state = 'waiting' AND repository > ? ORDER BY repository LIMIT ?",
+            *(run, after, most),
+        )
+        return tuple(str(row[0]) for row in rows)
 
     def renew(self, task: Task, owner: str, lease: float) -> bool:
         """Hold a task longer; False when it is no longer ours."""
@@ -205,7 +197,7 @@ class Store:
     def finish(self, task: Task, owner: str, review: str, outcome: Reviewed) -> bool:
         """Keep a review and end its task, both or neither; False when the task is no longer ours."""
         now = self._clock()
-        with self._writing():
+        with self._database.writing():
             if not self._step(task, owner, "state = 'done', review = ?, lease_until = 0, ended_at = ?", review, now):
                 return False
             made = self._changes(
@@ -216,7 +208,7 @@ class Store:
                 *(task.run, task.repository),
             )
             if made:
-                self._connection.executemany(
+                self._database.many(
                     "INSERT INTO findings (review, fingerprint, severity, finding) VALUES (?, ?, ?, ?)"
                     " ON CONFLICT DO NOTHING",
                     [
@@ -232,7 +224,7 @@ class Store:
             task,
             owner,
             "failures = failures + 1, kind = ?, reason = ?, lease_until = 0, due_at = ?",
-            *(failure.kind, failure.reason, self._clock() + seconds),
+            *(failure.kind, _storable(failure.reason), self._clock() + seconds),
         )
 
     def fail(self, task: Task, owner: str, failure: Failure) -> bool:
@@ -241,7 +233,7 @@ class Store:
             task,
             owner,
             "state = 'failed', failures = failures + 1, kind = ?, reason = ?, lease_until = 0, ended_at = ?",
-            *(failure.kind, failure.reason, self._clock()),
+            *(failure.kind, _storable(failure.reason), self._clock()),
         )
 
     def release(self, task: Task, owner: str) -> bool:
@@ -257,7 +249,7 @@ class Store:
     def runs(self, fleet: str, most: int = 12) -> tuple[Run, ...]:
         """The latest runs of a fleet, the newest first; none that was abandoned."""
         rows = self._all(
-            "SELECT number, started_at, ended_at, ruleset FROM runs WHERE fleet = ? AND NOT abandoned"
+            "SELECT number, started_at, ended_at, ruleset FROM runs WHERE fleet = ? AND abandoned = 0"
             " ORDER BY number DESC LIMIT ?",
             *(fleet, most),
         )
@@ -275,7 +267,7 @@ class Store:
         """The review of a repository in the latest earlier run that has one; empty for none."""
         rows = self._all(
             "SELECT review FROM tasks JOIN runs ON runs.number = tasks.run WHERE fleet = ? AND run < ? AND repository = ?"
-            " AND state = 'done' AND NOT abandoned ORDER BY run DESC LIMIT 1",
+            " AND state = 'done' AND abandoned = 0 ORDER BY run DESC LIMIT 1",
             *(fleet, run, repository),
         )
         return str(rows[0][0]) if rows else ""
@@ -302,6 +294,19 @@ class Store:
             run,
         )
         return {str(severity): int(str(count)) for severity, count in rows}
+
+
+_TASK = "repository, begun, failures, commit_id, job"
+
+
+def _task(run: int, row: tuple[object, ...]) -> Task:
+    repository, begun, failures, commit, job = (str(value) for value in row)
+    return Task(run, repository, int(begun), int(failures), commit, decode_job(job.encode()))
+
+
+def _storable(words: str) -> str:
+    """What another program said, without what a database refuses."""
+    return words.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 def _text(words: Iterable[str]) -> str:

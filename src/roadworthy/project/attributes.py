@@ -145,7 +145,8 @@ class AttributeReader:
             made = self._made_by(dotted, site, model)
             if made:
                 return made
-        return (Library(dotted, owner),)
+        # A chain of which nobody speaks says nothing: what an annotation says of it counts.
+        return (Library(dotted, owner if self._knowledge.knows(dotted) else None),)
 
     def _object_attribute(self, value: LibraryObject, name: str) -> Values:
         dotted = self._knowledge.member(value.type, name)

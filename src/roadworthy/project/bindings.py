@@ -119,7 +119,9 @@ class BindingReader:
             annotated = (Container("tuple", annotated),) if annotated else UNKNOWN
         default = self._evaluator.evaluate(param.default, outer) if param.default is not None else UNKNOWN
         default = tuple(v for v in default if not (isinstance(v, Literal) and v.value is None))
-        passed = self._passed_by_callers(function, param) or given(function, param, self._evaluator)
+        passed = self._passed_by_callers(function, param)
+        if not passed and not annotated:
+            passed = given(function, param, self._evaluator)
         if not passed and not annotated and function.name in _GIVEN_SERIALIZER and function.cls is not None:
             return self._evaluator.orm.shown_by(function.cls)
         if any(isinstance(v, Container) and v.items for v in passed):

@@ -24,6 +24,9 @@ _WAITS = frozenset({
     "gather", "wait", "wait_for", "as_completed", "result", "join", "shield", "exception", "run_until_complete", "timeout", "wait_closed",
     "joinall", "communicate",
 })  # fmt: skip
+_ENDS = frozenset(
+    {"result", "run_until_complete"}
+)  # an ordinary function that calls one comes back when the work is done
 _STARTS = frozenset({"start", "set_name", "setDaemon", "add_done_callback"})
 _STORES = frozenset({"append", "add", "extend", "put", "put_nowait", "appendleft", "insert", "setdefault", "update"})
 _UNWRAPS = frozenset({
@@ -80,7 +83,9 @@ def _kept_by_launcher(model: Model, site: CallSite, depth: int = 3) -> tuple[Fat
 
 
 def _keeps(model: Model, function: Function, depth: int) -> tuple[Fate, str] | None:
-    """Where a function stores the handle that it also gives back; one that only stores it tells so by itself."""
+    """Where a function stores the handle that it also gives back (one that only stores it tells so by itself), or waits for the end."""
+    if not function.is_async and any(flow.last_name(site.fact.func) in _ENDS for site in function.calls):
+        return "waited", ""
     for site in function.calls:
         if depth and site.fact.use == "returned":
             inner = _kept_by_launcher(model, site, depth - 1)

@@ -40,7 +40,6 @@ async def main():
 """
 
 from roadworthy.rules.api import (
-    CallSite,
     Confidence,
     EntryKind,
     Finding,
@@ -75,19 +74,11 @@ def check(model: Model) -> Iterator[Finding]:
 
 def is_kept_elsewhere(work: Spawned, model: Model) -> bool:
     """`group.create_task(…)`, `nursery.start_soon(…)`: the group refers to its tasks; a loop refers to what another thread gave it."""
-    return is_given_to_another_loop(work.site, model) or any(
+    return any(
         part in name
         for name in model.library_names(work.site)
         for part in ("TaskGroup", "Nursery", "threadsafe", "Portal")
     )
-
-
-def is_given_to_another_loop(site: CallSite, model: Model, depth: int = 3) -> bool:
-    """A helper of the project hands the coroutine to the loop of another thread: `run_sync(work)`."""
-    if any("threadsafe" in name for name in model.library_names(site)):
-        return True
-    helpers = [edge.callee for edge in model.edges_at(site) if edge.runs_here] if depth else []
-    return any(is_given_to_another_loop(inner, model, depth - 1) for helper in helpers for inner in helper.calls)
 
 
 def is_a_loop(work: Spawned, model: Model) -> bool:
