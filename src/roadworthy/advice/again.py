@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -141,8 +142,15 @@ def content_id(default: DefaultId) -> str:
     )
 
 
+_SOMEBODY = re.compile(
+    r"(^|[._])(customer|client|account|user|member|owner|tenant|team|org|organi[sz]ation|company|merchant|namespace|project|workspace)_?(id|pk|uuid|key)$",
+    re.IGNORECASE,
+)
+
+
 def claim_first(model: Model, function: Function, ids: list[str]) -> str:
-    """Claim the work by a stable id before its effect."""
+    """Claim the work by a stable id before its effect; not by that of somebody of whom many events come."""
+    ids = [text for text in ids if not _SOMEBODY.search(text)]
     return dedup(
         model, function, f"`{ids[0]}`" if ids else "the id of the event, message or row", ids[0] if ids else ""
     )

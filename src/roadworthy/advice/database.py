@@ -275,7 +275,9 @@ def _decides(mutation: Mutation) -> bool:
     if mutation.kind != "row":
         return False
     step = _step(mutation)
-    if GAP in step or mutation.attribute in re.findall(r"\w+", step):
+    given = mutation.attribute in mutation.function.parameters  # `self.rows + rows`: the caller's number, not the row's
+    before = r"\." if given else r"\b"
+    if GAP in step or re.search(rf"{before}{re.escape(mutation.attribute)}\b", step):
         return True
     assign = next((a for a in scope.assigns if a.order == mutation.order), None)
     value = assign.value if assign is not None and assign.op == "=" else None

@@ -28,7 +28,7 @@ def atomic_write(model: Model, function: Function, target: str, site: CallSite |
     if own is not None and not ("json" in own.name.lower() and "json.dump" not in f"{content}{body}"):
         code = _with_helper(own, shown, content)
         return fix("Write it whole or not at all.", cite(own, function), code)
-    code = _beside(site, shown, body) if site is not None and GAP not in shown else ""
+    code = _beside(site, shown, body, _suffix(model, site)) if site is not None and GAP not in shown else ""
     if code:
         return fix("Write beside the file and rename, so that readers see the old or the new one whole:", "", code)
     where = f" on line {site.line}" if site is not None else ""
@@ -68,7 +68,15 @@ def _is_module(value: f.Expr) -> bool:
     return isinstance(value, f.Name) and value.id in {"aiofiles", "anyio", "io", "codecs", "gzip", "bz2", "lzma", "os"}
 
 
-def _beside(site: CallSite, target: str, body: str) -> str:
+def _suffix(model: Model, site: CallSite) -> str:
+    """What the name beside the file ends in: one of its own for each writer, where several requests or jobs may write at once."""
+    taken = "uuid" in {*site.function.parameters, *site.function.bindings}
+    exposure = model.exposure(site.function)
+    alone = bool(exposure.entries and not exposure.serves) or model.is_script(site.path)
+    return ".new" if taken or alone else ".{uuid.uuid4().hex}.new"
+
+
+def _beside(site: CallSite, target: str, body: str, suffix: str) -> str:
     """The statement that writes, with the name beside the file in place of its own; "" where it is none that can be taken as it is."""
     func = site.fact.func
     method = func.name if isinstance(func, f.Attr) else ""
@@ -77,9 +85,7 @@ def _beside(site: CallSite, target: str, body: str) -> str:
     if method in {"write_text", "write_bytes"}:
         call = apply_text(f"partial.{method}", argument_texts(site), width=WHOLE)
         awaits = "await " if site.fact.awaited else ""
-        done = (
-            f'{lead}partial = {path}.with_name(f"{{{path}.name}}.new")\n{awaits}{call}\n{awaits}partial.replace({path})'
-        )
+        done = f'{lead}partial = {path}.with_name(f"{{{path}.name}}{suffix}")\n{awaits}{call}\n{awaits}partial.replace({path})'
         return done if GAP not in done and site.fact.use == "discarded" else ""
     is_path = method == "open" and isinstance(func, f.Attr) and not _is_module(func.value)
     args = argument_texts(site)
@@ -99,7 +105,7 @@ def _beside(site: CallSite, target: str, body: str) -> str:
         head = f"with {opened} as out:"
     else:
         return ""
-    made = f'partial = {path}.with_name(f"{{{path}.name}}.new")' if is_path else f'partial = f"{{{path}}}.new"'
+    made = f'partial = {path}.with_name(f"{{{path}.name}}{suffix}")' if is_path else f'partial = f"{{{path}}}{suffix}"'
     lines = [
         f"{head}",
         f"    {inside}",

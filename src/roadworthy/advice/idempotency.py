@@ -94,7 +94,19 @@ def dedup(model: Model, function: Function, key: str, value: str = "") -> str:
         return f"Claim {key} before the effect: insert it into {made} in the same transaction, and do nothing where it is there already."
     cited = cite(own, function) or (f"`{claim}` (`{place_of}`) has a unique `{column}` for it." if place_of else "")
     extra = {"key": key, "value": value or "event_id", "claim": claim, "column": column, "scope": function.name}
-    return recipe_fix(Place(model, function, None, _orm_names(model, function), extra), "dedup", cited)
+    place = Place(model, function, None, _orm_names(model, function), extra)
+    filled = place.pick("dedup")
+    if filled is not None and "redis.set(" in filled.code and not _has_client(function, "redis"):
+        return fix(
+            f"{filled.text[:-1]}: with `nx=True` and `ex=` in Redis, and do nothing where it is there already.", cited
+        )
+    return recipe_fix(place, "dedup", cited)
+
+
+def _has_client(function: Function, name: str) -> bool:
+    """Is a client at hand by this name? `import redis` brings the library only."""
+    body = function.module.body
+    return name in body.bindings or name in function.parameters or any(i.name == name for i in body.scope.imports)
 
 
 def _claim_table(model: Model, function: Function) -> tuple[str, str, str] | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from roadworthy.advice.database import sql, unique_key
 from roadworthy.facts import schema as f
 from roadworthy.project.database.checks import refusal
+from roadworthy.project.database.nulls import may_be_null
 from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
@@ -22,7 +23,30 @@ def unique_where_looked(model: Model, table: Table, columns: tuple[str, ...], lo
     other rows may have the same values in the rest, so the key is partial.
     """
     rest, condition = _for_some_rows(model, table, columns, lookup)
-    return unique_key(model, table, rest, condition)
+    text = unique_key(model, table, rest, condition)
+    empty = next((column for name in rest if (column := _empty(model, table, name, lookup)) is not None), None)
+    if empty is None or len(rest) == 1 or "```" not in text:
+        return text
+    name = empty.attribute
+    return f"{text}\nRows with NULL in `{name}` pass such a key: add one for them, over the other columns, with the condition `{name} IS NULL`."
+
+
+def _empty(model: Model, table: Table, name: str, lookup: tuple[Match, ...]) -> Column | None:
+    """A column that may be NULL, and that is looked up by what may be None: `None`, a parameter with that default, `data.get("day")`."""
+    column = table.column(name)
+    if column is None or not column.nullable:
+        return None
+    return column if any(_is_perhaps_none(model, m) for m in lookup if table.column(m.column) is column) else None
+
+
+def _is_perhaps_none(model: Model, match: Match) -> bool:
+    value = match.value
+    if not isinstance(value, f.CallRef):
+        return may_be_null(model, match)
+    call = match.scope.scope.calls[value.index]
+    otherwise = call.args[1] if len(call.args) > 1 else f.Const(kind="none", value=None)
+    asks = isinstance(call.func, f.Attr) and call.func.name == "get" and len(call.args) in (1, 2)
+    return asks and isinstance(otherwise, f.Const) and otherwise.kind == "none"
 
 
 def key_and_insert(model: Model, check: Check, columns: tuple[str, ...], insert: str) -> str:

@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, written
+from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, statement_text, written
 from roadworthy.advice.fixes import Place, fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 
 if TYPE_CHECKING:
     from roadworthy.advice.patterns import Pattern, Use
@@ -26,6 +26,8 @@ _SLOW = frozenset(
 )
 
 
+_WAITS_FOR_PROGRAM = frozenset({"subprocess.Popen.communicate", "subprocess.Popen.wait"})
+_WAITED_FOR = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE})
 _MILLISECONDS = frozenset({"MS", "MSEC", "MSECS", "MILLIS", "MILLISECONDS"})
 _CURSORS = frozenset({"find", "aggregate", "watch", "list_collections"})
 _GENERAL = frozenset({
@@ -39,11 +41,7 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     family = family_of(model, effect.name)
     setting = _setting(model, site.function, family)
     own = best(model, "timeout", site.function, family, lambda p: _same_way(p, site))
-    seconds = (
-        setting.name
-        if setting is not None
-        else _usual(own) or ("60" if effect.effect in _SLOW or _is_program(effect) else "10")
-    )
+    seconds = setting.name if setting is not None else _usual(own) or _seconds(model, effect)
     extra = {"seconds": seconds, "parameter": verdict.parameter}
     if seconds.isdigit():
         extra["milliseconds"] = f"{seconds}_000"
@@ -65,7 +63,37 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
             f"Add `{value}` to the arguments of `{_last(callee_text(site))}()` on line {site.line}. {remark}".strip(),
             cited,
         )
+    killed = _killed(effect, site, code)
+    if killed:
+        return fix(
+            f"{text[:-1] if text.endswith('.') else text}, and kill the program then, for it runs on.", cited, killed
+        )
     return fix(text, cited, code)
+
+
+def _killed(effect: EffectAt, site: CallSite, call: str) -> str:
+    """The wait for a program that was started before, with its limit, and the end of the program behind it; "" for any other call."""
+    owner, _, method = callee_text(site).rpartition(".")
+    statement = statement_text(site)
+    plain = call_text(site, width=WHOLE)
+    if effect.name not in _WAITS_FOR_PROGRAM or GAP in statement or not owner.replace(".", "").isidentifier():
+        return ""
+    return "\n".join([
+        "try:",
+        f"    {statement.replace(plain, call)}",
+        "except subprocess.TimeoutExpired:",
+        f"    {owner}.kill()",
+        f"    {owner}.{method}()",
+        "    raise",
+    ])  # fmt: skip
+
+
+def _seconds(model: Model, effect: EffectAt) -> str:
+    """A limit that healthy work keeps: what a program does (a build, a backup) takes long where no request waits for it."""
+    if _is_program(effect):
+        waits = any(r.entry.kind in _WAITED_FOR for r in model.exposure(effect.function).entries)
+        return "60" if waits else "600"
+    return "60" if effect.effect in _SLOW else "10"
 
 
 def _is_program(effect: EffectAt) -> bool:

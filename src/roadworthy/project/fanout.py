@@ -118,4 +118,6 @@ def _held_back(model: Model, work: Function, effect: EffectAt) -> bool:
     if any(guard.kind is GuardKind.BULKHEAD for guard in model.guards_on(effect.site)):
         return True
     path = model.reach.path_down(work, effect)
+    if any(edge.kind == "thread" and edge.waited for edge in path):
+        return True  # `await loop.run_in_executor(None, ask)`: the pool has so many threads and no more
     return any(guard.kind is GuardKind.BULKHEAD for edge in path for guard in model.guards.on_edge(edge))

@@ -157,8 +157,8 @@ def _outer_pause(model: Model, function: Function, loop: int) -> bool:
 def asks_another(retried: Retried) -> bool:
     """`for number in range(5): fetch(f"{base}/run-{number}")`: each round asks for something else, and a pause would help none of them."""
     function, index = retried.function, retried.guard.region
-    if index is None:
-        return False
+    if index is None or retried.guard.form != "loop":
+        return False  # the region of another form stands in the helper that repeats
     region = function.scope.regions[index]
     if region.kind != "for" or region.target is None:
         return False

@@ -242,6 +242,8 @@ class _Walk:
             parts.extend(reversed(children[1:]))
             spine = children[0]
         parts.append(spine)
+        if _is_a_step(node, parts):
+            return
         for index in range(len(parts) - 1, -1, -1):
             self._statement(parts[index], replace(place, last=place.last and index == 0, depth=place.depth + 1))
 
@@ -287,6 +289,22 @@ class _Walk:
             patterns = tuple(text_of(v).strip("\"'") for v in values)[:20]
             cases: Cases = ((subject, patterns),) if subject else ()
             self._statements(item, place.inside(cases=cases), frozenset(v.id for v in values))
+
+
+def _is_a_step(node: Node, parts: list[Node]) -> bool:
+    """`program … || true`: it ends by itself, and the script goes on whatever becomes of it; in a loop it may be one that is started again."""
+    if (
+        len(parts) != 2
+        or text_of(parts[0]).strip() not in ("true", ":")
+        or not any(c.type == "||" for c in node.children)
+    ):
+        return False
+    around = node.parent
+    while around is not None:
+        if around.type in ("while_statement", "for_statement", "c_style_for_statement"):
+            return False
+        around = around.parent
+    return True
 
 
 _VISITS = {

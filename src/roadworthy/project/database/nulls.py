@@ -33,12 +33,12 @@ def null_in(
             continue
         given = [match for match in lookup if table.column(match.column) is column]
         filled = write.value_of(column.name) if write is not None else None
-        if any(_may_be_null(model, match) for match in (given or ([filled] if filled is not None else []))):
+        if any(may_be_null(model, match) for match in (given or ([filled] if filled is not None else []))):
             return column
     return None
 
 
-def _may_be_null(model: Model, match: Match) -> bool:
+def may_be_null(model: Model, match: Match) -> bool:
     """Is a column compared or filled with None, or with a name that may hold it and was not asked?"""
     value = match.value
     if isinstance(value, f.Const):

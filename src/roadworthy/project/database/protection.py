@@ -169,6 +169,12 @@ class Protection:
         )
         return covered.somewhere or (self._has_conflict_handler and self._in_requests_only(function))
 
+    def conflict_named(self, function: Function) -> bool:
+        """Does a handler in the function name the error of a second insert?"""
+        indexes = (i for i, region in enumerate(function.scope.regions) if region.kind == "except")
+        handlers = (self._model.exceptions.handler(function, i) for i in indexes)
+        return any(self.is_conflict(name) for handler in handlers for name in handler.types)
+
     def _in_requests_only(self, function: Function) -> bool:
         """Do only requests come here? A handler of the web framework sees no error of a job."""
         entries = [reached.entry for reached in self._model.exposure(function).entries if reached.entry.serves_others]

@@ -112,7 +112,7 @@ def check(model: Model) -> Iterator[Finding]:
             if not pair.by_identity or is_one_run_at_a_time(pair, model):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
-            if key is None and is_partly_known(pair):
+            if key is None and (is_partly_known(pair) or is_kept_by_another_key(pair, model)):
                 continue
             if not lists_rows(pair.read.access.site) if key is None else not is_handled(pair, key, model):
                 causes.setdefault((function, pair.table.name, key is None), []).append((pair, key))
@@ -139,6 +139,14 @@ def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
 def is_partly_known(pair: RowCheck) -> bool:
     """`filter(user=user, **more)` and `create(user=user, **more)`: by what the row is looked for, only the caller knows."""
     return not pair.read.access.exact and not pair.write.access.filled
+
+
+def is_kept_by_another_key(pair: RowCheck, model: Model) -> bool:
+    """The insert is made to be refused, by a key that shares a column with the lookup: (owner, name), where every repository has one owner."""
+    if _let_by(pair, model) is not None:
+        return False  # the key that is caught lets rows with a NULL by
+    keyed = {name for key in pair.table.keys if key.in_force and key.kind != "primary" for name in key.columns}
+    return bool(keyed & set(pair.keys)) and model.protection.conflict_named(pair.function)
 
 
 def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:

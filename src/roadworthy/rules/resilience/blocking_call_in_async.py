@@ -156,7 +156,7 @@ def _report(found: list[Blocked], model: Model) -> Finding:
         _severity(first, model),
         title=_title(found, model),
         issue=_issue(found, model),
-        impact=f"While it waits, every other request, timer and heartbeat of the process that serves {say.entry(entry)} stands still.",
+        impact=_impact(entry, first.function),
         fix=_fix(first, model),
         related=[*([model.place(effect.site, "blocks")] if first.path else []), *others],
         steps=(*model.steps(entry, first.function, first.site), *model.chain(first.path[1:])),
@@ -165,6 +165,13 @@ def _report(found: list[Blocked], model: Model) -> Finding:
         audience=Audience.PEDANTIC if effect.effect in _SMALL else Audience.REGULAR,
         weight=impact_weight(exposure, [effect]) + len(found),
     )
+
+
+def _impact(entry: Entry | None, function: Function) -> str:
+    """Of a coroutine that nothing in sight serves, only its own loop is known to stop."""
+    if entry is None:
+        return f"While it waits, every other coroutine of the loop that runs `{function.qualname}()` stands still."
+    return f"While it waits, every other request, timer and heartbeat of the process that serves {say.entry(entry)} stands still."
 
 
 def _title(found: list[Blocked], model: Model) -> str:

@@ -9,7 +9,7 @@ Tasks or background work started for every item of a collection of unknown size,
 semaphore, pool limit or chunking on the way.
 
 ## What is not reported
-Collections that are literal, small, sliced or chunked. Work behind a semaphore or limiter. Work that calls nothing outside.
+Collections that are literal, small, sliced or chunked. Work behind a semaphore, a limiter or a pool of threads. Work that calls nothing outside.
 
 ## Bad
 ```python
