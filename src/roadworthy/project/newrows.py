@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
+from roadworthy.project.calls import DETACHED
+from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +81,9 @@ def is_new(model: Model, expr: f.Expr | None, function: Function, order: int, de
 
 
 def _always_passed_new(model: Model, function: Function, name: str, depth: int) -> bool:
-    ways = model.edges_to(function)
+    ways = list(
+        {edge.site: edge for edge in model.edges_to(function)}.values()
+    )  # one for each place, whatever it is called on
     if not 0 < len(ways) <= _CALLERS or any(r.entry.function is function for r in model.exposure(function).entries):
         return False
     return all(_passes_new(model, edge, name, depth) for edge in ways)
@@ -105,13 +109,24 @@ def _passed(model: Model, edge: Edge, name: str) -> f.Expr | None:
     func = edge.site.fact.func
     if _is_self(name, edge.callee):
         return func.value if isinstance(func, f.Attr) else None
-    return model.argument_passed(edge, name)
+    return model.argument_passed(edge, name) or _handed_over(edge, name)
+
+
+def _handed_over(edge: Edge, name: str) -> f.Expr | None:
+    """`Thread(target=work, args=[row])`: what the starter of a thread passes on by position."""
+    args = next((value for keyword, value in edge.site.fact.kwargs if keyword == "args"), None)
+    if edge.kind not in DETACHED or not isinstance(args, f.Seq):
+        return None
+    names = [param.name for param in edge.callee.scope.params if param.kind == "positional"]
+    names = names[1:] if edge.callee.cls is not None else names
+    return dict(zip(names, args.items, strict=False)).get(name)
 
 
 def _makes(model: Model, site: CallSite, depth: int) -> bool:
     """`Order.objects.create(…)`, `Order(…)`, `form.save()` of a form about no row, a function that gives such a row back."""
     name = flow.last_name(site.fact.func)
-    if name in _CREATES and any(effect.effect is Effect.SQL_INSERT for effect in model.effects_at(site)):
+    inserts = any(effect.effect is Effect.SQL_INSERT for effect in model.effects_at(site))
+    if name in _CREATES and (inserts or _of_manager(model, site)):
         return True
     if name == "save" and _of_empty_form(site):
         return True
@@ -121,6 +136,16 @@ def _makes(model: Model, site: CallSite, depth: int) -> bool:
     if resolution.classes:
         return all(model.schema.is_model(value.cls) for value in resolution.classes)
     return bool(resolution.functions) and all(_gives_new(model, callee, depth) for callee in resolution.functions[:3])
+
+
+def _of_manager(model: Model, site: CallSite) -> bool:
+    """`Order.objects.create(…)` whose manager comes from a library that we do not know."""
+    func = site.fact.func
+    manager = func.value if isinstance(func, f.Attr) else None
+    if not isinstance(manager, f.Attr):
+        return False
+    values = model.values(manager.value, site.function, site.fact.order)
+    return any(isinstance(value, ClassValue) and model.schema.is_model(value.cls) for value in values)
 
 
 def _gives_new(model: Model, function: Function, depth: int) -> bool:
