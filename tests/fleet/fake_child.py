@@ -35,6 +35,8 @@ def main() -> None:
     if job.commit:
         takes = log.with_name("takes")
         time.sleep(float(takes.read_text()) if takes.exists() else 0)
+        while log.with_name("hold").exists():
+            time.sleep(0.02)
         finding = StoredFinding(name, "r", "resilience", "HIGH", "high", "a.py", 1, "f", "t", "i", "i", "f")
         answer = Answer(review=Reviewed((finding,), lines=1))
         with log.open("a") as stream:

@@ -49,7 +49,8 @@ def run(file: str, place: str, address: str, window: str = "100", batch: str = "
     store = Store(place)
     number, joined = store.open_run(fleet.name, fleet.digest(), "rules", fleet.jobs())
     order = Order(number, fleet.name, "rules", 60.0, heartbeat=2.0, window=int(window), batch=int(batch))
-    _say(f"run {number} {'joined' if joined else 'new'}")
+    with Path(file).with_name("log").open("a") as stream:
+        stream.write(f"run {'joined' if joined else 'new'}\n")
     try:
         client.follow(Address(address), order, _queue(place), lambda: False, _say)
     except EngineError as error:
