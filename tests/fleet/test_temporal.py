@@ -197,10 +197,10 @@ def test_whatever_is_killed_the_findings_are_the_same(
     assert rows(place, "SELECT fingerprint FROM findings ORDER BY 1") == [(name,) for name in names]
     assert len(rows(place, "SELECT 1 FROM runs")) == 1
     log = _log(tmp_path)
-    assert {log[f"reviewed {name}"] for name in names} <= {1, 2}
-    assert (
-        sum(log[f"reviewed {name}"] for name in names) <= len(names) + 4
-    )  # two slots, two faults that hit a review's end
+    # Each fault may hit the end of what both slots review: of the worker, of Temporal's server, and of the database where there is one.
+    faults = 3 if isinstance(place, str) else 2
+    assert max(log[f"reviewed {name}"] for name in names) <= 1 + faults
+    assert sum(log[f"reviewed {name}"] for name in names) <= len(names) + 2 * faults
 
 
 def test_the_commands(tmp_path: Path, shared: temporal_server.DevServer) -> None:
