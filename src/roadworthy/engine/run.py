@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 
 from roadworthy.engine.comments import commented_files
 from roadworthy.engine.found import Found
+from roadworthy.engine.judging import judge_all
 from roadworthy.engine.recall import Recall
 from roadworthy.engine.sift import Sifted, sift, wanted
 from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.engine.survey import (
     Project,
     collector_paused,
-    crashed,
     not_modelled,
     project_settings,
     take_in,
     understand,
 )
 from roadworthy.facts.load import Progress, no_progress
+from roadworthy.facts.pool import processors
 from roadworthy.findings.finding import Finding, Problem, Review, RuleInfo
 from roadworthy.text.source import Kind, Role
 
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from roadworthy.config import Settings
-    from roadworthy.engine.stages import Rule
     from roadworthy.findings.suppress import Commented
+
+SMALL = 10_000
+"""Lines of code up to which a second process costs more than it saves."""
 
 
 def review(
@@ -83,8 +86,12 @@ def judge(project: Project, settings: Settings, stages: Stages, progress: Progre
 
 def find(project: Project, settings: Settings, stages: Stages, progress: Progress = no_progress) -> Found:
     """Run the rules that the configuration lets run, on a surveyed project."""
-    found, crashes, ran = _run(project, [rule for rule in stages.rules() if wanted(rule.info, settings)], progress)
-    return Found(tuple(found), tuple(crashes), frozenset(ran))
+    if project.model is None:
+        return Found((), (), frozenset())
+    rules = [rule for rule in stages.rules() if wanted(rule.info, settings)]
+    lines = sum(facts.lines for facts in project.loaded.python)
+    jobs = (settings.jobs or processors()) if lines > SMALL else 1
+    return judge_all(project.model, rules, jobs, progress)
 
 
 def reported(project: Project, settings: Settings, stages: Stages, found: Found) -> Review:
@@ -145,24 +152,6 @@ def _shown(root: Path) -> str:
     if here.is_relative_to(root) or root.is_relative_to(here):
         return Path(os.path.relpath(root, here)).as_posix()
     return root.as_posix()
-
-
-def _run(project: Project, rules: Sequence[Rule], progress: Progress) -> tuple[list[Finding], list[Problem], set[str]]:
-    """Run the rules; one that crashes loses its own findings and nothing else."""
-    found: list[Finding] = []
-    crashes: list[Problem] = []
-    ran: set[str] = set()
-    if project.model is None:
-        return found, crashes, ran
-    for number, rule in enumerate(rules):
-        progress("judging", number, len(rules))
-        try:
-            found.extend(list(rule.run(project.model)))
-        except Exception as error:  # a rule's bug must not cost the findings of the others
-            crashes.append(crashed(f"the rule {rule.info.id}", error))
-        else:
-            ran.add(rule.info.id)
-    return found, crashes, ran
 
 
 def _in_area(project: Project) -> tuple[tuple[Problem, ...], tuple[str, ...]]:

@@ -78,7 +78,7 @@ def serve(
     """Answer chunks until the parent closes the connection or dies."""
     parents_end.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
-    _die_with(parent)
+    die_with(parent)
     _limit_memory()
     gc.disable()  # facts hold no cycles: one look after each chunk is enough …
     gc.freeze()  # … and what came from the parent needs none
@@ -93,7 +93,7 @@ def serve(
         gc.collect()
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """On Linux, have the kernel end this process when its parent ends, even by SIGKILL."""
     if sys.platform != "linux":
         return
