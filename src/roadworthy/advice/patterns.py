@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from roadworthy.advice.code import GAP, call_text, callee_text
 from roadworthy.advice.mining import MINERS
+from roadworthy.project.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -154,16 +154,12 @@ _TOOLS = frozenset(
     {"dev", "tools", "scripts", "hack", "ci", "bin", "contrib", "examples"}
 )  # folders of developers' tools
 
-_MINED: WeakKeyDictionary[Model, Patterns] = WeakKeyDictionary()
 
-
+@once
 def mine(model: Model) -> Patterns:
     """Everything the code base does right, found once for a model."""
-    known = _MINED.get(model)
-    if known is None:
-        seen = [one for miner in MINERS for one in miner(model)]
-        known = _MINED[model] = Patterns(seen, lambda path: model.is_script(path) or path.partition("/")[0] in _TOOLS)
-    return known
+    seen = [one for miner in MINERS for one in miner(model)]
+    return Patterns(seen, lambda path: model.is_script(path) or path.partition("/")[0] in _TOOLS)
 
 
 def best(

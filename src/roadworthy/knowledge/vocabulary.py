@@ -32,6 +32,8 @@ class EffectWord:
 class Effect(Enum):
     """What a call does to the world."""
 
+    __hash__ = object.__hash__  # members are one of each; asked for in sets a million times in a review
+
     HTTP_REQUEST = "http-request"
     RPC = "rpc"
     SQL_READ = "sql-read"

@@ -24,7 +24,7 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.evaluate import Evaluator
@@ -92,6 +92,8 @@ class CallGraph:
         self.resolutions: dict[CallSite, Resolution] = {}
         self.outgoing: dict[Function, list[Edge]] = defaultdict(list)
         self.incoming: dict[Function, list[Edge]] = defaultdict(list)
+        self._at: dict[CallSite, list[Edge]] = defaultdict(list)
+        self._started: dict[CallSite, tuple[tuple[str, f.Expr, bool], ...]] = {}
         self._resolve_all(symbols.functions)
         evaluator.use_callers(self._callers())
         self._resolve_unresolved()
@@ -234,8 +236,14 @@ class CallGraph:
         """Parameters that a function runs: name -> (kind of edge, waited for)."""
         return self._param_runs.of(function)
 
-    def started_by(self, site: CallSite) -> Iterator[tuple[str, f.Expr, bool]]:
+    def started_by(self, site: CallSite) -> Sequence[tuple[str, f.Expr, bool]]:
         """(kind, expression of the callable or coroutine, waited for) of everything that this call makes run."""
+        known = self._started.get(site)
+        if known is None:
+            known = self._started[site] = tuple(self._starts(site))
+        return known
+
+    def _starts(self, site: CallSite) -> Iterator[tuple[str, f.Expr, bool]]:
         resolution = self.resolutions[site]
         for library in resolution.libraries:
             rows = self._knowledge.spawners(library.name)
@@ -372,3 +380,9 @@ class CallGraph:
     def _add(self, edge: Edge) -> None:
         self.outgoing[edge.caller].append(edge)
         self.incoming[edge.callee].append(edge)
+        if edge.by is None or edge.by is edge.site.function:
+            self._at[edge.site].append(edge)
+
+    def at(self, site: CallSite) -> Sequence[Edge]:
+        """What a call makes run, for the function in which it stands."""
+        return self._at.get(site, ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roadworthy.facts import schema as f
 from roadworthy.project.added import AddedAttributes
@@ -30,11 +30,14 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.bindings import Callers
     from roadworthy.project.symbols import ClassInfo, Function, Symbols
+
+    _Key = tuple[str | int, int | None, int]
+    _Ask = Callable[[Any, Function, int | None], Values]
 
 DEPTH = 60
 _STORES = 8  # places that put something into a mapping
@@ -74,8 +77,9 @@ class Evaluator:
         self.yields_of = self._iteration.yields_of
         self.assigned = self._bindings.assigned
         self.parameter = self._bindings.parameter
-        self._memo: dict[tuple[int, int], Values] = {}
-        self._busy: set[tuple[int, int]] = set()
+        self._ask = self._questions()
+        self._memo: dict[_Key, Values] = {}
+        self._busy: set[_Key] = set()
         self._depth = 0
         self._decorators: dict[Function, tuple[str, ...]] = {}
         for cls in symbols.classes:
@@ -153,11 +157,13 @@ class Evaluator:
 
     def evaluate(self, expr: f.Expr, scope: Function, order: int | None = None) -> Values:
         """The possible values of `expr` in `scope` (for names: as of event `order`; None: at the end)."""
-        if isinstance(expr, f.Str | f.Const):
-            return (Literal(expr.value),)
-        if isinstance(expr, f.Other):
+        kind = type(expr)
+        if kind is f.Str or kind is f.Const:
+            return (Literal(expr.value),)  # type: ignore[union-attr, arg-type]
+        ask = self._ask.get(kind)
+        if ask is None:
             return UNKNOWN
-        key = (hash((expr.id, order)), id(scope)) if isinstance(expr, f.Name) else (id(expr), id(scope))
+        key = (expr.id, order, id(scope)) if kind is f.Name else (id(expr), None, id(scope))  # type: ignore[union-attr]
         known = self._memo.get(key)
         if known is not None:
             return known
@@ -166,54 +172,55 @@ class Evaluator:
         self._busy.add(key)
         self._depth += 1
         try:
-            result = self._dispatch(expr, scope, order)
+            result = ask(expr, scope, order)
         finally:
             self._busy.discard(key)
             self._depth -= 1
         self._memo[key] = result
         return result
 
-    def _dispatch(self, expr: f.Expr, scope: Function, order: int | None) -> Values:
-        match expr:
-            case f.Name():
-                return self.names.lookup(expr.id, scope, order)
-            case f.Attr():
-                owners = self.evaluate(expr.value, scope, order)
-                found = join(*(self.attribute(value, expr.name) for value in owners))
-                return found if _is_known(found) else join(self._added.of(expr.value, expr.name), found)
-            case f.CallRef():
-                return self.call_result(scope.calls[expr.index])
-            case f.Await() | f.Star():
-                return self.evaluate(expr.value, scope, order)
-            case f.Walrus():
-                return self.evaluate(expr.value, scope, order)
-            case f.IfExp():
-                return join(self.evaluate(expr.body, scope, order), self.evaluate(expr.orelse, scope, order))
-            case f.BoolOp():
-                return join(*(self.evaluate(item, scope, order) for item in expr.items))
-            case f.Seq():
-                positions = tuple(self.evaluate(item, scope, order) for item in expr.items[:40])
-                return (Container(expr.kind, join(*positions), positions),)
-            case f.Dict():
-                return (self._dict(expr, scope, order),)
-            case f.Comp():
-                return (Container(expr.kind, self.evaluate(expr.element, scope, order)),)
-            case f.Sub():
-                return self._subscript(expr, scope, order)
-            case f.LambdaRef():
-                return (FunctionValue(scope.module.functions[expr.scope]),)
-            case f.Bin() if expr.op == "+":
-                return self._concatenation(expr, scope, order)
-            case f.Bin() if expr.op == "/":
-                # a path below a path; numbers are not followed
-                return tuple(
-                    value
-                    for value in self.evaluate(expr.left, scope, order)
-                    if isinstance(value, LibraryObject) and not value.type.startswith("builtins.")
-                )
-            case f.FStr():
-                return self._formatted(expr, scope, order)
-        return UNKNOWN
+    def _questions(self) -> dict[type, _Ask]:
+        """How each kind of expression is evaluated; of kinds that are not named nothing is known."""
+        return {
+            f.Name: lambda expr, scope, order: self.names.lookup(expr.id, scope, order),
+            f.Attr: self._attribute,
+            f.CallRef: lambda expr, scope, _: self.call_result(scope.calls[expr.index]),
+            f.Await: lambda expr, scope, order: self.evaluate(expr.value, scope, order),
+            f.Star: lambda expr, scope, order: self.evaluate(expr.value, scope, order),
+            f.Walrus: lambda expr, scope, order: self.evaluate(expr.value, scope, order),
+            f.IfExp: lambda expr, scope, order: join(
+                self.evaluate(expr.body, scope, order), self.evaluate(expr.orelse, scope, order)
+            ),
+            f.BoolOp: lambda expr, scope, order: join(*[self.evaluate(item, scope, order) for item in expr.items]),
+            f.Seq: self._sequence,
+            f.Dict: lambda expr, scope, order: (self._dict(expr, scope, order),),
+            f.Comp: lambda expr, scope, order: (Container(expr.kind, self.evaluate(expr.element, scope, order)),),
+            f.Sub: self._subscript,
+            f.LambdaRef: lambda expr, scope, _: (FunctionValue(scope.module.functions[expr.scope]),),
+            f.Bin: self._operation,
+            f.FStr: self._formatted,
+        }
+
+    def _attribute(self, expr: f.Attr, scope: Function, order: int | None) -> Values:
+        owners = self.evaluate(expr.value, scope, order)
+        found = join(*[self.attribute(value, expr.name) for value in owners])
+        return found if _is_known(found) else join(self._added.of(expr.value, expr.name), found)
+
+    def _sequence(self, expr: f.Seq, scope: Function, order: int | None) -> Values:
+        positions = tuple([self.evaluate(item, scope, order) for item in expr.items[:40]])
+        return (Container(expr.kind, join(*positions), positions),)
+
+    def _operation(self, expr: f.Bin, scope: Function, order: int | None) -> Values:
+        if expr.op == "+":
+            return self._concatenation(expr, scope, order)
+        if expr.op != "/":
+            return UNKNOWN
+        # a path below a path; numbers are not followed
+        return tuple(
+            value
+            for value in self.evaluate(expr.left, scope, order)
+            if isinstance(value, LibraryObject) and not value.type.startswith("builtins.")
+        )
 
     def _dict(self, expr: f.Dict, scope: Function, order: int | None) -> Container:
         keys = []

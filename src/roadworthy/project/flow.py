@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roadworthy.facts import schema as f
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 LOOPS = frozenset({"for", "while", "comprehension"})
-_WHOLE = (f.Name, f.CallRef, f.Str, f.Const)  # most expressions are of these kinds, and have no parts
 
 
 def ancestors(scope: f.Scope, region: int) -> Iterator[int]:
@@ -220,7 +219,9 @@ def walk(expr: f.Expr | None) -> Iterator[f.Expr]:
     while stack:
         here = stack.pop()
         yield here
-        stack.extend(reversed(parts(here)))
+        split = _PARTS.get(type(here))
+        if split is not None:
+            stack.extend(reversed(split(here)))
 
 
 def last_name(expr: f.Expr) -> str:
@@ -230,32 +231,30 @@ def last_name(expr: f.Expr) -> str:
     return expr.name if isinstance(expr, f.Attr) else ""
 
 
-def parts(expr: f.Expr) -> list[f.Expr]:
+def parts(expr: f.Expr) -> Sequence[f.Expr]:
     """The direct parts of an expression."""
-    if isinstance(expr, _WHOLE):
-        return []
-    match expr:
-        case f.Attr() | f.Await() | f.Star() | f.Unary() | f.Walrus():
-            return [expr.value]
-        case f.FStr(parts=found):
-            return list(found)
-        case f.Seq(items=found) | f.BoolOp(items=found):
-            return list(found)
-        case f.Dict():
-            return [e for pair in expr.items for e in pair if e is not None]
-        case f.Bin():
-            return [expr.left, expr.right]
-        case f.Compare():
-            return [expr.left, *expr.rights]
-        case f.IfExp():
-            return [expr.test, expr.body, expr.orelse]
-        case f.Sub():
-            return [expr.value, expr.index]
-        case f.Comp():
-            return [expr.element] if expr.key is None else [expr.key, expr.element]
-        case f.Yield():
-            return [expr.value] if expr.value is not None else []
-    return []
+    split = _PARTS.get(type(expr))
+    return () if split is None else split(expr)
+
+
+_PARTS: dict[type, Callable[[Any], Sequence[f.Expr]]] = {
+    f.Attr: lambda expr: (expr.value,),
+    f.Await: lambda expr: (expr.value,),
+    f.Star: lambda expr: (expr.value,),
+    f.Unary: lambda expr: (expr.value,),
+    f.Walrus: lambda expr: (expr.value,),
+    f.FStr: lambda expr: expr.parts,
+    f.Seq: lambda expr: expr.items,
+    f.BoolOp: lambda expr: expr.items,
+    f.Dict: lambda expr: [e for pair in expr.items for e in pair if e is not None],
+    f.Bin: lambda expr: (expr.left, expr.right),
+    f.Compare: lambda expr: (expr.left, *expr.rights),
+    f.IfExp: lambda expr: (expr.test, expr.body, expr.orelse),
+    f.Sub: lambda expr: (expr.value, expr.index),
+    f.Comp: lambda expr: (expr.element,) if expr.key is None else (expr.key, expr.element),
+    f.Yield: lambda expr: (expr.value,) if expr.value is not None else (),
+}
+"""Kinds that are not named (most are: names, calls, literals) have no parts."""
 
 
 def deep_text(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:

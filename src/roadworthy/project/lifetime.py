@@ -12,6 +12,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.endless import Endless, Loop
+from roadworthy.project.once import once
 from roadworthy.project.phrases import is_question
 from roadworthy.project.processes import first_process, started
 from roadworthy.project.signals import Registration, Signals, interrupt_regions
@@ -311,3 +312,9 @@ def _ordered(functions: Iterable[Function]) -> Iterable[Function]:
 
 def _in_order(functions: Iterable[Function]) -> list[Function]:
     return sorted(functions, key=lambda function: (function.path, function.line, function.scope.index))
+
+
+@once
+def lifetime_of(model: Model) -> Lifetime:
+    """The one that all rules ask."""
+    return Lifetime(model)

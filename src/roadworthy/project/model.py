@@ -116,7 +116,9 @@ class Model:
     around: Sequence[AuxFacts]
     roles: dict[str, str] = field(default_factory=dict)  # path -> role of the file
     schema: Schema = field(default_factory=Schema)
+    answers: dict[object, object] = field(default_factory=dict)  # question about the whole project -> answer
     _exposures: dict[Function, Exposure] = field(default_factory=dict)
+    _library_names: dict[CallSite, tuple[str, ...]] = field(default_factory=dict)
 
     # --- walking ------------------------------------------------------------------------------------------------------
 
@@ -167,7 +169,7 @@ class Model:
 
     def edges_at(self, site: CallSite) -> tuple[Edge, ...]:
         """Edges of one call."""
-        return tuple(edge for edge in self.graph.outgoing.get(site.function, ()) if edge.site is site)
+        return tuple(self.graph.at(site))
 
     def targets(self, site: CallSite) -> tuple[str, ...]:
         """Dotted names of what a call calls, project functions and library names."""
@@ -180,8 +182,12 @@ class Model:
 
     def library_names(self, site: CallSite) -> tuple[str, ...]:
         """Dotted library names of what a call calls."""
-        resolution = self.graph.resolutions.get(site)
-        return tuple(library.name for library in resolution.libraries) if resolution else ()
+        known = self._library_names.get(site)
+        if known is None:
+            resolution = self.graph.resolutions.get(site)
+            names = tuple([library.name for library in resolution.libraries]) if resolution else ()
+            known = self._library_names[site] = names
+        return known
 
     def sites_at(self, path: str, line: int) -> list[CallSite]:
         """Calls that start on a line."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,13 +16,13 @@ R = TypeVar("R")
 
 def once(ask: Callable[[Model], R]) -> Callable[[Model], R]:
     """Remember the answer for as long as the model lives."""
-    known: WeakKeyDictionary[Model, R] = WeakKeyDictionary()
 
     @wraps(ask)
     def answer(model: Model) -> R:
-        if model not in known:
-            known[model] = ask(model)
-        return known[model]
+        # kept by the model itself: an answer may hold the model, and a table outside would keep both for ever
+        if ask not in model.answers:
+            model.answers[ask] = ask(model)
+        return cast("R", model.answers[ask])
 
     return answer
 

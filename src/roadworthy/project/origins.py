@@ -12,7 +12,7 @@ from roadworthy.project.arguments import argument
 from roadworthy.project.values import ClassValue, FunctionValue, Instance, Library, ProjectModule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.effects import Effects
@@ -97,7 +97,7 @@ class Origins:
             case _:
                 yield Origin("unknown")
 
-    def _depends(self, expr: f.Expr) -> list[f.Expr]:
+    def _depends(self, expr: f.Expr) -> Sequence[f.Expr]:
         if isinstance(expr, f.IfExp):
             return [expr.body, expr.orelse]
         return flow.parts(expr)

@@ -94,8 +94,8 @@ class Reach:
     def site_bits(self, site: CallSite, words: Iterable[Effect] | None = None) -> int:
         """Effects of one call: its own and those of what it calls."""
         bits = 0
-        for edge in self._graph.outgoing.get(site.function, ()):
-            if edge.site is site and edge.runs_here and edge.kind != "callback":
+        for edge in self._graph.at(site):
+            if edge.runs_here and edge.kind != "callback":
                 bits |= self._firm.get(edge.callee, 0)
         own = self._effects.at.get(site, ())
         if words is not None:

@@ -12,7 +12,7 @@ from roadworthy.project.arguments import arguments
 from roadworthy.project.values import FunctionValue, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -78,9 +78,17 @@ def _schedules(function: Function) -> Iterator[f.Expr]:
         if isinstance(call.func, f.Attr) and call.func.name in _SENDS:
             continue  # a time on one message is no schedule
         values = (*call.args, *(value for _, value in call.kwargs))
-        text = flow.text_of(call.func, scope)
-        if _TIMES.search(text) or any(_TIMES.search(flow.text_of(v, scope)) for v in values) or any(_TIMES.search(k) for k, _ in call.kwargs):  # fmt: skip
+        if values and _names_a_time(call, values, scope):
             yield from values
+
+
+def _names_a_time(call: f.Call, values: Sequence[f.Expr], scope: f.Scope) -> bool:
+    """In the name of the call, of a keyword or of something that is handed over."""
+    return (
+        any(_TIMES.search(keyword) for keyword, _ in call.kwargs)
+        or _TIMES.search(flow.text_of(call.func, scope)) is not None
+        or any(_TIMES.search(flow.text_of(value, scope)) for value in values)
+    )
 
 
 def _meant(expr: f.Expr, function: Function, model: Model, jobs: dict[str, Function]) -> Iterator[Function]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,6 +72,15 @@ class Container:
     items: tuple[Value, ...] = ()
     positions: tuple[tuple[Value, ...], ...] = ()  # tuple displays: the values of each element
     keys: tuple[tuple[str, tuple[Value, ...]], ...] = ()  # dict displays: literal key -> values
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        """Hashed once: what lies in a table of tables is reached by two ways at each level, by 2^n at the nth."""
+        object.__setattr__(self, "_hash", hash((self.kind, self.items, self.positions, self.keys)))
+
+    def __hash__(self) -> int:
+        """As computed when it was made."""
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +101,13 @@ SUBCLASSES = "builtins.type.__subclasses__"
 
 def join(*groups: Values) -> Values:
     """The union in order of appearance, bounded."""
+    filled = [group for group in groups if group]
+    if not filled:
+        return UNKNOWN
+    if len(filled) == 1 and len(filled[0]) == 1:
+        return filled[0]  # by far the most: nothing to be compared
     merged: dict[Value, None] = {}
-    for group in groups:
+    for group in filled:
         for value in group:
             merged[value] = None
             if len(merged) >= LIMIT:

@@ -116,7 +116,7 @@ from roadworthy.project.identities import Identity, Write, identified_writes, id
 from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
-from roadworthy.project.lifetime import Lifetime, Run
+from roadworthy.project.lifetime import Lifetime, Run, lifetime_of
 from roadworthy.project.loops import Loop
 from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting
@@ -430,6 +430,7 @@ __all__ = [
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "lifetime_of",
     "list_of",
     "lists_rows",
     "lives_on",

@@ -179,8 +179,8 @@ class Accesses:
 
     def callees(self, site: CallSite) -> Iterator[Function]:
         """Functions that a call runs and waits for, and that reach the database."""
-        for edge in self._graph.outgoing.get(site.function, ()):
-            if edge.site is site and edge.runs_here and edge.kind != "callback" and edge.callee in self._touching:
+        for edge in self._graph.at(site):
+            if edge.runs_here and edge.kind != "callback" and edge.callee in self._touching:
                 yield edge.callee
 
     # --- one call -----------------------------------------------------------------------------------------------------

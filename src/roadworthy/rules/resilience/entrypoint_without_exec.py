@@ -33,7 +33,6 @@ from roadworthy.rules.api import (
     Confidence,
     Finding,
     Iterator,
-    Lifetime,
     Location,
     Model,
     Rule,
@@ -41,6 +40,7 @@ from roadworthy.rules.api import (
     SignalReach,
     StartedProcess,
     finding,
+    lifetime_of,
     say,
     unstoppable,
 )
@@ -54,7 +54,7 @@ Lost = tuple[StartedProcess, SignalReach]
 def check(model: Model) -> Iterator[Finding]:
     """Ask each long-running process whether the stop signal arrives; one finding for each script or command line."""
     causes: dict[tuple[str, ...], list[Lost]] = {}
-    for process, answer in unstoppable(model, Lifetime(model)):
+    for process, answer in unstoppable(model, lifetime_of(model)):
         if process.role == "dev" or is_help_script(process):
             continue
         causes.setdefault(_cause(process, answer), []).append((process, answer))

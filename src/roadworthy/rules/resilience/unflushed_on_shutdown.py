@@ -56,7 +56,6 @@ from roadworthy.rules.api import (
     InertStop,
     Iterator,
     Lifecycles,
-    Lifetime,
     Model,
     Resource,
     Rule,
@@ -64,6 +63,7 @@ from roadworthy.rules.api import (
     Shutdown,
     finding,
     impact_weight,
+    lifetime_of,
     say,
     stopping,
 )
@@ -83,7 +83,7 @@ def check(model: Model) -> Iterator[Finding]:
     for resource in shutdown.resources:
         if shutdown.carries(resource) and resource.site not in told and is_left_open(resource, shutdown):
             yield _open(resource, shutdown, model)
-    for inert in lifecycles.inert_stops(Lifetime(model).starters()):
+    for inert in lifecycles.inert_stops(lifetime_of(model).starters()):
         yield _inert(inert, model)
 
 

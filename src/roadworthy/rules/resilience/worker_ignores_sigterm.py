@@ -82,6 +82,7 @@ from roadworthy.rules.api import (
     finding,
     first_process,
     impact_weight,
+    lifetime_of,
     say,
     stopping,
 )
@@ -92,7 +93,7 @@ RULE = Rule(id="worker-ignores-sigterm", anti_pattern="deploy-safety", doc=__doc
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Ask each long-running process what hears SIGTERM; then each handler what it does."""
-    lifetime = Lifetime(model)
+    lifetime = lifetime_of(model)
     told: set[tuple[str, int]] = set()
     for first, *others in lifetime.deaf_runs():  # commands that end in the same loop: one place mends them all
         found = _unheard(first, lifetime, model)
