@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from roadworthy.facts.schema import Attr
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind
 
 if TYPE_CHECKING:
@@ -114,9 +115,9 @@ def retries_itself(model: Model, entry: Entry) -> bool:
 
 def is_self_retry(model: Model, site: CallSite) -> bool:
     """A call by which a job asks to be run again: the queue's own, or `self.retry(…)` on the task that a job is bound to."""
-    function = site.function
+    function, func = site.function, site.fact.func
     first = function.scope.params[0].name if function.scope.params and not function.is_method else ""
-    if first and model.callee_text(site) == f"{first}.retry":
+    if first and isinstance(func, Attr) and func.name == "retry" and model.callee_text(site) == f"{first}.retry":
         return True
     return any(
         e.effect is Effect.ENQUEUE and e.name.endswith((".retry", ".reschedule")) for e in model.effects_at(site)

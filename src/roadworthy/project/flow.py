@@ -21,7 +21,9 @@ def ancestors(scope: f.Scope, region: int) -> Iterator[int]:
 
 def within(scope: f.Scope, inner: int, outer: int) -> bool:
     """Is region `inner` the region `outer` or inside it?"""
-    return any(region == outer for region in ancestors(scope, inner))
+    while inner >= 0 and inner != outer:
+        inner = scope.regions[inner].parent
+    return inner == outer >= 0
 
 
 def region_at(scope: f.Scope, order: int) -> int:
@@ -37,7 +39,11 @@ def region_at(scope: f.Scope, order: int) -> int:
 
 def loop_of(scope: f.Scope, region: int) -> int | None:
     """The innermost loop around a region."""
-    return next((r for r in ancestors(scope, region) if scope.regions[r].kind in LOOPS), None)
+    while region >= 0:
+        if scope.regions[region].kind in LOOPS:
+            return region
+        region = scope.regions[region].parent
+    return None
 
 
 def loops_of(scope: f.Scope, region: int) -> tuple[int, ...]:
