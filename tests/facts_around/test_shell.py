@@ -130,3 +130,10 @@ def test_a_broken_part_is_told_and_the_rest_kept() -> None:
     facts = facts_of("run.sh", "first\nif [ x ; then (((\nexec gunicorn app:app\n")
     assert facts.problems
     assert any(p.argv[:1] == ("first",) for p in facts.processes)
+
+
+def test_a_block_may_end_right_before_the_brace_of_its_function() -> None:
+    text = 'warn() { if [[ $QUIET -ne 1 ]]; then echo "$@"; fi }\nloop() { for x in a b; do work; done }\nloop\nexec serve\n'
+    facts = facts_of("run.sh", text)
+    assert not facts.problems
+    assert [p.argv for p in facts.processes] == [("work",), ("serve",)]

@@ -6,7 +6,7 @@ _HEAD = """\
 ---
 name: production-hardening-reviewer
 description: Reviews Python services for resilience, idempotency and durability. Use it before a change goes to production, or to find where a service will lose, duplicate or stall work. It only reads.
-tools: Glob, Grep, Read, mcp__roadworthy__review, mcp__roadworthy__explain, mcp__roadworthy__model, mcp__roadworthy__patterns, mcp__roadworthy__git
+tools: Glob, Grep, Read, mcp__roadworthy__review, mcp__roadworthy__explain, mcp__roadworthy__model, mcp__roadworthy__patterns, mcp__roadworthy__map, mcp__roadworthy__git
 mcpServers:
   - roadworthy:
       type: stdio
@@ -20,7 +20,8 @@ _WORK = """
 ## How to evaluate
 
 1. Explore: ask `mcp__roadworthy__review` for the findings of the area that the user names (`area`: a path, a glob, a dotted name or words), or of
-   the whole project. It has modelled every call, effect, guard and entry point. Find the code with Glob, Grep and Read.
+   the whole project. It has modelled every call, effect, guard and entry point. `mcp__roadworthy__map` lists every
+   entry point, what it does to the world and under which protection. Find the code with Glob, Grep and Read.
 2. Judge each finding: read the code on its path; `mcp__roadworthy__explain` says when its rule is silent, `mcp__roadworthy__model` what is believed of a
    function, `mcp__roadworthy__git` (log, blame, diff) how the code came to be. Drop a finding only for code that you can quote.
 3. Look for what rules cannot see: business keys, data that is naturally unique, effects without compensation, the purpose of an entry. Try to

@@ -38,6 +38,7 @@ MAX_HANDLER = 300
 _SUBJECT = re.compile(r"""["']?\$\{?([\w@*]+)[^"']*["']?""")
 _SIGNALS = {"0": "EXIT", "1": "HUP", "2": "INT", "3": "QUIT", "15": "TERM"}
 _BARE_NOT = re.compile(r"(^|\s)!\s*(?=[<>])")  # the grammar knows no redirection without a command
+_CLOSED = re.compile(r"\b(fi|done|esac)[ \t]+(?=\})")  # `… fi }` on one line: the grammar wants a `;` in between
 _LANGUAGE = Language(tree_sitter_bash.language())
 
 
@@ -93,7 +94,7 @@ class _Place:
 def read_script(text: str, environment: Mapping[str, str] | None = None) -> Script:
     """Read a script, or the text of `sh -c`."""
     script = Script()
-    data = _BARE_NOT.sub(r"\1! : ", text.replace(HOLE, MARK)).encode("utf-8", "replace")
+    data = _CLOSED.sub(r"\1; ", _BARE_NOT.sub(r"\1! : ", text.replace(HOLE, MARK))).encode("utf-8", "replace")
     if len(data) > MAX_BYTES:
         script.problems.append((1, f"shell text of more than {MAX_BYTES // 1000} kB is not read"))
         return script
