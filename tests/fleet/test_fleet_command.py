@@ -66,6 +66,10 @@ def test_a_fleet_and_what_changes_in_it(tmp_path: Path) -> None:
     assert state["complete"] and not state["causes"]
     assert [(f["repository"], f["function"]) for f in state["findings"] if f["new"]] == [("b", "again")]
     assert [f["repository"] for f in state["gone"]] == ["a", "b"]
+    for run_of_trend in state["trend"]:
+        for severity, count in run_of_trend["by_severity"].items():
+            assert sum(pillar[severity] for pillar in run_of_trend["by_pillar"].values()) == count
+    assert any(sum(p.values()) for p in state["trend"][0]["by_pillar"].values())
     assert "<script" not in (tmp_path / "p.html").read_text()
 
     again = tmp_path / "again.json"

@@ -159,6 +159,8 @@ def test_what_is_written_twice_is_there_once(place: Path | str, clock: Clock) ->
         store.open_run("fleet", plan, "rules", jobs("a", "b"))
     assert rows(place, "SELECT id FROM reviews") == [("review",)]
     assert rows(place, "SELECT fingerprint FROM findings") == [("f1",)]
+    one = FOUND.findings[0]
+    assert store.counts(run) == {(one.pillar, one.severity): 1}
     assert rows(place, f"SELECT repository, state FROM tasks WHERE run = {run} ORDER BY 1") == [
         ("a", "done"),
         ("b", "waiting"),
@@ -177,6 +179,8 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> N
         connection.execute(statement.format(**words))
     connection.execute("INSERT INTO runs VALUES (7, 'fleet', 'plan', 'rules', 1, NULL, 0)")
     connection.execute("INSERT INTO tasks (run, repository) VALUES (7, 'a')")
+    connection.execute("INSERT INTO reviews VALUES ('r', 'a', 'c', 1, 1, 1, '[]', '[]')")
+    connection.execute("INSERT INTO findings VALUES ('r', 'f', 'HIGH', '{\"pillar\": \"durability\"}')")
     connection.execute("PRAGMA user_version = 1")
     connection.commit()
     connection.close()
@@ -185,6 +189,7 @@ def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> N
         assert store.open_run("fleet", "plan", "rules", jobs("a")) == (7, True)
         store.close()
     assert rows(tmp_path / "s", "PRAGMA user_version") == [(VERSION,)]
+    assert rows(tmp_path / "s", "SELECT pillar FROM findings") == [("durability",)]
     assert b"/nowhere/a" in str(rows(tmp_path / "s", "SELECT job FROM tasks")).encode()
 
 

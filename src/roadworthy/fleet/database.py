@@ -26,6 +26,7 @@ class Dialect:
     text: str  # ordered by bytes, so that both list alike
     keyed: str  # of a table that is stored by its key
     skip_locked: str  # what another is just claiming is not waited for
+    pillar: str  # of the finding in the column `finding`
 
 
 class Database(Protocol):

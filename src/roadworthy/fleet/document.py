@@ -12,7 +12,7 @@ from roadworthy.report.clean import one_line, place
 from roadworthy.report.order import number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from roadworthy.fleet.portfolio import Item, Portfolio, Row
 
@@ -52,13 +52,22 @@ def sections(state: Portfolio, most: int) -> Iterator[Section]:
     for title, what, key in _groupings(state):
         yield _cut(title, _grouped(state.items, key), most, (what, *counted))
     yield _cut("Repositories", [_repository(row) for row in state.rows], most, _REPOSITORY)
-    rows = [(when(run.started_at), *(f"{counts.get(s, 0):,}" for s in SEVERITIES)) for run, counts in state.trend]
-    yield _cut("Runs", rows if len(rows) > 1 else [], most, ("run", "#HIGH", "#MEDIUM", "#LOW"))
+    rows = [(when(run.started_at), *_trend(counts)) for run, counts in state.trend]
+    columns = ("run", "#HIGH", "#MEDIUM", "#LOW", *(f"#{pillar.value}" for pillar in Pillar))
+    yield _cut("Runs", rows if len(rows) > 1 else [], most, columns)
 
 
 def when(seconds: float) -> str:
     """A time as people and programs read it, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _trend(counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    """A run: findings of each severity, then of each pillar HIGH/MEDIUM/LOW."""
+    for severity in SEVERITIES:
+        yield f"{sum(n for (_, one), n in counts.items() if one == severity):,}"
+    for pillar in Pillar:
+        yield "/".join(f"{counts.get((pillar.value, severity), 0):,}" for severity in SEVERITIES)
 
 
 def _cut(title: str, rows: Sequence[tuple[str, ...]], most: int, headings: tuple[str, ...]) -> Section:

@@ -51,7 +51,7 @@ class Portfolio:
     items: tuple[Item, ...]
     gone: tuple[tuple[str, StoredFinding], ...]
     causes: tuple[Cause, ...]
-    trend: tuple[tuple[Run, Mapping[str, int]], ...]  # oldest first
+    trend: tuple[tuple[Run, Mapping[tuple[str, str], int]], ...]  # oldest first; findings by pillar and severity
     rules_changed: bool  # since the run before: then something new may be old code seen better
 
     @property
@@ -91,7 +91,7 @@ def portfolio(store: Store, fleet: str, owners: Mapping[str, tuple[str, ...]]) -
         items=tuple(sorted(items, key=item_key)),
         gone=tuple(sorted(gone)),
         causes=shared_causes([(item.repository, item.finding) for item in items], packages),
-        trend=tuple((other, store.severities(other.number)) for other in reversed(runs)),
+        trend=tuple((other, store.counts(other.number)) for other in reversed(runs)),
         rules_changed=len(runs) > 1 and runs[1].ruleset != run.ruleset,
     )
 

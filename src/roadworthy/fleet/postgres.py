@@ -25,6 +25,7 @@ class Postgres:
         text='TEXT COLLATE "C"',
         keyed="",
         skip_locked=" FOR UPDATE SKIP LOCKED",
+        pillar="finding::json ->> 'pillar'",
     )
 
     def __init__(self, url: str) -> None:

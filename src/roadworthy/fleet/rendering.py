@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from html import escape
 from importlib import resources
 from textwrap import wrap
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from roadworthy.findings.finding import Pillar
 from roadworthy.fleet.document import Section, Table, sections, when
 from roadworthy.report.json import dump
 from roadworthy.report.markdown import cell, inline
@@ -155,7 +157,12 @@ def _json(state: Portfolio) -> str:
         ],
         "gone": [{"repository": name, **_json_finding(finding)} for name, finding in state.gone],
         "trend": [
-            {"run": run.number, "started": when(run.started_at), "by_severity": _counts(counts)}
+            {
+                "run": run.number,
+                "started": when(run.started_at),
+                "by_severity": _counts(_severities(counts)),
+                "by_pillar": {p.value: _counts(_severities(counts, p.value)) for p in Pillar},
+            }
             for run, counts in state.trend
         ],
     }
@@ -174,6 +181,15 @@ def _json_row(row: Row) -> Json:
         "gone": row.gone if row.compared else None,
         "lines": row.lines,
     }
+
+
+def _severities(counts: Mapping[tuple[str, str], int], pillar: str = "") -> Counter[str]:
+    """Findings by severity, of one pillar when it is named."""
+    found: Counter[str] = Counter()
+    for (of, severity), number in counts.items():
+        if not pillar or of == pillar:
+            found[severity] += number
+    return found
 
 
 def _counts(counts: Mapping[str, int]) -> Json:

@@ -74,7 +74,12 @@ _WORK_BY_REFERENCE = (
     "CREATE TABLE identity (one {integer} PRIMARY KEY CHECK (one = 1), name {text} NOT NULL)",
 )
 
-MIGRATIONS = (_FIRST, _WORK_BY_REFERENCE)
+_PILLARS = (
+    "ALTER TABLE findings ADD COLUMN pillar {text} NOT NULL DEFAULT ''",
+    "UPDATE findings SET pillar = {pillar}",
+)
+
+MIGRATIONS = (_FIRST, _WORK_BY_REFERENCE, _PILLARS)
 VERSION = len(MIGRATIONS)
 
 
@@ -95,5 +100,10 @@ def migrate(database: Database) -> None:
 def _worded(statement: str, database: Database) -> str:
     words = database.dialect
     return statement.format(
-        number=words.number, integer=words.integer, real=words.real, text=words.text, keyed=words.keyed
+        number=words.number,
+        integer=words.integer,
+        real=words.real,
+        text=words.text,
+        keyed=words.keyed,
+        pillar=words.pillar,
     )

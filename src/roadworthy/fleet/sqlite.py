@@ -20,7 +20,9 @@ _BUSY_SECONDS = 30.0
 class Sqlite:
     """For one thread; a writer has the file for itself."""
 
-    dialect = Dialect("INTEGER PRIMARY KEY", "INTEGER", "REAL", "TEXT", " WITHOUT ROWID", "")
+    dialect = Dialect(
+        "INTEGER PRIMARY KEY", "INTEGER", "REAL", "TEXT", " WITHOUT ROWID", "", "json_extract(finding, '$.pillar')"
+    )
 
     def __init__(self, file: Path) -> None:
         """Open or make the file. Raises StoreError."""

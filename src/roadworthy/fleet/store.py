@@ -209,11 +209,11 @@ class Store:
             )
             if made:
                 self._database.many(
-                    "INSERT INTO findings (review, fingerprint, severity, finding) VALUES (?, ?, ?, ?)"
+                    "INSERT INTO findings (review, fingerprint, severity, pillar, finding) VALUES (?, ?, ?, ?, ?)"
                     " ON CONFLICT DO NOTHING",
                     [
-                        (review, finding.fingerprint, finding.severity, msgspec.json.encode(finding).decode())
-                        for finding in outcome.findings
+                        (review, one.fingerprint, one.severity, one.pillar, msgspec.json.encode(one).decode())
+                        for one in outcome.findings
                     ],
                 )
         return True
@@ -286,14 +286,15 @@ class Store:
             lines=int(str(lines)),
         )
 
-    def severities(self, run: int) -> dict[str, int]:
-        """How many findings of each severity the reviews of a run hold."""
+    def counts(self, run: int) -> dict[tuple[str, str], int]:
+        """How many findings of each (pillar, severity) the reviews of a run hold."""
         rows = self._all(
-            "SELECT findings.severity, count(*) FROM tasks JOIN findings ON findings.review = tasks.review"
-            " WHERE run = ? AND state = 'done' GROUP BY findings.severity",
+            "SELECT findings.pillar, findings.severity, count(*) FROM tasks"
+            " JOIN findings ON findings.review = tasks.review"
+            " WHERE run = ? AND state = 'done' GROUP BY findings.pillar, findings.severity",
             run,
         )
-        return {str(severity): int(str(count)) for severity, count in rows}
+        return {(str(pillar), str(severity)): int(str(count)) for pillar, severity, count in rows}
 
 
 _TASK = "repository, begun, failures, commit_id, job"
