@@ -88,6 +88,17 @@ def set_and_ask(handler: Function) -> str:
     )
 
 
+def start_task(handler: Function) -> str:
+    """A handler that is a coroutine: one that starts it as a task."""
+    name = handler.name
+    return _with(
+        f"Register a function that starts `{name}()` as a task, and keep the task until it is done.",
+        "",
+        f"tasks = set()\n\ndef on_signal():\n    tasks.add(asyncio.ensure_future({name}()))  # a reference, or it may be collected\n\n"
+        "loop.add_signal_handler(signal.SIGTERM, on_signal)",
+    )
+
+
 def read_flag(flag: str) -> str:
     """Let the loop look at what the handler sets."""
     return _with(
