@@ -13,6 +13,7 @@ from roadworthy.project.afterwards import afterwards
 from roadworthy.project.failures import Outcome
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
+from roadworthy.project.rowsignals import announced
 from roadworthy.project.transactions import WRITES, Transactions
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, ClassInfo
 
 Family = Literal["notification", "mail", "measurement", "search index", "hook"]
 
@@ -68,13 +69,15 @@ _ABANDONED = frozenset({"except", "finally"})
 class Aside:
     """A call beside the purpose, and what its failure breaks."""
 
-    how: Literal["after-write", "request", "answered"]
+    how: Literal["after-write", "request", "answered", "announced"]
     family: Family
     site: CallSite
     effect: EffectAt | None  # what fails; None: a hook, which may raise anything
     outcome: Outcome  # where the failure ends
     done: CallSite | None = None  # after-write: the call that made the main work final
     wrote: EffectAt | None = None  # after-write: the row that it stored, where known
+    signal: str = ""  # announced: the signal of the write, as `post_save`
+    sender: ClassInfo | None = None  # announced: the model whose rows are written
 
     @property
     def entry(self) -> Entry | None:
@@ -121,10 +124,27 @@ class Asides:
             outcome = self._ends(site, family, _ANSWERED)
             if outcome is not None:
                 return Aside("after-write", family, site, effect, outcome, *stored)
+        if stored is None and family != "hook" and effect is not None:
+            found = self._announced(site, family, effect)
+            if found is not None:
+                return found
         if family == "measurement" and effect is not None and effect.effect in _SENT and not _reads(effect):
             outcome = self._ends(site, family, _REQUESTS)
             if outcome is not None and not self._is_inside(site, family, outcome):
                 return Aside("request", family, site, effect, outcome)
+        return None
+
+    def _announced(self, site: CallSite, family: Family, effect: EffectAt) -> Aside | None:
+        """In a receiver of the signal that a row was written: whoever writes such a row gets the failure."""
+        for outcome in self._model.failures.of(site):
+            entry = outcome.entry
+            if outcome.kind != "fails" or outcome.detached is not None or entry is None:
+                continue
+            if entry.kind is not EntryKind.SIGNAL_RECEIVER or len(outcome.path) > _CLOSE:
+                continue
+            signal, sender = announced(self._model, entry)
+            if signal and all(_is_by_name(edge) for edge in outcome.path):
+                return Aside("announced", family, site, effect, outcome, signal=signal, sender=sender)
         return None
 
     # --- the aside ----------------------------------------------------------------------------------------------------

@@ -240,8 +240,16 @@ def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Fin
         title=f"the SIGTERM handler `{handler.qualname}` {does}"[:110],
         issue=f"`{say.call(found.site, model)}` replaces the default action of SIGTERM by `{handler.qualname}`, which {does}.",
         impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has reached"
-        + (", unless the event loop refuses such a handler when it is registered." if lazy is found.handlers[0] else "."),
-        fix=stopping.start_task(lazy) if lazy is not None else stopping.read_flag(flag) if flag else stopping.set_and_ask(handler),
+        + (
+            ", unless the event loop refuses such a handler when it is registered."
+            if lazy is found.handlers[0]
+            else "."
+        ),
+        fix=stopping.start_task(lazy)
+        if lazy is not None
+        else stopping.read_flag(flag)
+        if flag
+        else stopping.set_and_ask(handler),
         related=[model.place_of_function(handler, "the handler")],
         confidence=Confidence.HIGH if handler.kind == "function" else Confidence.MEDIUM,
         subject=handler.qualname,
