@@ -13,7 +13,8 @@ from roadworthy.project.afterwards import afterwards
 from roadworthy.project.failures import Outcome
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
-from roadworthy.project.rowsignals import announced
+from roadworthy.project.reports import ended, reporting_handler, tells_of_failure
+from roadworthy.project.rowsignals import announced_in
 from roadworthy.project.transactions import WRITES, Transactions
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
+    from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo
 
@@ -69,7 +71,7 @@ _ABANDONED = frozenset({"except", "finally"})
 class Aside:
     """A call beside the purpose, and what its failure breaks."""
 
-    how: Literal["after-write", "request", "answered", "announced"]
+    how: Literal["after-write", "request", "answered", "announced", "report"]
     family: Family
     site: CallSite
     effect: EffectAt | None  # what fails; None: a hook, which may raise anything
@@ -78,6 +80,7 @@ class Aside:
     wrote: EffectAt | None = None  # after-write: the row that it stored, where known
     signal: str = ""  # announced: the signal of the write, as `post_save`
     sender: ClassInfo | None = None  # announced: the model whose rows are written
+    handler: Handler | None = None  # report: the handler in which it stands
 
     @property
     def entry(self) -> Entry | None:
@@ -113,7 +116,7 @@ class Asides:
 
     def _at(self, site: CallSite) -> Aside | None:
         if _is_abandoned(site) and not _HOOK.fullmatch(flow.last_name(site.fact.func)):
-            return None
+            return self._report(site)
         family, effect = self._nature(site)
         if family is None:
             return None
@@ -134,16 +137,23 @@ class Asides:
                 return Aside("request", family, site, effect, outcome)
         return None
 
+    def _report(self, site: CallSite) -> Aside | None:
+        """In a handler that keeps a failure where it is: what tells of that failure fails itself."""
+        handler = reporting_handler(self._model, site)
+        if handler is None:
+            return None
+        for effect in self._model.escapes.at(site):
+            told = tells_of_failure(self._model, site, effect, self._path(site, effect))
+            if told and not self._caught(site, effect) and (outcome := ended(self._model, site)) is not None:
+                family: Family = "mail" if effect.effect in _MAILS else "notification"
+                return Aside("report", family, site, effect, outcome, handler=handler)
+        return None
+
     def _announced(self, site: CallSite, family: Family, effect: EffectAt) -> Aside | None:
         """In a receiver of the signal that a row was written: whoever writes such a row gets the failure."""
         for outcome in self._model.failures.of(site):
-            entry = outcome.entry
-            if outcome.kind != "fails" or outcome.detached is not None or entry is None:
-                continue
-            if entry.kind is not EntryKind.SIGNAL_RECEIVER or len(outcome.path) > _CLOSE:
-                continue
-            signal, sender = announced(self._model, entry)
-            if signal and all(_is_by_name(edge) for edge in outcome.path):
+            signal, sender = announced_in(self._model, outcome)
+            if signal and len(outcome.path) <= _CLOSE and all(_is_by_name(edge) for edge in outcome.path):
                 return Aside("announced", family, site, effect, outcome, signal=signal, sender=sender)
         return None
 

@@ -6,11 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
     from roadworthy.project.entry import Entry
+    from roadworthy.project.failures import Outcome
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import ClassInfo
 
@@ -36,8 +38,13 @@ def registration(model: Model, entry: Entry) -> tuple[str, ClassInfo | None]:
     return text, None
 
 
-def announced(model: Model, entry: Entry) -> tuple[str, ClassInfo | None]:
-    """(the signal, the model that sends it) of a receiver that runs inside the write of a row; else ("", None)."""
+def announced_in(model: Model, outcome: Outcome) -> tuple[str, ClassInfo | None]:
+    """(the signal, the model that sends it) where a failure ends a receiver that runs inside the write of a row; else ("", None)."""
+    entry = outcome.entry
+    if outcome.kind != "fails" or outcome.detached is not None or entry is None:
+        return "", None
+    if entry.kind is not EntryKind.SIGNAL_RECEIVER:
+        return "", None
     text, sender = registration(model, entry)
     found = AT_SAVE.search(text) or IN_WRITE.search(text)
     return (found.group(), sender) if found is not None else ("", None)

@@ -15,6 +15,7 @@ from roadworthy.advice import inserts as advise_inserts
 from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
+from roadworthy.advice.asides import let_fail_alone
 from roadworthy.advice.imports import with_imports
 from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
@@ -430,6 +431,7 @@ __all__ = [
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "let_fail_alone",
     "list_of",
     "lists_rows",
     "lives_on",

@@ -8,7 +8,8 @@ and a cache that should make a query faster makes it impossible.
 ## What is reported
 After a write that is final (committed, or money that moved): a call to a chat or push service, to a webhook or to telemetry, a write to a
 search index or of metrics, or a hook of somebody else, with nothing on the way to the entry that catches its failure. In middleware and request
-handlers: measurements that are sent over the network; in receivers of the signal that a row was written: any of these; in middleware, whatever it sends or enqueues when the answer is ready. In a read-through cache of the project: the question to the cache, when
+handlers: measurements that are sent over the network; in receivers of the signal that a row was written: any of these; in a broad handler of
+a background run: the mail or message that tells of the failure; in middleware, whatever it sends or enqueues when the answer is ready. In a read-through cache of the project: the question to the cache, when
 its failure keeps the value from being computed.
 
 ## What is not reported
@@ -75,6 +76,7 @@ from roadworthy.rules.api import (
     Severity,
     finding,
     impact_weight,
+    let_fail_alone,
     logger_near,
     read_throughs,
     say,
@@ -103,7 +105,7 @@ def check(model: Model) -> Iterator[Finding]:
 
 def severity_of(aside: Aside) -> Severity:
     """HIGH where a client or a sender gets an error, or every request does."""
-    if aside.entry is None or aside.family == "search index" or aside.how == "announced":
+    if aside.entry is None or aside.family == "search index" or aside.how in {"announced", "report"}:
         return Severity.MEDIUM
     if aside.how != "after-write":
         return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
@@ -130,7 +132,7 @@ def _after_write(aside: Aside, model: Model) -> Finding:
         ),
         issue=f"{final} in line {done.line} has made the work final; then {call} {_does(aside)}, and nothing from here to {_end(aside)} catches what it raises.",
         impact=_impact(aside, model),
-        fix=_fix(aside, model),
+        fix=let_fail_alone(aside, logger_near(model, site.function)),
         related=[model.place(done, "final from here on"), *wrote, *_below(aside.effect, aside, model)],
         steps=model.steps(aside.entry, site.function, site),
         confidence=_confidence(aside, model),
@@ -165,32 +167,20 @@ def _impact(aside: Aside, model: Model) -> str:
     return f"{fault}, {say.entry(entry)} counts as failed although {what} is stored, and whatever comes after this line is not done."
 
 
-def _fix(aside: Aside, model: Model) -> str:
-    site = aside.site
-    written = f"{'await ' if site.fact.awaited else ''}{model.callee_text(site)}(…)"
-    log = logger_near(model, site.function)
-    queued = aside.family not in {"hook", "measurement"}
-    later = " Where it must not get lost, hand it to a job that is retried by itself." if queued else ""
-    stands = "the row is what the caller came for" if aside.signal else "the work above stands"
-    return (
-        f"Let it fail alone: {stands}, so log the failure and go on.{later}\n"
-        f'```python\ntry:\n    {written}\nexcept Exception:\n    {log}.exception("{model.callee_text(site)} failed; the work itself is done")\n```'
-    )
-
-
 def _within(aside: Aside, model: Model) -> Finding:
     site, entry = aside.site, aside.entry
     assert entry is not None
     call = f"`{say.call(site, model)}`"
-    fails, does, impact = _in_write(aside) if aside.how == "announced" else _in_request(aside, entry)
+    words = {"announced": _in_write, "report": _in_handler}.get(aside.how, _in_request)
+    fails, does, impact = words(aside, entry)
     return finding(
         RULE,
         model.place(site),
         severity_of(aside),
-        title=say.fit(f"a failing {call} fails {fails}", f"a failing {call} fails {'the write' if aside.signal else 'the request'}"),
+        title=say.fit(f"a failing {call} fails {fails}", f"a failing {call} fails {'the write' if aside.signal else 'what it only accompanies'}"),
         issue=f"{call} {does}, and nothing from here to its end catches what it raises.",
         impact=impact,
-        fix=_fix(aside, model),
+        fix=let_fail_alone(aside, logger_near(model, site.function)),
         related=_below(aside.effect, aside, model),
         steps=model.steps(entry, site.function, site),
         confidence=_confidence(aside, model),
@@ -215,13 +205,22 @@ def _in_request(aside: Aside, entry: Entry) -> tuple[str, str, str]:
     )
 
 
-def _in_write(aside: Aside) -> tuple[str, str, str]:
+def _in_write(aside: Aside, entry: Entry) -> tuple[str, str, str]:
     """(what fails, what the call does, the impact) beside the write of a row."""
     verb = "delete" if "delete" in aside.signal else "write"
     rows = f"`{aside.sender.name}`" if aside.sender is not None else "a row"
     does = f"{_does(aside)} inside each {verb} of {rows}, in a receiver of `{aside.signal}`"
     impact = f"{_FAULTS[aside.family]}, whoever {verb}s {rows} gets the error, wherever that is: the {verb} is undone or counts as failed."
     return f"each {verb} of {rows}", does, impact
+
+
+def _in_handler(aside: Aside, entry: Entry) -> tuple[str, str, str]:
+    """(what fails, what the call does, the impact) in a handler that keeps a failure where it is."""
+    assert aside.handler is not None
+    who, line = say.entry(entry), aside.handler.line
+    does = f"{_does(aside)} in the handler of line {line}, which keeps a failure from ending {who}"
+    impact = f"{_FAULTS[aside.family]}, which is likely just when something else fails, too, {who} ends in the handler that should keep it going."
+    return f"`{say.name(entry)}` while it handles a failure", does, impact
 
 
 def _below(effect: EffectAt | None, aside: Aside, model: Model) -> list[Location]:
