@@ -69,6 +69,7 @@ class Fragile:
     handler: Handler | None = None  # a handler in the loop that logs the item and raises all the same
     left: Leak | None = None  # a handler in the loop that goes on to the next item for some of the failures only
     consumes: bool = False  # the items are messages of a queue
+    plugins: bool = False  # the items are implementations that are handed the same thing
 
 
 def fragile_loops(model: Model) -> Iterator[Fragile]:

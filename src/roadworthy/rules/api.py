@@ -139,6 +139,7 @@ from roadworthy.project.permanent import (
     whole_batches,
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
+from roadworthy.project.plugins import plugin_loops
 from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
 from roadworthy.project.producers import (
     Fed,
@@ -457,6 +458,7 @@ __all__ = [
     "partial_handlers",
     "partial_retries",
     "planned_in_memory",
+    "plugin_loops",
     "polls",
     "predicates_of",
     "program_of",
