@@ -61,9 +61,8 @@ _ANSWERED = frozenset({
     EntryKind.DURABLE_ACTIVITY,
 })  # fmt: skip
 _REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE})
-_NEAR = 4  # calls between the aside and its effect
+_NEAR = _CLOSE = 4  # calls between the aside and its effect; between the entry and the function
 _MANY = 40  # a call with more effects does the work itself
-_CLOSE = 4  # calls between the entry and the function
 _ABANDONED = frozenset({"except", "finally"})
 
 
@@ -140,19 +139,20 @@ class Asides:
     def _report(self, site: CallSite) -> Aside | None:
         """In a handler that keeps a failure where it is: what tells of that failure fails itself."""
         handler = reporting_handler(self._model, site)
-        if handler is None:
-            return None
-        for effect in self._model.escapes.at(site):
+        for effect in self._model.escapes.at(site) if handler is not None else ():
             told = tells_of_failure(self._model, site, effect, self._path(site, effect))
             if told and not self._caught(site, effect) and (outcome := ended(self._model, site)) is not None:
-                family: Family = "mail" if effect.effect in _MAILS else "notification"
-                return Aside("report", family, site, effect, outcome, handler=handler)
+                kind: Family = "mail" if effect.effect in _MAILS else "notification"
+                return Aside("report", kind, site, effect, outcome, handler=handler)
         return None
 
     def _announced(self, site: CallSite, family: Family, effect: EffectAt) -> Aside | None:
         """In a receiver of the signal that a row was written: whoever writes such a row gets the failure."""
+        about = _PURPOSE["notification" if family == "mail" else family]
         for outcome in self._model.failures.of(site):
             signal, sender = announced_in(self._model, outcome)
+            if outcome.path and _mentions(about, [site.function.name]):
+                continue  # a step of the telling itself: the call of it, further out, is the place to speak of
             if signal and len(outcome.path) <= _CLOSE and all(_is_by_name(edge) for edge in outcome.path):
                 return Aside("announced", family, site, effect, outcome, signal=signal, sender=sender)
         return None

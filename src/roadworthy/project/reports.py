@@ -50,7 +50,11 @@ def tells_of_failure(model: Model, site: CallSite, effect: EffectAt, path: list[
 
 
 def ended(model: Model, site: CallSite) -> Outcome | None:
-    """What the failure of the report ends: the nearest entry that runs in the background."""
+    """What the failure of the report ends: the nearest entry that runs in the background and has more to do after it."""
+    scope = site.function.scope
+    in_loop = flow.loop_of(scope, site.fact.region) is not None
+    after = max(r.end for r in scope.regions if r.start <= site.fact.order < r.end and r.kind == "except")
+    more = in_loop or any(call.order >= after for call in scope.calls)
     outcomes = [o for o in model.failures.of(site) if o.kind in {"fails", "retried"} and o.entry is not None]
-    here = [o for o in outcomes if o.entry is not None and o.entry.kind in _BACKGROUND]
+    here = [o for o in outcomes if o.entry is not None and o.entry.kind in _BACKGROUND and (more or o.path)]
     return min(here, key=lambda o: len(o.path), default=None)
