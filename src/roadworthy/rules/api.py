@@ -162,6 +162,7 @@ from roadworthy.project.purpose import (
 )
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
+from roadworthy.project.rearming import Rearmed, rearmed_late
 from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
 from roadworthy.project.repeats import (
     goes_on_after,
@@ -305,6 +306,7 @@ __all__ = [
     "Presence",
     "Promise",
     "ReadThrough",
+    "Rearmed",
     "Refusal",
     "Registration",
     "Repeat",
@@ -468,6 +470,7 @@ __all__ = [
     "read_back",
     "read_throughs",
     "reads_setting",
+    "rearmed_late",
     "refusals",
     "repeated_blocks",
     "repeated_by",
