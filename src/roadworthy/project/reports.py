@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _TELLS = re.compile(
     r"notify|notif\w*|alert\w*|report\w*|errors?|fail\w*|exceptions?|admins?|managers?|warn\w*|problems?|incidents?|slack|discord|webhooks?|sentry"
 )
-_SENT = frozenset({Effect.NOTIFY, Effect.EMAIL, Effect.SMS, Effect.HTTP_REQUEST})
+REPORTS = frozenset({Effect.NOTIFY, Effect.EMAIL, Effect.SMS})
+_SENT = REPORTS | {Effect.HTTP_REQUEST}
 _BACKGROUND = frozenset({
     EntryKind.JOB, EntryKind.SCHEDULED, EntryKind.WORKER_LOOP, EntryKind.QUEUE_CONSUMER, EntryKind.COMMAND, EntryKind.DURABLE_ACTIVITY,
 })  # fmt: skip
