@@ -25,7 +25,8 @@ _NOUNS = re.compile(
     r"|destination|indexer|forwarder|target"
 )
 """Implementations that stand beside each other. Handlers, processors and providers are often steps, or tried until one fits."""
-_BESIDE = frozenset({Effect.CLOSE, Effect.CONNECT, Effect.CACHE_READ, Effect.CACHE_WRITE, Effect.SPAWN_PROCESS})
+_OF_ITS_OWN = frozenset({Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.PUBLISH})
+"""What may fail in one implementation and work in the next. The database of the service fails in all alike."""
 _MANY = 40  # classes with a method of this name: it says nothing
 _ENDS = re.compile(r"close|stop|shutdown|disconnect|teardown|cleanup|flush|load|setup|init\w*|register|start|connect")
 """What happens once, when a process starts or stops."""
@@ -116,14 +117,8 @@ def _fails(model: Model, site: CallSite, index: int, methods: list[Function]) ->
     ]
     for method in methods:
         for effect in model.escapes.of(method):
-            word = effect.effect.word
-            told = acts(effect) or effect.effect is Effect.NOTIFY or (effect.row.secondary and word.persists)
-            if (
-                word.external
-                and not word.telemetry
-                and effect.effect not in _BESIDE
-                and told
-                and not model.escapes.stopped(inner, effect)
-            ):
+            apart = effect.effect in _OF_ITS_OWN and (acts(effect) or effect.effect is Effect.NOTIFY)
+            index_of_its_own = effect.row.secondary and effect.effect.word.persists
+            if (apart or index_of_its_own) and not model.escapes.stopped(inner, effect):
                 return effect
     return None
