@@ -225,31 +225,32 @@ def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Fin
     """A handler for SIGTERM after which everything goes on as before."""
     lazy = lifetime.signals.unawaited(found)
     flag = lifetime.signals.unread_flag(found) if lazy is None else ""
-    deaf = lazy is not None or bool(flag)
-    if not deaf and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime, model)):
+    if (
+        lazy is None
+        and not flag
+        and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime, model))
+    ):
         return
     handler = lazy or found.handlers[0]
     run = lifetime.run(found.site.function)
     lost = lifetime.at_stake(run) if run is not None else []
-    does = f"only sets `{flag}`, which nothing reads" if flag else "does nothing but log"
-    does = "is a coroutine, and nothing awaits it" if lazy is not None else does
+    does, fix = "does nothing but log", stopping.set_and_ask(handler)
+    if lazy is not None:
+        does, fix = "is a coroutine, and nothing awaits it", stopping.start_task(lazy)
+    elif flag:
+        does, fix = f"only sets `{flag}`, which nothing reads", stopping.read_flag(flag)
+    refused = (
+        ", unless the event loop refuses such a handler when it is registered" if lazy is found.handlers[0] else ""
+    )
     yield finding(
         RULE,
         model.place(found.site),
         _severity(lost),
         title=f"the SIGTERM handler `{handler.qualname}` {does}"[:110],
         issue=f"`{say.call(found.site, model)}` replaces the default action of SIGTERM by `{handler.qualname}`, which {does}.",
-        impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has reached"
-        + (
-            ", unless the event loop refuses such a handler when it is registered."
-            if lazy is found.handlers[0]
-            else "."
-        ),
-        fix=stopping.start_task(lazy)
-        if lazy is not None
-        else stopping.read_flag(flag)
-        if flag
-        else stopping.set_and_ask(handler),
+        impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has "
+        f"reached{refused}.",
+        fix=fix,
         related=[model.place_of_function(handler, "the handler")],
         confidence=Confidence.HIGH if handler.kind == "function" else Confidence.MEDIUM,
         subject=handler.qualname,
