@@ -88,6 +88,15 @@ def set_and_ask(handler: Function) -> str:
     )
 
 
+def deaf_handler(handler: Function, flag: str, *, lazy: bool) -> tuple[str, str]:
+    """(what a handler does that changes nothing, the fix): a coroutine that nothing awaits, a flag that nothing reads, or only a log line."""
+    if lazy:
+        return "is a coroutine, and nothing awaits it", start_task(handler)
+    if flag:
+        return f"only sets `{flag}`, which nothing reads", read_flag(flag)
+    return "does nothing but log", set_and_ask(handler)
+
+
 def start_task(handler: Function) -> str:
     """A handler that is a coroutine: one that starts it as a task."""
     name = handler.name

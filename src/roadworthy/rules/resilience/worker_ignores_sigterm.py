@@ -225,23 +225,14 @@ def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Fin
     """A handler for SIGTERM after which everything goes on as before."""
     lazy = lifetime.signals.unawaited(found)
     flag = lifetime.signals.unread_flag(found) if lazy is None else ""
-    if (
-        lazy is None
-        and not flag
-        and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime, model))
-    ):
+    deaf = lazy is not None or bool(flag)
+    if not deaf and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime, model)):
         return
     handler = lazy or found.handlers[0]
     run = lifetime.run(found.site.function)
     lost = lifetime.at_stake(run) if run is not None else []
-    does, fix = "does nothing but log", stopping.set_and_ask(handler)
-    if lazy is not None:
-        does, fix = "is a coroutine, and nothing awaits it", stopping.start_task(lazy)
-    elif flag:
-        does, fix = f"only sets `{flag}`, which nothing reads", stopping.read_flag(flag)
-    refused = (
-        ", unless the event loop refuses such a handler when it is registered" if lazy is found.handlers[0] else ""
-    )
+    does, fix = stopping.deaf_handler(handler, flag, lazy=lazy is not None)
+    refused = ", unless the event loop refuses such a handler at once" if lazy is found.handlers[0] else ""
     yield finding(
         RULE,
         model.place(found.site),
