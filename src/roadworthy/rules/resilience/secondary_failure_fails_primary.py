@@ -220,7 +220,8 @@ def _in_handler(aside: Aside, entry: Entry) -> tuple[str, str, str]:
     who, line = say.entry(entry), aside.handler.line
     does = f"{_does(aside)} in the handler of line {line}, which keeps a failure from ending {who}"
     impact = f"{_FAULTS[aside.family]}, which is likely just when something else fails, too, {who} ends in the handler that should keep it going."
-    return f"`{say.name(entry)}` while it handles a failure", does, impact
+    name = aside.site.function.qualname if entry.function.kind == "module" else say.name(entry)
+    return f"`{name}` while it handles a failure", does, impact
 
 
 def _below(effect: EffectAt | None, aside: Aside, model: Model) -> list[Location]:
