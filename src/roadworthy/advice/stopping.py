@@ -88,6 +88,26 @@ def set_and_ask(handler: Function) -> str:
     )
 
 
+def deaf_handler(handler: Function, flag: str, *, lazy: bool) -> tuple[str, str]:
+    """(what a handler does that changes nothing, the fix): a coroutine that nothing awaits, a flag that nothing reads, or only a log line."""
+    if lazy:
+        return "is a coroutine, and nothing awaits it", start_task(handler)
+    if flag:
+        return f"only sets `{flag}`, which nothing reads", read_flag(flag)
+    return "does nothing but log", set_and_ask(handler)
+
+
+def start_task(handler: Function) -> str:
+    """A handler that is a coroutine: one that starts it as a task."""
+    name = handler.name
+    return _with(
+        f"Register a function that starts `{name}()` as a task, and keep the task until it is done.",
+        "",
+        f"tasks = set()\n\ndef on_signal():\n    tasks.add(asyncio.ensure_future({name}()))  # a reference, or it may be collected\n\n"
+        "loop.add_signal_handler(signal.SIGTERM, on_signal)",
+    )
+
+
 def read_flag(flag: str) -> str:
     """Let the loop look at what the handler sets."""
     return _with(

@@ -13,6 +13,8 @@ from roadworthy.project.afterwards import afterwards
 from roadworthy.project.failures import Outcome
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
+from roadworthy.project.reports import ended, reporting_handler, tells_of_failure
+from roadworthy.project.rowsignals import announced_in
 from roadworthy.project.transactions import WRITES, Transactions
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
     from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
+    from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, ClassInfo
 
 Family = Literal["notification", "mail", "measurement", "search index", "hook"]
 
@@ -58,9 +61,8 @@ _ANSWERED = frozenset({
     EntryKind.DURABLE_ACTIVITY,
 })  # fmt: skip
 _REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE})
-_NEAR = 4  # calls between the aside and its effect
+_NEAR = _CLOSE = 4  # calls between the aside and its effect; between the entry and the function
 _MANY = 40  # a call with more effects does the work itself
-_CLOSE = 4  # calls between the entry and the function
 _ABANDONED = frozenset({"except", "finally"})
 
 
@@ -68,13 +70,16 @@ _ABANDONED = frozenset({"except", "finally"})
 class Aside:
     """A call beside the purpose, and what its failure breaks."""
 
-    how: Literal["after-write", "request", "answered"]
+    how: Literal["after-write", "request", "answered", "announced", "report"]
     family: Family
     site: CallSite
     effect: EffectAt | None  # what fails; None: a hook, which may raise anything
     outcome: Outcome  # where the failure ends
     done: CallSite | None = None  # after-write: the call that made the main work final
     wrote: EffectAt | None = None  # after-write: the row that it stored, where known
+    signal: str = ""  # announced: the signal of the write, as `post_save`
+    sender: ClassInfo | None = None  # announced: the model whose rows are written
+    handler: Handler | None = None  # report: the handler in which it stands
 
     @property
     def entry(self) -> Entry | None:
@@ -110,7 +115,7 @@ class Asides:
 
     def _at(self, site: CallSite) -> Aside | None:
         if _is_abandoned(site) and not _HOOK.fullmatch(flow.last_name(site.fact.func)):
-            return None
+            return self._report(site)
         family, effect = self._nature(site)
         if family is None:
             return None
@@ -121,10 +126,35 @@ class Asides:
             outcome = self._ends(site, family, _ANSWERED)
             if outcome is not None:
                 return Aside("after-write", family, site, effect, outcome, *stored)
+        if stored is None and family != "hook" and effect is not None:
+            found = self._announced(site, family, effect)
+            if found is not None:
+                return found
         if family == "measurement" and effect is not None and effect.effect in _SENT and not _reads(effect):
             outcome = self._ends(site, family, _REQUESTS)
             if outcome is not None and not self._is_inside(site, family, outcome):
                 return Aside("request", family, site, effect, outcome)
+        return None
+
+    def _report(self, site: CallSite) -> Aside | None:
+        """In a handler that keeps a failure where it is: what tells of that failure fails itself."""
+        handler = reporting_handler(self._model, site)
+        for effect in self._model.escapes.at(site) if handler is not None else ():
+            told = tells_of_failure(self._model, site, effect, self._path(site, effect))
+            if told and not self._caught(site, effect) and (outcome := ended(self._model, site)) is not None:
+                kind: Family = "mail" if effect.effect in _MAILS else "notification"
+                return Aside("report", kind, site, effect, outcome, handler=handler)
+        return None
+
+    def _announced(self, site: CallSite, family: Family, effect: EffectAt) -> Aside | None:
+        """In a receiver of the signal that a row was written: whoever writes such a row gets the failure."""
+        about = _PURPOSE["notification" if family == "mail" else family]
+        for outcome in self._model.failures.of(site):
+            signal, sender = announced_in(self._model, outcome)
+            if outcome.path and _mentions(about, [site.function.name]):
+                continue  # a step of the telling itself: the call of it, further out, is the place to speak of
+            if signal and len(outcome.path) <= _CLOSE and all(_is_by_name(edge) for edge in outcome.path):
+                return Aside("announced", family, site, effect, outcome, signal=signal, sender=sender)
         return None
 
     # --- the aside ----------------------------------------------------------------------------------------------------

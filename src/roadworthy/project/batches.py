@@ -14,6 +14,7 @@ from roadworthy.project.handling import mentions
 from roadworthy.project.partial import left_out
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
+from roadworthy.project.reports import REPORTS, reporting_handler
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Fragile:
     handler: Handler | None = None  # a handler in the loop that logs the item and raises all the same
     left: Leak | None = None  # a handler in the loop that goes on to the next item for some of the failures only
     consumes: bool = False  # the items are messages of a queue
+    plugins: bool = False  # the items are implementations that are handed the same thing
 
 
 def fragile_loops(model: Model) -> Iterator[Fragile]:
@@ -171,6 +173,9 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         for site, effect in model.escapes.within(function, index)
         if fails_alone(model, effect, apart=apart)
         and _about_item(function, site.fact, names)
+        and not (
+            effect.effect in REPORTS and reporting_handler(model, site)
+        )  # the item was kept in the loop, what tells of it was not
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
     told = any(acts(effect) or effect.effect is Effect.NOTIFY for _, effect in found)  # a reminder may be the whole job

@@ -149,6 +149,25 @@ class Signals:
             flags.append(flag)
         return flags[0] if flags and not any(self._is_read(flag) for flag in flags) else ""
 
+    def unawaited(self, found: Registration) -> Function | None:
+        """The coroutine that a handler makes and nobody awaits: a signal handler is only called."""
+        for handler in found.handlers:
+            made = handler if handler.is_async else self._made_by(handler)
+            if made is not None:
+                return made
+        return None
+
+    def _made_by(self, handler: Function) -> Function | None:
+        """`lambda: stop()`, where `stop` is a coroutine function: its coroutine is what the lambda gives, and it is dropped."""
+        if handler.kind != "lambda":
+            return None
+        for leave in handler.scope.leaves:
+            if isinstance(leave.value, f.CallRef):
+                called = self._model.graph.resolutions[handler.calls[leave.value.index]].functions
+                if called and all(function.is_async and not function.scope.is_generator for function in called):
+                    return called[0]
+        return None
+
     def does_nothing(self, found: Registration) -> bool:
         """A handler of the project that at most logs."""
         return bool(found.handlers) and all(self._at_most_logs(handler) for handler in found.handlers)

@@ -14,7 +14,8 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.guard import Guard
-from roadworthy.project.values import ClassValue, Instance
+from roadworthy.project.rowsignals import AT_SAVE, IN_WRITE, registration
+from roadworthy.project.values import Instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,6 @@ WRITES = frozenset({
 })  # fmt: skip
 _REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER})
 _DATABASES = frozenset({"orm", "sql-driver", "store", "stdlib"})
-_IN_WRITE = re.compile(r"(pre|post)_delete|m2m_changed|(before|after)_(insert|update|delete|flush)")
-_AFTER_WRITE = re.compile(r"(pre|post)_save")
 _LOOKS_AND_WRITES = re.compile(
     r"(get|update)_or_create$"
 )  # both steps, and the signal of the write, in one transaction of the call
@@ -329,32 +328,17 @@ class Transactions:
         function = entry.function
         if function not in self._signals:
             self._signals[function] = None
-            text, sender = self._registration(entry)
-            in_write = _IN_WRITE.search(text) or _AFTER_WRITE.search(text)
+            text, sender = registration(self._model, entry)
+            in_write = IN_WRITE.search(text) or AT_SAVE.search(text)
             around = self._model.request_transaction(entry) if in_write else None
             if around is not None:
                 self._signals[function] = Open("signal", around.name, around.path, around.line, around)
-            elif _IN_WRITE.search(text):
+            elif IN_WRITE.search(text):
                 place = entry.site or function
                 self._signals[function] = Open("signal", text, place.path, place.line)
-            elif _AFTER_WRITE.search(text) and sender is not None:
+            elif AT_SAVE.search(text) and sender is not None:
                 self._signals[function] = self._atomic_save(sender)
         return self._signals[function]
-
-    def _registration(self, entry: Entry) -> tuple[str, ClassInfo | None]:
-        """(the signal as written, the model that sends it)."""
-        if entry.site is None:
-            return "", None
-        scope = entry.site.function
-        func = entry.site.fact.func
-        owner = flow.text_of(func.value, scope.scope) if isinstance(func, f.Attr) else ""
-        given = flow.text_of(entry.site.fact.args[0], scope.scope) if entry.site.fact.args else ""
-        text = owner if _IN_WRITE.search(owner) or _AFTER_WRITE.search(owner) else given
-        sender = next((value for key, value in entry.site.fact.kwargs if key == "sender"), None)
-        for value in self._model.values(sender, scope, entry.site.fact.order) if sender is not None else ():
-            if isinstance(value, ClassValue):
-                return text, value.cls
-        return text, None
 
     def _atomic_save(self, sender: ClassInfo) -> Open | None:
         """A place where the project writes rows of this model inside a transaction: a block's, or the one of the writing call."""

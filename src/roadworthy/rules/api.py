@@ -15,6 +15,7 @@ from roadworthy.advice import inserts as advise_inserts
 from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
+from roadworthy.advice.asides import let_fail_alone
 from roadworthy.advice.imports import with_imports
 from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
@@ -138,6 +139,7 @@ from roadworthy.project.permanent import (
     whole_batches,
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
+from roadworthy.project.plugins import plugin_loops
 from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
 from roadworthy.project.producers import (
     Fed,
@@ -160,6 +162,7 @@ from roadworthy.project.purpose import (
 )
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
+from roadworthy.project.rearming import Rearmed, rearmed_late
 from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
 from roadworthy.project.repeats import (
     goes_on_after,
@@ -303,6 +306,7 @@ __all__ = [
     "Presence",
     "Promise",
     "ReadThrough",
+    "Rearmed",
     "Refusal",
     "Registration",
     "Repeat",
@@ -430,6 +434,7 @@ __all__ = [
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "let_fail_alone",
     "lifetime_of",
     "list_of",
     "lists_rows",
@@ -456,6 +461,7 @@ __all__ = [
     "partial_handlers",
     "partial_retries",
     "planned_in_memory",
+    "plugin_loops",
     "polls",
     "predicates_of",
     "program_of",
@@ -465,6 +471,7 @@ __all__ = [
     "read_back",
     "read_throughs",
     "reads_setting",
+    "rearmed_late",
     "refusals",
     "repeated_blocks",
     "repeated_by",

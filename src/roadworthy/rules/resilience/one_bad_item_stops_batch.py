@@ -7,10 +7,11 @@ everybody after it gets nothing; and since the next run starts with the same ite
 ## What is reported
 In a job, a schedule, a worker or a command: a loop over items that sends, pays or asks something outside for each and lets the failure
 out, directly or a few calls down; a handler in such a loop that logs the item and raises all the same, or that goes on after some failures of
-a request and leaves others out; an endless loop that takes item after item from a queue and ends at the first failure.
+a request and leaves others out; an endless loop that takes item after item from a queue and ends at the first failure. A loop that hands the
+same thing to one implementation (backend, notifier, listener) after the other, in a signal's receiver or a consumer as well.
 
 ## What is not reported
-A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps, plugins). Results that are collected into
+A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps). Results that are collected into
 one answer. Requests of a user, who sees the error. Clouds and object stores, which fail for all alike.
 
 ## Bad
@@ -65,6 +66,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_aside,
     logger_near,
+    plugin_loops,
     raised_again,
     say,
 )
@@ -72,6 +74,7 @@ from roadworthy.rules.api import (
 RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation", doc=__doc__)
 
 _BACKGROUND = frozenset({EntryKind.JOB, EntryKind.SCHEDULED, EntryKind.WORKER_LOOP})
+_HANDED = frozenset({EntryKind.SIGNAL_RECEIVER, EntryKind.QUEUE_CONSUMER, EntryKind.WEBHOOK_HANDLER})
 _TO_PEOPLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
 _CLOSE = 2  # calls between the entry and the loop: further away it is machinery, not the batch
 
@@ -80,7 +83,7 @@ _CLOSE = 2  # calls between the entry and the loop: further away it is machinery
 def check(model: Model) -> Iterator[Finding]:
     """One finding for each function: its outermost loop."""
     seen: set[Function] = set()
-    for loop in fragile_loops(model):
+    for loop in (*fragile_loops(model), *plugin_loops(model)):
         if loop.function in seen:
             continue
         entry = ends_worker(loop, model) if loop.kind == "worker" else batch_of(loop, model)
@@ -92,6 +95,9 @@ def check(model: Model) -> Iterator[Finding]:
 def batch_of(loop: Fragile, model: Model) -> Entry | None:
     """The job, schedule, worker or command whose business the loop is."""
     exposure = model.exposure(loop.function)
+    if loop.plugins:
+        near = exposure.of_kind(*_BACKGROUND, *_HANDED)
+        return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
     to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
     for entry in exposure.of_kind(*_BACKGROUND, *([EntryKind.COMMAND] if to_people or loop.consumes else [])):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:

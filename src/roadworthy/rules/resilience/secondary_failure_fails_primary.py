@@ -8,7 +8,8 @@ and a cache that should make a query faster makes it impossible.
 ## What is reported
 After a write that is final (committed, or money that moved): a call to a chat or push service, to a webhook or to telemetry, a write to a
 search index or of metrics, or a hook of somebody else, with nothing on the way to the entry that catches its failure. In middleware and request
-handlers: measurements that are sent over the network; in middleware, whatever it sends or enqueues when the answer is ready. In a read-through cache of the project: the question to the cache, when
+handlers: measurements that are sent over the network; in receivers of the signal that a row was written: any of these; in a broad handler of
+a background run: the mail or message that tells of the failure; in middleware, whatever it sends or enqueues when the answer is ready. In a read-through cache of the project: the question to the cache, when
 its failure keeps the value from being computed.
 
 ## What is not reported
@@ -75,6 +76,7 @@ from roadworthy.rules.api import (
     Severity,
     finding,
     impact_weight,
+    let_fail_alone,
     logger_near,
     read_throughs,
     say,
@@ -82,6 +84,13 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="secondary-failure-fails-primary", anti_pattern="no-graceful-degradation", doc=__doc__)
 
+_FAULTS = {
+    "notification": "When the receiver is down, slow or answers 429",
+    "mail": "When the mail server is down, slow or refuses the address",
+    "search index": "When the index is down, full or read-only",
+    "hook": "When the hook raises",
+    "measurement": "When the place for the figures is down or slow",
+}
 _REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER})
 
 
@@ -89,14 +98,14 @@ _REQUESTS = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER})
 def check(model: Model) -> Iterator[Finding]:
     """One finding per function and kind of side work, and one per cache helper."""
     for aside in Asides(model).all():
-        yield _after_write(aside, model) if aside.how == "after-write" else _in_request(aside, model)
+        yield _after_write(aside, model) if aside.how == "after-write" else _within(aside, model)
     for found in read_throughs(model):
         yield _cache(found, model)
 
 
 def severity_of(aside: Aside) -> Severity:
     """HIGH where a client or a sender gets an error, or every request does."""
-    if aside.entry is None or aside.family == "search index":
+    if aside.entry is None or aside.family == "search index" or aside.how in {"announced", "report"}:
         return Severity.MEDIUM
     if aside.how != "after-write":
         return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
@@ -123,7 +132,7 @@ def _after_write(aside: Aside, model: Model) -> Finding:
         ),
         issue=f"{final} in line {done.line} has made the work final; then {call} {_does(aside)}, and nothing from here to {_end(aside)} catches what it raises.",
         impact=_impact(aside, model),
-        fix=_fix(aside, model),
+        fix=let_fail_alone(aside, logger_near(model, site.function)),
         related=[model.place(done, "final from here on"), *wrote, *_below(aside.effect, aside, model)],
         steps=model.steps(aside.entry, site.function, site),
         confidence=_confidence(aside, model),
@@ -146,22 +155,8 @@ def _end(aside: Aside) -> str:
     return say.entry(aside.entry) if aside.entry is not None else f"the end of `{aside.site.function.qualname}()`"
 
 
-def _fault(aside: Aside) -> str:
-    match aside.family:
-        case "notification":
-            return "When the receiver is down, slow or answers 429"
-        case "mail":
-            return "When the mail server is down, slow or refuses the address"
-        case "search index":
-            return "When the index is down, full or read-only"
-        case "hook":
-            return "When the hook raises"
-        case "measurement":
-            return "When the place for the figures is down or slow"
-
-
 def _impact(aside: Aside, model: Model) -> str:
-    entry, fault = aside.entry, _fault(aside)
+    entry, fault = aside.entry, _FAULTS[aside.family]
     what = f"`{aside.wrote.model.name}`" if aside.wrote is not None and aside.wrote.model is not None else "the write"
     if entry is None:
         return f"{fault}, `{aside.site.function.qualname}()` reports a failure although the work is done, and the rest of it is skipped."
@@ -172,51 +167,61 @@ def _impact(aside: Aside, model: Model) -> str:
     return f"{fault}, {say.entry(entry)} counts as failed although {what} is stored, and whatever comes after this line is not done."
 
 
-def _fix(aside: Aside, model: Model) -> str:
-    site = aside.site
-    written = f"{'await ' if site.fact.awaited else ''}{model.callee_text(site)}(…)"
-    log = logger_near(model, site.function)
-    later = (
-        ""
-        if aside.family in {"hook", "measurement"}
-        else " Where it must not get lost, hand it to a job that is retried by itself."
-    )
-    return (
-        f"Let it fail alone: the work above stands, so log the failure and go on.{later}\n"
-        f'```python\ntry:\n    {written}\nexcept Exception:\n    {log}.exception("{model.callee_text(site)} failed; the work itself is done")\n```'
-    )
-
-
-def _in_request(aside: Aside, model: Model) -> Finding:
+def _within(aside: Aside, model: Model) -> Finding:
     site, entry = aside.site, aside.entry
     assert entry is not None
     call = f"`{say.call(site, model)}`"
-    every = entry.kind is EntryKind.MIDDLEWARE
-    ready = aside.how == "answered"
-    does = (
-        f"{_does(aside)} when the answer is ready"
-        if ready
-        else f"sends a measurement over the network while {say.entry(entry)} works"
-    )
-    away, why = (
-        ("what it calls", "though its work is done")
-        if ready
-        else ("the server that counts", "for a figure that nobody on the other end asked for")
-    )
+    words = {"announced": _in_write, "report": _in_handler}.get(aside.how, _in_request)
+    fails, does, impact = words(aside, entry)
     return finding(
         RULE,
         model.place(site),
         severity_of(aside),
-        title=say.fit(f"a failing {call} fails {'every request' if every else f'`{say.name(entry)}`'}", f"a failing {call} fails the request"),
+        title=say.fit(f"a failing {call} fails {fails}", f"a failing {call} fails {'the write' if aside.signal else 'what it only accompanies'}"),
         issue=f"{call} {does}, and nothing from here to its end catches what it raises.",
-        impact=f"When {away} is down or slow, {'each request through this middleware' if every else f'the client of `{say.name(entry)}`'} gets an error, {why}.",
-        fix=_fix(aside, model),
+        impact=impact,
+        fix=let_fail_alone(aside, logger_near(model, site.function)),
         related=_below(aside.effect, aside, model),
         steps=model.steps(entry, site.function, site),
         confidence=_confidence(aside, model),
         subject=model.callee_text(site),
         weight=impact_weight(model.exposure(site.function)),
     )  # fmt: skip
+
+
+def _in_request(aside: Aside, entry: Entry) -> tuple[str, str, str]:
+    """(what fails, what the call does, the impact) beside a request."""
+    every, ready = entry.kind is EntryKind.MIDDLEWARE, aside.how == "answered"
+    fails = "every request" if every else f"`{say.name(entry)}`"
+    who = "each request through this middleware" if every else f"the client of `{say.name(entry)}`"
+    if ready:
+        done = f"When what it calls is down or slow, {who} gets an error, though its work is done."
+        return fails, f"{_does(aside)} when the answer is ready", done
+    does = f"sends a measurement over the network while {say.entry(entry)} works"
+    return (
+        fails,
+        does,
+        f"When the server that counts is down or slow, {who} gets an error, for a figure that nobody on the other end asked for.",
+    )
+
+
+def _in_write(aside: Aside, entry: Entry) -> tuple[str, str, str]:
+    """(what fails, what the call does, the impact) beside the write of a row."""
+    verb = "delete" if "delete" in aside.signal else "write"
+    rows = f"`{aside.sender.name}`" if aside.sender is not None else "a row"
+    does = f"{_does(aside)} inside each {verb} of {rows}, in a receiver of `{aside.signal}`"
+    impact = f"{_FAULTS[aside.family]}, whoever {verb}s {rows} gets the error, wherever that is: the {verb} is undone or counts as failed."
+    return f"each {verb} of {rows}", does, impact
+
+
+def _in_handler(aside: Aside, entry: Entry) -> tuple[str, str, str]:
+    """(what fails, what the call does, the impact) in a handler that keeps a failure where it is."""
+    assert aside.handler is not None
+    who, line = say.entry(entry), aside.handler.line
+    does = f"{_does(aside)} in the handler of line {line}, which keeps a failure from ending {who}"
+    impact = f"{_FAULTS[aside.family]}, which is likely just when something else fails, too, {who} ends in the handler that should keep it going."
+    name = aside.site.function.qualname if entry.function.kind == "module" else say.name(entry)
+    return f"`{name}` while it handles a failure", does, impact
 
 
 def _below(effect: EffectAt | None, aside: Aside, model: Model) -> list[Location]:
@@ -233,6 +238,11 @@ def _confidence(aside: Aside, model: Model) -> Confidence:
 def _cache(found: ReadThrough, model: Model) -> Finding:
     function, site = found.function, found.site
     call, compute = f"`{say.call(site, model)}`", f"`{say.call(found.compute, model)}`"
+    users = (
+        "everything that is cached this way"
+        if found.entry is None
+        else f"everything behind it, {say.entry(found.entry)} for one,"
+    )
     error = found.effect.row.raises[0].rpartition(".")[2]
     return finding(
         RULE,
@@ -240,7 +250,7 @@ def _cache(found: ReadThrough, model: Model) -> Finding:
         Severity.MEDIUM,
         title=say.fit(f"without its cache `{function.qualname}` computes nothing", f"without its cache `{function.name}` computes nothing"),
         issue=f"{call} asks the cache before {compute} computes the value, and nothing catches the `{error}` that it raises when the cache is away.",
-        impact=f"When the cache is down or slow, {_users(found.entry)} fails, although {compute} could give the answer without it.",
+        impact=f"When the cache is down or slow, {users} fails, although {compute} could give the answer without it.",
         fix=f"Treat a cache that fails as one that is empty: catch `{error}` around the calls of the cache, log or count it, and go on to {compute}.",
         related=[model.place(found.compute, "could answer without the cache")],
         steps=model.steps(found.entry, function, site),
@@ -248,11 +258,3 @@ def _cache(found: ReadThrough, model: Model) -> Finding:
         subject=function.qualname,
         weight=impact_weight(model.exposure(function)),
     )  # fmt: skip
-
-
-def _users(entry: Entry | None) -> str:
-    return (
-        f"everything behind it, {say.entry(entry)} for one,"
-        if entry is not None
-        else "everything that is cached this way"
-    )

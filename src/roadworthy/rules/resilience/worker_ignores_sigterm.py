@@ -7,8 +7,8 @@ committed, and the item in hand is half done. As the first process of a containe
 
 ## What is reported
 Commands and scripts that end in an endless loop (their own, or a library's that installs no handler) and on whose way nothing handles
-SIGTERM: no handler at all, one for SIGINT only, an `except KeyboardInterrupt` only; and SIGTERM handlers that do nothing but log, or set
-a flag that nothing reads.
+SIGTERM: no handler at all, one for SIGINT only, an `except KeyboardInterrupt` only; and SIGTERM handlers that do nothing but log, set
+a flag that nothing reads, or are coroutines, which nothing awaits.
 
 ## What is not reported
 Servers and workers of frameworks that handle it themselves, a handler anywhere on the way (also in a helper, a base class, at import),
@@ -224,21 +224,25 @@ def _impact(run: Run, lost: list[EffectAt], lifetime: Lifetime, model: Model) ->
 
 def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Finding]:
     """A handler for SIGTERM after which everything goes on as before."""
-    flag = lifetime.signals.unread_flag(found)
-    if not flag and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime, model)):
+    lazy = lifetime.signals.unawaited(found)
+    flag = lifetime.signals.unread_flag(found) if lazy is None else ""
+    deaf = lazy is not None or bool(flag)
+    if not deaf and not (lifetime.signals.does_nothing(found) and not is_waited_for(found, lifetime, model)):
         return
-    handler = found.handlers[0]
+    handler = lazy or found.handlers[0]
     run = lifetime.run(found.site.function)
     lost = lifetime.at_stake(run) if run is not None else []
-    does = f"only sets `{flag}`, which nothing reads" if flag else "does nothing but log"
+    does, fix = stopping.deaf_handler(handler, flag, lazy=lazy is not None)
+    refused = ", unless the event loop refuses such a handler at once" if lazy is found.handlers[0] else ""
     yield finding(
         RULE,
         model.place(found.site),
         _severity(lost),
         title=f"the SIGTERM handler `{handler.qualname}` {does}"[:110],
         issue=f"`{say.call(found.site, model)}` replaces the default action of SIGTERM by `{handler.qualname}`, which {does}.",
-        impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has reached.",
-        fix=stopping.read_flag(flag) if flag else stopping.set_and_ask(handler),
+        impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has "
+        f"reached{refused}.",
+        fix=fix,
         related=[model.place_of_function(handler, "the handler")],
         confidence=Confidence.HIGH if handler.kind == "function" else Confidence.MEDIUM,
         subject=handler.qualname,

@@ -1,0 +1,124 @@
+"""Loops that hand the same thing to one implementation after the other, classes that are chosen at run time included."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.project import flow
+from roadworthy.project.batches import Fragile
+from roadworthy.project.phrases import words_of
+from roadworthy.project.purpose import acts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
+
+_NOUNS = re.compile(
+    r"plugin|backend|connector|listener|subscriber|receiver|integration|notifier|channel|exporter|extension|observer|sink|publisher|reporter"
+    r"|destination|indexer|forwarder|target"
+)
+"""Implementations that stand beside each other. Handlers, processors and providers are often steps, or tried until one fits."""
+_OF_ITS_OWN = frozenset({Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.PUBLISH})
+"""What may fail in one implementation and work in the next. The database of the service fails in all alike."""
+_MANY = 40  # classes with a method of this name: it says nothing
+_ENDS = re.compile(r"close|stop|shutdown|disconnect|teardown|cleanup|flush|load|setup|init\w*|register|start|connect")
+"""What happens once, when a process starts or stops."""
+
+
+def plugin_loops(model: Model) -> Iterator[Fragile]:
+    """Loops of reviewed code in which the failure of one implementation keeps the others from being called."""
+    owners: dict[str, list[Function]] = defaultdict(list)
+    for cls in model.symbols.classes:
+        for name, method in cls.methods.items():
+            owners[name].append(method)
+    for function in model.functions:
+        for index, region in enumerate(function.scope.regions):
+            if region.kind == "for" and isinstance(region.target, f.Name | f.Seq):
+                found = _of(model, function, index, owners)
+                if found is not None:
+                    yield found
+
+
+def _of(model: Model, function: Function, index: int, owners: dict[str, list[Function]]) -> Fragile | None:
+    scope = function.scope
+    region = scope.regions[index]
+    nouns = {name: noun for name in _names(region.target) if (noun := _noun(name))}
+    if (
+        not nouns
+        or region.exits
+        or any(leave.kind in {"return", "break", "yield"} for leave in flow.leaves_in(scope, index))
+    ):
+        return None
+    guards = (*model.guards.on_region(function, region.parent), *model.guards.on_function(function))
+    if any(guard.kind is GuardKind.TRANSACTION for guard in guards):
+        return None
+    for call in flow.calls_in(scope, index):
+        owner = call.func.value if isinstance(call.func, f.Attr) else None
+        if not isinstance(owner, f.Name) or owner.id not in nouns or call.use != "discarded":
+            continue
+        site = function.site(call)
+        effect = _fails(model, site, index, _implementations(model, site, nouns[owner.id], owners))
+        if effect is not None:
+            items = flow.text_of(region.test, scope)
+            return Fragile("items", function, index, owner.id, items, ((site, effect),), plugins=True)
+    return None
+
+
+def _names(target: f.Expr | None) -> list[str]:
+    parts = target.items if isinstance(target, f.Seq) else (target,)
+    return [part.id for part in parts if isinstance(part, f.Name)]
+
+
+def _noun(name: str) -> str:
+    words = words_of(name)
+    return words[-1] if words and _NOUNS.fullmatch(words[-1]) else ""
+
+
+def _implementations(model: Model, site: CallSite, noun: str, owners: dict[str, list[Function]]) -> list[Function]:
+    """The methods that the call may mean: those that are known, else those of that name in classes that call themselves such a thing."""
+    name = flow.last_name(site.fact.func)
+    if _ENDS.fullmatch(words_of(name)[0] if words_of(name) else ""):
+        return []
+    known = [edge.callee for edge in model.edges_at(site) if edge.runs_here]
+    if known:
+        return known
+    named = owners.get(name, [])
+    alike = [m for m in named if m.cls is not None and _calls_itself(m.cls, noun)]
+    return alike if len(named) <= _MANY else []
+
+
+def _calls_itself(cls: ClassInfo, noun: str) -> bool:
+    """By its own name, that of a base, or the folder or file where it stands."""
+    folders = cls.path.removesuffix(".py").split("/")[-2:]
+    bases = [base if isinstance(base, str) else base.name for base in cls.bases]
+    words = [word for name in (cls.name, *bases, *folders) for word in words_of(name)]
+    return noun in words or f"{noun}s" in words
+
+
+def _fails(model: Model, site: CallSite, index: int, methods: list[Function]) -> EffectAt | None:
+    """What may fail in one of several implementations, and is caught neither there nor in the loop."""
+    scope = site.function.scope
+    classes = {method.cls for method in methods if method.cls is not None}
+    if (
+        len([cls for cls in classes if not classes.intersection(cls.descendants)]) < 2
+    ):  # an interface and its only implementation
+        return None
+    inner = [
+        g
+        for g in model.guards.on_site(site)
+        if g.region is None or (g.region != index and flow.within(scope, g.region, index))
+    ]
+    for method in methods:
+        for effect in model.escapes.of(method):
+            apart = effect.effect in _OF_ITS_OWN and (acts(effect) or effect.effect is Effect.NOTIFY)
+            index_of_its_own = effect.row.secondary and effect.effect.word.persists
+            if (apart or index_of_its_own) and not model.escapes.stopped(inner, effect):
+                return effect
+    return None

@@ -1,0 +1,50 @@
+"""Receivers of the signals that a row is written or deleted: which signal it is, and whose rows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project import flow
+from roadworthy.project.values import ClassValue
+
+if TYPE_CHECKING:
+    from roadworthy.project.entry import Entry
+    from roadworthy.project.failures import Outcome
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import ClassInfo
+
+IN_WRITE = re.compile(r"(pre|post)_delete|m2m_changed|(before|after)_(insert|update|delete|flush)")
+"""Sent inside a transaction that the writing call holds."""
+AT_SAVE = re.compile(r"(pre|post)_save")
+"""Sent inside whatever transaction the caller holds."""
+
+
+def registration(model: Model, entry: Entry) -> tuple[str, ClassInfo | None]:
+    """(the signal as written, the model that sends it)."""
+    if entry.site is None:
+        return "", None
+    scope = entry.site.function
+    func = entry.site.fact.func
+    owner = flow.text_of(func.value, scope.scope) if isinstance(func, f.Attr) else ""
+    given = flow.text_of(entry.site.fact.args[0], scope.scope) if entry.site.fact.args else ""
+    text = owner if IN_WRITE.search(owner) or AT_SAVE.search(owner) else given
+    sender = next((value for key, value in entry.site.fact.kwargs if key == "sender"), None)
+    for value in model.values(sender, scope, entry.site.fact.order) if sender is not None else ():
+        if isinstance(value, ClassValue):
+            return text, value.cls
+    return text, None
+
+
+def announced_in(model: Model, outcome: Outcome) -> tuple[str, ClassInfo | None]:
+    """(the signal, the model that sends it) where a failure ends a receiver that runs inside the write of a row; else ("", None)."""
+    entry = outcome.entry
+    if outcome.kind != "fails" or outcome.detached is not None or entry is None:
+        return "", None
+    if entry.kind is not EntryKind.SIGNAL_RECEIVER:
+        return "", None
+    text, sender = registration(model, entry)
+    found = AT_SAVE.search(text) or IN_WRITE.search(text)
+    return (found.group(), sender) if found is not None else ("", None)
