@@ -52,6 +52,8 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     if rule is not None and not verdict.parameter and not rule.config:
         return _without_parameter(place, effect, rule)
     value, remark = _value(place, verdict)
+    if _is_long(effect) and not remark and not verdict.at_construction:
+        remark = "It has to be longer than the longest healthy run."
     where = "where the client is made" if verdict.at_construction else "at the call"
     if verdict.at_construction and _last(callee_text(site)) in _CURSORS:
         where = f"to `{_last(callee_text(site))}()`"
@@ -90,10 +92,15 @@ def _killed(effect: EffectAt, site: CallSite, call: str) -> str:
 
 def _seconds(model: Model, effect: EffectAt) -> str:
     """A limit that healthy work keeps: what a program does (a build, a backup) takes long where no request waits for it."""
-    if _is_program(effect):
+    if _is_long(effect):
         waits = any(r.entry.kind in _WAITED_FOR for r in model.exposure(effect.function).entries)
         return "60" if waits else "600"
     return "60" if effect.effect in _SLOW else "10"
+
+
+def _is_long(effect: EffectAt) -> bool:
+    """Is it work that is waited for: a program, a query or an upload that was begun elsewhere? It may rightly take minutes."""
+    return _is_program(effect) or effect.name.endswith(".result")
 
 
 def _is_program(effect: EffectAt) -> bool:

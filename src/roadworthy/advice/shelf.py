@@ -47,6 +47,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "retry-job": frozenset({"errors", "caught", "attempts", "job", "given"}),
     "retry-end": frozenset(),
     "retry-wait": frozenset(),
+    "retry-narrow": frozenset({"errors"}),
     "engine-random": frozenset(),
     "engine-clock": frozenset(),
     "engine-step": frozenset({"step"}),

@@ -170,12 +170,20 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         (site, effect)
         for site, effect in model.escapes.within(function, index)
         if fails_alone(model, effect, apart=apart)
+        and not _tells_of_failure(function, site, index)
         and _about_item(function, site.fact, names)
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
     told = any(acts(effect) or effect.effect is Effect.NOTIFY for _, effect in found)  # a reminder may be the whole job
     if told or (found and _changes_each(model, function, index, names)):
         yield from found
+
+
+def _tells_of_failure(function: Function, site: CallSite, index: int) -> bool:
+    """A call in a handler inside the loop: what is sent there tells of an item that has failed already."""
+    scope = function.scope
+    around = (region for region in flow.ancestors(scope, site.fact.region) if flow.within(scope, region, index))
+    return any(scope.regions[region].kind == "except" for region in around)
 
 
 def _only_watches(effect: EffectAt) -> bool:

@@ -308,17 +308,18 @@ class CallGraph:
         if isinstance(expr, f.CallRef):
             # partial(f, …), or a factory that returns a function
             for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-                yield from self._functions_in(value, called=isinstance(value, Instance))  # `Depends(Limiter(5))`
+                yield from self.functions_in(value, called=isinstance(value, Instance))  # `Depends(Limiter(5))`
             return
         for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-            yield from self._functions_in(value, called=True)
+            yield from self.functions_in(value, called=True)
 
-    def _functions_in(self, value: Value, *, called: bool) -> Iterator[Function]:
+    def functions_in(self, value: Value, *, called: bool) -> Iterator[Function]:
+        """What runs when a value is run; `called`: classes and objects are made or called by it."""
         match value:
             case FunctionValue():
                 yield value.function
             case Partial():
-                yield from self._functions_in(value.target, called=True)
+                yield from self.functions_in(value.target, called=True)
             case Instance() if called:
                 method = value.cls.find_method("__call__")
                 if method is not None:
@@ -329,7 +330,7 @@ class CallGraph:
                     yield method
             case Container() if called:
                 for item in value.items:
-                    yield from self._functions_in(item, called=called)
+                    yield from self.functions_in(item, called=called)
 
     def _start_receiver(self, site: CallSite, library: Library, kind: str, waits: bool) -> None:
         receiver = library.receiver

@@ -88,6 +88,7 @@ from roadworthy.rules.api import (
     asks_for_one,
     finding,
     impact_weight,
+    inserted_unasked,
     is_called_by_nobody,
     lists_rows,
     say,
@@ -277,9 +278,19 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
         return insert
     if (let_by := _let_by(pair, model)) is not None:
         return advise_keys.unique_without(model, pair.table, *let_by)
-    if (several := several_expected(model, pair.read.site)) is not None:
-        return advise_database.one_at_a_time(model, pair.table, columns, pair.function, several)
+    if (why := _lets_several(pair, columns, model)) != "":
+        return advise_database.one_at_a_time(model, pair.table, columns, pair.function, why)
     return advise_keys.key_and_insert(model, pair, columns, insert)
+
+
+def _lets_several(pair: RowCheck, columns: tuple[str, ...], model: Model) -> str:
+    """What tells that one key may rightly have several rows: a handler for them, or an insert elsewhere that does not look; else ""."""
+    if (several := several_expected(model, pair.read.site)) is not None:
+        return f"line {several.line} reckons with several rows for one key"
+    other = inserted_unasked(model, pair.table, columns)
+    if other is None:
+        return ""
+    return f"`{other.function.qualname}()` ({other.site.path}:{other.site.line}) inserts without a look, several for one key where it runs again"
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:

@@ -142,7 +142,7 @@ def _report(silence: Silence, rank: int, hidden: list[Failure], alike: list[Sile
             f"`{say.last(_where(function))}` drops every failure of `{say.last(say.call(site, model))}` without a trace",
         ),
         issue=_issue(silence, site, effect, model) + _also(alike),
-        impact=_impact(silence, rank, effect, model),
+        impact=_impact(silence, rank, site, effect, model),
         fix=_fix(silence, site, model),
         related=[
             model.place(effect.site, effect.effect.word.meaning),
@@ -184,15 +184,24 @@ def _issue(silence: Silence, site: CallSite, effect: EffectAt, model: Model) -> 
     return f"`{silence.head}` around `{call}`, which{through} {effect.effect.word.meaning}, {told} and {_then(silence, model)}."
 
 
-def _impact(silence: Silence, rank: int, effect: EffectAt, model: Model) -> str:
+def _impact(silence: Silence, rank: int, site: CallSite, effect: EffectAt, model: Model) -> str:
     who = say.entry(model.exposure(silence.function).worst, silence.function)
     what = f"`{say.call(effect.site, model)}`"
+    asked = f"`{say.call(site, model)}`"
     if rank == 0 and silence.outcome in _AS_IF_DONE:
         return f"When {what} fails, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
     if rank == 0:
         return f"When {what} fails, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
+    if silence.outcome in _AS_IF_DONE:
+        return (
+            f"When {asked} fails, {who} goes on as if it had given nothing, and no log line tells an outage from that."
+        )
+    if silence.default is None:
+        return f"When {asked} fails, {say.whom(model.exposure(silence.function).worst, silence.function, model)} sees what it sees when there is nothing, and no log line tells an outage from that."
+    told = model.text(silence.default, silence.function)
     return (
-        f"When {what} fails, {who} cannot tell an outage from an empty answer, and no log line says that there is one."
+        f"When {asked} fails, {say.whom(model.exposure(silence.function).worst, silence.function, model)} works with `{told}` as if that were the answer, "
+        "and no log line tells an outage from it."
     )
 
 
