@@ -30,7 +30,8 @@ def insert_here(model: Model, check: Check, columns: tuple[str, ...]) -> str:
     raw = bool(check.write.access.effect.sql)
     if raw or not check.write.direct or write.function is not check.read.site.function:
         return ""
-    return _found_or_created(model, check, columns) or _inserted_first(model, check)
+    worked = _then_as_found(check)
+    return (_found_or_created(model, check, columns) if not worked else "") or _inserted_first(model, check)
 
 
 def _found_or_created(model: Model, check: Check, columns: tuple[str, ...]) -> str:

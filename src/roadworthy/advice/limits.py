@@ -52,11 +52,11 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     if rule is not None and not verdict.parameter and not rule.config:
         return _without_parameter(place, effect, rule)
     value, remark = _value(place, verdict)
-    if _is_long(effect) and not remark and not verdict.at_construction:
-        remark = "It has to be longer than the longest healthy run."
     where = "where the client is made" if verdict.at_construction else "at the call"
     if verdict.at_construction and _last(callee_text(site)) in _CURSORS:
         where = f"to `{_last(callee_text(site))}()`"
+    if _is_long(effect) and not remark and not verdict.at_construction:
+        where = f"{where}, above the longest healthy run"
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
     code = call_text(site, [value], _replaced(value), WHOLE)

@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DELIVERED
@@ -148,7 +149,7 @@ class EntryReach:
         scope: Function | None = site.function
         while scope is not None and scope.kind in {"function", "lambda"}:
             for name in names & set(graph.parameter_runs(scope)) - set(scope.bindings):
-                for value in self._evaluator.parameter(scope, name):
+                for value in self._evaluator.evaluate(f.Name(name), scope):
                     found.update(graph.functions_in(value, called=True))
             names -= set(scope.parameters)
             scope = scope.parent

@@ -254,7 +254,11 @@ def work_where_found(check: Check) -> tuple[int, int] | None:
     scope = check.function.scope
     presence = Presence(check.function, check.read.site)
     for index, region in enumerate(scope.regions):
-        later = region.line >= check.read.site.line and not flow.within(scope, check.write.site.fact.region, index)
+        written = check.write.site.fact.region
+        beside = region.parent < 0 or flow.within(
+            scope, written, region.parent
+        )  # decided in the block of the insert, not elsewhere
+        later = region.line >= check.read.site.line and beside and not flow.within(scope, written, index)
         if later and region.kind == "if" and presence.sign(region.test) == 1 and _works(check.function, index):
             return region.line, region.end_line
     return None

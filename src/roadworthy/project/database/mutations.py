@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 _NUMBER = re.compile(r"int|decimal|float|numeric|number|money|amount|serial|real|double", re.IGNORECASE)
+_MOMENT = re.compile(r"(^|_)(date|time|at|modified|updated|seen|timestamp)(_|$)", re.IGNORECASE)
 _SAVES = frozenset({"save", "asave"})
 _WRITES = _SAVES | {"add", "merge", "commit", "flush", "update", "bulk_update", "abulk_update", "put", "upsert"}
 _ARITHMETIC = frozenset({"+", "-", "*"})
@@ -135,7 +136,7 @@ class Mutations:
     ) -> bool:
         """Is what is added the time since a moment that the same row holds? Two at once read the same moment, and write the same sum."""
         table = self._model.schema.table_like(cls) if cls is not None else None
-        if value is None or table is None or depth > 2:
+        if value is None or depth > 2:
             return False
         for part in flow.walk(value):
             if isinstance(part, f.Bin) and part.op == "-" and self._reads_moment(part.right, target, function, table):
@@ -145,14 +146,15 @@ class Mutations:
                 return True
         return False
 
-    def _reads_moment(self, expr: f.Expr, target: f.Attr, function: Function, table: Table) -> bool:
+    def _reads_moment(self, expr: f.Expr, target: f.Attr, function: Function, table: Table | None) -> bool:
         """`counter.date_modified.date()` of the row `counter`."""
         for part in flow.walk(expr):
             inner = function.scope.calls[part.index].func if isinstance(part, f.CallRef) else part
             for attr in flow.walk(inner):
                 if isinstance(attr, f.Attr) and attr.value == target.value:
-                    column = table.column(attr.name)
-                    if column is not None and re.search(r"date|time", column.type, re.IGNORECASE):
+                    column = table.column(attr.name) if table is not None else None
+                    told = column.type.lower() if column is not None else ""
+                    if "date" in told or "time" in told or (table is None and _MOMENT.search(attr.name)):
                         return True
         return False
 

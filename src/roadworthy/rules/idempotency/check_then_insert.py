@@ -71,6 +71,7 @@ from roadworthy.rules.api import (
     Audience,
     Column,
     Confidence,
+    Effect,
     Entry,
     EntryKind,
     Exposure,
@@ -101,6 +102,7 @@ RULE = Rule(id="check-then-insert", anti_pattern="check-then-act", doc=__doc__)
 _LOG = re.compile(r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Event|Activity|Run)$")
 _REQUESTS = (EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE)
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
+_TOLD = (Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE)
 _BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN)
 
 
@@ -167,7 +169,7 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
         _severity(pair, key, exposure, model),
         title=_title(pair, key, model),
         issue=_issue(pair, key, model) + _elsewhere(pair, more),
-        impact=_impact(pair, key, entry),
+        impact=_impact(pair, key, entry, model),
         fix=_fix(pair, key, model),
         related=_related(pair, key, more, model),
         steps=model.steps(entry, pair.function, pair.write.site),
@@ -252,11 +254,13 @@ def _elsewhere(pair: RowCheck, more: list[RowCheck]) -> str:
     return f" {say.joined(names)} {'does' if len(names) == 1 else 'do'} the same." if names else ""
 
 
-def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
+def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None, model: Model) -> str:
     at_once = say.at_once(entry, pair.function)
     if key is None:
         after = say.on_two_rows(asks_for_one(pair.read.access.site))
-        return f"When {at_once}, both find nothing and both insert. `{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup {after}."
+        sent = model.effects_through(pair.write.site, *_TOLD)
+        told = f", and `{say.call(sent[0].site, model)}` goes out twice" if sent else ""
+        return f"When {at_once}, both find nothing and both insert{told}. `{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup {after}."
     outcome = (
         "with a database error instead of the answer meant for it" if pair.rejects else "although its row is there"
     )

@@ -168,9 +168,18 @@ def _between(retried: Retried) -> str:
     return f"Wait at the end of {where}, longer each time and with a random part{renamed}:\n```python\n{pause}\n```"
 
 
+def _impact(retried: Retried, call: str, model: Model, *, endless: bool) -> str:
+    who = say.whom(model.exposure(retried.function).worst, retried.function, model)
+    if endless:
+        return f"While {call} fails, {who} tries it again as fast as it can and comes to no end: a busy processor, and a storm for the failing side."
+    return f"A fault of a second or two outlasts all attempts, which take milliseconds: {who} fails where a later {call} would have gone well."
+
+
 def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
     guard = retried.guard
-    call = f"`{say.call(effect.site, model)}`"
+    way = model.reach.path_down(retried.function, effect)
+    call = f"`{say.call(way[0].site if way else effect.site, model)}`"
+    which = f", which comes to `{say.call(effect.site, model)}`," if way else ""
     endless = guard.attempts == "forever" or not guard.capped
     many = "without end" if endless else f"{guard.attempts} times" if guard.attempts else "several times"
     place = (
@@ -185,9 +194,8 @@ def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
         place,
         Severity.HIGH if endless and model.exposure(retried.function).serves else Severity.MEDIUM,
         title=f"`{retried.function.name}` repeats {call} {many} without a wait",
-        issue=f"`{guard.name}` tries {call} {many} and waits for nothing in between.",
-        impact=f"A fault of a second or two outlasts all attempts, which take milliseconds: {say.whom(model.exposure(retried.function).worst, retried.function, model)} "
-        f"fails where a later {call} would have gone well, and the failing side gets the load {many}.",
+        issue=f"`{guard.name}` tries {call}{which} {many} and waits for nothing in between.",
+        impact=_impact(retried, call, model, endless=endless),
         fix=advise.space_retry(model, guard, retried.function) if guard.form != "loop" else _between(retried),
         related=[model.place(effect.site, "repeated at once")],
         confidence=Confidence.weakest(model.confidence_of(effect), Confidence.MEDIUM if guard.form == "loop" else Confidence.HIGH),

@@ -87,8 +87,7 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
     error = _error(losses[0].effect)
     jobs = list(dict.fromkeys(loss.entry.function for loss in losses if loss.entry is not None))
     many = f"any of {len(jobs)} jobs of `{entry.function.path.rpartition('/')[2]}`" if len(jobs) > 1 else ""
-    ends = many or f"the job `{entry.function.name}`"
-    first = f"`{say.call(losses[0].effect.site, model)}`"
+    ends, first = many or f"the job `{entry.function.name}`", f"`{say.call(losses[0].effect.site, model)}`"
     named = (calls, first, "call")
     title = say.fit(
         *(f"one failed {what} ends {ends} for good" for what in named), f"one failed call ends {many} for good"
