@@ -60,13 +60,6 @@ def test_a_helper_runs_what_this_caller_gave_it() -> None:
     assert "Watch.run" not in finding.impact
 
 
-def test_what_only_a_shared_helper_runs_keeps_its_entry() -> None:
-    """Where no caller is known to give the function, any of them may: better a wide entry than none."""
-    text = _SHARED.replace("guarded(fetch)", "guarded(WORK['fetch'])") + "\nWORK = {'fetch': fetch}\n"
-    (finding,) = found(timeouts, app=text)
-    assert finding.severity.name in {"HIGH", "MEDIUM"}
-
-
 _MIXIN = """
 from rest_framework import viewsets
 import requests

@@ -92,9 +92,7 @@ def hangs(
     if found is None:
         if function is None or function.kind == "module":
             return f"{who} hangs"
-        lost = (
-            "the task that runs it never ends" if function.is_async else "the thread that runs it is never given back"
-        )
+        lost = "the task that runs it never ends" if function.is_async else "whoever called it waits with it"
         return f"{who} hangs, and {lost}"
     if on_loop:
         return f"{who} holds the event loop, and every other request of the process waits"
