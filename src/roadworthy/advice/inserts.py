@@ -84,8 +84,8 @@ def _inserted_first(model: Model, check: Check) -> str:
     else:
         look = "pass  # another run has inserted it"
     where = f"the insert (line {write.line})"
-    if (worked := _then_as_found(check)) != "":
-        return f"Put {where} into a savepoint and catch the `IntegrityError` of the key around it; {worked}"
+    worked = _then_as_found(check)
+    look = worked or look
     if GAP in insert + look:
         return (
             f"Put {where} into a savepoint, catch the `IntegrityError` of the key around it, and read the row again: whoever comes second gets "
@@ -121,29 +121,34 @@ def insert_again(model: Model, check: Check) -> str:
     write, read = check.write.site, check.read.site
     if check.write.direct or write.function is not read.function:
         return ""
-    if (worked := _then_as_found(check)) != "":
-        call = f"`{callee_text(write)}()` (line {write.line})"
-        return f"Catch the `IntegrityError` of the key around {call}, and roll back what it had begun; {worked}"
     insert, look = statement_text(write), statement_text(_fetch(read))
     if insert.startswith("return ") and not look.startswith("return "):
         look = f"return {look.partition(' = ')[2] or look}"
-    if GAP in insert + look or callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS:
+    worked = _then_as_found(check)
+    look = worked or look
+    if GAP in insert + look or (not worked and callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS):
         call = f"`{callee_text(write)}()` (line {write.line})"
         return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
     names = mappers(check.table.model)
     return recipe_fix(
-        Place(model, write.function, write, names, {"insert": insert, "look": look, "again": "read the row again"}),
+        Place(
+            model,
+            write.function,
+            write,
+            names,
+            {"insert": insert, "look": look, "again": "look once more" if worked else "read the row again"},
+        ),
         "insert-again",
     )
 
 
 def _then_as_found(check: Check) -> str:
-    """What whoever comes second has to do: what is done to a row that is there; "" where that is nothing but to take it."""
+    """What whoever comes second has to do: look once more, and what is done to a row that is there; "" where that is nothing but to take it."""
     lines = work_where_found(check)
     if lines is None:
         return ""
     where = f"line {lines[1]}" if lines[1] - lines[0] <= 1 else f"lines {lines[0]} to {lines[1]}"
-    return f"whoever comes second then looks once more and goes the way of {where}, as for a row that was there."
+    return f"...  # line {check.read.site.line} once more, and {where}: it is there now"
 
 
 def _fetch(read: CallSite) -> CallSite:
