@@ -189,7 +189,10 @@ class CallGraph:
         for site in function.calls:
             resolution = self.resolutions[site]
             kind, spawner, waited = started.get(site.index, ("call", None, False))
+            drops = site.fact.use == "discarded" and not site.fact.awaited and site.index not in started
             for callee in resolution.functions:
+                if drops and callee.is_async and not all(other.is_async for other in resolution.functions):
+                    continue  # `self.run()` of a base class whose children define it both ways: the coroutine of one would never run
                 actual = "construct" if kind == "call" and resolution.classes else kind
                 aside = self._set_aside(callee) if actual == "call" else ""
                 self._add(Edge(site, callee, aside or actual, spawner, waited and not aside))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ENDLESS = "endless loop"
 BEFORE = "before the loop"
+Found = dict["Function", dict["Entry", tuple[bool, int]]]
+"""Function -> entry -> (all the way inside its own run?, calls on the shortest way)."""
 _HOOKS = frozenset({"hook:signal", "hook:startup", "hook:shutdown", "hook:atexit"})
 
 
@@ -43,7 +45,9 @@ class EntryReach:
 
     def reaching(self, function: Function) -> tuple[Reached, ...]:
         """Entries from which control may come to a function."""
-        return tuple(Reached(entry, inline) for entry, inline in self._reached.get(function, {}).items())
+        return tuple(
+            Reached(entry, inline, depth) for entry, (inline, depth) in self._reached.get(function, {}).items()
+        )
 
     def path(self, entry: Entry, function: Function) -> list[Edge]:
         """The shortest chain of edges from an entry to a function; by sure ones where there is one."""
@@ -78,24 +82,25 @@ class EntryReach:
 
     # --- spreading ----------------------------------------------------------------------------------------------------
 
-    def _by_all(self, entries: tuple[Entry, ...], *, sure: bool) -> dict[Function, dict[Entry, bool]]:
-        reached: dict[Function, dict[Entry, bool]] = {}
+    def _by_all(self, entries: tuple[Entry, ...], *, sure: bool) -> Found:
+        reached: Found = {}
         for entry in entries:
             loop, above = self._split(entry)
             for root in (entry.function, *wrappers_of(entry.function, self._evaluator)):
-                reached.setdefault(root, {})[entry] = True
+                reached.setdefault(root, {})[entry] = (True, 0)
                 first = loop if root is entry.function else self._leaving(root)
                 self._spread(entry, first, reached, sure=sure)
             if above:  # what runs above the loop belongs to the start, what is started there to the loop
                 start = self._starts[entry]
-                mine: dict[Function, dict[Entry, bool]] = {}
+                mine: Found = {}
                 self._spread(start, above, mine, sure=sure)
                 for function, found in mine.items():
                     known = reached.setdefault(function, {})
-                    if found[start]:
-                        known[start] = True
+                    inline, depth = found[start]
+                    if inline:
+                        known[start] = (True, depth)
                     else:
-                        known.setdefault(entry, False)
+                        known.setdefault(entry, (False, depth))
         return reached
 
     def _split(self, entry: Entry) -> tuple[list[Edge], list[Edge]]:
@@ -106,20 +111,18 @@ class EntryReach:
         above = [edge for edge in edges if edge.runs_here and _is_above_loops(edge)]
         return [edge for edge in edges if edge not in above], above
 
-    def _spread(
-        self, entry: Entry, first: Iterable[Edge], reached: dict[Function, dict[Entry, bool]], *, sure: bool
-    ) -> None:
-        queue: deque[tuple[Iterable[Edge], bool]] = deque([(first, True)])
+    def _spread(self, entry: Entry, first: Iterable[Edge], reached: Found, *, sure: bool) -> None:
+        queue: deque[tuple[Iterable[Edge], bool, int]] = deque([(first, True, 1)])
         while queue:
-            leaving, inline = queue.popleft()
+            leaving, inline, depth = queue.popleft()
             for edge in leaving:
                 if sure and id(edge) in self._anybodys:
                     continue
                 still = inline and edge.runs_here
                 known = reached.setdefault(edge.callee, {})
-                if entry not in known or (still and not known[entry]):
-                    known[entry] = still
-                    queue.append((self._leaving(edge.callee), still))
+                if entry not in known or (still and not known[entry][0]):
+                    known[entry] = (still, depth)
+                    queue.append((self._leaving(edge.callee), still, depth + 1))
 
     def _leaving(self, function: Function) -> Iterator[Edge]:
         for edge in self._graph.outgoing.get(function, ()):

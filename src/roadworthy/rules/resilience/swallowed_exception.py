@@ -196,13 +196,11 @@ def _impact(silence: Silence, rank: int, site: CallSite, effect: EffectAt, model
         return (
             f"When {asked} fails, {who} goes on as if it had given nothing, and no log line tells an outage from that."
         )
-    if silence.default is None:
-        return f"When {asked} fails, {say.whom(model.exposure(silence.function).worst, silence.function, model)} sees what it sees when there is nothing, and no log line tells an outage from that."
-    told = model.text(silence.default, silence.function)
-    return (
-        f"When {asked} fails, {say.whom(model.exposure(silence.function).worst, silence.function, model)} works with `{told}` as if that were the answer, "
-        "and no log line tells an outage from it."
-    )
+    told = f"`{model.text(silence.default, silence.function)}`" if silence.default is not None else "`None`"
+    whom = say.whom(model.exposure(silence.function).worst, silence.function, model)
+    if whom == say.entry(None, silence.function):
+        return f"When {asked} fails, {whom} answers {told} as if there were nothing, and no log line tells an outage from that."
+    return f"When {asked} fails, {whom} works with {told} as if that were the answer, and no log line tells an outage from it."
 
 
 def _fix(silence: Silence, site: CallSite, model: Model) -> str:
