@@ -14,8 +14,9 @@ from roadworthy.project.database.checks import refusal, work_where_found
 
 if TYPE_CHECKING:
     from roadworthy.project.database.checks import Check
+    from roadworthy.project.database.tables import Table
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 _BUILDS = frozenset({
     "query", "filter", "filter_by", "where", "select", "join", "order_by", "options", "select_from", "limit", "outerjoin",
@@ -180,3 +181,26 @@ def insert_or_refuse(model: Model, check: Check) -> str:
         extra |= {"look": extra["refuse"], "again": "give the same answer"}
     topic = "insert-or-refuse" if check.write.direct else "insert-again"
     return recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), topic)
+
+
+def one_at_a_time(
+    model: Model, table: Table, columns: tuple[str, ...], function: Function, why: str, sends: str = ""
+) -> str:
+    """Where several rows of one key are let in by other ways (`why`): lock the parent row over the lookup and the insert; `sends`: a call
+    on the way to the insert that waits for others, for which no lock may be held.
+    """
+    parents = [c for name in columns if (c := table.column(name)) is not None and c.target_model is not None]
+    parent = parents[0].target_model if parents else None
+    where = f"{why}, so a unique key may not hold"
+    if parent is None:
+        return f"{where[0].upper()}{where[1:]}: hold one lock for the key over the lookup and the insert."
+    after = f"{sends} behind this block" if sends else "as they are"
+    extra = {
+        "parent": parent.name,
+        "owner": parents[0].attribute,
+        "get": "aget" if function.is_async else "get",
+        "after": after,
+    }
+    filled = Place(model, function, None, mappers(parent), extra).pick("parent-lock")
+    text = f"{where[0].upper()}{where[1:]}: lock the `{parent.name}` before the lookup, and look and insert in its transaction:"
+    return fix(text, "", filled.code if filled is not None else "")

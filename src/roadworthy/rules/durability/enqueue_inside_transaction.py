@@ -353,10 +353,11 @@ def _meets(meeting: Meeting, model: Model) -> str:
     changed = {e.model.name for e in written if e.model is not None and (e.effect in _CHANGES or _saves(e))}
     effects = [e for receiver in _receivers(meeting, model) for e in model.effects_under(receiver, Effect.SQL_READ)]
     read = {e.model.name for e in effects if e.model is not None}
+    here = {e.model.name for e in written if e.model is not None and e.function is meeting.site.function}
     if read & made and not read & changed:
-        return f"finds no `{min(read & made)}`"
+        return f"finds no `{min(read & made & here or read & made)}`"
     if read & changed and not read & made:
-        return f"finds the `{min(read & changed)}` as it was"
+        return f"finds the `{min(read & changed & here or read & changed)}` as it was"
     return "finds no row or the old one"
 
 

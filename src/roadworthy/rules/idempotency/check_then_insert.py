@@ -283,7 +283,9 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     if (let_by := _let_by(pair, model)) is not None:
         return advise_keys.unique_without(model, pair.table, *let_by)
     if (why := _lets_several(pair, columns, model)) != "":
-        return advise_database.one_at_a_time(model, pair.table, columns, pair.function, why)
+        sent = model.effects_through(pair.write.site, *_TOLD)
+        sends = f"`{say.call(sent[0].site, model)}`" if sent else ""
+        return advise_inserts.one_at_a_time(model, pair.table, columns, pair.function, why, sends)
     return advise_keys.key_and_insert(model, pair, columns, insert)
 
 
