@@ -246,6 +246,10 @@ def _on_client(name: str, effect: EffectAt, seconds: str) -> str:
     return f"{path}({seconds})" if _last(name).startswith("set") else f"{path} = {seconds}"
 
 
+_FOR_FEW = re.compile(r"(^|[/_.-])(dev|development|local|test|tests|testing|ci|example|debug)([/_.-]|$)", re.IGNORECASE)
+"""Settings of one environment, in which production does not run."""
+
+
 def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
     """A setting that the project does not make yet, beside its kin; `nested` (`TABLE.key`): where it has a table of settings, a key there."""
     settings = place.model.settings
@@ -260,6 +264,6 @@ def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
     prefix = f"{setting.partition('_')[0]}_"
     kin = [s for name in settings.names if name.startswith(prefix) and "." not in name for s in settings.get(name)]
     homes = [s for s in kin if place.model.is_reviewed(s.path) and re.search(r"settings|config|conf\b", s.path)]
-    kin = sorted(homes, key=lambda s: (s.path, s.line))
+    kin = sorted((s for s in homes if not _FOR_FEW.search(s.path)), key=lambda s: (s.path, s.line))
     beside = f", beside `{kin[0].name}` (`{kin[0].path}:{kin[0].line}`)" if kin else ""
     return fix(f"Set the limit for all of them in the settings{beside}:", "", f"{setting} = {place.extra['seconds']}")
