@@ -376,3 +376,23 @@ def price(order):
     (finding,) = found(swallowed, app=text)
     assert "`price()` (app.py:" in finding.impact
     assert "works with `{}` as if that were the answer" in finding.impact
+
+
+def test_an_answer_at_which_nobody_looks() -> None:
+    """The caller drops the `False`: what was asked for counts as done."""
+    text = """
+import requests
+
+def known(name):
+    try:
+        requests.get(f"https://api.example.org/keys/{name}", timeout=3)
+        return True
+    except Exception:
+        return False
+
+def remove(name):
+    known(name)
+    print("removed")
+"""
+    (finding,) = found(swallowed, app=text)
+    assert "nobody looks at what `known` returns" in finding.impact

@@ -185,22 +185,27 @@ def _issue(silence: Silence, site: CallSite, effect: EffectAt, model: Model) -> 
 
 
 def _impact(silence: Silence, rank: int, site: CallSite, effect: EffectAt, model: Model) -> str:
-    who = say.entry(model.exposure(silence.function).worst, silence.function)
-    what = f"`{say.call(effect.site, model)}`"
-    asked = f"`{say.call(site, model)}`"
+    function, worst = silence.function, model.exposure(silence.function).worst
+    who, whom = say.entry(worst, function), say.whom(worst, function, model)
+    fails, asked = f"When `{say.call(effect.site, model)}` fails", f"When `{say.call(site, model)}` fails"
     if rank == 0 and silence.outcome in _AS_IF_DONE:
-        return f"When {what} fails, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
+        return f"{fails}, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
     if rank == 0:
-        return f"When {what} fails, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
+        return f"{fails}, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
     if silence.outcome in _AS_IF_DONE:
-        return (
-            f"When {asked} fails, {who} goes on as if it had given nothing, and no log line tells an outage from that."
-        )
-    told = f"`{model.text(silence.default, silence.function)}`" if silence.default is not None else "`None`"
-    whom = say.whom(model.exposure(silence.function).worst, silence.function, model)
-    if whom == say.entry(None, silence.function):
-        return f"When {asked} fails, {whom} answers {told} as if there were nothing, and no log line tells an outage from that."
-    return f"When {asked} fails, {whom} works with {told} as if that were the answer, and no log line tells an outage from it."
+        return f"{asked}, {who} goes on as if it had given nothing, and no log line tells an outage from that."
+    if is_told_to_nobody(silence, model):
+        return f"{asked}, {who} goes on as if it had been done, for nobody looks at what `{_where(function)}` returns, and no log line says so."
+    told = f"`{model.text(silence.default, function)}`" if silence.default is not None else "`None`"
+    if whom == say.entry(None, function):
+        return f"{asked}, {whom} answers {told} as if there were nothing, and no log line tells an outage from that."
+    return f"{asked}, {whom} works with {told} as if that were the answer, and no log line tells an outage from it."
+
+
+def is_told_to_nobody(silence: Silence, model: Model) -> bool:
+    """Every caller drops what the function returns."""
+    ways = [edge for edge in model.edges_to(silence.function) if edge.kind == "call"]
+    return bool(ways) and all(edge.site.fact.use == "discarded" for edge in ways)
 
 
 def _fix(silence: Silence, site: CallSite, model: Model) -> str:
