@@ -176,8 +176,7 @@ def _then(silence: Silence, model: Model) -> str:
 
 
 def _issue(silence: Silence, site: CallSite, effect: EffectAt, model: Model) -> str:
-    call = say.call(site, model)
-    place = f"{effect.site.path}:{effect.site.line}"
+    call, place = say.call(site, model), f"{effect.site.path}:{effect.site.line}"
     through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
     whispers = silence.handler is not None and silence.handler.whispers
     told = "logs below the level that production shows" if whispers else "tells nobody"
