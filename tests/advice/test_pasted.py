@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from advice.test_fix_texts import fixes
+from roadworthy.advice.imports import with_imports
+from roadworthy.engine import model_of
 from roadworthy.rules.durability.forgotten_task import check as forgotten
 from roadworthy.rules.durability.in_process_background_work import check as background
 from roadworthy.rules.idempotency.check_then_insert import check as check_then_insert
@@ -11,6 +13,7 @@ from roadworthy.rules.idempotency.read_modify_write import check as read_modify_
 from roadworthy.rules.idempotency.unconditional_claim import check as claims
 from roadworthy.rules.resilience.call_without_timeout import check as timeouts
 from roadworthy.rules.resilience.single_attempt_call import check as single_attempt
+from roadworthy.rules.resilience.swallowed_exception import check as swallowed
 
 _REMINDERS = """
 from celery import shared_task
@@ -291,3 +294,60 @@ def test_a_client_that_is_limited_by_its_session_is_given_one() -> None:
     text = fixes(timeouts, app=_SALES)
     assert "session=limited" in text
     assert "adapter" in text
+
+
+def test_a_logger_of_another_function_is_not_at_hand() -> None:
+    """`job_logger` lives in the function that made it."""
+    text = fixes(
+        swallowed,
+        app="import logging\nimport requests\nlogger = logging.getLogger(__name__)\n"
+        "def sync():\n    job_logger = logging.getLogger('job')\n    job_logger.info('a')\n    job_logger.info('b')\n    job_logger.info('c')\n"
+        "def rates():\n    try:\n        return requests.get('https://api.example.org', timeout=3).json()\n    except Exception:\n        return {}\n",
+    )
+    assert "    logger.exception(" in text
+    assert "job_logger" not in text
+
+
+def test_a_scoped_session_is_asked_for_as_the_code_does() -> None:
+    """No name `session` is at hand: the code calls the registry each time."""
+    text = fixes(
+        check_then_insert,
+        app="from flask import Flask, current_app\nfrom sqlalchemy import Column, Integer, String\n"
+        "from sqlalchemy.orm import declarative_base\napp = Flask(__name__)\nBase = declarative_base()\n"
+        "class Account(Base):\n    __tablename__ = 'account'\n    id = Column(Integer, primary_key=True)\n"
+        "    email = Column(String, unique=True)\n"
+        "@app.post('/account/<email>')\ndef account(email):\n"
+        "    found = current_app.scoped_session().query(Account).filter(Account.email == email).first()\n"
+        "    if not found:\n        found = Account(email=email)\n        current_app.scoped_session().add(found)\n"
+        "    current_app.scoped_session().commit()\n    return found.email\n",
+    )
+    assert "with current_app.scoped_session().begin_nested():" in text or "begin_nested" not in text
+    assert "with session." not in text
+
+
+def test_what_a_cited_place_has_is_imported_here_all_the_same() -> None:
+    """The example that is named stands in another module: its imports do not count."""
+    files = {
+        "models.py": "from django.db import models, transaction\n"
+        "class Shop(models.Model):\n    sold = models.IntegerField(default=0)\n"
+        "def close(pk):\n    with transaction.atomic():\n        shop = Shop.objects.select_for_update().get(pk=pk)\n        shop.save()\n",
+        "views.py": "from django.http import HttpResponse\nfrom django.urls import path\nfrom models import Shop\n"
+        "def sell(request, pk):\n    shop = Shop.objects.get(pk=pk)\n    if shop.sold > 0:\n        shop.sold -= 1\n        shop.save()\n"
+        "    return HttpResponse()\nurlpatterns = [path('sell/<int:pk>', sell)]\n",
+    }
+    model = model_of(files)
+    (finding,) = read_modify_write(model)
+    text = with_imports(model, finding.at.path, finding.at.line, finding.fix)
+    assert "does it so" in text
+    assert "`from django.db import transaction`" in text
+
+
+def test_a_setting_of_one_environment_is_no_place() -> None:
+    """Mail of development goes to the console: a limit there mends nothing."""
+    text = fixes(
+        timeouts,
+        settings_dev='EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"\n',
+        app="from django.core.mail import send_mail\ndef remind():\n    send_mail('a', 'b', 'c', ['d'])\n",
+    )
+    assert "EMAIL_TIMEOUT = 10" in text
+    assert "settings_dev" not in text

@@ -21,10 +21,12 @@ _SENDS = (
 _WRITES = (Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_INCREMENT, Effect.SQL_DELETE)
 
 
-def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = ()) -> str:
-    """Send after the transaction has committed; where the call also writes, at the place in it that sends.
+def on_commit(
+    model: Model, site: CallSite, call: str, known: tuple[str, ...] = (), below: tuple[CallSite, ...] = ()
+) -> str:
+    """Send after the transaction has committed; where the call also writes, at the first place in it that only sends.
 
-    `known`: library names of what opens or commits it, where the caller has found them.
+    `known`: library names of what opens or commits it, where the caller has found them; `below`: the calls from this one down to what sends.
     """
     guard = model.transaction_over(site)
     names: tuple[str, ...] = known or ((guard.name,) if guard is not None else ())
@@ -34,7 +36,7 @@ def on_commit(model: Model, site: CallSite, call: str, known: tuple[str, ...] = 
         names = tuple(dict.fromkeys(effect.name for effect in model.effects_under(site.function, *_WRITES)))[:3]
     if site.fact.use == "raised":
         return f"Leave the transaction first: raise `{call}` behind the block that opens it."
-    inner = _sender(model, site)
+    inner = _sender(model, site, below)
     needed = _is_needed(inner or site)
     if needed:
         call = callee_text(inner) + "()" if inner is not None else call
@@ -74,10 +76,12 @@ def _bare(value: f.Expr) -> f.Expr:
     return value.value if isinstance(value, f.Await) else value
 
 
-def _sender(model: Model, site: CallSite) -> CallSite | None:
-    """The call further in that sends, where the call at hand does not send itself and writes rows too."""
+def _sender(model: Model, site: CallSite, below: tuple[CallSite, ...]) -> CallSite | None:
+    """The call further in that sends and does not write, with the handlers around the sending in it, where the call at hand writes rows too."""
     if any(effect.effect in _SENDS for effect in model.effects_at(site)):
         return None
+    if below and model.effects_through(site, *_WRITES):
+        return next((call for call in below if not model.effects_through(call, *_WRITES)), below[-1])
     sent = model.effects_through(site, *_SENDS)
     if not sent or not model.effects_through(site, *_WRITES):
         return None

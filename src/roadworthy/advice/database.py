@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.database.mutations import Mutation
     from roadworthy.project.database.tables import Table
-    from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
@@ -192,19 +191,6 @@ def insert_or_find(
     code = recipe.code if recipe is not None else ""
     own = best(model, "upsert", function, family, lambda p: shows(p, code)) if family else None
     return recipe_fix(place, "insert-or-find", cite(own, function))
-
-
-def one_at_a_time(model: Model, table: Table, columns: tuple[str, ...], function: Function, several: Handler) -> str:
-    """Where several rows of one key are let in by other ways: lock the parent row over the lookup and the insert."""
-    parents = [c for name in columns if (c := table.column(name)) is not None and c.target_model is not None]
-    parent = parents[0].target_model if parents else None
-    where = f"line {several.line} reckons with several rows for one key, so a unique key may not hold"
-    if parent is None:
-        return f"{where[0].upper()}{where[1:]}: hold one lock for the key over the lookup and the insert."
-    extra = {"parent": parent.name, "owner": parents[0].attribute, "get": "aget" if function.is_async else "get"}
-    filled = Place(model, function, None, mappers(parent), extra).pick("parent-lock")
-    text = f"{where[0].upper()}{where[1:]}: lock the `{parent.name}` before the lookup, and look and insert in its transaction:"
-    return fix(text, "", filled.code if filled is not None else "")
 
 
 def _filled(table: Table, access: Access | None) -> dict[str, str]:

@@ -353,8 +353,8 @@ def _usual_decorator(job: Pattern, work: str, *, named: bool = False) -> str:
     return apply_text(job.name, shown, width=WHOLE)
 
 
-def keep_task(model: Model, site: CallSite) -> str:
-    """Hold a reference to a task and hear of its exception."""
+def keep_task(model: Model, site: CallSite, *, lasting: bool = False) -> str:
+    """Hold a reference to a task and hear of its exception; `lasting`: a loop, for which nobody can wait."""
     own = best(model, "keep-task", site.function)
     if own is not None:
         inner = argument_texts(site)[:1]
@@ -363,4 +363,8 @@ def keep_task(model: Model, site: CallSite) -> str:
             cite(own, site.function),
             apply_text(own.name[:-2], inner, width=WHOLE),
         )
-    return recipe_fix(Place(model, site.function, site), "keep-task")
+    place = Place(model, site.function, site)
+    filled = place.pick("keep-task")
+    if lasting and filled is not None:
+        return fix("Keep a reference to it for as long as it runs:", "", filled.code)
+    return recipe_fix(place, "keep-task")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _FENCE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _INLINE = re.compile(r"`((?:import|from) [^`\n]+|\w+ = [^`\n]+)`")
 _PLACE = re.compile(r"`([\w./+-]+\.py):(\d+)`")
+_CITED = re.compile(
+    r"`[^`]+` \(`[^`]+`[^)]*\) (?:does it so|is how this code base does it)\.|As in this code base: .*?\)\."
+)
 _ELSEWHERE = ("# in the model", "# in `upgrade()`", "models.UniqueConstraint(")
 _MOST = 6
 
@@ -69,7 +72,7 @@ _LOGGER = ("import logging", "logger = logging.getLogger(__name__)")
 def with_imports(model: Model, path: str, line: int, fix: str) -> str:
     """The fix, followed by what its Python snippets need at the top of the module."""
     snippets = [code for code in _FENCE.findall(fix) if not code.startswith(_ELSEWHERE)]
-    prose = _FENCE.sub(" ", fix)
+    prose = _CITED.sub(" ", _FENCE.sub(" ", fix))
     places = [(path, line), *((found, int(number)) for found, number in _PLACE.findall(prose))]
     functions = [function for place in places if (function := function_at(model, *place)) is not None]
     if not snippets or not functions:

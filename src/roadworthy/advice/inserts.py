@@ -10,12 +10,13 @@ from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
-from roadworthy.project.database.checks import refusal
+from roadworthy.project.database.checks import refusal, work_where_found
 
 if TYPE_CHECKING:
     from roadworthy.project.database.checks import Check
+    from roadworthy.project.database.tables import Table
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 _BUILDS = frozenset({
     "query", "filter", "filter_by", "where", "select", "join", "order_by", "options", "select_from", "limit", "outerjoin",
@@ -30,7 +31,8 @@ def insert_here(model: Model, check: Check, columns: tuple[str, ...]) -> str:
     raw = bool(check.write.access.effect.sql)
     if raw or not check.write.direct or write.function is not check.read.site.function:
         return ""
-    return _found_or_created(model, check, columns) or _inserted_first(model, check)
+    worked = _then_as_found(check)
+    return (_found_or_created(model, check, columns) if not worked else "") or _inserted_first(model, check)
 
 
 def _found_or_created(model: Model, check: Check, columns: tuple[str, ...]) -> str:
@@ -83,6 +85,8 @@ def _inserted_first(model: Model, check: Check) -> str:
     else:
         look = "pass  # another run has inserted it"
     where = f"the insert (line {write.line})"
+    worked = _then_as_found(check)
+    look = worked or look
     if GAP in insert + look:
         return (
             f"Put {where} into a savepoint, catch the `IntegrityError` of the key around it, and read the row again: whoever comes second gets "
@@ -121,14 +125,31 @@ def insert_again(model: Model, check: Check) -> str:
     insert, look = statement_text(write), statement_text(_fetch(read))
     if insert.startswith("return ") and not look.startswith("return "):
         look = f"return {look.partition(' = ')[2] or look}"
-    if GAP in insert + look or callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS:
+    worked = _then_as_found(check)
+    look = worked or look
+    if GAP in insert + look or (not worked and callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS):
         call = f"`{callee_text(write)}()` (line {write.line})"
         return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
     names = mappers(check.table.model)
     return recipe_fix(
-        Place(model, write.function, write, names, {"insert": insert, "look": look, "again": "read the row again"}),
+        Place(
+            model,
+            write.function,
+            write,
+            names,
+            {"insert": insert, "look": look, "again": "look once more" if worked else "read the row again"},
+        ),
         "insert-again",
     )
+
+
+def _then_as_found(check: Check) -> str:
+    """What whoever comes second has to do: look once more, and what is done to a row that is there; "" where that is nothing but to take it."""
+    lines = work_where_found(check)
+    if lines is None:
+        return ""
+    where = f"line {lines[1]}" if lines[1] - lines[0] <= 1 else f"lines {lines[0]} to {lines[1]}"
+    return f"...  # line {check.read.site.line} once more, and {where}: it is there now"
 
 
 def _fetch(read: CallSite) -> CallSite:
@@ -160,3 +181,26 @@ def insert_or_refuse(model: Model, check: Check) -> str:
         extra |= {"look": extra["refuse"], "again": "give the same answer"}
     topic = "insert-or-refuse" if check.write.direct else "insert-again"
     return recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), topic)
+
+
+def one_at_a_time(
+    model: Model, table: Table, columns: tuple[str, ...], function: Function, why: str, sends: str = ""
+) -> str:
+    """Where several rows of one key are let in by other ways (`why`): lock the parent row over the lookup and the insert; `sends`: a call
+    on the way to the insert that waits for others, for which no lock may be held.
+    """
+    parents = [c for name in columns if (c := table.column(name)) is not None and c.target_model is not None]
+    parent = parents[0].target_model if parents else None
+    where = f"{why}, so a unique key may not hold"
+    if parent is None:
+        return f"{where[0].upper()}{where[1:]}: hold one lock for the key over the lookup and the insert."
+    after = f"{sends} behind this block" if sends else "as they are"
+    extra = {
+        "parent": parent.name,
+        "owner": parents[0].attribute,
+        "get": "aget" if function.is_async else "get",
+        "after": after,
+    }
+    filled = Place(model, function, None, mappers(parent), extra).pick("parent-lock")
+    text = f"{where[0].upper()}{where[1:]}: lock the `{parent.name}` before the lookup, and look and insert in its transaction:"
+    return fix(text, "", filled.code if filled is not None else "")

@@ -55,6 +55,8 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     where = "where the client is made" if verdict.at_construction else "at the call"
     if verdict.at_construction and _last(callee_text(site)) in _CURSORS:
         where = f"to `{_last(callee_text(site))}()`"
+    if _is_long(effect) and not remark and not verdict.at_construction:
+        where = f"{where}, above the longest healthy run"
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
     code = call_text(site, [value], _replaced(value), WHOLE)
@@ -90,10 +92,15 @@ def _killed(effect: EffectAt, site: CallSite, call: str) -> str:
 
 def _seconds(model: Model, effect: EffectAt) -> str:
     """A limit that healthy work keeps: what a program does (a build, a backup) takes long where no request waits for it."""
-    if _is_program(effect):
+    if _is_long(effect):
         waits = any(r.entry.kind in _WAITED_FOR for r in model.exposure(effect.function).entries)
         return "60" if waits else "600"
     return "60" if effect.effect in _SLOW else "10"
+
+
+def _is_long(effect: EffectAt) -> bool:
+    """Is it work that is waited for: a program, a query or an upload that was begun elsewhere? It may rightly take minutes."""
+    return _is_program(effect) or effect.name.endswith(".result")
 
 
 def _is_program(effect: EffectAt) -> bool:
@@ -239,6 +246,10 @@ def _on_client(name: str, effect: EffectAt, seconds: str) -> str:
     return f"{path}({seconds})" if _last(name).startswith("set") else f"{path} = {seconds}"
 
 
+_FOR_FEW = re.compile(r"(^|[/_.-])(dev|development|local|test|tests|testing|ci|example|debug)([/_.-]|$)", re.IGNORECASE)
+"""Settings of one environment, in which production does not run."""
+
+
 def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
     """A setting that the project does not make yet, beside its kin; `nested` (`TABLE.key`): where it has a table of settings, a key there."""
     settings = place.model.settings
@@ -253,6 +264,6 @@ def _by_setting(place: Place, setting: str, nested: tuple[str, ...]) -> str:
     prefix = f"{setting.partition('_')[0]}_"
     kin = [s for name in settings.names if name.startswith(prefix) and "." not in name for s in settings.get(name)]
     homes = [s for s in kin if place.model.is_reviewed(s.path) and re.search(r"settings|config|conf\b", s.path)]
-    kin = sorted(homes, key=lambda s: (s.path, s.line))
+    kin = sorted((s for s in homes if not _FOR_FEW.search(s.path)), key=lambda s: (s.path, s.line))
     beside = f", beside `{kin[0].name}` (`{kin[0].path}:{kin[0].line}`)" if kin else ""
     return fix(f"Set the limit for all of them in the settings{beside}:", "", f"{setting} = {place.extra['seconds']}")

@@ -10,7 +10,17 @@ from roadworthy.advice.durability import durable, durable_start, keep_task
 from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.limits import timeout
-from roadworthy.advice.repeating import ask_retry, backoff, end_job, end_retry, jitter, retry, space_retry, survive
+from roadworthy.advice.repeating import (
+    ask_retry,
+    backoff,
+    end_job,
+    end_retry,
+    jitter,
+    narrow_retry,
+    retry,
+    space_retry,
+    survive,
+)
 from roadworthy.advice.resilience import (
     bounded,
     isolate,
@@ -40,6 +50,7 @@ __all__ = [
     "keep_task",
     "lock",
     "log_and_raise",
+    "narrow_retry",
     "off_loop",
     "off_loop_inside",
     "on_commit",

@@ -177,14 +177,37 @@ def end_job(model: Model, entry: Entry) -> str:
     return fix(f"{text}:", "", f"@{head}\n{signature_text(entry.function)} ...")
 
 
+def narrow_retry(model: Model, guard: Guard, function: Function) -> str:
+    """Let a policy repeat only what may pass by itself."""
+    effects = [e for e in model.effects_under(function) if e.effect.word.external]
+    raised = tuple(dict.fromkeys(name for effect in effects for name in _passing(model, effect)))
+    if not raised:
+        return ""
+    return _amended(model, guard, function, "retry-narrow", {"errors": _errors(function, raised)})
+
+
+def _passing(model: Model, effect: EffectAt) -> tuple[str, ...]:
+    """What the call raises when the way to the other side fails, the answer left out: an error of a status may be a permanent one."""
+    known = [
+        name
+        for raised in effect.row.raises
+        for name in (raised, *(f"{raised.partition('.')[0]}.{last}" for last in _ON_THE_WAY))
+        if (row := model.knowledge.exception(name)) is not None and row.nature == "transient"
+    ]
+    return tuple(dict.fromkeys(known))
+
+
+_ON_THE_WAY = ("ConnectionError", "Timeout", "ConnectError", "TimeoutException")
+
+
 def space_retry(model: Model, guard: Guard, function: Function) -> str:
     """Give a retry a pause that grows."""
     return _amended(model, guard, function, "retry-wait")
 
 
-def _amended(model: Model, guard: Guard, function: Function, topic: str) -> str:
+def _amended(model: Model, guard: Guard, function: Function, topic: str, extra: dict[str, str] | None = None) -> str:
     """The policy as it is written, with the argument that it lacks; for a loop what goes into it."""
-    place = Place(model, function, guard.site, (guard.name,))
+    place = Place(model, function, guard.site, (guard.name,), extra or {})
     filled = place.pick(topic)
     if filled is None:
         return ""

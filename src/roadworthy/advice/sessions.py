@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from roadworthy.project.symbols import CallSite, Function
 
-_NAME = re.compile(r"^(?:\w+\.)*_?(?:async_)?(?:db_)?(?:session|sess|db)$")
+_NAME = re.compile(r"^(?:\w+\.)*_?(?:async_)?(?:db_)?(?:session|sess|db|scoped_session\(\))$")
 _WAITS = frozenset({"execute", "scalar", "scalars", "commit", "flush", "refresh", "rollback"})
 _OTHERS = frozenset({"add", "add_all", "query", "get", "merge", "delete", "begin_nested"})
 _USUAL = "session"

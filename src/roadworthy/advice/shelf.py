@@ -47,6 +47,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "retry-job": frozenset({"errors", "caught", "attempts", "job", "given"}),
     "retry-end": frozenset(),
     "retry-wait": frozenset(),
+    "retry-narrow": frozenset({"errors"}),
     "engine-random": frozenset(),
     "engine-clock": frozenset(),
     "engine-step": frozenset({"step"}),
@@ -86,7 +87,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "unique-partial": frozenset(
         {"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition", "only", "meta", "args"}
     ),
-    "parent-lock": frozenset({"parent", "owner", "get"}),
+    "parent-lock": frozenset({"parent", "owner", "get", "after"}),
     "insert-or-find": frozenset(
         {"model", "table", "columns", "quoted", "kwargs", "values", "get_or_create", "defaults"}
     ),

@@ -27,6 +27,10 @@ def arguments(call: f.Call, where: Argument) -> Iterator[f.Expr]:
     for index, expr in enumerate(call.args):
         if index == where.position or (isinstance(expr, f.Star) and index < where.position):
             yield expr
+            if isinstance(expr, f.Attr) and expr.name == "run" and index + 1 < len(call.args):
+                yield call.args[
+                    index + 1
+                ]  # `run_in_executor(pool, context.run, work)`: the context only runs what comes next
             if not isinstance(expr, f.Star):
                 return
 

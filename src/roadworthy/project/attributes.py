@@ -84,6 +84,8 @@ class AttributeReader:
     def _bound_methods(self, cls: ClassInfo, method: Function, owner: Value) -> Values:
         """The method itself; for an abstract or empty one also its overrides (bounded)."""
         found: Values = (FunctionValue(method, owner),)
+        if isinstance(owner, Instance) and owner.exact:
+            return found
         if flow.is_stub(method.scope) and not method.name.startswith("__"):
             overrides = tuple(
                 FunctionValue(sub.methods[method.name], owner) for sub in cls.descendants if method.name in sub.methods
@@ -125,7 +127,7 @@ class AttributeReader:
         if found:
             return found
         # an attribute that only subclasses set (mix-ins, template methods)
-        for sub in value.cls.descendants[:20]:
+        for sub in value.cls.descendants[:20] if not value.exact else ():
             if name in sub.methods:
                 return (FunctionValue(sub.methods[name], value),)
             if name in sub.attribute_assigns:

@@ -19,6 +19,7 @@ from roadworthy.project.values import Library
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from roadworthy.project.calls import Edge
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
@@ -62,7 +63,7 @@ def spawned_work(model: Model) -> Iterator[Spawned]:
     for function in model.functions:
         groups: dict[tuple[CallSite, str], dict[Function, None]] = {}
         for edge in model.edges_from(function):
-            if edge.kind in DETACHED and not edge.waited:
+            if edge.kind in DETACHED and not edge.waited and not _is_waited_inside(model, edge):
                 groups.setdefault((edge.spawner or edge.site, edge.kind), {})[edge.callee] = None
         for site in function.calls:
             for kind, direct in _library_work(model, site):
@@ -71,6 +72,17 @@ def spawned_work(model: Model) -> Iterator[Spawned]:
         for (site, kind), callees in groups.items():
             if not _is_passed_in(model, site):  # whoever passes it has work of its own, under its own name
                 yield Spawned(site, kind, _who_works(model, callees), *fate_of(model, site))
+
+
+def _is_waited_inside(model: Model, edge: Edge) -> bool:
+    """`create_task(store(item, put))`, where the coroutine `store` waits for the thread that runs `put`: what counts is what becomes of the task."""
+    resolution = model.graph.resolutions.get(edge.site)
+    return resolution is not None and any(
+        callee.is_async
+        and callee is not edge.callee
+        and (edge.kind, True) in model.graph.parameter_runs(callee).values()
+        for callee in resolution.functions
+    )
 
 
 def _is_passed_in(model: Model, site: CallSite) -> bool:

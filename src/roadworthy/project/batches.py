@@ -172,6 +172,7 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         (site, effect)
         for site, effect in model.escapes.within(function, index)
         if fails_alone(model, effect, apart=apart)
+        and not _tells_of_failure(function, site, index)
         and _about_item(function, site.fact, names)
         and not (
             effect.effect in REPORTS and reporting_handler(model, site)
@@ -181,6 +182,13 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
     told = any(acts(effect) or effect.effect is Effect.NOTIFY for _, effect in found)  # a reminder may be the whole job
     if told or (found and _changes_each(model, function, index, names)):
         yield from found
+
+
+def _tells_of_failure(function: Function, site: CallSite, index: int) -> bool:
+    """A call in a handler inside the loop: what is sent there tells of an item that has failed already."""
+    scope = function.scope
+    around = (region for region in flow.ancestors(scope, site.fact.region) if flow.within(scope, region, index))
+    return any(scope.regions[region].kind == "except" for region in around)
 
 
 def _only_watches(effect: EffectAt) -> bool:

@@ -191,7 +191,10 @@ class CallGraph:
         for site in function.calls:
             resolution = self.resolutions[site]
             kind, spawner, waited = started.get(site.index, ("call", None, False))
+            drops = site.fact.use == "discarded" and not site.fact.awaited and site.index not in started
             for callee in resolution.functions:
+                if drops and callee.is_async and not all(other.is_async for other in resolution.functions):
+                    continue  # `self.run()` of a base class whose children define it both ways: the coroutine of one would never run
                 actual = "construct" if kind == "call" and resolution.classes else kind
                 aside = self._set_aside(callee) if actual == "call" else ""
                 self._add(Edge(site, callee, aside or actual, spawner, waited and not aside))
@@ -316,17 +319,18 @@ class CallGraph:
         if isinstance(expr, f.CallRef):
             # partial(f, …), or a factory that returns a function
             for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-                yield from self._functions_in(value, called=isinstance(value, Instance))  # `Depends(Limiter(5))`
+                yield from self.functions_in(value, called=isinstance(value, Instance))  # `Depends(Limiter(5))`
             return
         for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-            yield from self._functions_in(value, called=True)
+            yield from self.functions_in(value, called=True)
 
-    def _functions_in(self, value: Value, *, called: bool) -> Iterator[Function]:
+    def functions_in(self, value: Value, *, called: bool) -> Iterator[Function]:
+        """What runs when a value is run; `called`: classes and objects are made or called by it."""
         match value:
             case FunctionValue():
                 yield value.function
             case Partial():
-                yield from self._functions_in(value.target, called=True)
+                yield from self.functions_in(value.target, called=True)
             case Instance() if called:
                 method = value.cls.find_method("__call__")
                 if method is not None:
@@ -337,7 +341,7 @@ class CallGraph:
                     yield method
             case Container() if called:
                 for item in value.items:
-                    yield from self._functions_in(item, called=called)
+                    yield from self.functions_in(item, called=called)
 
     def _start_receiver(self, site: CallSite, library: Library, kind: str, waits: bool) -> None:
         receiver = library.receiver

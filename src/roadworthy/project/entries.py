@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,8 @@ from roadworthy.knowledge.names import when_matches
 from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import argument
-from roadworthy.project.calls import DELIVERED
-from roadworthy.project.decorators import wrappers_of
-from roadworthy.project.entry import Entry, Reached
+from roadworthy.project.entry import Entry
+from roadworthy.project.entryreach import ENDLESS, EntryReach
 from roadworthy.project.entryshapes import EntryShapes, listed
 from roadworthy.project.implicit import default_calls, receivers_of, takers_of
 from roadworthy.project.phrases import is_question
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.knowledge.schema import EntryRow
     from roadworthy.project.calls import CallGraph, Edge
+    from roadworthy.project.entry import Reached
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.guards import Guards
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
@@ -57,9 +56,7 @@ class Entries:
         self._by_shape()
         self._by_loops()
         self.all: tuple[Entry, ...] = tuple(entry for entries in self._found.values() for entry in entries)
-        self._reached: dict[Function, dict[Entry, bool]] = {}
-        for entry in self.all:
-            self._spread(entry)
+        self._reach = EntryReach(graph, evaluator, self.all)
 
     def at(self, function: Function) -> tuple[Entry, ...]:
         """Entries that this function itself is."""
@@ -67,7 +64,11 @@ class Entries:
 
     def reaching(self, function: Function) -> tuple[Reached, ...]:
         """Entries from which control may come to this function."""
-        return tuple(Reached(entry, inline) for entry, inline in self._reached.get(function, {}).items())
+        return self._reach.reaching(function)
+
+    def path(self, entry: Entry, function: Function) -> list[Edge]:
+        """The shortest chain of edges from an entry to a function."""
+        return self._reach.path(entry, function)
 
     # --- discovery ----------------------------------------------------------------------------------------------------
 
@@ -271,7 +272,7 @@ class Entries:
                 ):
                     self._add(
                         Entry(
-                            EntryKind.WORKER_LOOP, function, f"loop {function.qualname}", "endless loop", Delivery.RERUN,
+                            EntryKind.WORKER_LOOP, function, f"loop {function.qualname}", ENDLESS, Delivery.RERUN,
                             concurrent=False, on_loop=function.is_async,
                         )
                     )  # fmt: skip
@@ -346,52 +347,6 @@ class Entries:
             method = method if method in {"GET", "POST", "PUT", "PATCH", "DELETE"} else ""
             text = f"{method} {route_prefix(site, self._evaluator) if route else ''}{route}".strip()
         return text or f"{kind.value.replace('-', ' ')} {function.qualname}"
-
-    # --- reach --------------------------------------------------------------------------------------------------------
-
-    def _spread(self, entry: Entry) -> None:
-        """Breadth first along everything that stays in the process."""
-        roots = (entry.function, *wrappers_of(entry.function, self._evaluator))
-        queue: deque[tuple[Function, bool]] = deque((root, True) for root in roots)
-        for root in roots:
-            self._reached.setdefault(root, {})[entry] = True
-        while queue:
-            here, inline = queue.popleft()
-            for edge in self._graph.outgoing.get(here, ()):
-                if edge.kind in DELIVERED or edge.kind in {
-                    "hook:signal",
-                    "hook:startup",
-                    "hook:shutdown",
-                    "hook:atexit",
-                }:
-                    continue
-                still = inline and edge.runs_here
-                known = self._reached.setdefault(edge.callee, {})
-                if entry not in known or (still and not known[entry]):
-                    known[entry] = still
-                    queue.append((edge.callee, still))
-
-    def path(self, entry: Entry, function: Function) -> list[Edge]:
-        """The shortest chain of edges from an entry to a function."""
-        if entry.function is function:
-            return []
-        came: dict[Function, Edge | None] = {entry.function: None}
-        queue = deque([entry.function])
-        while queue:
-            here = queue.popleft()
-            for edge in self._graph.outgoing.get(here, ()):
-                if edge.callee in came or edge.kind in DELIVERED:
-                    continue
-                came[edge.callee] = edge
-                if edge.callee is function:
-                    chain: list[Edge] = []
-                    back: Edge | None = edge
-                    while back is not None:
-                        chain.append(back)
-                        back = came[back.caller]
-                    return chain[::-1]
-                queue.append(edge.callee)
-        return []
 
 
 def replace_methods(row: EntryRow) -> EntryRow:

@@ -59,3 +59,4 @@ class Reached:
 
     entry: Entry
     inline: bool  # all the way inside the entry's own run; False: through a task, thread or background work
+    depth: int = 0  # calls on the shortest way

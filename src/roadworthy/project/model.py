@@ -368,7 +368,9 @@ class Model:
         known = self._exposures.get(function)
         if known is None:
             reached = [r for r in self.entries.reaching(function) if self.is_reviewed(r.entry.function.path)]
-            reached.sort(key=lambda r: (not r.inline, RANK[r.entry.kind], r.entry.function.path, r.entry.function.line))
+            reached.sort(
+                key=lambda r: (not r.inline, RANK[r.entry.kind], r.depth, r.entry.function.path, r.entry.function.line)
+            )
             known = self._exposures[function] = Exposure(tuple(reached))
         return known
 

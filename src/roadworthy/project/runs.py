@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.symbols import CallSite, Function, Symbols
 
+_CHAIN = 8
+
 
 class ParameterRuns:
     """`safe_create_task(coro)` runs `coro` as a task: found from what the function does with its parameter."""
@@ -53,7 +55,7 @@ class ParameterRuns:
             if isinstance(func, f.Name) and func.id in names and func.id not in function.bindings:
                 found.setdefault(func.id, ("inline", True))
             for kind, expr, waits in self._started(site):
-                for name in _names_in(expr, function):
+                for name in names_in(expr, function):
                     if name in names:
                         current = found.get(name)
                         if current is None or current[0] == "inline":
@@ -104,32 +106,34 @@ class ParameterRuns:
                         found.setdefault(func.id, ("callback", False))
 
 
-def _names_in(expr: f.Expr, function: Function) -> Iterator[str]:
+def names_in(expr: f.Expr, function: Function, depth: int = 0) -> Iterator[str]:
     """Parameter names that are, or are called by, the expression: `coro`, `coro(*a)`, `*coros`, `lambda: f(x)`."""
+    if depth > _CHAIN:  # `work = work()`: a name that is bound to what it was
+        return
     match expr:
         case f.Name():
             yield expr.id
             if expr.id not in function.parameters:  # `bound = partial(func, …)` and then `bound` is run
                 for assign in function.bindings.get(expr.id, ())[-2:]:
                     if isinstance(assign.value, f.CallRef | f.LambdaRef):
-                        yield from _names_in(assign.value, function)
+                        yield from names_in(assign.value, function, depth + 1)
         case f.Star() | f.Await():
-            yield from _names_in(expr.value, function)
+            yield from names_in(expr.value, function, depth + 1)
         case f.CallRef():
             called = function.scope.calls[expr.index]
-            yield from _names_in(called.func, function)
+            yield from names_in(called.func, function, depth + 1)
             for arg in called.args[:2]:
                 if isinstance(arg, f.Name):
                     yield arg.id
         case f.LambdaRef():
             inner = function.module.functions[expr.scope]
             for site in inner.calls:
-                yield from _names_in(site.fact.func, inner)
+                yield from names_in(site.fact.func, inner, depth + 1)
         case f.Comp():
-            yield from _names_in(expr.element, function)
+            yield from names_in(expr.element, function, depth + 1)
             iterable = function.scope.regions[expr.region].test
             if iterable is not None:
-                yield from _names_in(iterable, function)
+                yield from names_in(iterable, function, depth + 1)
 
 
 def passed_to(callee: Function, name: str, site: CallSite, implicit: bool) -> Iterator[f.Expr]:

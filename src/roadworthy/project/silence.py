@@ -227,6 +227,13 @@ def returns_values(function: Function) -> bool:
     )
 
 
+def _is_at_hand(name: str, function: Function) -> bool:
+    """A name of the module or of this function; `self` of a method. A logger that another function has made is none."""
+    body = function.module.body
+    known = name in body.bindings or name in body.imports or name in function.bindings or name in function.parameters
+    return known or (name in {"self", "cls"} and function.cls is not None)
+
+
 def logger_near(model: Model, function: Function) -> str:
     """The logger that a function has at hand: the one that its module calls most, one that it binds or imports, else `logger`."""
     module = function.module
@@ -238,7 +245,11 @@ def logger_near(model: Model, function: Function) -> str:
         and any(effect.effect is Effect.LOG for effect in model.effects_at(site))
         and (not model.callee_text(site).startswith("self.") or (other.cls is not None and other.cls is function.cls))
     )
-    near = [(-count, name) for name, count in counts.items() if name.replace(".", "").replace("_", "").isalnum()]
+    near = [
+        (-count, name)
+        for name, count in counts.items()
+        if name.replace(".", "").replace("_", "").isalnum() and _is_at_hand(name.partition(".")[0], function)
+    ]
     if near:
         return min(near)[1]
     return next((name for name in _LOGGERS if name in module.body.bindings or name in module.body.imports), "logger")

@@ -55,6 +55,7 @@ class Instance:
     cls: ClassInfo
     site: CallSite | None = None
     model: ClassInfo | None = None
+    exact: bool = False  # what `super()` looks up: nothing that a class below defines
 
 
 @dataclass(frozen=True, slots=True)

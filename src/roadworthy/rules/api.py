@@ -80,7 +80,7 @@ from roadworthy.project.database.arrivals import comes_with_the_event, is_gated,
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
-from roadworthy.project.database.multiplicity import asks_for_one, lists_rows, several_expected
+from roadworthy.project.database.multiplicity import asks_for_one, inserted_unasked, lists_rows, several_expected
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
@@ -409,6 +409,7 @@ __all__ = [
     "impact_weight",
     "in_handler",
     "in_loop",
+    "inserted_unasked",
     "is_alone_in_its_process",
     "is_aside",
     "is_bookkeeping",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import written
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind
+from roadworthy.project.entryreach import BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -53,6 +54,8 @@ def entry(found: Entry | None, function: Function | None = None) -> str:
         what = "the import of" if found.kind is EntryKind.IMPORT_TIME else "the script"
         return f"{what} `{found.function.path}`"
     kind = _KIND[found.kind]
+    if found.source == BEFORE:
+        return f"the start of `{name(found)}`"
     if found.kind in {EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER}:
         kind = kind if _has_route(found) else kind.removesuffix(" of")
     return f"{kind} `{name(found)}`"
@@ -89,9 +92,7 @@ def hangs(
     if found is None:
         if function is None or function.kind == "module":
             return f"{who} hangs"
-        lost = (
-            "the task that runs it never ends" if function.is_async else "the thread that runs it is never given back"
-        )
+        lost = "the task that runs it never ends" if function.is_async else "whoever called it waits with it"
         return f"{who} hangs, and {lost}"
     if on_loop:
         return f"{who} holds the event loop, and every other request of the process waits"
@@ -113,6 +114,38 @@ def hangs(
         case EntryKind.COMMAND:
             return f"{who} hangs until somebody kills it"
     return f"{who} hangs"
+
+
+def whom(found: Entry | None, function: Function, model: Model) -> str:
+    """An entry as `entry` says it; where none is known, who calls the function, with the place."""
+    if found is None and function.kind == "function":
+        callers = sorted(model.edges_to(function), key=lambda e: (e.site.path, e.site.line))
+        caller = next((e for e in callers if e.caller is not function and e.caller.kind == "function"), None)
+        if caller is not None:
+            return f"`{caller.caller.qualname}()` ({caller.site.path}:{caller.site.line})"
+    return entry(found, function)
+
+
+def unanswered(found: EffectAt, model: Model) -> str:
+    """The ordinary faults that make a call raise, to start a sentence with: an answer of 503 does where somebody asks for it."""
+    asks = any(model.callee_text(site).endswith("raise_for_status") for site in found.function.calls)
+    silent = found.row.result_tells == "status" and not asks
+    return "A timeout or a refused connection" if silent else "A timeout, a refused connection or a 503"
+
+
+def so(one: str, many: str, items: list[str]) -> str:
+    """That others do the same, as a sentence behind another: " So does `a`.", " So do `a` and `b`."; "" for none."""
+    return f" So {one if len(items) == 1 else many} {joined(items)}." if items else ""
+
+
+def often(function: Function, region: int) -> str:
+    """How often a loop asks that waits for something."""
+    counted = function.scope.regions[region].kind == "for"
+    return (
+        "a limited number of times for what it waits for"
+        if counted
+        else "again and again until the remote work is done"
+    )
 
 
 def never_comes_back(handoff: Handoff, *, on_loop: bool = False) -> str:
@@ -140,6 +173,8 @@ def on_two_rows(asks_for_one: bool | None) -> str:
 
 def silence(found: EffectAt) -> str:
     """The fault that makes a call wait for ever, as the start of a sentence."""
+    if found.name.endswith(".result"):
+        return "When the work that was begun there never ends"
     match found.effect:
         case Effect.SPAWN_PROCESS:
             return "When the program that it starts never ends"
@@ -197,7 +232,7 @@ def twice(found: Entry | None) -> str:
         case EntryKind.WEBHOOK_HANDLER:
             return "the same event twice at once"
         case EntryKind.HTTP_HANDLER | EntryKind.MIDDLEWARE:
-            return "two requests at once (a double click is enough)"
+            return "two requests at once"
         case EntryKind.QUEUE_CONSUMER | EntryKind.LAMBDA_HANDLER:
             return "a message and its redelivery at once"
         case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW:
@@ -213,7 +248,7 @@ def at_once(found: Entry | None, function: Function, thing: str = "") -> str:
     who = entry(found, function)
     match found.kind:
         case EntryKind.WORKER_LOOP:
-            return f"{who} runs in two processes{tail}"
+            return f"{who} runs twice at once{tail}, in two processes or threads"
         case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY | EntryKind.DURABLE_WORKFLOW | EntryKind.SCHEDULED:
             return f"two runs of {who}{tail} overlap"
         case EntryKind.COMMAND | EntryKind.STARTUP | EntryKind.SHUTDOWN | EntryKind.IMPORT_TIME:

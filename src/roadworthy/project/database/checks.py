@@ -10,6 +10,7 @@ from roadworthy.project import flow
 from roadworthy.project.database.access import INSERT, READ, UPDATE
 from roadworthy.project.database.conditions import Match, same_value
 from roadworthy.project.database.presence import Presence
+from roadworthy.project.phrases import is_log_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,5 +245,27 @@ def refusal(check: Check) -> f.Leave | None:
         region = scope.regions[leave.region]
         ends = leave.kind == "raise" or (leave.kind == "return" and leave.value is None)
         if ends and first <= leave.order < last and region.kind == "if" and presence.sign(region.test) == 1:
-            return leave
+            return leave if leave.kind == "raise" or not _works(check.function, leave.region) else None
     return None
+
+
+def work_where_found(check: Check) -> tuple[int, int] | None:
+    """First and last line of what is done to a row that is there, in place of the insert: `if alias: alias.add(x)`."""
+    scope = check.function.scope
+    presence = Presence(check.function, check.read.site)
+    for index, region in enumerate(scope.regions):
+        written = check.write.site.fact.region
+        beside = region.parent < 0 or flow.within(
+            scope, written, region.parent
+        )  # decided in the block of the insert, not elsewhere
+        later = region.line >= check.read.site.line and beside and not flow.within(scope, written, index)
+        if later and region.kind == "if" and presence.sign(region.test) == 1 and _works(check.function, index):
+            return region.line, region.end_line
+    return None
+
+
+def _works(function: Function, index: int) -> bool:
+    """Does a branch do something for its own sake, beyond logging and answering?"""
+    scope = function.scope
+    inside = (call for call in flow.calls_in(scope, index) if call.use == "discarded")
+    return any(not is_log_owner(flow.text_of(call.func, scope).rpartition(".")[0]) for call in inside)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from roadworthy.facts import schema as f
+from roadworthy.project.database.access import INSERT
+from roadworthy.project.newrows import made_by_run
 
 if TYPE_CHECKING:
+    from roadworthy.project.database.access import Access
+    from roadworthy.project.database.conditions import Match
+    from roadworthy.project.database.tables import Table
     from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite
@@ -36,6 +42,53 @@ def several_expected(model: Model, site: CallSite) -> Handler | None:
             if any(name.endswith(_TOO_MANY) for name in handler.types):
                 return handler
     return None
+
+
+def inserted_unasked(model: Model, table: Table, columns: tuple[str, ...]) -> Access | None:
+    """An insert that fills these columns and looks for no row before, where it may run again: whoever wrote it lets one key have several rows."""
+    wanted = {table.column(name) for name in columns}
+    looked = _looked_for(model)
+    for access in model.accesses.all(INSERT):
+        if (
+            access.table is not table
+            or not access.filled
+            or access.site in looked
+            or not model.is_reviewed(access.site.path)
+        ):
+            continue
+        filled = {table.column(match.column): match for match in access.values}
+        given = [filled[column] for column in wanted if column in filled]
+        if len(given) < len(wanted) or any(_is_literal(match) or _is_made_here(model, match) for match in given):
+            continue
+        if any(reached.entry.serves_others for reached in model.exposure(access.function).entries):
+            return access
+    return None
+
+
+_LOOKED: WeakKeyDictionary[Model, frozenset[CallSite]] = WeakKeyDictionary()
+
+
+def _looked_for(model: Model) -> frozenset[CallSite]:
+    """Inserts before which a row is looked for."""
+    known = _LOOKED.get(model)
+    if known is None:
+        pairs = (pair for function in model.functions for pair in model.checks.of(function))
+        known = _LOOKED[model] = frozenset(site for pair in pairs for site in (pair.write.site, pair.write.access.site))
+    return known
+
+
+def _is_literal(match: Match) -> bool:
+    return isinstance(match.value, f.Const | f.Str)
+
+
+def _is_made_here(model: Model, match: Match) -> bool:
+    """A row that this very run has made has no others yet."""
+    value = match.value
+    if isinstance(value, f.Attr):
+        value = value.value
+    return isinstance(value, f.Name) and made_by_run(
+        model, value.id, match.scope, match.scope.scope.last_read.get(value.id, 0)
+    )
 
 
 def _last_link(site: CallSite) -> str:

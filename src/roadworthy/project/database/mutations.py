@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 _NUMBER = re.compile(r"int|decimal|float|numeric|number|money|amount|serial|real|double", re.IGNORECASE)
+_MOMENT = re.compile(r"(^|_)(date|time|at|modified|updated|seen|timestamp)(_|$)", re.IGNORECASE)
 _SAVES = frozenset({"save", "asave"})
 _WRITES = _SAVES | {"add", "merge", "commit", "flush", "update", "bulk_update", "abulk_update", "put", "upsert"}
 _ARITHMETIC = frozenset({"+", "-", "*"})
@@ -74,7 +75,7 @@ class Mutations:
             return
         owner = flow.text_of(target.value, function.scope)
         cls, fresh = self._row(target.value, function, assign.order)
-        if fresh:
+        if fresh or self._is_time_passed(assign.value, target, function, cls):
             return
         write = self._stored_by(function, owner, assign.order, cls)
         if cls is not None:
@@ -129,6 +130,33 @@ class Mutations:
 
     def _holds(self, expr: f.Expr | None, target: f.Attr) -> bool:
         return any(part == target for part in flow.walk(expr))
+
+    def _is_time_passed(
+        self, value: f.Expr | None, target: f.Attr, function: Function, cls: ClassInfo | None, depth: int = 0
+    ) -> bool:
+        """Is what is added the time since a moment that the same row holds? Two at once read the same moment, and write the same sum."""
+        table = self._model.schema.table_like(cls) if cls is not None else None
+        if value is None or depth > 2:
+            return False
+        for part in flow.walk(value):
+            if isinstance(part, f.Bin) and part.op == "-" and self._reads_moment(part.right, target, function, table):
+                return True
+            assigns = function.bindings.get(part.id, []) if isinstance(part, f.Name) else []
+            if len(assigns) == 1 and self._is_time_passed(assigns[0].value, target, function, cls, depth + 1):
+                return True
+        return False
+
+    def _reads_moment(self, expr: f.Expr, target: f.Attr, function: Function, table: Table | None) -> bool:
+        """`counter.date_modified.date()` of the row `counter`."""
+        for part in flow.walk(expr):
+            inner = function.scope.calls[part.index].func if isinstance(part, f.CallRef) else part
+            for attr in flow.walk(inner):
+                if isinstance(attr, f.Attr) and attr.value == target.value:
+                    column = table.column(attr.name) if table is not None else None
+                    told = column.type.lower() if column is not None else ""
+                    if "date" in told or "time" in told or (table is None and _MOMENT.search(attr.name)):
+                        return True
+        return False
 
     def _row(self, expr: f.Expr, function: Function, order: int) -> tuple[ClassInfo | None, bool]:
         """(model class of a row, was it made just now) of an expression."""

@@ -218,7 +218,7 @@ def _report(meeting: Meeting, others: list[Meeting], model: Model, *, at_leaf: b
         title=say.fit(*(f"`{text}` {say.does(effect.effect)} {when}" for text in _shorter(call))),
         issue=_issue(meeting, others if at_leaf else [], model),
         impact=_impact(meeting, model),
-        fix=advise.on_commit(model, site, f"{call[:-2]}(…)", _families(found, model)),
+        fix=_fix(meeting, site, [] if at_leaf else others, model),
         related=[
             *([model.place(meeting.site, f"inside {_name(found)}")] if at_leaf else []),
             *also[:60],
@@ -234,6 +234,19 @@ def _report(meeting: Meeting, others: list[Meeting], model: Model, *, at_leaf: b
         subject=effect.name,
         weight=impact_weight(exposure, [sent.effect for sent in meeting.sent]),
     )
+
+
+def _fix(meeting: Meeting, site: CallSite, others: list[Meeting], model: Model) -> str:
+    """The fix for the call that is named, and the lines of those that need the same."""
+    worst = meeting.worst
+    below = (*(edge.site for edge in worst.path[1:]), worst.effect.site) if worst.path and site is meeting.site else ()
+    call = f"{say.call(site, model)[:-2]}(…)"
+    text = advise.on_commit(model, site, call, _families(meeting.open, model), below)
+    lines = sorted({other.site.line for other in others} - {site.line})
+    if not lines:
+        return text
+    named = say.joined([str(line) for line in lines], 6)
+    return f"{text}\nThe same for line{'s' if len(lines) > 1 else ''} {named}, which {'send' if len(lines) > 1 else 'sends'} inside this transaction as well."
 
 
 def _families(found: OpenTransaction, model: Model) -> tuple[str, ...]:
@@ -298,16 +311,56 @@ def _impact(meeting: Meeting, model: Model) -> str:
     who = say.entry(model.exposure(meeting.site.function).worst, meeting.site.function)
     effect = meeting.worst.effect.effect
     later = next((keyword for keyword, _ in meeting.worst.effect.site.fact.kwargs if keyword in _LATER), "")
+    job = _receiver(meeting, model)
+    if effect in _READS_ROWS and not _reads(meeting, model):
+        return f"After a rollback of {who}, {job} runs all the same, for a change that never came to be."
     if effect in _READS_ROWS and later:
         return (
-            f"After a rollback of {who} the job runs all the same, on data that never came to be; where the commit takes longer than "
-            f"`{later}`, it finds no row or the old one."
+            f"After a rollback of {who}, {job} runs all the same, for a change that never came to be; where the commit takes longer than "
+            f"`{later}`, it {_meets(meeting, model)}."
         )
     if effect in _READS_ROWS:
-        return (
-            f"The receiver can run before {who} has committed, and finds no row or the old one; after a rollback it works on data that never "
-            "came to be."
-        )
+        return f"Before {who} has committed, {job} can run and {_meets(meeting, model)}; after a rollback it runs for a change that never came to be."
     if effect is Effect.OBJECT_DELETE:
         return f"When the transaction of {who} rolls back, the rows are back and the object that they point to is gone."
     return f"When the transaction of {who} rolls back, the message is already out: people are told of something that did not happen."
+
+
+def _receivers(meeting: Meeting, model: Model) -> list[Function]:
+    return [edge.callee for edge in model.edges_at(meeting.worst.effect.site) if edge.kind in {"job", "durable"}]
+
+
+def _receiver(meeting: Meeting, model: Model) -> str:
+    """The job that is sent, where it is known."""
+    names = sorted({receiver.qualname for receiver in _receivers(meeting, model)})
+    return f"the job `{names[0]}`" if len(names) == 1 else "the receiver"
+
+
+def _reads(meeting: Meeting, model: Model) -> bool:
+    """Does what is sent look at rows when it runs? Whom nobody knows may."""
+    receivers = _receivers(meeting, model)
+    return not receivers or any(model.reach.has(receiver, _READS) for receiver in receivers)
+
+
+_INSERTS = frozenset({Effect.SQL_INSERT, Effect.SQL_UPSERT})
+_CHANGES = frozenset({Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE})
+
+
+def _meets(meeting: Meeting, model: Model) -> str:
+    """What a receiver finds that is faster than the commit: of the tables that it reads and the transaction writes."""
+    written = model.effects_under(meeting.site.function, *_INSERTS, *_CHANGES)
+    made = {e.model.name for e in written if e.model is not None and e.effect in _INSERTS and not _saves(e)}
+    changed = {e.model.name for e in written if e.model is not None and (e.effect in _CHANGES or _saves(e))}
+    effects = [e for receiver in _receivers(meeting, model) for e in model.effects_under(receiver, Effect.SQL_READ)]
+    read = {e.model.name for e in effects if e.model is not None}
+    here = {e.model.name for e in written if e.model is not None and e.function is meeting.site.function}
+    if read & made and not read & changed:
+        return f"finds no `{min(read & made & here or read & made)}`"
+    if read & changed and not read & made:
+        return f"finds the `{min(read & changed & here or read & changed)}` as it was"
+    return "finds no row or the old one"
+
+
+def _saves(effect: EffectAt) -> bool:
+    """`order.save()` of a row that may have been there."""
+    return effect.name.endswith(".save")

@@ -49,6 +49,7 @@ def save(state: dict) -> None:
 ```
 """
 
+import re
 from collections import defaultdict
 
 from roadworthy.rules.api import (
@@ -63,8 +64,10 @@ from roadworthy.rules.api import (
     Severity,
     advise,
     early_syncs,
+    expr,
     file_accesses,
     finding,
+    flow,
     is_made_anew,
     is_named_by_user,
     read_back,
@@ -136,14 +139,31 @@ def _report(written: FileAccess, back: FileAccess | None, again: list[CallSite],
             f"`{written.text}` is rewritten in place, and read back",
         ),
         issue=f"`{written.function.qualname}()` empties `{written.text}` and writes it anew; {reads}.",
-        impact=f"A crash, a full disk or a deploy while {say.entry(exposure.worst, written.function)} writes leaves an empty or half file: the old state is gone, "
-        f"and {reader} at that moment takes the half for the whole.",
+        impact=_impact(say.entry(exposure.worst, written.function), reader, by_content=is_named_by_content(written)),
         fix=advise.atomic_write(model, written.function, written.text, written.site),
         related=related,
         steps=model.steps(exposure.worst, written.function, written.site),
         confidence=model.confidence_of(written.effect),
         subject=written.text,
     )
+
+
+_DIGEST = re.compile(r"(^|_)(sha\d*|md5|digest|hash|checksum|etag)(_|\d|$)", re.IGNORECASE)
+
+
+def is_named_by_content(written: FileAccess) -> bool:
+    """A file whose name is the digest of what is in it: there is no older state of it."""
+    parts = flow.walk(written.target) if written.target is not None else ()
+    calls = [written.function.scope.calls[part.index] for part in parts if isinstance(part, expr.CallRef)]
+    names = [part for call in calls for arg in call.args for part in flow.walk(arg)]
+    return any(isinstance(part, expr.Name) and _DIGEST.search(part.id) for part in (*names, *flow.walk(written.target)))
+
+
+def _impact(who: str, reader: str, *, by_content: bool) -> str:
+    cut = f"A crash, a full disk or a deploy while {who} writes leaves an empty or half file"
+    if by_content:
+        return f"{cut} under the name of the whole content: {reader} finds that from then on, until somebody writes it once more."
+    return f"{cut}: the old state is gone, and {reader} at that moment takes the half for the whole."
 
 
 def _report_half(written: FileAccess, asks: CallSite, model: Model) -> Finding:

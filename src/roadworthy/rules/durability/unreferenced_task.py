@@ -43,6 +43,7 @@ from roadworthy.rules.api import (
     Confidence,
     EntryKind,
     Finding,
+    Function,
     Iterator,
     Model,
     Rule,
@@ -50,6 +51,7 @@ from roadworthy.rules.api import (
     Spawned,
     advise,
     finding,
+    flow,
     is_telemetry,
     lives_on,
     losses,
@@ -98,14 +100,30 @@ def _report(work: Spawned, model: Model) -> Finding:
         severity_of(work, model),
         title=say.fit(f"the task of {name} is {bound}"),
         issue=f"The result of `{call}` is {bound}; the event loop itself keeps only a weak reference to the task.",
-        impact=(
-            f"The collector may end {name} half-way, and an exception in it is never seen: "
-            f"{f'the loop stops for good, and {_unaware(model, work)}' if long else _unaware(model, work)}."
-        ),
-        fix=advise.keep_task(model, work.site),
+        impact=_impact(model, work, name, long=long),
+        fix=advise.keep_task(model, work.site, lasting=long),
         steps=model.steps(exposure.worst, work.site.function, work.site),
         confidence=Confidence.HIGH if work.callees else Confidence.MEDIUM,
         subject=name,
+    )
+
+
+def _impact(model: Model, work: Spawned, name: str, *, long: bool) -> str:
+    """What is lost, and who hears of it; a loop that keeps its own failures can only be collected."""
+    if long and any(keeps_failures(model, callee) for callee in work.callees):
+        return f"The collector may take {name} away between two rounds, without an error and without a log line: the loop stops for good, and {_unaware(model, work)}."
+    stops = f"the loop stops for good, and {_unaware(model, work)}" if long else _unaware(model, work)
+    return f"The collector may end {name} half-way, and an exception in it is never seen: {stops}."
+
+
+def keeps_failures(model: Model, callee: Function) -> bool:
+    """Does a broad handler stand inside the loop?"""
+    scope = callee.scope
+    return any(
+        region.kind == "except"
+        and model.exceptions.handler(callee, index).broad
+        and flow.loop_of(scope, index) is not None
+        for index, region in enumerate(scope.regions)
     )
 
 

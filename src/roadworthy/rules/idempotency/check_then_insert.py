@@ -71,6 +71,7 @@ from roadworthy.rules.api import (
     Audience,
     Column,
     Confidence,
+    Effect,
     Entry,
     EntryKind,
     Exposure,
@@ -88,6 +89,7 @@ from roadworthy.rules.api import (
     asks_for_one,
     finding,
     impact_weight,
+    inserted_unasked,
     is_called_by_nobody,
     lists_rows,
     say,
@@ -100,6 +102,7 @@ RULE = Rule(id="check-then-insert", anti_pattern="check-then-act", doc=__doc__)
 _LOG = re.compile(r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Event|Activity|Run)$")
 _REQUESTS = (EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE)
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
+_TOLD = (Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE)
 _BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN)
 
 
@@ -166,7 +169,7 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
         _severity(pair, key, exposure, model),
         title=_title(pair, key, model),
         issue=_issue(pair, key, model) + _elsewhere(pair, more),
-        impact=_impact(pair, key, entry),
+        impact=_impact(pair, key, entry, model),
         fix=_fix(pair, key, model),
         related=_related(pair, key, more, model),
         steps=model.steps(entry, pair.function, pair.write.site),
@@ -251,11 +254,13 @@ def _elsewhere(pair: RowCheck, more: list[RowCheck]) -> str:
     return f" {say.joined(names)} {'does' if len(names) == 1 else 'do'} the same." if names else ""
 
 
-def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None) -> str:
+def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None, model: Model) -> str:
     at_once = say.at_once(entry, pair.function)
     if key is None:
         after = say.on_two_rows(asks_for_one(pair.read.access.site))
-        return f"When {at_once}, both find nothing and both insert. `{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup {after}."
+        sent = model.effects_through(pair.write.site, *_TOLD)
+        told = f", and `{say.call(sent[0].site, model)}` goes out twice" if sent else ""
+        return f"When {at_once}, both find nothing and both insert{told}. `{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup {after}."
     outcome = (
         "with a database error instead of the answer meant for it" if pair.rejects else "although its row is there"
     )
@@ -277,9 +282,21 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
         return insert
     if (let_by := _let_by(pair, model)) is not None:
         return advise_keys.unique_without(model, pair.table, *let_by)
-    if (several := several_expected(model, pair.read.site)) is not None:
-        return advise_database.one_at_a_time(model, pair.table, columns, pair.function, several)
+    if (why := _lets_several(pair, columns, model)) != "":
+        sent = model.effects_through(pair.write.site, *_TOLD)
+        sends = f"`{say.call(sent[0].site, model)}`" if sent else ""
+        return advise_inserts.one_at_a_time(model, pair.table, columns, pair.function, why, sends)
     return advise_keys.key_and_insert(model, pair, columns, insert)
+
+
+def _lets_several(pair: RowCheck, columns: tuple[str, ...], model: Model) -> str:
+    """What tells that one key may rightly have several rows: a handler for them, or an insert elsewhere that does not look; else ""."""
+    if (several := several_expected(model, pair.read.site)) is not None:
+        return f"line {several.line} reckons with several rows for one key"
+    other = inserted_unasked(model, pair.table, columns)
+    if other is None:
+        return ""
+    return f"`{other.function.qualname}()` ({other.site.path}:{other.site.line}) inserts without a look, several for one key where it runs again"
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:

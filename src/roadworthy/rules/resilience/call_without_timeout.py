@@ -183,7 +183,12 @@ def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> 
         return one
     if verdict.reason == "no parameter" and "```" not in one:
         return f"{one} The other {'call needs' if more == 1 else f'{more} calls need'} the same."
-    return f"{one}\nDo the same at the other {'call' if more == 1 else f'{more} calls'}, with one constant for all."
+    each = (
+        "each with a limit above its own longest run"
+        if effect.name.endswith(".result")
+        else "with one constant for all"
+    )
+    return f"{one}\nDo the same at the other {'call' if more == 1 else f'{more} calls'}, {each}."
 
 
 def _issue(cause: CallSite, effect: EffectAt, verdict: TimeoutVerdict, uses: int, how: str, model: Model) -> str:

@@ -216,6 +216,7 @@ def _impact(loop: Fragile, what: str, entry: Entry) -> str:
     if loop.kind == "worker":
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
     again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
+    again = ", and each repetition of the job begins from the first again" if entry.retried else again
     return f"When {what} fails for one `{loop.item}`, {who} stops there: what comes after it in `{loop.items}` is not handled{again}."
 
 

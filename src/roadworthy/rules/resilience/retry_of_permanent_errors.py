@@ -51,6 +51,7 @@ from roadworthy.rules.api import (
     Retried,
     Rule,
     Severity,
+    advise,
     all_but_one,
     broad_self_retries,
     causes_in,
@@ -128,7 +129,7 @@ def _report(found: list[tuple[Retried, list[Cause]]], model: Model) -> Finding:
         issue=f"{name if name.startswith('`') else name.capitalize()} repeats `{function.qualname}()`{more} whatever it raises, and {cause.what}.",
         impact=f"Such a failure is tried {times} with the same outcome: {say.entry(exposure.worst, function)} is held for all pauses, "
         "and the real error shows only at the end.",
-        fix=_narrow(retried, house),
+        fix=_narrow(retried, house, model),
         related=[
             *(
                 model.place_of_lines_in(c.function.path, c.line, c.line, c.function.qualname, "fails for good")
@@ -142,7 +143,7 @@ def _report(found: list[tuple[Retried, list[Cause]]], model: Model) -> Finding:
     )
 
 
-def _narrow(retried: Retried, house: Function | None) -> str:
+def _narrow(retried: Retried, house: Function | None, model: Model) -> str:
     if house is not None:
         return (
             f"Name in `{house.name}()` (`{house.path}:{house.line}`) what may pass by itself: connection errors, timeouts, 429 and 5xx. Everything "
@@ -153,6 +154,8 @@ def _narrow(retried: Retried, house: Function | None) -> str:
             "Catch only what may pass by itself, and let the rest out:\n"
             "```python\nexcept (ConnectionError, TimeoutError) as error:\n    ...  # pause, next attempt\n```"
         )
+    if narrowed := advise.narrow_retry(model, retried.guard, retried.function):
+        return narrowed
     return (
         f"Name what may pass by itself in the policy (`{say.last(retried.guard.name)}`): connection errors, timeouts, 429 and 5xx. "
         "Everything else then comes out at the first attempt."

@@ -60,7 +60,9 @@ from roadworthy.rules.api import (
     Spin,
     advise,
     asks_another,
+    expr,
     finding,
+    flow,
     is_remote,
     say,
     spins,
@@ -144,13 +146,40 @@ def _pause(spin: Spin) -> str:
 
 
 def _between(retried: Retried) -> str:
-    pause = say.sleep(retried.function, "min(30, 2 ** attempt) * random.random()")
-    return f"Wait between attempts, exponentially and with jitter: `{pause}` in the handler."
+    """The pause in the handler, by the loop's own variable; one that nothing reads gets a name first."""
+    scope = retried.function.scope
+    region = scope.regions[retried.guard.region] if retried.guard.region is not None else None
+    target = region.target if region is not None else None
+    name = target.id if isinstance(target, expr.Name) and target.id.strip("_") else ""
+    handlers = [
+        r.line
+        for i, r in enumerate(scope.regions)
+        if r.kind == "except" and retried.guard.region is not None and flow.within(scope, i, retried.guard.region)
+    ]
+    where = f"the handler (line {handlers[0]})" if len(handlers) == 1 else "the handler"
+    renamed = (
+        ""
+        if name
+        else f", with `attempt` for the variable of the loop (line {region.line})"
+        if region is not None and region.kind == "for"
+        else ", with `attempt` counted from 0 in the loop"
+    )
+    pause = say.sleep(retried.function, f"min(30, 2 ** {name or 'attempt'}) * random.uniform(0.5, 1.5)")
+    return f"Wait at the end of {where}, longer each time and with a random part{renamed}:\n```python\n{pause}\n```"
+
+
+def _impact(retried: Retried, call: str, model: Model, *, endless: bool) -> str:
+    who = say.whom(model.exposure(retried.function).worst, retried.function, model)
+    if endless:
+        return f"While {call} fails, {who} tries it again as fast as it can and comes to no end: a busy processor, and a storm for the failing side."
+    return f"A fault of a second or two outlasts all attempts, which take milliseconds: {who} fails where a later {call} would have gone well."
 
 
 def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
     guard = retried.guard
-    call = f"`{say.call(effect.site, model)}`"
+    way = model.reach.path_down(retried.function, effect)
+    call = f"`{say.call(way[0].site if way else effect.site, model)}`"
+    which = f", which comes to `{say.call(effect.site, model)}`," if way else ""
     endless = guard.attempts == "forever" or not guard.capped
     many = "without end" if endless else f"{guard.attempts} times" if guard.attempts else "several times"
     place = (
@@ -165,8 +194,8 @@ def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
         place,
         Severity.HIGH if endless and model.exposure(retried.function).serves else Severity.MEDIUM,
         title=f"`{retried.function.name}` repeats {call} {many} without a wait",
-        issue=f"`{guard.name}` tries {call} {many} and waits for nothing in between.",
-        impact="An outage lasts seconds, these attempts take milliseconds: all of them fail together, and each client multiplies the load on the failing side.",
+        issue=f"`{guard.name}` tries {call}{which} {many} and waits for nothing in between.",
+        impact=_impact(retried, call, model, endless=endless),
         fix=advise.space_retry(model, guard, retried.function) if guard.form != "loop" else _between(retried),
         related=[model.place(effect.site, "repeated at once")],
         confidence=Confidence.weakest(model.confidence_of(effect), Confidence.MEDIUM if guard.form == "loop" else Confidence.HIGH),

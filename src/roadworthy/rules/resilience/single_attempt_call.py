@@ -87,15 +87,19 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
     error = _error(losses[0].effect)
     jobs = list(dict.fromkeys(loss.entry.function for loss in losses if loss.entry is not None))
     many = f"any of {len(jobs)} jobs of `{entry.function.path.rpartition('/')[2]}`" if len(jobs) > 1 else ""
-    title = f"one failed {calls} ends {many or f'the job `{entry.function.name}`'} for good"
-    also = f" So do {say.joined([f'`{job.name}`' for job in jobs[1:]], 4)}." if many else ""
+    ends, first = many or f"the job `{entry.function.name}`", f"`{say.call(losses[0].effect.site, model)}`"
+    named = (calls, first, "call")
+    title = say.fit(
+        *(f"one failed {what} ends {ends} for good" for what in named), f"one failed call ends {many} for good"
+    )
+    also = say.so("does", "do", [f"`{job.name}`" for job in jobs[1:]])
     return finding(
         RULE,
         model.place_of_function(entry.function),
         Severity.HIGH,
-        title=title[:110],
+        title=title,
         issue=f"`{entry.function.qualname}` calls {calls}, which nothing repeats, and the job itself is not retried when it raises.{also}",
-        impact=f"A timeout, a refused connection or a 503 raises `{error}`, and the work of this message is lost: nothing sends it again.",
+        impact=f"{say.unanswered(losses[0].effect, model)} raises `{error}`; the job `{entry.function.name}` ends there, and what it had not done by then is lost: nothing sends it again.",
         fix=advise.retry(model, entry.function, losses[0].effect.row.raises),
         related=[
             *_related(losses, model, "tried once"),
@@ -146,7 +150,7 @@ def _poll(losses: list[Dropped], model: Model) -> Finding:
         model.place(site),
         Severity.MEDIUM,
         title=f"one failed {call} ends the wait in `{left.function.qualname}`",
-        issue=f"The loop asks {call} again and again until the remote work is done, and the first failure of a single question leaves it.",
+        issue=f"The loop asks {call} {say.often(left.function, left.loop.region)}, and the first failure of a single question leaves it.",
         impact=f"The longer the wait, the surer a 5xx or a reset connection: `{_error(loss.effect)}` then reports the work as failed while it goes on.",
         fix=advise.retry(model, site.function, loss.effect.row.raises),
         related=[model.place_of_region(left.function, left.loop.region, "the loop that waits"), *_related(losses, model, "tried once")],
@@ -160,11 +164,7 @@ def _batch(losses: list[Dropped], model: Model) -> Finding:
     entries = list(dict.fromkeys(say.entry(loss.entry) for loss in losses))
     call = f"`{say.call(effect.site, model)}`"
     others = [site for site in dict.fromkeys(loss.effect.site for loss in losses) if site is not effect.site]
-    also = (
-        f" So {'is' if len(others) == 1 else 'are'} {say.joined([f'line {site.line}' for site in others])}."
-        if others
-        else ""
-    )
+    also = say.so("is", "are", [f"line {site.line}" for site in others])
     related = [model.place(e.spawner or e.site, "on the way") for e in reversed(losses[0].outcome.path)]
     related += [model.place(site, "tried once too") for site in others]
     return finding(

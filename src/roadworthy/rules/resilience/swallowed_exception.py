@@ -142,7 +142,7 @@ def _report(silence: Silence, rank: int, hidden: list[Failure], alike: list[Sile
             f"`{say.last(_where(function))}` drops every failure of `{say.last(say.call(site, model))}` without a trace",
         ),
         issue=_issue(silence, site, effect, model) + _also(alike),
-        impact=_impact(silence, rank, effect, model),
+        impact=_impact(silence, rank, site, effect, model),
         fix=_fix(silence, site, model),
         related=[
             model.place(effect.site, effect.effect.word.meaning),
@@ -176,24 +176,35 @@ def _then(silence: Silence, model: Model) -> str:
 
 
 def _issue(silence: Silence, site: CallSite, effect: EffectAt, model: Model) -> str:
-    call = say.call(site, model)
-    place = f"{effect.site.path}:{effect.site.line}"
+    call, place = say.call(site, model), f"{effect.site.path}:{effect.site.line}"
     through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
     whispers = silence.handler is not None and silence.handler.whispers
     told = "logs below the level that production shows" if whispers else "tells nobody"
     return f"`{silence.head}` around `{call}`, which{through} {effect.effect.word.meaning}, {told} and {_then(silence, model)}."
 
 
-def _impact(silence: Silence, rank: int, effect: EffectAt, model: Model) -> str:
-    who = say.entry(model.exposure(silence.function).worst, silence.function)
-    what = f"`{say.call(effect.site, model)}`"
+def _impact(silence: Silence, rank: int, site: CallSite, effect: EffectAt, model: Model) -> str:
+    function, worst = silence.function, model.exposure(silence.function).worst
+    who, whom = say.entry(worst, function), say.whom(worst, function, model)
+    fails, asked = f"When `{say.call(effect.site, model)}` fails", f"When `{say.call(site, model)}` fails"
     if rank == 0 and silence.outcome in _AS_IF_DONE:
-        return f"When {what} fails, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
+        return f"{fails}, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
     if rank == 0:
-        return f"When {what} fails, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
-    return (
-        f"When {what} fails, {who} cannot tell an outage from an empty answer, and no log line says that there is one."
-    )
+        return f"{fails}, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
+    if silence.outcome in _AS_IF_DONE:
+        return f"{asked}, {who} goes on as if it had given nothing, and no log line tells an outage from that."
+    if is_told_to_nobody(silence, model):
+        return f"{asked}, {who} goes on as if it had been done, for nobody looks at what `{_where(function)}` returns, and no log line says so."
+    told = f"`{model.text(silence.default, function)}`" if silence.default is not None else "`None`"
+    if whom == say.entry(None, function):
+        return f"{asked}, {whom} answers {told} as if there were nothing, and no log line tells an outage from that."
+    return f"{asked}, {whom} works with {told} as if that were the answer, and no log line tells an outage from it."
+
+
+def is_told_to_nobody(silence: Silence, model: Model) -> bool:
+    """Every caller drops what the function returns."""
+    ways = [edge for edge in model.edges_to(silence.function) if edge.kind == "call"]
+    return bool(ways) and all(edge.site.fact.use == "discarded" for edge in ways)
 
 
 def _fix(silence: Silence, site: CallSite, model: Model) -> str:

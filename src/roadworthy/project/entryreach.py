@@ -1,0 +1,180 @@
+"""Which functions each entry reaches, and by which calls."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project import flow
+from roadworthy.project.calls import DELIVERED
+from roadworthy.project.decorators import wrappers_of
+from roadworthy.project.entry import Reached
+from roadworthy.project.runs import names_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from roadworthy.project.calls import CallGraph, Edge
+    from roadworthy.project.entry import Entry
+    from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.symbols import CallSite, Function
+
+ENDLESS = "endless loop"
+BEFORE = "before the loop"
+Found = dict["Function", dict["Entry", tuple[bool, int]]]
+"""Function -> entry -> (all the way inside its own run?, calls on the shortest way)."""
+_HOOKS = frozenset({"hook:signal", "hook:startup", "hook:shutdown", "hook:atexit"})
+
+
+class EntryReach:
+    """Breadth first along everything that stays in the process."""
+
+    def __init__(self, graph: CallGraph, evaluator: Evaluator, entries: tuple[Entry, ...]) -> None:
+        """First by calls that are sure; what no entry reaches by these, by any call of a function that callers give."""
+        self._graph = graph
+        self._evaluator = evaluator
+        self._anybodys = frozenset(id(edge) for edges in graph.outgoing.values() for edge in self._of_anybody(edges))
+        self._starts = {entry: _its_start(entry) for entry in entries if entry.source == ENDLESS}
+        self._reached = self._by_all(entries, sure=True)
+        if self._anybodys:
+            for function, found in self._by_all(entries, sure=False).items():
+                self._reached.setdefault(function, found)
+
+    def reaching(self, function: Function) -> tuple[Reached, ...]:
+        """Entries from which control may come to a function."""
+        return tuple(
+            Reached(entry, inline, depth) for entry, (inline, depth) in self._reached.get(function, {}).items()
+        )
+
+    def path(self, entry: Entry, function: Function) -> list[Edge]:
+        """The shortest chain of edges from an entry to a function; by sure ones where there is one."""
+        if entry.function is function:
+            return []
+        loop, above = self._split(entry)
+        first = above if entry.source == BEFORE else loop
+        return (
+            self._path(entry, first, function, sure=True)
+            or self._path(entry, first, function, sure=False)
+            or self._path(entry, [*loop, *above], function, sure=False)
+        )
+
+    def _path(self, entry: Entry, first: list[Edge], function: Function, *, sure: bool) -> list[Edge]:
+        came: dict[Function, Edge | None] = {entry.function: None}
+        queue = deque([entry.function])
+        while queue:
+            here = queue.popleft()
+            for edge in first if here is entry.function else self._leaving(here):
+                if edge.callee in came or (sure and id(edge) in self._anybodys):
+                    continue
+                came[edge.callee] = edge
+                if edge.callee is function:
+                    chain: list[Edge] = []
+                    back: Edge | None = edge
+                    while back is not None:
+                        chain.append(back)
+                        back = came[back.caller]
+                    return chain[::-1]
+                queue.append(edge.callee)
+        return []
+
+    # --- spreading ----------------------------------------------------------------------------------------------------
+
+    def _by_all(self, entries: tuple[Entry, ...], *, sure: bool) -> Found:
+        reached: Found = {}
+        for entry in entries:
+            loop, above = self._split(entry)
+            for root in (entry.function, *wrappers_of(entry.function, self._evaluator)):
+                reached.setdefault(root, {})[entry] = (True, 0)
+                first = loop if root is entry.function else self._leaving(root)
+                self._spread(entry, first, reached, sure=sure)
+            if above:  # what runs above the loop belongs to the start, what is started there to the loop
+                start = self._starts[entry]
+                mine: Found = {}
+                self._spread(start, above, mine, sure=sure)
+                for function, found in mine.items():
+                    known = reached.setdefault(function, {})
+                    inline, depth = found[start]
+                    if inline:
+                        known[start] = (True, depth)
+                    else:
+                        known.setdefault(entry, (False, depth))
+        return reached
+
+    def _split(self, entry: Entry) -> tuple[list[Edge], list[Edge]]:
+        """Calls that leave an entry; those that stand above its endless loop run once, when the process starts."""
+        edges = list(self._leaving(entry.function))
+        if entry.source not in {ENDLESS, BEFORE}:
+            return edges, []
+        above = [edge for edge in edges if edge.runs_here and _is_above_loops(edge)]
+        return [edge for edge in edges if edge not in above], above
+
+    def _spread(self, entry: Entry, first: Iterable[Edge], reached: Found, *, sure: bool) -> None:
+        queue: deque[tuple[Iterable[Edge], bool, int]] = deque([(first, True, 1)])
+        while queue:
+            leaving, inline, depth = queue.popleft()
+            for edge in leaving:
+                if sure and id(edge) in self._anybodys:
+                    continue
+                still = inline and edge.runs_here
+                known = reached.setdefault(edge.callee, {})
+                if entry not in known or (still and not known[entry][0]):
+                    known[entry] = (still, depth)
+                    queue.append((self._leaving(edge.callee), still, depth + 1))
+
+    def _leaving(self, function: Function) -> Iterator[Edge]:
+        for edge in self._graph.outgoing.get(function, ()):
+            if edge.kind not in DELIVERED and edge.kind not in _HOOKS:
+                yield edge
+
+    # --- what callers give --------------------------------------------------------------------------------------------
+
+    def _of_anybody(self, edges: list[Edge]) -> Iterator[Edge]:
+        """Edges to one of several functions that callers have given: to run (`run(op)`), to start (`executor.submit(op)`), or to wrap
+        (`def wrapper(): op()`). Which of them it is depends on the caller, who has an edge to its own.
+        """
+        by_site: dict[CallSite, list[Edge]] = defaultdict(list)
+        for edge in edges:
+            by_site[edge.site].append(edge)
+        for site, found in by_site.items():
+            if len({edge.callee for edge in found}) > 1:
+                given = self._given(site)
+                yield from (edge for edge in found if edge.callee in given)
+
+    def _given(self, site: CallSite) -> set[Function]:
+        """Functions that a call runs, and that came in by a parameter of its function or of one around it."""
+        graph = self._graph
+        exprs = [site.fact.func, *(expr for _, expr, _ in graph.started_by(site))]
+        names = {name for expr in exprs for name in names_in(expr, site.function)}
+        found: set[Function] = set()
+        scope: Function | None = site.function
+        while scope is not None and scope.kind in {"function", "lambda"}:
+            for name in names & set(graph.parameter_runs(scope)) - set(scope.bindings):
+                for value in self._evaluator.evaluate(f.Name(name), scope):
+                    found.update(graph.functions_in(value, called=True))
+            names -= set(scope.parameters)
+            scope = scope.parent
+        return found
+
+
+def _is_above_loops(edge: Edge) -> bool:
+    """Does a call stand above the first endless loop of its function, and in none?"""
+    scope = edge.caller.scope
+    if edge.site.function is not edge.caller:
+        return False
+    around = {scope.regions[index].kind for index in flow.ancestors(scope, edge.site.fact.region)}
+    loops = [region.line for region in scope.regions if region.kind == "while"]
+    return not around & {"while", "for"} and bool(loops) and edge.site.line < min(loops)
+
+
+def _its_start(entry: Entry) -> Entry:
+    """What a function with an endless loop does once, before the loop."""
+    return replace(
+        entry,
+        kind=EntryKind.STARTUP,
+        label=f"start of {entry.function.qualname}",
+        source=BEFORE,
+        delivery=EntryKind.STARTUP.word.delivery,
+    )
