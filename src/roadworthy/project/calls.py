@@ -11,6 +11,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
 from roadworthy.project.decorators import decorators_of, wrapped_calls, wrappers_of
 from roadworthy.project.dispatch import CallbackLists, Dispatch
+from roadworthy.project.passing import started_calls
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
@@ -171,6 +172,10 @@ class CallGraph:
         for site, resolution in self.resolutions.items():
             for function in resolution.functions:
                 callers[function].append((site, resolution.implicit))
+            for library in resolution.libraries:
+                for row in self._knowledge.spawners(library.name):
+                    for value, call in started_calls(site, library.name, row, self._evaluator):
+                        callers[value.function].append((call, self._takes_receiver(value)))
         return callers
 
     # --- edges --------------------------------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.keys import KeyUse, key_uses, key_value
+from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
 from roadworthy.project.loops import Loop
@@ -282,6 +283,7 @@ __all__ = [
     "LibraryObject",
     "Lifecycles",
     "Lifetime",
+    "Leaving",
     "Lifetimes",
     "Literal",
     "Location",
