@@ -267,12 +267,14 @@ class CallGraph:
     def _start(
         self, site: CallSite, kind: str, expr: f.Expr, waits: bool, started: dict[int, tuple[str, CallSite, bool]]
     ) -> None:
-        waited = waits and self.ends_with(site)
+        waited, spawner = waits and self.ends_with(site), None
+        if waits and site.index in started:  # `create_task(to_thread(work))`: whoever runs the coroutine decides
+            kind, spawner, waited = started[site.index]
         for inner in self._coroutines(expr, site.function, site.fact.order):
             if kind != "callback" or self._is_coroutine(site.function.calls[inner]):
                 started[inner] = (kind, site, waited)
         for value in self._callables(expr, site):
-            self._add(Edge(site, value, kind, None, waited))
+            self._add(Edge(site, value, kind, spawner, waited))
 
     def ends_with(self, site: CallSite) -> bool:
         """Is what a starting call runs done when the call is: is the call awaited, or no coroutine at all?"""
