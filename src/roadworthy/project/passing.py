@@ -21,7 +21,9 @@ _ITEMS = frozenset({"args"})
 _PAIRS = frozenset({"kwargs", "kwds"})
 
 
-def started_calls(site: CallSite, name: str, row: SpawnerRow, evaluator: Evaluator) -> Iterator[tuple[FunctionValue, CallSite]]:
+def started_calls(
+    site: CallSite, name: str, row: SpawnerRow, evaluator: Evaluator
+) -> Iterator[tuple[FunctionValue, CallSite]]:
     """(function, the call as it will be made) of each function of the project that a spawner is handed with its arguments."""
     if row.receiver or row.runs.argument == "*":
         return

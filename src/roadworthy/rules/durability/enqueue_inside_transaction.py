@@ -5,11 +5,11 @@ A broker knows nothing of the database's transaction. The worker may take the jo
 when the transaction rolls back, the job, the event or the mail is out all the same, about an order that never was.
 
 ## What is reported
-A call that enqueues a job, publishes a message, starts a durable execution, sends mail or deletes a stored object, directly or through any
-number of calls or a thread or task that is started there, while a transaction that writes is open: a block or decorator, also of the project's own; a setting, framework, dependency
-or middleware that wraps every request; a session between its first write and the commit that comes later in the function or its caller;
-a signal that the mapper sends in the middle of a write. The finding stands where the transaction and the call meet; where many transactions
-meet the same call, at that call.
+A call that enqueues a job, publishes a message, starts a durable execution, sends mail or deletes a stored object, directly, through any
+number of calls, or in a thread or task that is started there, while a transaction that writes is open: a block or decorator, also of the
+project's own; a setting, framework, dependency or middleware that wraps every request; a session between its first write and the commit
+that comes later in the function or its caller; a signal that the mapper sends in the middle of a write. The finding stands where the
+transaction and the call meet; where many transactions meet the same call, at that call.
 
 ## What is not reported
 What is deferred by an on-commit hook, also through helpers of the project that defer. Senders that the project overrides to send after the
@@ -146,9 +146,7 @@ def deferred_elsewhere(model: Model) -> frozenset[CallSite]:
     return frozenset(effect.site for edge in edges for effect in model.effects_under(edge.callee, *_LEAVES))
 
 
-def meetings(
-    function: Function, transactions: Transactions, leaving: Leaving, model: Model
-) -> Iterator[Meeting]:
+def meetings(function: Function, transactions: Transactions, leaving: Leaving, model: Model) -> Iterator[Meeting]:
     """The calls of a function by which something leaves while a transaction is open."""
     if not leaving.has(function):
         return
