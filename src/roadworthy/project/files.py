@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _PASSING = re.compile(
-    r"tmp|temp|scratch|/dev/|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archives?(\b|_)",
+    r"tmp|temp|scratch|/dev/|devnull|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archives?(\b|_)",
     re.IGNORECASE,
 )
 _MADE_ANEW = re.compile(
