@@ -11,6 +11,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
 from roadworthy.project.decorators import decorators_of, wrapped_calls, wrappers_of
 from roadworthy.project.dispatch import CallbackLists, Dispatch
+from roadworthy.project.passing import started_calls
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
@@ -173,6 +174,10 @@ class CallGraph:
         for site, resolution in self.resolutions.items():
             for function in resolution.functions:
                 callers[function].append((site, resolution.implicit))
+            for library in resolution.libraries:
+                for row in self._knowledge.spawners(library.name):
+                    for value, call in started_calls(site, library.name, row, self._evaluator):
+                        callers[value.function].append((call, self._takes_receiver(value)))
         return callers
 
     # --- edges --------------------------------------------------------------------------------------------------------
@@ -273,12 +278,14 @@ class CallGraph:
     def _start(
         self, site: CallSite, kind: str, expr: f.Expr, waits: bool, started: dict[int, tuple[str, CallSite, bool]]
     ) -> None:
-        waited = waits and self.ends_with(site)
+        waited, spawner = waits and self.ends_with(site), None
+        if waits and site.index in started:  # `create_task(to_thread(work))`: whoever runs the coroutine decides
+            kind, spawner, waited = started[site.index]
         for inner in self._coroutines(expr, site.function, site.fact.order):
             if kind != "callback" or self._is_coroutine(site.function.calls[inner]):
                 started[inner] = (kind, site, waited)
         for value in self._callables(expr, site):
-            self._add(Edge(site, value, kind, None, waited))
+            self._add(Edge(site, value, kind, spawner, waited))
 
     def ends_with(self, site: CallSite) -> bool:
         """Is what a starting call runs done when the call is: is the call awaited, or no coroutine at all?"""

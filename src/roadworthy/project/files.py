@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.values import LibraryObject
 
@@ -21,15 +22,18 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _PASSING = re.compile(
-    r"tmp|temp|scratch|/dev/|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archive",
+    r"tmp|temp|scratch|/dev/|devnull|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archives?(\b|_)",
     re.IGNORECASE,
 )
 _MADE_ANEW = re.compile(
     r"mkdtemp|mkstemp|TemporaryDirectory|NamedTemporaryFile|(^|[^A-Za-z])te?mp(orary)?(_?(dir|path|folder|file|uuid))?s?([^A-Za-z]|$)"
 )
+_CALLERS = 20  # of a helper that is given a path
+_HANDED_ON = 3  # helpers that a path goes through
 _ASKS = frozenset({"exists", "isfile", "is_file"})
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
+_OWN_NAME = re.compile(r"\w[\w-]*\.\w+$")
 _NEW_EACH_TIME = re.compile(r"random|temp|tmp|unique|uuid", re.IGNORECASE)
 _SHAPES = frozenset(
     {
@@ -82,6 +86,16 @@ class FileAccess:
     def is_passing(self) -> bool:
         """An output, a temporary file, a cache: made to be handed on or made again."""
         return bool(_PASSING.search(self.text)) or any(_PASSING.search(key) for key in self.keys)
+
+    @property
+    def is_in_usual_folder(self) -> bool:
+        """`join(folder, "index.json")`, the folder a parameter with a default: the program names the file, and knows where it is."""
+        given = {param.name for param in self.function.scope.params if param.default is not None}
+        names = set(_names_in(self.target, self.function.scope))
+        for name in list(names):
+            for assign in self.function.bindings.get(name, ()):
+                names |= set(_names_in(assign.value, self.function.scope)) if assign.value is not None else set()
+        return bool(names & given) and any(_OWN_NAME.match(key) for key in self.keys)
 
     @property
     def is_download(self) -> bool:
@@ -163,7 +177,10 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterato
                 for assign in local[-2:]:
                     if assign.value is not None:
                         yield from _keys(assign.value, function, depth + 1, model)
-            elif expr.id not in function.parameters and (function.kind == "module" or expr.id not in function.bindings):
+            elif expr.id in function.parameters:
+                if expr.id not in function.bindings and depth < _HANDED_ON:
+                    yield from _given(expr.id, function, depth, model)
+            elif function.kind == "module" or expr.id not in function.bindings:
                 yield from _constant(expr, function, model)
         case f.CallRef():
             call = function.scope.calls[expr.index]
@@ -189,6 +206,21 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterato
                 yield last.value.rpartition("/")[2] or last.value
 
 
+def _given(name: str, function: Function, depth: int, model: Model) -> Iterator[str]:
+    """The paths that callers give to a helper (`write_json(self._file, data)`); an attribute is known in its own class only."""
+    for edge in model.edges_to(function)[:_CALLERS]:
+        caller = edge.site.function
+        resolution = model.graph.resolutions.get(edge.site)
+        implicit = resolution.implicit if resolution is not None else False
+        expr = argument_for(function, name, edge.site, implicit) if edge.kind == "call" else None
+        if expr is None or _is_fresh(expr, caller) or replaces(model, caller):
+            continue  # a temporary file, or the caller moves it into its place
+        if isinstance(expr, f.Attr):
+            yield f"{caller.cls.path}:{caller.cls.name}.{expr.name}" if caller.cls is not None else f".{expr.name}"
+            continue
+        yield from (key for key in _keys(expr, caller, depth + 1, model) if not key.startswith("."))
+
+
 def _constant(name: f.Name, function: Function, model: Model) -> Iterator[str]:
     """A constant is known by the file that it names; one whose text is not known by its own name, in its own module."""
     told = model.literal(name, function)
@@ -210,16 +242,22 @@ def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAcces
 
 def is_made_anew(model: Model, written: FileAccess) -> bool:
     """A path that no other run has: in a folder that was just made, or under a name by chance."""
-    scope = written.function.scope
-    parts = [f.Name(name) for name in _names_in(written.target, scope)]
-    if _MADE_ANEW.search(flow.deep_text(written.target, scope)):
+    if _is_fresh(written.target, written.function):
         return True
-    for part in parts:
-        given = [flow.deep_text(a.value, scope) for a in written.function.bindings.get(part.id, ()) if a.op == "="]
-        if given and all(_MADE_ANEW.search(text) for text in given):
-            return True
     origins = model.origin(written.target, written.function, written.site.fact.order)
     return any(origin.kind == "random" and not origin.hashed for origin in origins)
+
+
+def _is_fresh(path: f.Expr, function: Function) -> bool:
+    """In a folder that was just made, by the words of the path or of what its names were bound to."""
+    scope = function.scope
+    if _MADE_ANEW.search(flow.deep_text(path, scope)):
+        return True
+    for name in _names_in(path, scope):
+        given = [flow.deep_text(a.value, scope) for a in function.bindings.get(name, ()) if a.op == "="]
+        if given and all(_MADE_ANEW.search(text) for text in given):
+            return True
+    return False
 
 
 def _names_in(expr: f.Expr, scope: f.Scope) -> Iterator[str]:

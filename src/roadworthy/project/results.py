@@ -17,6 +17,7 @@ from roadworthy.project.values import (
     Library,
     LibraryObject,
     Partial,
+    ProjectModule,
     Value,
     Values,
     join,
@@ -115,7 +116,7 @@ class CallReader:
             case FunctionValue():
                 return self._function_result(callee, site)
             case Library():
-                return self.library_result(callee, site)
+                return self._imported_by(callee, site) or self.library_result(callee, site)
             case Partial():
                 return self._result(callee.target, site)
             case Instance():
@@ -124,6 +125,15 @@ class CallReader:
             case LibraryObject():
                 return self._evaluator.call_member(callee, "__call__", site)
         return UNKNOWN
+
+    def _imported_by(self, callee: Library, site: CallSite) -> Values:
+        """`import_module("app.tasks")`: the module of the project, as an import at the top of the file would give it."""
+        if callee.name != "importlib.import_module" or not site.fact.args:
+            return UNKNOWN
+        wanted = self._evaluator.literal(site.fact.args[0], site.function)
+        symbols, here = self._evaluator.symbols, site.function.module
+        found = symbols.find_module(wanted, here) if isinstance(wanted, str) and wanted else None
+        return (ProjectModule(found),) if found is not None else UNKNOWN
 
     def _function_result(self, callee: FunctionValue, site: CallSite) -> Values:
         function = callee.function

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MAKERS = re.compile(
     r"^(dict|list|set|deque|defaultdict|Counter|OrderedDict|WeakValueDictionary|.*(Cache|Dict|Store))$"
 )
+_STORED = re.compile(r"redis|valkey|memcache|disk|file|shelve|sql|mongo|persist|django|database|remote", re.IGNORECASE)
+_BUILDS = ("build_", "make_", "create_", "provide_")
 _CHANGES = frozenset({
     "append", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "extend", "insert", "appendleft", "set", "put",
     "popleft", "__setitem__", "increment",
@@ -129,6 +131,8 @@ def _is_empty_container(expr: f.Expr | None, scope: Function) -> bool:
                 if isinstance(call.func, f.Attr)
                 else ""
             )
+            if _STORED.search(name):
+                return False  # `RedisCache()`: a view of what is kept elsewhere
             return bool(_MAKERS.match(name)) and not any(isinstance(a, f.Seq | f.Dict | f.Comp) for a in call.args)
     return False
 
@@ -267,7 +271,17 @@ class Lifetimes:
         for_itself = any(
             r.inline and r.entry.serves_others for s in makers for r in self._model.exposure(s.function).entries
         )
-        return not for_itself and any(_at_start(self._model, site.function) for site in makers)
+        return not for_itself and any(
+            _at_start(self._model, site.function) or _is_part(self._model, site, held.cls) for site in makers
+        )
+
+
+def _is_part(model: Model, site: CallSite, cls: ClassInfo) -> bool:
+    """`def build_auth_handler(self): return AuthHandler(self)`: a part of an object that hands out its parts, asked for by name."""
+    function = site.function
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.name).lower()
+    named = function.name.startswith(_BUILDS) and function.name.partition("_")[2] == words
+    return named and function.cls is not None and site.fact.use == "returned" and not model.exposure(function).entries
 
 
 def _at_start(model: Model, function: Function) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from roadworthy.facts.schema import Assign, Call, Expr, FileFacts, Import, Scope
 
+_SCRIPT = "manage.py"  # the folder that it stands in is the first place where its process looks for modules
+
 
 @dataclass(eq=False)
 class Function:
@@ -412,13 +414,14 @@ class Symbols:
         return best
 
     def _importable(self, module: Module, dotted: str) -> bool:
-        """May `dotted` be the absolute name of this module: is the folder above its first part no package?"""
+        """May `dotted` be the absolute name of this module: is the folder above its first part no package, or one that a script runs from?"""
         depth = dotted.count(".") + 1
         parts = module.path.split("/")
         above = parts[: len(parts) - depth - (1 if module.is_package else 0)]
         if module.path.endswith(".py") and not module.is_package:
             above = parts[:-depth]
-        if "/".join(above) in self._packages and above:
+        folder = "/".join(above)
+        if folder in self._packages and f"{folder}/{_SCRIPT}" not in self.by_path:
             return False
         root = dotted.split(".", 1)[0]
         return not (root in self._known_roots and not self._is_own_package(above, root))

@@ -116,6 +116,7 @@ from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.keys import KeyUse, key_uses, key_value
+from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run, lifetime_of
 from roadworthy.project.loops import Loop
@@ -281,6 +282,7 @@ __all__ = [
     "Iterator",
     "KeyUse",
     "Layer",
+    "Leaving",
     "Library",
     "LibraryObject",
     "Lifecycles",

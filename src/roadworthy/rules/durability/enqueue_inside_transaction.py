@@ -5,11 +5,11 @@ A broker knows nothing of the database's transaction. The worker may take the jo
 when the transaction rolls back, the job, the event or the mail is out all the same, about an order that never was.
 
 ## What is reported
-A call that enqueues a job, publishes a message, starts a durable execution, sends mail or deletes a stored object, directly or through any
-number of calls, while a transaction that writes is open: a block or decorator, also of the project's own; a setting, framework, dependency
-or middleware that wraps every request; a session between its first write and the commit that comes later in the function or its caller;
-a signal that the mapper sends in the middle of a write. The finding stands where the transaction and the call meet; where many transactions
-meet the same call, at that call.
+A call that enqueues a job, publishes a message, starts a durable execution, sends mail or deletes a stored object, directly, through any
+number of calls, or in a thread or task that is started there, while a transaction that writes is open: a block or decorator, also of the
+project's own; a setting, framework, dependency or middleware that wraps every request; a session between its first write and the commit
+that comes later in the function or its caller; a signal that the mapper sends in the middle of a write. The finding stands where the
+transaction and the call meet; where many transactions meet the same call, at that call.
 
 ## What is not reported
 What is deferred by an on-commit hook, also through helpers of the project that defer. Senders that the project overrides to send after the
@@ -65,6 +65,7 @@ from roadworthy.rules.api import (
     Finding,
     Function,
     Iterator,
+    Leaving,
     Location,
     Model,
     OpenTransaction,
@@ -119,10 +120,10 @@ class Meeting:
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Find where transactions and calls that leave the process meet; what one transaction of a function sends is one finding."""
-    transactions = Transactions(model)
+    transactions, leaving = Transactions(model), Leaving(model, _LEAVES)
     by_leaf: dict[CallSite, list[Meeting]] = {}
     for function in model.functions:
-        for meeting in meetings(function, transactions, model):
+        for meeting in meetings(function, transactions, leaving, model):
             by_leaf.setdefault(meeting.worst.effect.site, []).append(meeting)
     habit = deferred_elsewhere(model)
     alone: dict[tuple[Function, int], list[Meeting]] = {}
@@ -145,32 +146,32 @@ def deferred_elsewhere(model: Model) -> frozenset[CallSite]:
     return frozenset(effect.site for edge in edges for effect in model.effects_under(edge.callee, *_LEAVES))
 
 
-def meetings(function: Function, transactions: Transactions, model: Model) -> Iterator[Meeting]:
+def meetings(function: Function, transactions: Transactions, leaving: Leaving, model: Model) -> Iterator[Meeting]:
     """The calls of a function by which something leaves while a transaction is open."""
-    if not model.reach.has(function, _LEAVES):
+    if not leaving.has(function):
         return
     for site in function.calls:
-        if not model.reach.site_reaches(site, _LEAVES):
+        if not leaving.reaches(site):
             continue
         found = transactions.around(site)
         if found is not None and transactions.writes(found, site) and not transactions.is_relay(found, site):
-            sent = tuple(sent_inside(site, transactions, model))
+            sent = tuple(sent_inside(site, transactions, leaving, model))
             if sent:
                 yield Meeting(site, found, sent)
 
 
-def sent_inside(site: CallSite, transactions: Transactions, model: Model) -> Iterator[Sent]:
-    """What leaves through this call; a transaction further in tells its own story, and a hook further in defers."""
+def sent_inside(site: CallSite, transactions: Transactions, leaving: Leaving, model: Model) -> Iterator[Sent]:
+    """What leaves through this call, also by a thread or task; a transaction further in tells its own story, and a hook further in defers."""
     if is_self_retry(model, site) or site.fact.use == "raised":
         return  # it raises, and the transaction rolls back first
     for effect in model.effects_at(site):
         if effect.effect in _LEAVES and transactions.sends_at_once(effect):
             yield Sent(effect, ())
     for edge in model.edges_at(site):
-        if not edge.runs_here or edge.kind == "callback":
+        if not leaving.follows(edge):
             continue
-        tree = model.reach.tree_from(edge.callee)
-        for effect in model.effects_under(edge.callee, *_LEAVES):
+        tree = leaving.tree_from(edge.callee)
+        for effect in leaving.under(edge.callee):
             path = unwind(tree, effect.function)
             if path is None or not transactions.sends_at_once(effect):
                 continue

@@ -114,10 +114,11 @@ def check(model: Model) -> Iterator[Finding]:
 
 
 def is_given_by_user(written: FileAccess, model: Model) -> bool:
-    """A command that writes where it was told to: its user sees the result."""
+    """A command that writes where it was told to: its user sees the result. Not the file of the program's own name in its usual folder."""
     exposure = model.exposure(written.function)
     return is_named_by_user(written) or (
         exposure.only_commands
+        and (bool(model.entries.at(written.function)) or not written.is_in_usual_folder)
         and any(o.kind == "argument" for o in model.origin(written.target, written.function, written.site.fact.order))
     )
 

@@ -85,7 +85,7 @@ _PROMISES = (
     ("rate limit", re.compile(r"rate_?limit|throttl|quota|attempts?\b|login_attempt|bucket|limiter", re.IGNORECASE)),
     ("session", re.compile(r"(?<!browser_)(?<!root_)(?<!child_)(?<!target_)sessions?\b|otp|nonce|oauth_state|auth_(state|flow|request)|verification|pending_auth|login_", re.IGNORECASE)),
     ("status", re.compile(r"jobs?\b|task_(status|state|result)s?|job_|statuses|progress|running|executions?\b|runs\b|in_?progress", re.IGNORECASE)),
-    ("lock", re.compile(r"locked(?!_)|claims?\b|claimed|in_?flight|reserved", re.IGNORECASE)),
+    ("lock", re.compile(r"locked(?!_)|(?<!jwt_)(?<!token_)claims?\b|claimed|claimants?|claim_(times?|owners?)|in_?flight|reserved", re.IGNORECASE)),
     ("memory of what was done", re.compile(r"(?<!last_)seen|processed|dedup|handled_|already_", re.IGNORECASE)),
     ("conversation", re.compile(r"histor(y|ies)|conversations?|chat_|messages\b|memor(y|ies)\b", re.IGNORECASE)),
 )  # fmt: skip
