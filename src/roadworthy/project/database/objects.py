@@ -50,7 +50,7 @@ class ObjectReader:
     def read(self, expr: f.Expr, site: CallSite, chain: Chain, kind: str) -> None:
         """What an object that is written holds: the constructor's keywords and what is assigned to it afterwards."""
         chain.object = expr
-        listed = expr.items if isinstance(expr, f.Seq) else (expr,)
+        listed = expr.items if isinstance(expr, f.Seq) else (expr, *_gathered(expr, site))
         for item in listed[:3]:
             for value in self._evaluator.evaluate(item, site.function, site.fact.order):
                 self._written(value, item, site, chain)
@@ -131,6 +131,22 @@ class ObjectReader:
             and a.target.value.id == item.id
             and a.order > made.fact.order
         )
+
+
+def _gathered(expr: f.Expr, site: CallSite) -> list[f.Expr]:
+    """`rows.append(Tag(…))` before `add_all(rows)`."""
+    if not isinstance(expr, f.Name):
+        return []
+    return [
+        other.fact.args[0]
+        for other in site.function.calls
+        if other.fact.order < site.fact.order
+        and isinstance(other.fact.func, f.Attr)
+        and other.fact.func.name == "append"
+        and isinstance(other.fact.func.value, f.Name)
+        and other.fact.func.value.id == expr.id
+        and other.fact.args
+    ]
 
 
 def _is_given_row(made: CallSite, cls: ClassInfo) -> bool:
