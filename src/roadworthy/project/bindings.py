@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
 
 _GIVEN = {
-    "perform_create": "serializer_class", "perform_update": "serializer_class", "form_valid": "form_class",
+    "perform_create": "serializer_class",
+    "perform_update": "serializer_class",
+    "form_valid": "form_class",
 }  # the framework calls them with the view's own one
 
 Callers = dict[Function, list[tuple[CallSite, bool]]]

@@ -138,10 +138,12 @@ class Mutations:
     def _left_to_store(self, method: Function) -> list[tuple[Table, Column]]:
         """The numbers that a method of a row counts on and does not store itself."""
         found: list[tuple[Table, Column]] = []
+        if method.cls is None or self._mapper_writes(method.cls):
+            return found
         for assign in method.scope.assigns:
             target = assign.target
             own = isinstance(target, f.Attr) and isinstance(target.value, f.Name) and target.value.id == "self"
-            if not own or not isinstance(target, f.Attr) or method.cls is None:
+            if not own or not isinstance(target, f.Attr):
                 continue
             if not (assign.op in _STEPS or (assign.op == "=" and self._steps(assign.value, target, method))):
                 continue
@@ -149,8 +151,7 @@ class Mutations:
             column = table.column(target.name) if table is not None else None
             kept = self._stored_by(method, "self", assign.order, method.cls) is not None
             if table is not None and column is not None and _is_number(column) and not kept:
-                if not self._mapper_writes(method.cls):
-                    found.append((table, column))
+                found.append((table, column))
         return found
 
     def _known(self, expr: f.Expr, function: Function, order: int) -> bool:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 _ABSENT_ERRORS = ("doesnotexist", "noresultfound", "notfound", "objectdoesnotexist", "nosuch", "missing", "unknown")
 _COUNTING = frozenset({"len", "bool", "any", "list", "set", "tuple", "next", "first", "count", "scalar", "scalars", "exists", "all", "one_or_none",
                        "scalar_one_or_none", "fetchone", "fetchall", "unique", "get", "one", "aexists", "afirst", "acount"})  # fmt: skip
-_COLLECTING = frozenset({"list", "set", "tuple", "sorted", "frozenset", "reversed", "enumerate", "dict", "chunked", "batched"})
+_COLLECTING = frozenset(
+    {"list", "set", "tuple", "sorted", "frozenset", "reversed", "enumerate", "dict", "chunked", "batched"}
+)
 _GATHERS = frozenset({"append", "add", "extend"})
 _EMPTY = (0, None, False)
 _LEAVES = frozenset({"return", "raise", "continue", "break", "mixed"})
