@@ -209,10 +209,11 @@ class OrmReader:
             if isinstance(value, ClassValue):
                 return value.cls
             if isinstance(value, Literal) and isinstance(value.value, str):
-                return owner if value.value == "self" else self._class_named(value.value, owner)
+                return owner if value.value == "self" else self.class_named(value.value, owner)
         return None
 
-    def _class_named(self, name: str, owner: ClassInfo) -> ClassInfo | None:
+    def class_named(self, name: str, owner: ClassInfo | None = None) -> ClassInfo | None:
+        """The model class of a name with its application or without; `owner`: who names it."""
         if not self._by_name:
             for cls in self._evaluator.symbols.classes:
                 self._by_name.setdefault(cls.name, []).append(cls)
@@ -221,7 +222,11 @@ class OrmReader:
         near = [
             cls
             for cls in found
-            if (f"/{label.rpartition('.')[2]}/" in f"/{cls.path}" if label else cls.module is owner.module)
+            if (
+                f"/{label.rpartition('.')[2]}/" in f"/{cls.path}"
+                if label
+                else owner is not None and cls.module is owner.module
+            )
         ]
         return near[0] if near else found[0] if len(found) == 1 else None
 
