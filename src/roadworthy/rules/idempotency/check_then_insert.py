@@ -89,6 +89,7 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     is_called_by_nobody,
+    is_off_from,
     lists_rows,
     say,
     several_expected,
@@ -109,7 +110,7 @@ def check(model: Model) -> Iterator[Finding]:
     causes: dict[tuple[object, ...], list[tuple[RowCheck, UniqueKey | None]]] = {}
     for function in model.functions:
         for pair in model.checks.of(function):
-            if not pair.by_identity or is_one_run_at_a_time(pair, model):
+            if not pair.by_identity or is_off_from(model, pair.write) or is_one_run_at_a_time(pair, model):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
             if key is None and (is_partly_known(pair) or is_kept_by_another_key(pair, model)):
