@@ -279,7 +279,7 @@ class Expressions(Base):
         return s.LambdaRef(self.define(node))
 
     def comp(self, kind: str, node: Any, outer: int) -> Any:
-        opened = []
+        opened, tests = [], []
         for clause in node.generators:
             test = self.expr(clause.iter, "iterated", outer)
             index = self.enter()
@@ -288,14 +288,13 @@ class Expressions(Base):
                 s.Assign(self.tick(), index, clause.target.lineno, clause.iter.end_lineno, to, test, "for")
             )  # fmt: skip
             opened.append((index, test, to, bool(clause.is_async)))
-            for condition in clause.ifs:
-                self.expr(condition, "condition", outer)
+            tests.extend(self.expr(condition, "condition", outer) for condition in clause.ifs)
         key = self.expr(node.key, "stored", outer) if kind == "dict" else None
         element = self.expr(node.value if kind == "dict" else node.elt, "stored", outer)
         for index, test, to, is_async in reversed(opened):
             lines = node.lineno, node.end_lineno
             self.leave(index, "comprehension", lines, index, "", False, test=test, target=to, is_async=is_async)
-        return s.Comp(kind, opened[0][0], element, key)
+        return s.Comp(kind, opened[0][0], element, key, tuple(tests))
 
     def e_ListComp(self, node: Any, use: str, outer: int) -> Any:
         return self.comp("list", node, outer)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-FACTS_VERSION = 2
+FACTS_VERSION = 3
 """Part of the cache key: raise it whenever the meaning of a field changes."""
 
 
@@ -143,6 +143,7 @@ class Comp(Fact, tag="p"):
     region: int
     element: Expr
     key: Expr | None = None
+    tests: tuple[Expr, ...] = ()  # the conditions of its `if` clauses
 
 
 class Walrus(Fact, tag="="):

@@ -69,7 +69,7 @@ _ENTRIES = frozenset(kind.value for kind in EntryKind)
 _DELIVERIES = frozenset(delivery.value for delivery in Delivery)
 
 
-RELATIVE_RESULTS = frozenset({None, "self", "{model}", "{instance}", "{first}"})
+RELATIVE_RESULTS = frozenset({None, "self", "{model}", "{instance}", "{first}", "{named}"})
 """Results that depend on the receiver or the arguments (`libraries/README.md`)."""
 
 

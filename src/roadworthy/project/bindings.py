@@ -23,7 +23,11 @@ from roadworthy.project.values import (
 if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
 
-_GIVEN_SERIALIZER = frozenset({"perform_create", "perform_update"})  # the framework calls them with the view's own one
+_GIVEN = {
+    "perform_create": "serializer_class",
+    "perform_update": "serializer_class",
+    "form_valid": "form_class",
+}  # the framework calls them with the view's own one
 
 Callers = dict[Function, list[tuple[CallSite, bool]]]
 """Function -> its call sites; the flag says that the receiver is implicit."""
@@ -122,8 +126,8 @@ class BindingReader:
         passed = self._passed_by_callers(function, param)
         if not passed and not annotated:
             passed = given(function, param, self._evaluator)
-        if not passed and not annotated and function.name in _GIVEN_SERIALIZER and function.cls is not None:
-            return self._evaluator.orm.shown_by(function.cls)
+        if not passed and not annotated and function.name in _GIVEN and function.cls is not None:
+            return self._evaluator.orm.shown_by(function.cls, option=_GIVEN[function.name])
         if any(isinstance(v, Container) and v.items for v in passed):
             annotated = tuple(v for v in annotated if not _is_any_exceptions(v))
         return join(passed, annotated, default) if passed else join(annotated, default)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.project import flow
 from roadworthy.project.values import UNKNOWN, ClassValue, Instance, Library, LibraryObject, Literal, Values
 
 if TYPE_CHECKING:
@@ -76,20 +77,20 @@ class OrmReader:
                             return found
         return None
 
-    def shown_by(self, cls: ClassInfo, site: CallSite | None = None) -> Values:
+    def shown_by(self, cls: ClassInfo, site: CallSite | None = None, option: str = "serializer_class") -> Values:
         """What a view makes of its `serializer_class` (or of what its `get_serializer_class()` gives): one to read and store a row."""
-        chooser = cls.find_method("get_serializer_class")
+        chooser = cls.find_method(f"get_{option}")
         chosen = self._evaluator.returns_of(chooser) if chooser is not None else UNKNOWN
         for owner in cls.mro if not chosen else ():
-            for assign in owner.body.bindings.get("serializer_class", ())[-1:]:
+            for assign in owner.body.bindings.get(option, ())[-1:]:
                 chosen = self._evaluator.evaluate(assign.value, owner.body) if assign.value is not None else UNKNOWN
             if chosen:
                 break
         return tuple(Instance(value.cls, site) for value in chosen[:4] if isinstance(value, ClassValue))
 
     def stores_for(self, cls: ClassInfo) -> ClassInfo | None:
-        """The model whose rows a serializer stores by its own `save()`; None for other classes and where the project overrides how."""
-        if self.is_model(cls) or not any("erializer" in base for base in cls.library_bases):
+        """The model whose rows a serializer or a form stores by its own `save()`; None for other classes."""
+        if self.is_model(cls) or not any("erializer" in b or b.endswith("ModelForm") for b in cls.library_bases):
             return None
         return self.about(cls)
 
@@ -137,7 +138,25 @@ class OrmReader:
             other = self._target_of(assigns[-1])
             if other is not None:
                 return (Instance(other),)
+        if not instance and _declares_manager(*assigns[-1]) and not any(self._asks_for_rows(value) for value in found):
+            return self._manager(cls)
         return tuple(self._with_model(value, cls) for value in found)
+
+    def _asks_for_rows(self, value: object) -> bool:
+        """A class of the project, or a type that a library file describes as the framework's manager or query."""
+        if isinstance(value, Instance):
+            return True
+        names = (value.type, *self._knowledge.type_bases(value.type)) if isinstance(value, LibraryObject) else ()
+        return any(self._knowledge.calls(f"{name}.get_or_create") for name in names)
+
+    def _manager(self, cls: ClassInfo) -> Values:
+        """The library's own manager of a model."""
+        for base in cls.library_bases:
+            for known in (base, *self._knowledge.type_bases(base)):
+                manager = self._knowledge.type_from_attribute(f"{known}._default_manager")
+                if manager is not None:
+                    return (LibraryObject(manager, None, cls),)
+        return UNKNOWN
 
     def _with_model(self, value: object, cls: ClassInfo) -> Instance | LibraryObject:
         match value:
@@ -190,10 +209,11 @@ class OrmReader:
             if isinstance(value, ClassValue):
                 return value.cls
             if isinstance(value, Literal) and isinstance(value.value, str):
-                return owner if value.value == "self" else self._class_named(value.value, owner)
+                return owner if value.value == "self" else self.class_named(value.value, owner)
         return None
 
-    def _class_named(self, name: str, owner: ClassInfo) -> ClassInfo | None:
+    def class_named(self, name: str, owner: ClassInfo | None = None) -> ClassInfo | None:
+        """The model class of a name with its application or without; `owner`: who names it."""
         if not self._by_name:
             for cls in self._evaluator.symbols.classes:
                 self._by_name.setdefault(cls.name, []).append(cls)
@@ -202,7 +222,11 @@ class OrmReader:
         near = [
             cls
             for cls in found
-            if (f"/{label.rpartition('.')[2]}/" in f"/{cls.path}" if label else cls.module is owner.module)
+            if (
+                f"/{label.rpartition('.')[2]}/" in f"/{cls.path}"
+                if label
+                else owner is not None and cls.module is owner.module
+            )
         ]
         return near[0] if near else found[0] if len(found) == 1 else None
 
@@ -246,9 +270,12 @@ class OrmReader:
         model, _, single = found
         if single:
             return (Instance(model),)
-        for base in model.library_bases:
-            for known in (base, *self._knowledge.type_bases(base)):
-                manager = self._knowledge.type_from_attribute(f"{known}._default_manager")
-                if manager is not None:
-                    return (LibraryObject(manager, None, model),)
-        return UNKNOWN
+        return self._manager(model)
+
+
+def _declares_manager(scope: Function, assign: f.Assign) -> bool:
+    """`objects = ScopedManager(shop="shop")`, of a package that nobody describes: rows are asked for there by the framework's own words."""
+    if scope.kind != "class" or not isinstance(assign.target, f.Name) or not isinstance(assign.value, f.CallRef):
+        return False
+    made_by = flow.last_name(scope.calls[assign.value.index].fact.func)
+    return assign.target.id == "objects" or made_by.endswith("Manager")

@@ -194,6 +194,14 @@ class CallReader:
                 return join(given, (Library(base),))
         return self._typed_result(callee, site)
 
+    def _class_named(self, site: CallSite | None) -> Values:
+        """`get_model("shop", "Order")`, `get_model("shop.Order")`."""
+        given = (*site.fact.args[:2], *(value for _, value in site.fact.kwargs[:2])) if site is not None else ()
+        names = [self._evaluator.literal(expr, site.function) for expr in given if site is not None]
+        parts = [name for name in names if isinstance(name, str)]
+        cls = self._evaluator.orm.class_named(".".join(parts)) if parts and len(parts) == len(names) else None
+        return (ClassValue(cls),) if cls is not None else UNKNOWN
+
     def _base_made_by(self, name: str) -> str:
         """`Base = declarative_base()`: a function of the mapper that makes a class of rows; its row names the class first."""
         if not name.rpartition(".")[2][:1].islower():
@@ -243,6 +251,8 @@ class CallReader:
         receiver = callee.receiver
         if made == "{instance}":
             return (Instance(receiver.cls, site),) if isinstance(receiver, ClassValue | Instance) else UNKNOWN
+        if made == "{named}":
+            return self._class_named(site)
         if made == "{first}":
             args = site.fact.args if site is not None else ()
             return (

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from roadworthy.project.calls import Edge
+    from roadworthy.project.database.access import Through
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite
 
@@ -26,6 +27,22 @@ def is_switched_off(model: Model, path: Sequence[Edge], last: CallSite) -> bool:
         if site.function is edge.callee and _is_off(site, off):
             return True
     return False
+
+
+def is_off_from(model: Model, through: Through) -> bool:
+    """Does a call leave out what the write below it depends on: `export(form)` of a function that inserts `if value:`?"""
+    edges: list[Edge] = []
+    site = through.site
+    for callee in through.path:
+        edge = next((edge for edge in model.edges_at(site) if edge.callee is callee), None)
+        if edge is None:
+            return False
+        edges.append(edge)
+        following = through.path[len(edges)] if len(edges) < len(through.path) else None
+        if following is not None:
+            calls = (edge.site for edge in model.edges_to(following) if edge.site.function is callee)
+            site = next(calls, site)
+    return bool(edges) and is_switched_off(model, edges, through.access.site)
 
 
 def _off_in(model: Model, edge: Edge, above: frozenset[str]) -> frozenset[str]:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from roadworthy.facts.schema import Assign, Call, Expr, FileFacts, Import, Scope
 
-_SCRIPT = "manage.py"  # the folder that it stands in is the first place where its process looks for modules
-
 
 @dataclass(eq=False)
 class Function:
@@ -327,6 +325,8 @@ class Symbols:
         self._known_roots = known_roots
         packages = {path.rpartition("/")[0] for path in (f.path for f in files) if path.endswith("__init__.py")}
         self._packages = packages
+        # Python puts the folder of the script on the path, `__init__.py` or not.
+        self._started = {path.rpartition("/")[0] for path in (f.path for f in files) if path.endswith("/manage.py")}
         self._imported_roots = {
             item.module.split(".", 1)[0]
             for facts in files
@@ -359,7 +359,7 @@ class Symbols:
         if not parts:
             return "__init__"
         for start, part in enumerate(parts):
-            if part in self._imported_roots and "/".join(parts[:start]) not in self._packages:
+            if part in self._imported_roots and not self._is_inside("/".join(parts[:start])):
                 return ".".join(parts[start:])
         depth = len(parts) if is_package else len(parts) - 1
         start = depth
@@ -420,11 +420,14 @@ class Symbols:
         above = parts[: len(parts) - depth - (1 if module.is_package else 0)]
         if module.path.endswith(".py") and not module.is_package:
             above = parts[:-depth]
-        folder = "/".join(above)
-        if folder in self._packages and f"{folder}/{_SCRIPT}" not in self.by_path:
-            return False
         root = dotted.split(".", 1)[0]
+        if above and "/".join(above) in self._packages:
+            return "/".join(above) in self._started and root not in self._known_roots
         return not (root in self._known_roots and not self._is_own_package(above, root))
+
+    def _is_inside(self, folder: str) -> bool:
+        """Is a folder a package, so that what lies in it is imported under its name as well?"""
+        return folder in self._packages and folder not in self._started
 
     def _is_own_package(self, above: list[str], root: str) -> bool:
         """A folder with `__init__.py` at the top of the repository outranks a library of the same name."""

@@ -193,6 +193,7 @@ from roadworthy.project.state import Held, Lifetimes, Planned, held_state, paces
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.switchedoff import SwitchedOff, switched_off
+from roadworthy.project.switches import is_off_from
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
@@ -427,6 +428,7 @@ __all__ = [
     "is_name_lookup",
     "is_named_by_user",
     "is_natural_key",
+    "is_off_from",
     "is_on_loop",
     "is_remote",
     "is_replayed",

@@ -25,6 +25,7 @@ def comprehension(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int
     if depth > MAX_DEPTH:
         return scope.too_deep(node)
     clauses: list[_Clause] = []
+    tests: list[Expr] = []
     body: Node | None = None
     for child in scope.parts(node):
         kind = child.kind_id
@@ -32,7 +33,7 @@ def comprehension(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int
             clauses.append(_for_clause(scope, child, outer, depth + 1))
         elif kind in _IF:
             test = scope.parts(child)[-1]
-            EXPR[test.kind_id](scope, test, "condition", outer, depth + 1)
+            tests.append(EXPR[test.kind_id](scope, test, "condition", outer, depth + 1))
         elif child.is_named and body is None:
             body = child
     key, element = _element(scope, body, outer, depth + 1) if body is not None else (None, scope.other(node))
@@ -41,7 +42,7 @@ def comprehension(scope: ScopeWalk, node: Node, use: str, outer: int, depth: int
         scope.leave(opened, "comprehension", lines, opened[0], "", False, iterable, variable, is_async=is_async)
     region = clauses[0][0][0] if clauses else scope.region
     name = node.type
-    return Comp("dict" if name[0] == "d" else name.partition("_")[0], region, element, key)
+    return Comp("dict" if name[0] == "d" else name.partition("_")[0], region, element, key, tuple(tests))
 
 
 def _for_clause(scope: ScopeWalk, node: Node, outer: int, depth: int) -> _Clause:

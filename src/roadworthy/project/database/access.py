@@ -35,6 +35,7 @@ _KINDS = {
 }
 _DEPTH = 4
 _WIDTH = 60
+_STORES = frozenset({"save", "asave"})
 _SEVERAL = 2  # rows of so many models are given to one function: whose they are, its caller says
 
 
@@ -128,9 +129,13 @@ class Accesses:
 
     @cached_property
     def _functions(self) -> tuple[Function, ...]:
-        """Functions with a database effect, in source order."""
+        """Functions with a database effect, or that store a row through its own `save()`, in source order."""
         return tuple(
-            dict.fromkeys(s.function for s, found in self._effects.at.items() if any(_is_sql(e) for e in found))
+            dict.fromkeys(
+                site.function
+                for site in self._graph.resolutions
+                if any(_is_sql(e) for e in self._effects.at.get(site, ())) or self._storing(site) is not None
+            )
         )
 
     def all(self, *kinds: str) -> Iterator[Access]:
@@ -158,7 +163,11 @@ class Accesses:
         known = self._through.get(site)
         if known is None:
             own = tuple(Through(access, site) for access in self.at(site))
-            known = self._through[site] = own or tuple(self._below(site))
+            known = own or tuple(self._below(site))
+            if own and (stored := self._storing(site)) is not None:
+                beside = (t for t in self._below(site) if t.access.table is not own[0].access.table)
+                known = (*(Through(t.access, site, (stored,)) for t in own), *beside)
+            self._through[site] = known
         return known
 
     def _below(self, site: CallSite) -> Iterator[Through]:
@@ -236,6 +245,9 @@ class Accesses:
         resolution = self._graph.resolutions.get(site)
         if resolution is None or resolution.classes or not any(f in self._touching for f in resolution.functions):
             return
+        if self._storing(site) is not None:
+            yield from self._stored(site)
+            return
         for expr in (*site.fact.args[:2], *(value for _, value in site.fact.kwargs[:3])):
             handed = self._chains.handed(expr, site)
             if handed is None:
@@ -249,6 +261,27 @@ class Accesses:
                     chain.filled, chain.method, chain.links, chain.locked, chain.target, chain.fresh, expr,
                 )  # fmt: skip
                 return
+
+    def _storing(self, site: CallSite) -> Function | None:
+        """The `save()` that a model of the project has of its own, where the call runs it on one row."""
+        if not isinstance(site.fact.func, f.Attr) or site.fact.func.name not in _STORES:
+            return None
+        resolution = self._graph.resolutions.get(site)
+        found = resolution.functions if resolution is not None else ()
+        own = [function for function in found if function.name in _STORES and function.cls is not None]
+        return own[0] if own and all(fn.cls and self._schema.is_model(fn.cls) for fn in own) else None
+
+    def _stored(self, site: CallSite) -> Iterator[Access]:
+        """`order = Order(…); order.save()`: a new row, though the model's own `save()` stands between."""
+        chain = self._chains.kept(site)
+        effect = self._reached(site, UPSERT, chain.model) if chain is not None else None
+        if chain is None or effect is None:
+            return
+        table = self._schema.table_of(chain.model)
+        yield Access(
+            INSERT, site, effect, chain.model, table, values=_named(chain.values, table, self._schema), filled=chain.filled, method=chain.method,
+            fresh=True, object=chain.object,
+        )  # fmt: skip
 
     def _reached(self, site: CallSite, kind: str, model: ClassInfo | None) -> EffectAt | None:
         """The effect inside the callees that does this kind of thing to rows of the model, or of one that is not known there."""

@@ -147,6 +147,14 @@ class ChainReader:
                     return "insert", chain
         return None
 
+    def kept(self, site: CallSite) -> Chain | None:
+        """The new row that a `save()` of the project's own model stores; None for a row that was there, or may have been."""
+        if not isinstance(site.fact.func, f.Attr):
+            return None
+        chain = Chain(method=_method(site))
+        self._objects.read(site.fact.func.value, site, chain, "insert")
+        return chain if chain.fresh and chain.model is not None else None
+
     def _own_model(self, site: CallSite) -> ClassInfo | None:
         """The model of a repository that runs a statement by a method of its own: `self.get_one(self.base().where(…))`."""
         func, cls = site.fact.func, site.function.cls

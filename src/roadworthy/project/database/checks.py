@@ -38,6 +38,7 @@ class Check:
     keys: tuple[str, ...]  # columns that are looked up for a value
     others: tuple[str, ...]  # columns with other conditions, or with a literal
     rejects: bool  # a row that is there is an error; otherwise it is used
+    told_apart: bool = False  # many are read at once, and each is looked for among them
 
     @property
     def model_name(self) -> str:
@@ -116,7 +117,8 @@ class Checks:
         only_joins = all(match.op == "join" for match in read.access.lookup if match.column in keys)
         if not keys or (only_joins and presence.mapped is None and not presence.by_membership):
             return None
-        return Check(function, read, write, table, keys, others, found == "reject")
+        told_apart = presence.by_membership or presence.mapped is not None
+        return Check(function, read, write, table, keys, others, found == "reject", told_apart)
 
     def _answers(self, read: Through) -> bool:
         """Does the call give what was read back to the asking function?"""

@@ -63,6 +63,8 @@ class Mutations:
         for assign in scope.assigns:
             if isinstance(assign.target, f.Attr):
                 yield from self._assigned(function, assign, assign.target)
+        for site in function.calls:
+            yield from self._by_method(function, site)
         for access in self._model.accesses.of(function):
             if access.kind == UPDATE and access.method in {"update", "aupdate", "execute"}:
                 yield from self._updated(function, access.site)
@@ -112,6 +114,46 @@ class Mutations:
                     function, assign.line, assign.end_line, assign.order, owner, target.name, table.model if table else None, table, write, "row",
                     typed=False,
                 )  # fmt: skip
+
+    def _by_method(self, function: Function, site: CallSite) -> Iterator[Mutation]:
+        """`counter.add_vote()` where that method counts and leaves it to its caller to store: `counter.save()`."""
+        func = site.fact.func
+        resolution = self._model.graph.resolutions.get(site)
+        if not isinstance(func, f.Attr) or resolution is None or resolution.libraries or len(resolution.functions) != 1:
+            return
+        method = resolution.functions[0]
+        if method.cls is None or method is function or not self._model.schema.is_model(method.cls):
+            return
+        steps = self._left_to_store(method)
+        cls, fresh = self._row(func.value, function, site.fact.order) if steps else (None, True)
+        if fresh or cls is None:
+            return
+        owner = flow.text_of(func.value, function.scope)
+        write = self._stored_by(function, owner, site.fact.order, cls)
+        for table, column in steps if write is not None else ():
+            fact = site.fact
+            yield Mutation(
+                function, fact.line, fact.end_line, fact.order, owner, column.attribute, cls, table, write, "row"
+            )  # fmt: skip
+
+    def _left_to_store(self, method: Function) -> list[tuple[Table, Column]]:
+        """The numbers that a method of a row counts on and does not store itself."""
+        found: list[tuple[Table, Column]] = []
+        if method.cls is None or self._mapper_writes(method.cls):
+            return found
+        for assign in method.scope.assigns:
+            target = assign.target
+            own = isinstance(target, f.Attr) and isinstance(target.value, f.Name) and target.value.id == "self"
+            if not own or not isinstance(target, f.Attr):
+                continue
+            if not (assign.op in _STEPS or (assign.op == "=" and self._steps(assign.value, target, method))):
+                continue
+            table = self._model.schema.table_like(method.cls)
+            column = table.column(target.name) if table is not None else None
+            kept = self._stored_by(method, "self", assign.order, method.cls) is not None
+            if table is not None and column is not None and _is_number(column) and not kept:
+                found.append((table, column))
+        return found
 
     def _known(self, expr: f.Expr, function: Function, order: int) -> bool:
         """Is the owner something that is known not to be a row?"""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import Function
 
 _CALLERS = 8  # that are asked what they know of a value
+_FILLS = re.compile(r"\b(case|coalesce|ifnull|nvl)\b", re.IGNORECASE)
 _OPTIONAL = re.compile(r"Optional\[|\|\s*None|None\s*\|")
 
 
@@ -29,13 +30,20 @@ def null_in(
         return None
     for name in key.columns:
         column = table.column(name)
-        if column is None or not column.nullable:
+        if column is None or not column.nullable or _stands_for_null(key, column):
             continue
         given = [match for match in lookup if table.column(match.column) is column]
         filled = write.value_of(column.name) if write is not None else None
         if any(may_be_null(model, match) for match in (given or ([filled] if filled is not None else []))):
             return column
     return None
+
+
+def _stands_for_null(key: UniqueKey, column: Column) -> bool:
+    """`Case(When(deleted_at__isnull=True, then=True))`, `coalesce(team_id, 0)`: a functional part in which NULL is a value like others."""
+    names = "|".join(re.escape(name) for name in (column.attribute, column.name))
+    named = re.compile(rf"(?<![a-zA-Z0-9])({names})(?![a-zA-Z0-9])")
+    return any(_FILLS.search(text) and named.search(text) for text in key.expressions)
 
 
 def may_be_null(model: Model, match: Match) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from roadworthy.project.database.conditions import ConditionReader
     from roadworthy.project.database.tables import Schema
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite, ClassInfo
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 
 @dataclass
@@ -50,7 +50,7 @@ class ObjectReader:
     def read(self, expr: f.Expr, site: CallSite, chain: Chain, kind: str) -> None:
         """What an object that is written holds: the constructor's keywords and what is assigned to it afterwards."""
         chain.object = expr
-        listed = expr.items if isinstance(expr, f.Seq) else (expr,)
+        listed = expr.items if isinstance(expr, f.Seq) else (expr, *_gathered(expr, site))
         for item in listed[:3]:
             for value in self._evaluator.evaluate(item, site.function, site.fact.order):
                 self._written(value, item, site, chain)
@@ -72,6 +72,10 @@ class ObjectReader:
                 self._serialised(cls, made, site, chain)
             case Instance(cls=cls, site=made) if self._schema.is_model(cls):
                 chain.model = chain.model or cls
+                if made is not None and (new := self._from_form(made, cls)) is not None:
+                    chain.fresh = new
+                    chain.values = (*chain.values, *(self._assigned(item, site, made) if new else ()))
+                    return
                 if made is None or not self.constructs(made, cls):
                     loaded = made is not None or (isinstance(item, f.Name) and item.id in site.function.bindings)
                     chain.fresh = False if loaded else chain.fresh
@@ -90,12 +94,23 @@ class ObjectReader:
         if model is None:
             return
         chain.model = model
-        new = site.function.name == "perform_create" if made is None else not _is_given_row(made)
+        new = _shows_new(site.function) if made is None else not _is_given_row(made, cls)
         chain.values = self._conditions.keywords(site.fact.kwargs, site.function, site.fact.order)
         if any(name in c.methods for c in cls.mro for name in ("save", "create" if new else "update")):
             chain.kind = "upsert"  # the project says how: what it does there is read there
             return
         chain.fresh = new
+
+    def _from_form(self, made: CallSite, cls: ClassInfo) -> bool | None:
+        """`row = form.save(commit=False)`: a new row where the form was made without one; None for any other call."""
+        func = made.fact.func
+        if not isinstance(func, f.Attr) or func.name != "save" or not _keeps(made):
+            return None
+        for value in self._evaluator.evaluate(func.value, made.function, made.fact.order):
+            if isinstance(value, Instance) and self._evaluator.orm.stores_for(value.cls) is cls:
+                site = value.site
+                return _shows_new(made.function) if site is None else not _is_given_row(site, value.cls)
+        return None
 
     def constructs(self, made: CallSite, cls: ClassInfo) -> bool:
         """Does this call construct the object, or does it load or find it?"""
@@ -118,6 +133,35 @@ class ObjectReader:
         )
 
 
-def _is_given_row(made: CallSite) -> bool:
-    """`OrderSerializer(order, data=…)`, `self.get_serializer(instance=order, …)`."""
-    return bool(made.fact.args) or any(keyword in {"instance", "**"} for keyword, _ in made.fact.kwargs)
+def _gathered(expr: f.Expr, site: CallSite) -> list[f.Expr]:
+    """`rows.append(Tag(…))` before `add_all(rows)`."""
+    if not isinstance(expr, f.Name):
+        return []
+    return [
+        other.fact.args[0]
+        for other in site.function.calls
+        if other.fact.order < site.fact.order
+        and isinstance(other.fact.func, f.Attr)
+        and other.fact.func.name == "append"
+        and isinstance(other.fact.func.value, f.Name)
+        and other.fact.func.value.id == expr.id
+        and other.fact.args
+    ]
+
+
+def _is_given_row(made: CallSite, cls: ClassInfo) -> bool:
+    """`OrderSerializer(order, data=…)`, `OrderForm(request.POST, instance=order)`; what a form is given first is what was sent."""
+    keyed = any(keyword in {"instance", "**"} for keyword, _ in made.fact.kwargs)
+    return keyed or (bool(made.fact.args) and not any(base.endswith("ModelForm") for base in cls.library_bases))
+
+
+def _shows_new(function: Function) -> bool:
+    """Does the framework call a method of a view with a serializer or form that has no row yet?"""
+    bases = function.cls.library_bases if function.cls is not None else ()
+    return function.name == "perform_create" or any(base.endswith("CreateView") for base in bases)
+
+
+def _keeps(made: CallSite) -> bool:
+    """`save(commit=False)` stores nothing yet."""
+    given = [*made.fact.args[:1], *(value for keyword, value in made.fact.kwargs if keyword == "commit")]
+    return any(isinstance(value, f.Const) and value.value is False for value in given)

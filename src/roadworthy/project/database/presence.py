@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _ABSENT_ERRORS = ("doesnotexist", "noresultfound", "notfound", "objectdoesnotexist", "nosuch", "missing", "unknown")
 _COUNTING = frozenset({"len", "bool", "any", "list", "set", "tuple", "next", "first", "count", "scalar", "scalars", "exists", "all", "one_or_none",
                        "scalar_one_or_none", "fetchone", "fetchall", "unique", "get", "one", "aexists", "afirst", "acount"})  # fmt: skip
+_COLLECTING = frozenset(
+    {"list", "set", "tuple", "sorted", "frozenset", "reversed", "enumerate", "dict", "chunked", "batched"}
+)
+_GATHERS = frozenset({"append", "add", "extend"})
 _EMPTY = (0, None, False)
 _LEAVES = frozenset({"return", "raise", "continue", "break", "mixed"})
 
@@ -30,12 +34,15 @@ class Presence:
             None  # attributes by which the rows were put into a mapping or set; () unreadable
         )
         self._names: dict[str, int] = {}
+        self._lacking: set[str] = set()  # names that hold what was not found
         for _ in range(2):
             for assign in self._scope.assigns:
                 if assign.value is None or assign.order < site.fact.order or assign.op not in {"=", ":="}:
                     continue
                 sign = self.sign(assign.value)
-                if sign and isinstance(assign.target, f.Name):
+                if isinstance(assign.target, f.Name) and self._is_lack(assign.value):
+                    self._lacking.add(assign.target.id)
+                elif sign and isinstance(assign.target, f.Name):
                     self._names.setdefault(assign.target.id, sign)
                 elif sign and isinstance(assign.target, f.Seq) and isinstance(assign.value, f.CallRef | f.Await):
                     self._names.update({item.id: sign for item in assign.target.items[:1] if isinstance(item, f.Name)})
@@ -65,7 +72,7 @@ class Presence:
             case f.BoolOp():
                 signs = [self.sign(item, depth + 1) for item in expr.items]
                 wanted = 1 if expr.op == "and" else -1
-                return wanted if wanted in signs else signs[0] if len({s for s in signs if s}) == 1 and signs[0] else 0
+                return wanted if wanted in signs else next((s for s in signs if s), 0)
             case f.Comp():
                 region = self._scope.regions[expr.region]
                 if self.sign(region.test, depth + 1) != 1:
@@ -92,6 +99,8 @@ class Presence:
             name = func.id if isinstance(func, f.Name) else ""
         if name in _COUNTING and call.args:
             return self.sign(call.args[0], depth + 1)
+        if name == "map" and len(call.args) > 1:
+            return self.sign(call.args[1], depth + 1)
         return 0
 
     def _sign_of_comparison(self, left: f.Expr, op: str, right: f.Expr, depth: int) -> int:
@@ -130,10 +139,98 @@ class Presence:
                     return True
         return False
 
+    # --- what is missing ----------------------------------------------------------------------------------------------
+
+    def _is_lack(self, expr: f.Expr | None, depth: int = 0) -> bool:
+        """`wanted - found`, `wanted.difference(found)`, `[x for x in wanted if x not in found]`, and what is made of these."""
+        match expr:
+            case None:
+                return False
+            case _ if depth > 6:
+                return False
+            case f.Name():
+                return expr.id in self._lacking
+            case f.Walrus() | f.Await() | f.Star():
+                return self._is_lack(expr.value, depth + 1)
+            case f.Bin(op="-", left=left, right=right):
+                return self._is_member_of(right) or self._is_lack(left, depth + 1)
+            case f.Comp():
+                tests = any(self._tells_lack(test, depth) for test in expr.tests)
+                return tests or self._is_lack(self._scope.regions[expr.region].test, depth + 1)
+            case f.CallRef():
+                call = self._scope.calls[expr.index]
+                if isinstance(call.func, f.Attr) and call.func.name == "difference":
+                    return any(self._is_member_of(arg) for arg in call.args)
+                return flow.last_name(call.func) in _COLLECTING and any(
+                    self._is_lack(arg, depth + 1) for arg in call.args[:1]
+                )
+        return False
+
+    def _is_member_of(self, expr: f.Expr) -> bool:
+        """Is what was found taken away from something?"""
+        found = not isinstance(expr, f.Const) and self.sign(expr) == 1
+        self.by_membership = self.by_membership or found
+        return found
+
+    def _tells_lack(self, test: f.Expr, depth: int) -> bool:
+        """`x not in found`, `x in missing`: a condition under which an item is kept."""
+        if isinstance(test, f.Compare) and test.ops == ("in",) and self._is_lack(test.rights[0], depth + 1):
+            return True
+        before, self.by_membership = self.by_membership, False
+        lack = self.sign(test) == -1 and self.by_membership and not self._is_mixed(test)
+        self.by_membership = before or lack
+        return lack
+
+    def _is_fetched_lack(self, iterable: f.Expr | None) -> bool:
+        """What a loop runs over: what is missing, or what something gives for all of it (`client.fetch(missing)`)."""
+        if isinstance(iterable, f.CallRef) and flow.last_name(self._scope.calls[iterable.index].func) != "range":
+            return self._is_lack(iterable) or any(self._is_lack(arg) for arg in self._scope.calls[iterable.index].args)
+        return self._is_lack(iterable)
+
+    def _by_lack(self, other: CallSite) -> str | None:
+        """Is a call made for each thing that is missing, or given all of them?"""
+        scope = self._scope
+        for index in flow.ancestors(scope, other.fact.region):
+            region = scope.regions[index]
+            if region.kind in {"for", "comprehension"} and self._is_fetched_lack(region.test):
+                return "use"
+        given = (*other.fact.args, *(value for _, value in other.fact.kwargs))
+        if any(self._is_lack(part) for expr in given for part in flow.walk(expr)):
+            return "use"
+        named = {part.id for expr in given for part in flow.walk(expr) if isinstance(part, f.Name)}
+        return "use" if any(self._gathers_lack(name, other) for name in named) else None
+
+    def _gathers_lack(self, name: str, before: CallSite) -> bool:
+        """A list that only takes what was not found: `if number not in found: rows.append(Row(number))`."""
+        gathering = [
+            site
+            for site in self._function.calls
+            if site.fact.order < before.fact.order
+            and isinstance(site.fact.func, f.Attr)
+            and site.fact.func.name in _GATHERS
+            and isinstance(site.fact.func.value, f.Name)
+            and site.fact.func.value.id == name
+        ]
+        was, self.by_membership = self.by_membership, False
+        lack = bool(gathering) and all(self._by_branches(site) or self._by_loop(site) for site in gathering)
+        lack = lack and self.by_membership
+        self.by_membership = was or lack
+        return lack
+
+    def _by_loop(self, other: CallSite) -> bool:
+        regions = (self._scope.regions[index] for index in flow.ancestors(self._scope, other.fact.region))
+        found = any(region.kind == "for" and self._is_fetched_lack(region.test) for region in regions)
+        self.by_membership = self.by_membership or found
+        return found
+
     # --- branches -----------------------------------------------------------------------------------------------------
 
     def absent_at(self, other: CallSite) -> str | None:
         """Does another call run only where nothing was found? "reject" when finding something is an error, else "use"."""
+        found = self._by_branches(other) or self._by_handler(other) or self._by_expression(other)
+        return found or self._by_lack(other)
+
+    def _by_branches(self, other: CallSite) -> str | None:
         scope = self._scope
         for index, region in enumerate(scope.regions):
             if region.kind != "if" or region.test is None or region.end < self._site.fact.order:
@@ -144,7 +241,7 @@ class Presence:
             found = self._by_branch(index, region, sign, other)
             if found is not None:
                 return found
-        return self._by_handler(other) or self._by_expression(other)
+        return None
 
     def _is_mixed(self, test: f.Expr) -> bool:
         """`if row and row.active:` says nothing of absence where it is false, `if not row or stale:` nothing where it is true."""

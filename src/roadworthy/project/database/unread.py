@@ -37,7 +37,7 @@ def unread_answers(model: Model) -> Iterator[UnreadAnswer]:
         if not model.guards.tells_first(site):
             continue
         asks = next((other for other in _neighbours(model, site) if _asks_same(model, other, site)), None)
-        if asks is not None and not (asks.function is site.function and _gives_back(asks)):
+        if asks is not None and not (asks.function is site.function and not _is_flag(site) and _gives_back(asks)):
             yield UnreadAnswer(site, asks, _callers(model, site.function), _callers(model, asks.function))
 
 
@@ -51,12 +51,23 @@ def _neighbours(model: Model, site: CallSite) -> Iterator[CallSite]:
 
 def _asks_same(model: Model, other: CallSite, site: CallSite) -> bool:
     """A read of the same key, whose answer is used."""
-    args = other.fact.args
+    args = _without_default(other)
     if not args or other.fact.use == "discarded" or len(args) > len(site.fact.args):
         return False
     reads = any(effect.effect is Effect.CACHE_READ for effect in model.effects_at(other))
     same = all(_same_text(a, b) for a, b in zip(args, site.fact.args, strict=False))
     return reads and same and not isinstance(args[0], f.Str | f.Const)
+
+
+def _without_default(asks: CallSite) -> tuple[f.Expr, ...]:
+    """`cache.get(key, False)`: the last says what a missing key is worth."""
+    args = asks.fact.args
+    return args[:-1] if len(args) > 1 and isinstance(args[-1], f.Const) else args
+
+
+def _is_flag(claim: CallSite) -> bool:
+    """`cache.add(key, True)`: nothing is kept under the key that anybody would ask for."""
+    return len(claim.fact.args) > 1 and isinstance(claim.fact.args[1], f.Const)
 
 
 def _callers(model: Model, function: Function) -> tuple[CallSite, ...]:

@@ -91,6 +91,7 @@ from roadworthy.rules.api import (
     impact_weight,
     inserted_unasked,
     is_called_by_nobody,
+    is_off_from,
     lists_rows,
     say,
     several_expected,
@@ -112,12 +113,12 @@ def check(model: Model) -> Iterator[Finding]:
     causes: dict[tuple[object, ...], list[tuple[RowCheck, UniqueKey | None]]] = {}
     for function in model.functions:
         for pair in model.checks.of(function):
-            if not pair.by_identity or is_one_run_at_a_time(pair, model):
+            if not pair.by_identity or is_off_from(model, pair.write) or is_one_run_at_a_time(pair, model):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
             if key is None and (is_partly_known(pair) or is_kept_by_another_key(pair, model)):
                 continue
-            if not lists_rows(pair.read.access.site) if key is None else not is_handled(pair, key, model):
+            if not is_a_list(pair) if key is None else not is_handled(pair, key, model):
                 causes.setdefault((function, pair.table.name, key is None), []).append((pair, key))
     missing: dict[tuple[str, frozenset[str]], list[RowCheck]] = {}
     for pairs in causes.values():
@@ -137,6 +138,11 @@ def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
     exposure = model.exposure(pair.function)
     alone = bool(exposure.entries and not exposure.serves) or model.protection.is_set_up(pair.function)
     return alone or model.protection.lock_held(pair.write.site, pair.table, pair.keys, pair.read.access.lookup)
+
+
+def is_a_list(pair: RowCheck) -> bool:
+    """`….all()` of what belongs to one key, asked whether it is empty: as many rows as there are."""
+    return lists_rows(pair.read.access.site) and not pair.told_apart
 
 
 def is_partly_known(pair: RowCheck) -> bool:
