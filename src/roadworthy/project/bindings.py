@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -22,6 +23,7 @@ from roadworthy.project.values import (
 
 if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.handed import Handed
 
 _GIVEN_SERIALIZER = frozenset({"perform_create", "perform_update"})  # the framework calls them with the view's own one
 
@@ -36,11 +38,16 @@ class BindingReader:
         """`evaluator` answers everything that is not this part's own."""
         self._evaluator = evaluator
         self._callers: Callers | None = None
+        self._handed: Handed | None = None
         self._busy: set[tuple[str, int]] = set()
 
     def use_callers(self, callers: Callers) -> None:
         """From now on a parameter is worth what its callers pass."""
         self._callers = callers
+
+    def use_handed(self, handed: Handed) -> None:
+        """From now on it is also worth what is handed along to be passed."""
+        self._handed = handed
 
     def assigned(self, assign: f.Assign, name: str | None, scope: Function) -> Values:
         """What an assignment gives to `name` (None: to its whole target)."""
@@ -136,6 +143,8 @@ class BindingReader:
             expr = argument_for(function, param.name, site, implicit)
             if expr is not None:
                 found.append(self._evaluator.evaluate(expr, site.function, site.fact.order))
+        for handed in islice(self._handed.of(function, param.name), 12) if self._handed is not None else ():
+            found.append(self._evaluator.evaluate(handed.expr, handed.scope, handed.order))
         return tuple(v for v in join(*found) if not (isinstance(v, Literal) and v.value is None))
 
 

@@ -11,6 +11,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
 from roadworthy.project.decorators import decorators_of, wrapped_calls, wrappers_of
 from roadworthy.project.dispatch import CallbackLists, Dispatch
+from roadworthy.project.handed import Handed
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
@@ -93,7 +94,9 @@ class CallGraph:
         self.outgoing: dict[Function, list[Edge]] = defaultdict(list)
         self.incoming: dict[Function, list[Edge]] = defaultdict(list)
         self._resolve_all(symbols.functions)
-        evaluator.use_callers(self._callers())
+        callers = self._callers()
+        evaluator.use_callers(callers)
+        evaluator.use_handed(Handed(self.resolutions, knowledge, evaluator, callers))
         self._resolve_unresolved()
         self._param_runs = ParameterRuns(self, symbols, knowledge)
         for function in symbols.functions:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import arguments
+from roadworthy.project.chosen import chosen_errors
 from roadworthy.project.decorators import made_to_order, wrapped_calls
 from roadworthy.project.guard import Guard
 from roadworthy.project.guardrows import GuardReader, works_bare
@@ -279,9 +281,17 @@ class Guards:
             for expr in (site.fact.func, *site.fact.args):
                 if isinstance(expr, f.Name) and expr.id in callee.parameters:
                     for guard in (*self._wrapper_rows(site), *self.on_region(callee, site.fact.region)):
-                        yield _moved(guard, "house", callee, wrapper, None)
+                        yield self._for_user(_moved(guard, "house", callee, wrapper, None), guard, wrapper)
                     break
         self._busy.discard(callee)
+
+    def _for_user(self, seen: Guard, guard: Guard, user: CallSite) -> Guard:
+        """The same guard where it repeats the errors that its user names."""
+        if guard.kind is not GuardKind.RETRY or guard.form != "loop" or guard.function is None or guard.region is None:
+            return seen
+        loop = self.loop(guard.function, guard.region)
+        named = chosen_errors(guard.function, loop, user, self._graph.resolutions[user], self._exceptions)
+        return seen if named is None else replace(seen, on=named)
 
     def _wrapper_rows(self, site: CallSite) -> Iterator[Guard]:
         for row, name in self._reader.rows(site, "wrapper"):
@@ -292,6 +302,10 @@ class Guards:
         if edge.kind not in {"inline", "callback"}:
             return
         yield from self._wrapper_rows(edge.site)
+        yield from self.house_wrappers(edge)
+
+    def house_wrappers(self, edge: Edge) -> Iterator[Guard]:
+        """What the project's own function puts around the one that it is given."""
         for callee in self._graph.resolutions[edge.site].functions:
             if callee is not edge.callee:
                 yield from self._runs_parameter(callee, edge.site)
@@ -318,7 +332,8 @@ class Guards:
                 if name:
                     yield from self._library_decorator(name, expr, outer, line, function)
                 elif isinstance(value, values.FunctionValue):
-                    yield from self._house_decorator(value.function, function, line)
+                    user = outer.calls[expr.index] if isinstance(expr, f.CallRef) else None
+                    yield from self._house_decorator(value.function, function, line, user)
 
     def _library_decorator(
         self, name: str, expr: f.Expr, outer: Function, line: int, function: Function
@@ -340,7 +355,9 @@ class Guards:
         seconds = self._settings.seconds(*row.settings) if row.settings else None
         return seconds is not None and 0 < seconds <= _BEFORE_LONG
 
-    def _house_decorator(self, decorator: Function, function: Function, line: int) -> Iterator[Guard]:
+    def _house_decorator(
+        self, decorator: Function, function: Function, line: int, user: CallSite | None
+    ) -> Iterator[Guard]:
         """A decorator of the project: what its wrapper puts around the call of the wrapped function covers it."""
         if decorator in self._busy:
             return
@@ -355,7 +372,8 @@ class Guards:
                 *self.on_region(wrapper, site.fact.region),
                 *self.on_function(wrapper),
             ):
-                yield _moved(guard, "house", decorator, guard.site, guard.region, line=line, path=function.path)
+                seen = _moved(guard, "house", decorator, guard.site, guard.region, line=line, path=function.path)
+                yield self._for_user(seen, guard, user) if user is not None else seen
         for site in made_to_order(decorator):
             for row, name in self._reader.rows(site, "decorator"):
                 guard = self._reader.from_row(row, name, site, "decorator", None)

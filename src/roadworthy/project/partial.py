@@ -54,7 +54,7 @@ class Partial:
 
 def partial_retries(model: Model) -> Iterator[Partial]:
     """Policies and loops that name exceptions, of calls whose client raises others, too."""
-    for retried in model.retries.all:
+    for retried in (*model.retries.all, *model.retries.with_chosen_errors):
         guard = retried.guard
         if not guard.on or any(name in BROAD for name in guard.on) or guard.attempts == 1 or not _is_a_list(guard):
             continue

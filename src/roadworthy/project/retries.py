@@ -79,6 +79,19 @@ class Retries:
             site for site in inside if any(flow.within(function.scope, site.fact.region, tried) for tried in loop.tries)
         )
 
+    @cached_property
+    def with_chosen_errors(self) -> tuple[Retried, ...]:
+        """Calls that are given to a retry of the project together with the errors to repeat: `again(fetch, on=(A, B))`."""
+        return tuple(
+            Retried(guard, function, (site,), whole=False)
+            for function in self._model.functions
+            for site in function.calls
+            for edge in self._model.edges_at(site)
+            if edge.kind in {"inline", "callback"}
+            for guard in self._model.guards.house_wrappers(edge)
+            if guard.kind is GuardKind.RETRY and guard.form == "house" and guard.through is not None
+        )
+
     def effects(self, retried: Retried) -> list[EffectAt]:
         """The effects that a retry repeats, without repetitions, in source order of the calls."""
         if retried.whole:
