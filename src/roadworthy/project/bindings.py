@@ -136,7 +136,9 @@ class BindingReader:
         return join(passed, annotated, default) if passed else join(annotated, default)
 
     def _passed_by_callers(self, function: Function, param: f.Param) -> Values:
-        if self._callers is None or param.kind in {"args", "kwargs"}:
+        if param.kind == "kwargs":
+            return self._named_by_callers(function)
+        if self._callers is None or param.kind == "args":
             return UNKNOWN
         found: list[Values] = []
         for site, implicit in self._callers.get(function, ())[:12]:
@@ -146,6 +148,17 @@ class BindingReader:
         for handed in islice(self._handed.of(function, param.name), 12) if self._handed is not None else ():
             found.append(self._evaluator.evaluate(handed.expr, handed.scope, handed.order))
         return tuple(v for v in join(*found) if not (isinstance(v, Literal) and v.value is None))
+
+
+    def _named_by_callers(self, function: Function) -> Values:
+        """`**options`: a mapping of the keywords that have no parameter of their own."""
+        found: dict[str, list[Values]] = {}
+        for site, _ in (self._callers or {}).get(function, ())[:12]:
+            for keyword, expr in site.fact.kwargs:
+                if keyword != "**" and keyword not in function.parameters:
+                    found.setdefault(keyword, []).append(self._evaluator.evaluate(expr, site.function, site.fact.order))
+        keys = tuple((keyword, join(*values)) for keyword, values in found.items())
+        return (Container("dict", join(*(values for _, values in keys)), keys=keys),) if keys else UNKNOWN
 
 
 def _is_any_exceptions(value: Value) -> bool:

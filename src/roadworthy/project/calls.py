@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
-from roadworthy.project.decorators import decorators_of, wrapped_calls, wrappers_of
+from roadworthy.project.decorators import decorators_of, maker_of, wrapped_calls, wrappers_of
 from roadworthy.project.dispatch import CallbackLists, Dispatch
 from roadworthy.project.handed import Handed
 from roadworthy.project.runs import ParameterRuns, passed_to
@@ -253,6 +253,11 @@ class CallGraph:
             for name, (kind, waits) in self._param_runs.of(callee).items():
                 for expr in passed_to(callee, name, site, resolution.implicit):
                     yield kind, expr, waits
+        maker = maker_of(site) if not resolution.functions and not resolution.libraries else None
+        for library in self.resolutions[maker].libraries if maker is not None else ():
+            if any("decorator" in row.form for row in self._knowledge.guards(library.name)):  # `retry(…)(fetch)`
+                for expr in site.fact.args[:1]:
+                    yield "inline", expr, True
 
     def _callbacks(self, site: CallSite, library: Library) -> Iterator[tuple[str, f.Expr, bool]]:
         """A function handed to a library call that we know nothing of may be called by it."""

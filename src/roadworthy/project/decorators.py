@@ -69,3 +69,12 @@ def _applied(decorate: Function) -> Iterator[CallSite]:
         given = any(isinstance(arg, f.Name) and arg.id in decorate.parameters for arg in call.args)
         if given and isinstance(call.func, f.CallRef):
             yield decorate.calls[call.func.index]
+
+
+def maker_of(site: CallSite) -> CallSite | None:
+    """The call that made what is called here: `retry(…)(f)`, or `again = retry(…)` and then `again(f)`."""
+    func, scope = site.fact.func, site.function
+    if isinstance(func, f.Name):
+        made = scope.bindings.get(func.id, ())
+        func = made[0].value if len(made) == 1 and made[0].op == "=" else None
+    return scope.calls[func.index] if isinstance(func, f.CallRef) else None

@@ -11,8 +11,8 @@ from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import arguments
 from roadworthy.project.chosen import chosen_errors
-from roadworthy.project.decorators import made_to_order, wrapped_calls
-from roadworthy.project.guard import Guard
+from roadworthy.project.decorators import made_to_order, maker_of, wrapped_calls
+from roadworthy.project.guard import Guard, moved
 from roadworthy.project.guardrows import GuardReader, works_bare
 from roadworthy.project.loops import Loop, gives_up, loop_at
 from roadworthy.project.pauses import Pauses, grows
@@ -246,7 +246,7 @@ class Guards:
     def _house_context(self, manager: Function, site: CallSite, index: int) -> Iterator[Guard]:
         """A context manager of the project: what it holds open while it yields covers the block."""
         for guard in self._held_open(manager):
-            yield _moved(guard, "house", manager, site, index)
+            yield moved(guard, "house", manager, site, index)
 
     def _held_open(self, manager: Function) -> Iterator[Guard]:
         """What stands around the first `yield` of a context manager; it cannot yield twice, so a retry there repeats no block."""
@@ -281,7 +281,7 @@ class Guards:
             for expr in (site.fact.func, *site.fact.args):
                 if isinstance(expr, f.Name) and expr.id in callee.parameters:
                     for guard in (*self._wrapper_rows(site), *self.on_region(callee, site.fact.region)):
-                        yield self._for_user(_moved(guard, "house", callee, wrapper, None), guard, wrapper)
+                        yield self._for_user(moved(guard, "house", callee, wrapper, None), guard, wrapper)
                     break
         self._busy.discard(callee)
 
@@ -302,10 +302,13 @@ class Guards:
         if edge.kind not in {"inline", "callback"}:
             return
         yield from self._wrapper_rows(edge.site)
-        yield from self.house_wrappers(edge)
+        yield from self.around_given(edge)
 
-    def house_wrappers(self, edge: Edge) -> Iterator[Guard]:
-        """What the project's own function puts around the one that it is given."""
+    def around_given(self, edge: Edge) -> Iterator[Guard]:
+        """What is put around a function by the project's own one to which it is given, or by `retry(…)` applied to it."""
+        maker = maker_of(edge.site)
+        for row, name in self._reader.rows(maker, "decorator") if maker is not None else ():
+            yield self._reader.from_row(row, name, maker, "decorator", None)
         for callee in self._graph.resolutions[edge.site].functions:
             if callee is not edge.callee:
                 yield from self._runs_parameter(callee, edge.site)
@@ -345,10 +348,10 @@ class Guards:
                     guard = self._reader.from_row(row, name, site, "decorator", None)
                 else:
                     guard = self._reader.bare_row(row, name, function.path, line)
-                yield _moved(guard, "decorator", None, site, None, line=line, path=function.path)
+                yield moved(guard, "decorator", None, site, None, line=line, path=function.path)
             elif "decorator" in row.form and self._is_limited_by_settings(row):
                 guard = self._reader.bare_row(row, name, function.path, line)
-                yield _moved(guard, "decorator", None, None, None, line=line, path=function.path)
+                yield moved(guard, "decorator", None, None, None, line=line, path=function.path)
 
     def _is_limited_by_settings(self, row: GuardRow) -> bool:
         """One limit for all jobs that ends a hanging one before long."""
@@ -363,7 +366,7 @@ class Guards:
             return
         if self._evaluator.is_context_manager(decorator):  # `@contextmanager` makes decorators too
             for guard in self._held_open(decorator):
-                yield _moved(guard, "house", decorator, guard.site, None, line=line, path=function.path)
+                yield moved(guard, "house", decorator, guard.site, None, line=line, path=function.path)
             return
         self._busy.add(decorator)
         for wrapper, site in wrapped_calls(decorator):
@@ -372,32 +375,15 @@ class Guards:
                 *self.on_region(wrapper, site.fact.region),
                 *self.on_function(wrapper),
             ):
-                seen = _moved(guard, "house", decorator, guard.site, guard.region, line=line, path=function.path)
+                seen = moved(guard, "house", decorator, guard.site, guard.region, line=line, path=function.path)
                 yield self._for_user(seen, guard, user) if user is not None else seen
         for site in made_to_order(decorator):
             for row, name in self._reader.rows(site, "decorator"):
                 guard = self._reader.from_row(row, name, site, "decorator", None)
-                yield _moved(guard, "house", decorator, site, None, line=line, path=function.path)
+                yield moved(guard, "house", decorator, site, None, line=line, path=function.path)
         self._busy.discard(decorator)
 
 
 def _is_given(index: int, exprs: list[f.Expr]) -> bool:
     """Is the call with this index one of the expressions, or part of a display or comprehension among them?"""
     return any(isinstance(part, f.CallRef) and part.index == index for expr in exprs for part in flow.walk(expr))
-
-
-def _moved(
-    guard: Guard,
-    form: str,
-    through: Function | None,
-    site: CallSite | None,
-    region: int | None,
-    line: int | None = None,
-    path: str | None = None,
-) -> Guard:
-    """The same guard seen from where it is applied."""
-    return Guard(
-        guard.kind, form, guard.name, path or guard.path, line or guard.line, guard.function, guard.site or site, region, guard.attempts,
-        guard.delay, guard.jitter, guard.capped, guard.on, guard.seconds, guard.handlers, guard.row, through or guard.through,
-        guard.home,
-    )  # fmt: skip

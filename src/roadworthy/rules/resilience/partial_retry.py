@@ -157,7 +157,7 @@ def _place(partial: Partial, model: Model) -> Location:
         return model.place_of_region(partial.handler.function, partial.handler.region)
     assert partial.retried is not None
     guard, function = partial.retried.guard, partial.retried.function
-    if guard.through is not None and guard.site is not None and guard.site.function is function:
+    if partial.retried.given and guard.site is not None and guard.site.function is function:
         return model.place(guard.site)
     listed = list_of(guard)
     if listed is not None and model.is_reviewed(listed[0].path):
