@@ -149,7 +149,6 @@ class BindingReader:
             found.append(self._evaluator.evaluate(handed.expr, handed.scope, handed.order))
         return tuple(v for v in join(*found) if not (isinstance(v, Literal) and v.value is None))
 
-
     def _named_by_callers(self, function: Function) -> Values:
         """`**options`: a mapping of the keywords that have no parameter of their own."""
         found: dict[str, list[Values]] = {}

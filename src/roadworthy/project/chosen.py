@@ -30,15 +30,15 @@ def chosen_errors(
             named = [_given(expr, function, user, resolution) for expr in exprs]
             chosen = chosen or any(given is not None for given in named)
             for expr, given in zip(exprs, named, strict=True):
-                found |= dict.fromkeys(exceptions.types((given or (expr, function))[:1], (given or (expr, function))[1]))
+                found |= dict.fromkeys(
+                    exceptions.types((given or (expr, function))[:1], (given or (expr, function))[1])
+                )
             if not exprs:
                 found["BaseException"] = None
     return tuple(found) if chosen else None
 
 
-def _given(
-    expr: f.Expr, function: Function, user: CallSite, resolution: Resolution
-) -> tuple[f.Expr, Function] | None:
+def _given(expr: f.Expr, function: Function, user: CallSite, resolution: Resolution) -> tuple[f.Expr, Function] | None:
     """What the user passes for the parameter that a handler names, or its default."""
     scope: Function | None = function
     while scope is not None and isinstance(expr, f.Name) and expr.id not in scope.parameters:

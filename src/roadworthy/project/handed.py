@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 _CALLS_WITH_THE_REST = frozenset({"thread", "process", "task", "background", "inline"})
 """Spawners that call with the arguments behind the callable. A timer's are its trigger, a job's are data."""
-_LISTED = {"args": "kwargs", "fargs": "fkwargs"}  # `Thread(target=f, args=(a,), kwargs={…})`, `retry_call(f, fargs=(a,))`
+_LISTED = {
+    "args": "kwargs",
+    "fargs": "fkwargs",
+}  # `Thread(target=f, args=(a,), kwargs={…})`, `retry_call(f, fargs=(a,))`
 _MANY = 24  # callers of a function that runs what it is given
 _LEVELS = 2
 
@@ -106,7 +109,9 @@ class Handed:
                     given = Given(lifted, site.function, site.fact.order)
                     self._bind(given, _lifted(passing, scope, site, implicit), level + 1)
             return
-        if isinstance(expr, f.Name | f.Attr) or (isinstance(expr, f.CallRef) and self._is_partial(scope.calls[expr.index])):
+        if isinstance(expr, f.Name | f.Attr) or (
+            isinstance(expr, f.CallRef) and self._is_partial(scope.calls[expr.index])
+        ):
             for value in self._evaluator.evaluate(expr, scope, called.order):
                 for known in self._written_out(passing):
                     self._give(value, known)

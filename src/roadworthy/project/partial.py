@@ -59,7 +59,12 @@ def partial_retries(model: Model) -> Iterator[Partial]:
     """Policies and loops that name exceptions, of calls whose client raises others, too."""
     for retried in (*model.retries.all, *model.retries.of_given):
         guard = retried.guard
-        if not guard.on or any(name in BROAD for name in guard.on) or guard.attempts == 1 or not _is_a_list(model, guard):
+        if (
+            not guard.on
+            or any(name in BROAD for name in guard.on)
+            or guard.attempts == 1
+            or not _is_a_list(model, guard)
+        ):
             continue
         for effect in _near(model, retried):
             answer = stands_for(model, retried, effect)

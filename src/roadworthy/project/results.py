@@ -16,6 +16,7 @@ from roadworthy.project.values import (
     Instance,
     Library,
     LibraryObject,
+    Literal,
     Partial,
     Value,
     Values,

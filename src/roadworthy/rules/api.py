@@ -124,7 +124,7 @@ from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.newrows import made_by_run, meets_itself
 from roadworthy.project.origins import Origin
-from roadworthy.project.partial import Partial, list_of, partial_handlers, partial_retries
+from roadworthy.project.partial import Partial, blind_retries, list_of, partial_handlers, partial_retries
 from roadworthy.project.permanent import (
     BroadRetry,
     Cause,
@@ -204,11 +204,15 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
+from roadworthy.project.usedup import UsedUp, used_up
 from roadworthy.project.voidtests import VoidTest, void_tests
 from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
 from roadworthy.rules import wording as say
 
 __all__ = [
+    "blind_retries",
+    "used_up",
+    "UsedUp",
     "ANSWERS",
     "DELETE",
     "DELIVERED",
