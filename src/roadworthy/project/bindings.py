@@ -145,19 +145,20 @@ class BindingReader:
             expr = argument_for(function, param.name, site, implicit)
             if expr is not None:
                 found.append(self._evaluator.evaluate(expr, site.function, site.fact.order))
-        for handed in islice(self._handed.of(function, param.name), 12) if self._handed is not None else ():
-            found.append(self._evaluator.evaluate(handed.expr, handed.scope, handed.order))
+        also = islice(self._handed.of(function, param.name), 12) if self._handed is not None else ()
+        found.extend(self._evaluator.evaluate(handed.expr, handed.scope, handed.order) for handed in also)
         return tuple(v for v in join(*found) if not (isinstance(v, Literal) and v.value is None))
 
     def _named_by_callers(self, function: Function) -> Values:
-        """`**options`: a mapping of the keywords that have no parameter of their own."""
-        found: dict[str, list[Values]] = {}
-        for site, _ in (self._callers or {}).get(function, ())[:12]:
-            for keyword, expr in site.fact.kwargs:
-                if keyword != "**" and keyword not in function.parameters:
-                    found.setdefault(keyword, []).append(self._evaluator.evaluate(expr, site.function, site.fact.order))
-        keys = tuple((keyword, join(*values)) for keyword, values in found.items())
-        return (Container("dict", join(*(values for _, values in keys)), keys=keys),) if keys else UNKNOWN
+        """`**options`: a mapping of the keywords that have no parameter of their own; no keys, as others may pass more."""
+        found = [
+            self._evaluator.evaluate(expr, site.function, site.fact.order)
+            for site, _ in (self._callers or {}).get(function, ())[:12]
+            for keyword, expr in site.fact.kwargs
+            if keyword != "**" and keyword not in function.parameters
+        ]
+        values = join(*found)
+        return (Container("dict", values),) if values else UNKNOWN
 
 
 def _is_any_exceptions(value: Value) -> bool:

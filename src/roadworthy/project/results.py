@@ -16,7 +16,6 @@ from roadworthy.project.values import (
     Instance,
     Library,
     LibraryObject,
-    Literal,
     Partial,
     Value,
     Values,
@@ -169,7 +168,7 @@ class CallReader:
             elif name in {"builtins.dict.get", "builtins.dict.pop", "builtins.dict.setdefault"} and isinstance(
                 callee.receiver, Container
             ):
-                return self._under_key(callee.receiver, args, site)
+                return callee.receiver.items
             elif name == SUBCLASSES and isinstance(callee.receiver, ClassValue):
                 below = callee.receiver.cls.subclasses  # a registry of plug-ins: all that the project defines
                 return (Container("list", tuple(ClassValue(c) for c in below)),) if len(below) <= LIMIT else UNKNOWN
@@ -190,15 +189,6 @@ class CallReader:
             return ""
         rows = [row for row in self._knowledge.schema_rows(name) if row.construct == "model"]
         return rows[0].names[0] if rows else ""
-
-    def _under_key(self, mapping: Container, args: tuple[f.Expr, ...], site: CallSite) -> Values:
-        """`options.get("errors", ())`: what lies under that key, where it is one of those that are written out."""
-        key = args[0].value if args and isinstance(args[0], f.Str) else None
-        found = join(*(values for name, values in mapping.keys if name == key))
-        if not found:
-            return mapping.items
-        default = self._evaluator.evaluate(args[1], site.function, site.fact.order) if len(args) > 1 else UNKNOWN
-        return join(found, tuple(v for v in default if not (isinstance(v, Literal) and v.value is None)))
 
     def _member_by_name(self, args: tuple[f.Expr, ...], site: CallSite) -> Values:
         """`getattr(value, name)`; a computed name on an HTTP client or its module is one of the verbs."""

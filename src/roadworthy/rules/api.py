@@ -194,6 +194,7 @@ from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.unread import Untold, untold_failures
+from roadworthy.project.usedup import UsedUp, used_up
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -204,15 +205,11 @@ from roadworthy.project.values import (
     LibraryObject,
     Literal,
 )
-from roadworthy.project.usedup import UsedUp, used_up
 from roadworthy.project.voidtests import VoidTest, void_tests
 from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
 from roadworthy.rules import wording as say
 
 __all__ = [
-    "blind_retries",
-    "used_up",
-    "UsedUp",
     "ANSWERS",
     "DELETE",
     "DELIVERED",
@@ -338,6 +335,7 @@ __all__ = [
     "UnreadAnswer",
     "Untold",
     "Unwarned",
+    "UsedUp",
     "VoidTest",
     "Wait",
     "WeakSetting",
@@ -356,6 +354,7 @@ __all__ = [
     "asked_by",
     "asks_another",
     "asks_for_one",
+    "blind_retries",
     "blocked_coroutines",
     "bound_by",
     "brings_batches",
@@ -507,6 +506,7 @@ __all__ = [
     "untold_failures",
     "unwarned_servers",
     "unwind",
+    "used_up",
     "void_tests",
     "waiting_top",
     "weak_settings",
