@@ -74,7 +74,6 @@ def _applied(decorate: Function) -> Iterator[CallSite]:
 def maker_of(site: CallSite) -> CallSite | None:
     """The call that made what is called here: `retry(…)(f)`, or `again = retry(…)` and then `again(f)`."""
     func, scope = site.fact.func, site.function
-    if isinstance(func, f.Name):
-        made = scope.bindings.get(func.id, ())
-        func = made[0].value if len(made) == 1 and made[0].op == "=" else None
-    return scope.calls[func.index] if isinstance(func, f.CallRef) else None
+    made = scope.bindings.get(func.id, ()) if isinstance(func, f.Name) else ()
+    maker = made[0].value if len(made) == 1 and made[0].op == "=" else func
+    return scope.calls[maker.index] if isinstance(maker, f.CallRef) else None

@@ -14,7 +14,7 @@ from roadworthy.project.chosen import chosen_errors
 from roadworthy.project.decorators import made_to_order, maker_of, wrapped_calls
 from roadworthy.project.guard import Guard, moved
 from roadworthy.project.guardrows import GuardReader, works_bare
-from roadworthy.project.loops import Loop, gives_up, loop_at
+from roadworthy.project.loops import Loop, gives_up, loop_at, raises_by_count
 from roadworthy.project.pauses import Pauses, grows
 
 if TYPE_CHECKING:
@@ -185,10 +185,17 @@ class Guards:
                 if not handler.raises:
                     caught.extend(handler.types or ("BaseException",))
         delay, jitter = self.loop_delay(function, loop.region)
+        capped = loop.bounded or gives_up(function.scope, loop) or self._is_ended_by_helper(function, loop)
         return Guard(
             GuardKind.RETRY, "loop", f"{region.kind} loop", function.path, region.line, function, None, loop.region,
-            attempts=loop.attempts, delay=delay, jitter=jitter, capped=loop.bounded or gives_up(function.scope, loop), on=tuple(caught),
+            attempts=loop.attempts, delay=delay, jitter=jitter, capped=capped, on=tuple(caught),
         )  # fmt: skip
+
+    def _is_ended_by_helper(self, function: Function, loop: Loop) -> bool:
+        """`check_attempts(attempt)` in a handler, which raises after the last one."""
+        handlers = [h for tried in loop.tries for h in flow.handlers_of(function.scope, tried)]
+        calls = [function.site(call) for h in handlers for call in flow.calls_in(function.scope, h)]
+        return any(raises_by_count(fn.scope) for site in calls for fn in self._graph.resolutions[site].functions)
 
     def loop_delay(self, function: Function, region: int) -> tuple[str, bool]:
         """("none" | "fixed" | "exponential", jitter) of the pauses in a loop, calls of the project included."""
@@ -307,8 +314,9 @@ class Guards:
     def around_given(self, edge: Edge) -> Iterator[Guard]:
         """What is put around a function by the project's own one to which it is given, or by `retry(…)` applied to it."""
         maker = maker_of(edge.site)
-        for row, name in self._reader.rows(maker, "decorator") if maker is not None else ():
-            yield self._reader.from_row(row, name, maker, "decorator", None)
+        if maker is not None:
+            for row, name in self._reader.rows(maker, "decorator"):
+                yield self._reader.from_row(row, name, maker, "decorator", None)
         for callee in self._graph.resolutions[edge.site].functions:
             if callee is not edge.callee:
                 yield from self._runs_parameter(callee, edge.site)
