@@ -33,6 +33,7 @@ _LATE_KIND = re.compile(r"Read|Write|Protocol|Disconnect")
 """A retry that has one of these repeats what may have been done already, and so it may repeat after all such failures."""
 _PREDICATE = re.compile(r"not_exception|unless|if_exception\(|_message|if_result|lambda|predicate|&")
 _NARROWS = re.compile(r"not_exception|unless|_message|if_result|&")
+_RATE = re.compile(r"\b429\b|TOO_MANY|rate_?limit", re.IGNORECASE)
 _LATER = re.compile(r"FAIL|fail|RETRY|retry|again|PENDING")
 _ROWS = frozenset({
     Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE,
@@ -72,7 +73,8 @@ def partial_retries(model: Model) -> Iterator[Partial]:
             missing = tuple(name for name in missing if not _held_inside(model, effect, retried, name))
             if missing and not _covered_elsewhere(model, effect, guard, missing):
                 left = _leaves_to_client(model, effect, guard.on, missing)
-                yield Partial(effect, guard.on, missing, retried, only_rate=answer == "rate", left_to_client=left)
+                rate = answer == "rate" or _asks_for_rate(model, guard)
+                yield Partial(effect, guard.on, missing, retried, only_rate=rate, left_to_client=left)
                 break
 
 
@@ -130,6 +132,16 @@ def _is_a_list(model: Model, guard: Guard) -> bool:
         return True
     asked = [kinds_asked_for(predicate, model.exceptions) for predicate in predicates_of(model, guard)]
     return bool(asked) and all(asked) and not any(_NARROWS.search(text) for text in texts)
+
+
+def _asks_for_rate(model: Model, guard: Guard) -> bool:
+    """`isinstance(e, HTTPError) and e.response.status_code == 429`: a predicate about too many requests."""
+    return any(
+        _RATE.search(flow.every_text(leave.value, predicate.scope))
+        for predicate in predicates_of(model, guard)
+        for leave in predicate.scope.leaves
+        if leave.value is not None
+    )
 
 
 def _near(model: Model, retried: Retried) -> Iterator[EffectAt]:
