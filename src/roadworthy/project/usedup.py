@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from roadworthy.project.retries import Retried
     from roadworthy.project.symbols import CallSite, Function
 
+_ASKS = frozenset({"bool", "isinstance", "len"})
 _OPENED = frozenset({"receiver", "attribute", "iterated"})
 
 
@@ -151,8 +152,14 @@ def _is_made_by(value: f.Expr | None, site: CallSite) -> bool:
 def _is_asked_about(name: str, scope: f.Scope) -> bool:
     tests = [region.test for region in scope.regions if region.kind not in {"for", "comprehension"}]
     tests.extend(test.value for test in scope.tests if test.kind == "assert")
-    tests.extend(part.test for a in scope.assigns for part in flow.walk(a.value) if isinstance(part, f.IfExp))
-    tests.extend(part for a in scope.assigns for part in flow.walk(a.value) if isinstance(part, f.BoolOp))
+    tests.extend(arg for call in scope.calls if flow.last_name(call.func) in _ASKS for arg in call.args)
+    written = [a.value for a in scope.assigns] + [leave.value for leave in scope.leaves]
+    written.extend(arg for call in scope.calls for arg in (*call.args, *(value for _, value in call.kwargs)))
+    for part in (part for expr in written if expr is not None for part in flow.walk(expr)):
+        if isinstance(part, f.BoolOp | f.Compare):
+            tests.append(part)
+        elif isinstance(part, f.IfExp):
+            tests.append(part.test)
     return any(_stands_bare(name, test) for test in tests if test is not None)
 
 
