@@ -48,3 +48,10 @@ def has_spread(call: f.Call) -> bool:
 def spawner_kind(row: SpawnerRow) -> str:
     """The kind of edge that a spawner makes."""
     return f"hook:{row.hook}" if row.kind == "hook" else row.kind
+
+
+def given_to_awaited(scope: f.Scope, owner: f.Expr) -> bool:
+    """`await all_done(tasks)`: is what has this name given to a call that is awaited?"""
+    return isinstance(owner, f.Name) and any(
+        isinstance(arg, f.Name) and arg.id == owner.id for call in scope.calls if call.awaited for arg in call.args
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.project import flow
 from roadworthy.project.decorators import made_to_order
+from roadworthy.project.outside import OutsideAttributes
 from roadworthy.project.values import (
     SUBCLASSES,
     UNKNOWN,
@@ -35,6 +36,7 @@ class AttributeReader:
         """`evaluator` answers everything that is not this part's own."""
         self._evaluator = evaluator
         self._knowledge = evaluator.knowledge
+        self._outside = OutsideAttributes(evaluator)
 
     def attribute(self, value: Value, name: str) -> Values:
         """The values of `value.name`."""
@@ -124,8 +126,11 @@ class AttributeReader:
         if related:
             return related
         found = self._class_attribute(value.cls, name, value)
-        if found:
+        if not all(isinstance(v, Literal) and v.value is None for v in found):
             return found
+        given = self._outside.of(value, name)
+        if given or found:
+            return given or found
         # an attribute that only subclasses set (mix-ins, template methods)
         for sub in value.cls.descendants[:20] if not value.exact else ():
             if name in sub.methods:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -22,6 +23,7 @@ from roadworthy.project.values import (
 
 if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.handed import Handed
 
 _GIVEN = {
     "perform_create": "serializer_class",
@@ -40,11 +42,16 @@ class BindingReader:
         """`evaluator` answers everything that is not this part's own."""
         self._evaluator = evaluator
         self._callers: Callers | None = None
+        self._handed: Handed | None = None
         self._busy: set[tuple[str, int]] = set()
 
     def use_callers(self, callers: Callers) -> None:
         """From now on a parameter is worth what its callers pass."""
         self._callers = callers
+
+    def use_handed(self, handed: Handed) -> None:
+        """From now on it is also worth what is handed along to be passed."""
+        self._handed = handed
 
     def assigned(self, assign: f.Assign, name: str | None, scope: Function) -> Values:
         """What an assignment gives to `name` (None: to its whole target)."""
@@ -133,14 +140,29 @@ class BindingReader:
         return join(passed, annotated, default) if passed else join(annotated, default)
 
     def _passed_by_callers(self, function: Function, param: f.Param) -> Values:
-        if self._callers is None or param.kind in {"args", "kwargs"}:
+        if param.kind == "kwargs":
+            return self._named_by_callers(function)
+        if self._callers is None or param.kind == "args":
             return UNKNOWN
         found: list[Values] = []
         for site, implicit in self._callers.get(function, ())[:12]:
             expr = argument_for(function, param.name, site, implicit)
             if expr is not None:
                 found.append(self._evaluator.evaluate(expr, site.function, site.fact.order))
+        also = islice(self._handed.of(function, param.name), 12) if self._handed is not None else ()
+        found.extend(self._evaluator.evaluate(handed.expr, handed.scope, handed.order) for handed in also)
         return tuple(v for v in join(*found) if not (isinstance(v, Literal) and v.value is None))
+
+    def _named_by_callers(self, function: Function) -> Values:
+        """`**options`: a mapping of the keywords that have no parameter of their own; no keys, as others may pass more."""
+        found = [
+            self._evaluator.evaluate(expr, site.function, site.fact.order)
+            for site, _ in (self._callers or {}).get(function, ())[:12]
+            for keyword, expr in site.fact.kwargs
+            if keyword != "**" and keyword not in function.parameters
+        ]
+        values = join(*found)
+        return (Container("dict", values),) if values else UNKNOWN
 
 
 def _is_any_exceptions(value: Value) -> bool:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments, spawner_kind
-from roadworthy.project.decorators import decorators_of, wrapped_calls, wrappers_of
+from roadworthy.project.decorators import decorators_of, maker_of, wrapped_calls, wrappers_of
 from roadworthy.project.dispatch import CallbackLists, Dispatch
-from roadworthy.project.passing import started_calls
+from roadworthy.project.handed import Handed
 from roadworthy.project.runs import ParameterRuns, passed_to
 from roadworthy.project.values import (
     ClassValue,
@@ -96,7 +96,9 @@ class CallGraph:
         self._at: dict[CallSite, list[Edge]] = defaultdict(list)
         self._started: dict[CallSite, tuple[tuple[str, f.Expr, bool], ...]] = {}
         self._resolve_all(symbols.functions)
-        evaluator.use_callers(self._callers())
+        callers = self._callers()
+        evaluator.use_callers(callers)
+        evaluator.use_handed(Handed(self.resolutions, knowledge, evaluator, callers))
         self._resolve_unresolved()
         self._param_runs = ParameterRuns(self, symbols, knowledge)
         for function in symbols.functions:
@@ -174,10 +176,6 @@ class CallGraph:
         for site, resolution in self.resolutions.items():
             for function in resolution.functions:
                 callers[function].append((site, resolution.implicit))
-            for library in resolution.libraries:
-                for row in self._knowledge.spawners(library.name):
-                    for value, call in started_calls(site, library.name, row, self._evaluator):
-                        callers[value.function].append((call, self._takes_receiver(value)))
         return callers
 
     # --- edges --------------------------------------------------------------------------------------------------------
@@ -266,6 +264,11 @@ class CallGraph:
             for name, (kind, waits) in self._param_runs.of(callee).items():
                 for expr in passed_to(callee, name, site, resolution.implicit):
                     yield kind, expr, waits
+        maker = maker_of(site) if not resolution.functions and not resolution.libraries else None
+        for library in self.resolutions[maker].libraries if maker is not None else ():
+            if any("decorator" in row.form for row in self._knowledge.guards(library.name)):  # `retry(…)(fetch)`
+                for expr in site.fact.args[:1]:
+                    yield "inline", expr, True
 
     def _callbacks(self, site: CallSite, library: Library) -> Iterator[tuple[str, f.Expr, bool]]:
         """A function handed to a library call that we know nothing of may be called by it."""

@@ -69,3 +69,11 @@ def _applied(decorate: Function) -> Iterator[CallSite]:
         given = any(isinstance(arg, f.Name) and arg.id in decorate.parameters for arg in call.args)
         if given and isinstance(call.func, f.CallRef):
             yield decorate.calls[call.func.index]
+
+
+def maker_of(site: CallSite) -> CallSite | None:
+    """The call that made what is called here: `retry(…)(f)`, or `again = retry(…)` and then `again(f)`."""
+    func, scope = site.fact.func, site.function
+    made = scope.bindings.get(func.id, ()) if isinstance(func, f.Name) else ()
+    maker = made[0].value if len(made) == 1 and made[0].op == "=" else func
+    return scope.calls[maker.index] if isinstance(maker, f.CallRef) else None

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.bindings import Callers
+    from roadworthy.project.handed import Handed
     from roadworthy.project.symbols import ClassInfo, Function, Symbols
 
     _Key = tuple[str | int, int | None, int]
@@ -151,6 +152,11 @@ class Evaluator:
     def use_callers(self, callers: Callers) -> None:
         """From now on an unannotated parameter is worth what its callers pass. The flag says that the receiver is implicit."""
         self._bindings.use_callers(callers)
+        self._forget()
+
+    def use_handed(self, handed: Handed) -> None:
+        """From now on it is also worth what is handed along to be passed."""
+        self._bindings.use_handed(handed)
         self._forget()
 
     # --- expressions --------------------------------------------------------------------------------------------------

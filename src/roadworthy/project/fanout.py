@@ -14,6 +14,7 @@ from roadworthy.project.values import Container
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -118,6 +119,16 @@ def _held_back(model: Model, work: Function, effect: EffectAt) -> bool:
     if any(guard.kind is GuardKind.BULKHEAD for guard in model.guards_on(effect.site)):
         return True
     path = model.reach.path_down(work, effect)
-    if any(edge.kind == "thread" and edge.waited for edge in path):
+    if any((edge.kind == "thread" and edge.waited) or _goes_to_pool(model, edge) for edge in path):
         return True  # `await loop.run_in_executor(None, ask)`: the pool has so many threads and no more
     return any(guard.kind is GuardKind.BULKHEAD for edge in path for guard in model.guards.on_edge(edge))
+
+
+def _goes_to_pool(model: Model, edge: Edge) -> bool:
+    """Is the function given to a helper of the project that runs it in a pool: `await in_pool(ask, url)`?"""
+    return edge.kind == "callback" and any(
+        kind == "thread"
+        for helper in model.graph.resolutions[edge.site].functions
+        for site in helper.calls
+        for kind, _, _ in model.graph.started_by(site)
+    )

@@ -41,3 +41,20 @@ class Guard:
     def home(self) -> int | None:
         """The region that it covers in the function in which it stands, wherever it is applied."""
         return self.region if self.through is None else self.origin
+
+
+def moved(
+    guard: Guard,
+    form: str,
+    through: Function | None,
+    site: CallSite | None,
+    region: int | None,
+    line: int | None = None,
+    path: str | None = None,
+) -> Guard:
+    """The same guard seen from where it is applied."""
+    return Guard(
+        guard.kind, form, guard.name, path or guard.path, line or guard.line, guard.function, guard.site or site, region, guard.attempts,
+        guard.delay, guard.jitter, guard.capped, guard.on, guard.seconds, guard.handlers, guard.row, through or guard.through,
+        guard.home,
+    )  # fmt: skip

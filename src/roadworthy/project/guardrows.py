@@ -10,6 +10,7 @@ from roadworthy.knowledge.vocabulary import GuardKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import argument, arguments
 from roadworthy.project.guard import Attempts, Guard
+from roadworthy.project.predicates import kinds_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,8 +175,15 @@ class GuardReader:
                 if not inner.fact.args:
                     found.append("Exception")
         if not calls:
-            found.extend(self._exceptions.types((expr,), function))
+            predicate = self._predicate(expr, function)
+            asked = kinds_asked_for(predicate, self._exceptions) if predicate is not None else None
+            found.extend(self._exceptions.types((expr,), function) if asked is None else asked)
         return found
+
+    def _predicate(self, expr: f.Expr, function: Function) -> Function | None:
+        """A function of the project that decides."""
+        found = self._evaluator.evaluate(expr, function) if isinstance(expr, f.Name | f.Attr | f.LambdaRef) else ()
+        return found[0].function if len(found) == 1 and isinstance(found[0], values.FunctionValue) else None
 
     def _named(self, row: GuardRow, site: CallSite) -> tuple[str, ...]:
         if row.kind == "catch" and not row.exceptions:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import arguments
-from roadworthy.project.decorators import made_to_order, wrapped_calls
-from roadworthy.project.guard import Guard
+from roadworthy.project.chosen import chosen_errors
+from roadworthy.project.decorators import made_to_order, maker_of, wrapped_calls
+from roadworthy.project.guard import Guard, moved
 from roadworthy.project.guardrows import GuardReader, works_bare
-from roadworthy.project.loops import Loop, gives_up, loop_at
+from roadworthy.project.loops import Loop, gives_up, loop_at, raises_by_count
 from roadworthy.project.pauses import Pauses, grows
 
 if TYPE_CHECKING:
@@ -183,10 +185,17 @@ class Guards:
                 if not handler.raises:
                     caught.extend(handler.types or ("BaseException",))
         delay, jitter = self.loop_delay(function, loop.region)
+        capped = loop.bounded or gives_up(function.scope, loop) or self._is_ended_by_helper(function, loop)
         return Guard(
             GuardKind.RETRY, "loop", f"{region.kind} loop", function.path, region.line, function, None, loop.region,
-            attempts=loop.attempts, delay=delay, jitter=jitter, capped=loop.bounded or gives_up(function.scope, loop), on=tuple(caught),
+            attempts=loop.attempts, delay=delay, jitter=jitter, capped=capped, on=tuple(caught),
         )  # fmt: skip
+
+    def _is_ended_by_helper(self, function: Function, loop: Loop) -> bool:
+        """`check_attempts(attempt)` in a handler, which raises after the last one."""
+        handlers = [h for tried in loop.tries for h in flow.handlers_of(function.scope, tried)]
+        calls = [function.site(call) for h in handlers for call in flow.calls_in(function.scope, h)]
+        return any(raises_by_count(fn.scope) for site in calls for fn in self._graph.resolutions[site].functions)
 
     def loop_delay(self, function: Function, region: int) -> tuple[str, bool]:
         """("none" | "fixed" | "exponential", jitter) of the pauses in a loop, calls of the project included."""
@@ -244,7 +253,7 @@ class Guards:
     def _house_context(self, manager: Function, site: CallSite, index: int) -> Iterator[Guard]:
         """A context manager of the project: what it holds open while it yields covers the block."""
         for guard in self._held_open(manager):
-            yield _moved(guard, "house", manager, site, index)
+            yield moved(guard, "house", manager, site, index)
 
     def _held_open(self, manager: Function) -> Iterator[Guard]:
         """What stands around the first `yield` of a context manager; it cannot yield twice, so a retry there repeats no block."""
@@ -279,9 +288,17 @@ class Guards:
             for expr in (site.fact.func, *site.fact.args):
                 if isinstance(expr, f.Name) and expr.id in callee.parameters:
                     for guard in (*self._wrapper_rows(site), *self.on_region(callee, site.fact.region)):
-                        yield _moved(guard, "house", callee, wrapper, None)
+                        yield self._for_user(moved(guard, "house", callee, wrapper, None), guard, wrapper)
                     break
         self._busy.discard(callee)
+
+    def _for_user(self, seen: Guard, guard: Guard, user: CallSite) -> Guard:
+        """The same guard where it repeats the errors that its user names."""
+        if guard.kind is not GuardKind.RETRY or guard.form != "loop" or guard.function is None or guard.region is None:
+            return seen
+        loop = self.loop(guard.function, guard.region)
+        named = chosen_errors(guard.function, loop, user, self._graph.resolutions[user], self._exceptions)
+        return seen if named is None else replace(seen, on=named)
 
     def _wrapper_rows(self, site: CallSite) -> Iterator[Guard]:
         for row, name in self._reader.rows(site, "wrapper"):
@@ -292,6 +309,14 @@ class Guards:
         if edge.kind not in {"inline", "callback"}:
             return
         yield from self._wrapper_rows(edge.site)
+        yield from self.around_given(edge)
+
+    def around_given(self, edge: Edge) -> Iterator[Guard]:
+        """What is put around a function by the project's own one to which it is given, or by `retry(…)` applied to it."""
+        maker = maker_of(edge.site)
+        if maker is not None:
+            for row, name in self._reader.rows(maker, "decorator"):
+                yield self._reader.from_row(row, name, maker, "decorator", None)
         for callee in self._graph.resolutions[edge.site].functions:
             if callee is not edge.callee:
                 yield from self._runs_parameter(callee, edge.site)
@@ -318,7 +343,8 @@ class Guards:
                 if name:
                     yield from self._library_decorator(name, expr, outer, line, function)
                 elif isinstance(value, values.FunctionValue):
-                    yield from self._house_decorator(value.function, function, line)
+                    user = outer.calls[expr.index] if isinstance(expr, f.CallRef) else None
+                    yield from self._house_decorator(value.function, function, line, user)
 
     def _library_decorator(
         self, name: str, expr: f.Expr, outer: Function, line: int, function: Function
@@ -330,23 +356,25 @@ class Guards:
                     guard = self._reader.from_row(row, name, site, "decorator", None)
                 else:
                     guard = self._reader.bare_row(row, name, function.path, line)
-                yield _moved(guard, "decorator", None, site, None, line=line, path=function.path)
+                yield moved(guard, "decorator", None, site, None, line=line, path=function.path)
             elif "decorator" in row.form and self._is_limited_by_settings(row):
                 guard = self._reader.bare_row(row, name, function.path, line)
-                yield _moved(guard, "decorator", None, None, None, line=line, path=function.path)
+                yield moved(guard, "decorator", None, None, None, line=line, path=function.path)
 
     def _is_limited_by_settings(self, row: GuardRow) -> bool:
         """One limit for all jobs that ends a hanging one before long."""
         seconds = self._settings.seconds(*row.settings) if row.settings else None
         return seconds is not None and 0 < seconds <= _BEFORE_LONG
 
-    def _house_decorator(self, decorator: Function, function: Function, line: int) -> Iterator[Guard]:
+    def _house_decorator(
+        self, decorator: Function, function: Function, line: int, user: CallSite | None
+    ) -> Iterator[Guard]:
         """A decorator of the project: what its wrapper puts around the call of the wrapped function covers it."""
         if decorator in self._busy:
             return
         if self._evaluator.is_context_manager(decorator):  # `@contextmanager` makes decorators too
             for guard in self._held_open(decorator):
-                yield _moved(guard, "house", decorator, guard.site, None, line=line, path=function.path)
+                yield moved(guard, "house", decorator, guard.site, None, line=line, path=function.path)
             return
         self._busy.add(decorator)
         for wrapper, site in wrapped_calls(decorator):
@@ -355,31 +383,15 @@ class Guards:
                 *self.on_region(wrapper, site.fact.region),
                 *self.on_function(wrapper),
             ):
-                yield _moved(guard, "house", decorator, guard.site, guard.region, line=line, path=function.path)
+                seen = moved(guard, "house", decorator, guard.site, guard.region, line=line, path=function.path)
+                yield self._for_user(seen, guard, user) if user is not None else seen
         for site in made_to_order(decorator):
             for row, name in self._reader.rows(site, "decorator"):
                 guard = self._reader.from_row(row, name, site, "decorator", None)
-                yield _moved(guard, "house", decorator, site, None, line=line, path=function.path)
+                yield moved(guard, "house", decorator, site, None, line=line, path=function.path)
         self._busy.discard(decorator)
 
 
 def _is_given(index: int, exprs: list[f.Expr]) -> bool:
     """Is the call with this index one of the expressions, or part of a display or comprehension among them?"""
     return any(isinstance(part, f.CallRef) and part.index == index for expr in exprs for part in flow.walk(expr))
-
-
-def _moved(
-    guard: Guard,
-    form: str,
-    through: Function | None,
-    site: CallSite | None,
-    region: int | None,
-    line: int | None = None,
-    path: str | None = None,
-) -> Guard:
-    """The same guard seen from where it is applied."""
-    return Guard(
-        guard.kind, form, guard.name, path or guard.path, line or guard.line, guard.function, guard.site or site, region, guard.attempts,
-        guard.delay, guard.jitter, guard.capped, guard.on, guard.seconds, guard.handlers, guard.row, through or guard.through,
-        guard.home,
-    )  # fmt: skip

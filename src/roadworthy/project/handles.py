@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
+from roadworthy.project.arguments import given_to_awaited
 from roadworthy.project.bindings import argument_for
 from roadworthy.project.symbols import bound_names
 
@@ -260,7 +261,7 @@ def _container(function: Function, owner: f.Expr) -> tuple[Fate, str]:
                 return "kept", owner.id
     text = flow.text_of(owner, function.scope)
     scopes = list(_who_reaches(function, owner))
-    if any(_waits_in(scope, {text, _tail(text)}) for scope in scopes):
+    if any(_waits_in(scope, {text, _tail(text)}) for scope in scopes) or given_to_awaited(function.scope, owner):
         return "waited", text
     return ("cancelled", text) if any(_cancels_in(scope, {text, _tail(text)}) for scope in scopes) else ("kept", text)
 

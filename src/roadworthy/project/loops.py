@@ -266,6 +266,11 @@ def gives_up(scope: f.Scope, loop: Loop) -> bool:
     )
 
 
+def raises_by_count(scope: f.Scope) -> bool:
+    """`if attempt > attempts: raise`: a function that ends the attempts of who calls it."""
+    return any(leave.kind == "raise" and _by_count(scope, leave.region, -1) for leave in scope.leaves)
+
+
 def _by_count(scope: f.Scope, region: int, loop: int) -> bool:
     for index in flow.ancestors(scope, region):
         if index == loop:

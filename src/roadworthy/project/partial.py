@@ -11,6 +11,8 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments
 from roadworthy.project.exceptions import BROAD
+from roadworthy.project.permanent import predicates_of
+from roadworthy.project.predicates import kinds_asked_for
 from roadworthy.project.statuses import stands_for
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ _TOO_LATE = re.compile(r"Timeout|TimedOut|Read|Write|Request|Network|Transport")
 _LATE_KIND = re.compile(r"Read|Write|Protocol|Disconnect")
 """A retry that has one of these repeats what may have been done already, and so it may repeat after all such failures."""
 _PREDICATE = re.compile(r"not_exception|unless|if_exception\(|_message|if_result|lambda|predicate|&")
+_NARROWS = re.compile(r"not_exception|unless|_message|if_result|&")
+_RATE = re.compile(r"\b429\b|TOO_MANY|rate_?limit", re.IGNORECASE)
 _LATER = re.compile(r"FAIL|fail|RETRY|retry|again|PENDING")
 _ROWS = frozenset({
     Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE,
@@ -54,9 +58,14 @@ class Partial:
 
 def partial_retries(model: Model) -> Iterator[Partial]:
     """Policies and loops that name exceptions, of calls whose client raises others, too."""
-    for retried in model.retries.all:
+    for retried in (*model.retries.all, *model.retries.of_given):
         guard = retried.guard
-        if not guard.on or any(name in BROAD for name in guard.on) or guard.attempts == 1 or not _is_a_list(guard):
+        if (
+            not guard.on
+            or any(name in BROAD for name in guard.on)
+            or guard.attempts == 1
+            or not _is_a_list(model, guard)
+        ):
             continue
         for effect in _near(model, retried):
             answer = stands_for(model, retried, effect)
@@ -64,8 +73,43 @@ def partial_retries(model: Model) -> Iterator[Partial]:
             missing = tuple(name for name in missing if not _held_inside(model, effect, retried, name))
             if missing and not _covered_elsewhere(model, effect, guard, missing):
                 left = _leaves_to_client(model, effect, guard.on, missing)
-                yield Partial(effect, guard.on, missing, retried, only_rate=answer == "rate", left_to_client=left)
+                rate = answer == "rate" or _asks_for_rate(model, guard)
+                yield Partial(effect, guard.on, missing, retried, only_rate=rate, left_to_client=left)
                 break
+
+
+def blind_retries(model: Model) -> Iterator[Partial]:
+    """Policies and loops that name a built-in error, of calls whose client has one of its own by that name: they repeat nothing."""
+    for retried in (*model.retries.all, *model.retries.of_given):
+        guard = retried.guard
+        if not guard.on or guard.attempts == 1 or not set(guard.on) <= _PLAIN or not _is_a_list(model, guard):
+            continue
+        effects = list(_near(model, retried))
+        meant = tuple(_namesakes(model, effects[0], guard.on)) if effects else ()
+        if meant and all(_is_foreign(model, effect, guard.on) for effect in effects):
+            yield Partial(effects[0], guard.on, meant, retried)
+
+
+def _namesakes(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> Iterator[str]:
+    """Errors of the client with the very names of those that are caught."""
+    names = {name.rpartition(".")[2] for name in caught}
+    for kind in _kinds_of(model, effect):
+        if "." in kind and kind.rpartition(".")[2] in names and model.exceptions.nature(kind) == "transient":
+            yield kind
+
+
+def _is_foreign(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> bool:
+    """Is nothing that the call raises known to be, or possibly, one of those?"""
+    alike = model.exceptions.is_subclass
+    kinds = [model.exceptions.plain(kind) for kind in (*effect.row.raises, *_kinds_of(model, effect))]
+    return all(alike(kind, c) is False and alike(c, kind) is False for kind in kinds for c in caught)
+
+
+def _kinds_of(model: Model, effect: EffectAt) -> list[str]:
+    """The errors of a call and their kinds, as the library files know them."""
+    tables = model.knowledge.tables
+    raised = [model.exceptions.plain(name) for name in effect.row.raises]
+    return sorted({*raised, *(kind for kind, above in tables.ancestors.items() if set(raised) & set(above))})
 
 
 def _leaves_to_client(model: Model, effect: EffectAt, caught: tuple[str, ...], missing: tuple[str, ...]) -> bool:
@@ -78,13 +122,25 @@ def _leaves_to_client(model: Model, effect: EffectAt, caught: tuple[str, ...], m
     return answers and lost and own.repeats and {"connect", "timeout"} <= set(own.on)
 
 
-def _is_a_list(guard: Guard) -> bool:
-    """Are the exceptions given as such, and nothing but them?"""
+def _is_a_list(model: Model, guard: Guard) -> bool:
+    """Are the exceptions given as such, or by a predicate that asks for them, and nothing but them?"""
     if guard.row is None or guard.row.retries_on is None or guard.site is None:
         return guard.form in {"loop", "house"}
     scope = guard.site.function.scope
-    return not any(
-        _PREDICATE.search(flow.deep_text(e, scope)) for e in arguments(guard.site.fact, guard.row.retries_on)
+    texts = [flow.deep_text(e, scope) for e in arguments(guard.site.fact, guard.row.retries_on)]
+    if not any(_PREDICATE.search(text) for text in texts):
+        return True
+    asked = [kinds_asked_for(predicate, model.exceptions) for predicate in predicates_of(model, guard)]
+    return bool(asked) and all(asked) and not any(_NARROWS.search(text) for text in texts)
+
+
+def _asks_for_rate(model: Model, guard: Guard) -> bool:
+    """`isinstance(e, HTTPError) and e.response.status_code == 429`: a predicate about too many requests."""
+    return any(
+        _RATE.search(flow.every_text(leave.value, predicate.scope))
+        for predicate in predicates_of(model, guard)
+        for leave in predicate.scope.leaves
+        if leave.value is not None
     )
 
 

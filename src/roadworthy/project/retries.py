@@ -33,6 +33,7 @@ class Retried:
     function: Function  # the function that is decorated, or in which the loop, block or wrapper stands
     sites: tuple[CallSite, ...]  # the outermost calls that are repeated
     whole: bool  # the whole function is repeated
+    given: bool = False  # the retry is given the function
 
 
 class Retries:
@@ -77,6 +78,19 @@ class Retries:
         loop = self._model.guards.loop(function, guard.region)
         return tuple(
             site for site in inside if any(flow.within(function.scope, site.fact.region, tried) for tried in loop.tries)
+        )
+
+    @cached_property
+    def of_given(self) -> tuple[Retried, ...]:
+        """Calls that a function is given to: a retry of the project (`again(fetch, on=(A, B))`), or one that is applied (`retry(…)(fetch)`)."""
+        return tuple(
+            Retried(guard, function, (site,), whole=False, given=True)
+            for function in self._model.functions
+            for site in function.calls
+            for edge in self._model.edges_at(site)
+            if edge.kind in {"inline", "callback"}
+            for guard in self._model.guards.around_given(edge)
+            if guard.kind is GuardKind.RETRY
         )
 
     def effects(self, retried: Retried) -> list[EffectAt]:

@@ -27,9 +27,10 @@ _ANY_ERROR = re.compile(
     r"|not\s+[\w.]*\b(ok|is_success)$|\bis_error$|(status_code|status)\s+not in\b"
 )
 """Tests that hold for 400, 401 and 404 as well as for 503."""
-_PASSES = re.compile(r"\b(429|5\d\d)\b|TOO_MANY|UNAVAILABLE|SERVER_ERROR|GATEWAY", re.IGNORECASE)
+_LISTED = r"\bin \w*(?:retr[iy]|transient|temporar)"  # `if status in RETRY_STATUSES`
+_PASSES = re.compile(rf"\b(429|5\d\d)\b|TOO_MANY|UNAVAILABLE|SERVER_ERROR|GATEWAY|{_LISTED}", re.IGNORECASE)
 """Answers that mean: try again later."""
-_FAULT = re.compile(r"\b5\d\d\b|UNAVAILABLE|SERVER_ERROR|GATEWAY", re.IGNORECASE)
+_FAULT = re.compile(rf"\b5\d\d\b|UNAVAILABLE|SERVER_ERROR|GATEWAY|{_LISTED}", re.IGNORECASE)
 
 
 def stands_for(model: Model, retried: Retried, effect: EffectAt) -> Literal["", "rate", "fault"]:

@@ -126,7 +126,7 @@ from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.newrows import made_by_run, meets_itself
 from roadworthy.project.origins import Origin
-from roadworthy.project.partial import Partial, list_of, partial_handlers, partial_retries
+from roadworthy.project.partial import Partial, blind_retries, list_of, partial_handlers, partial_retries
 from roadworthy.project.permanent import (
     BroadRetry,
     Cause,
@@ -199,6 +199,7 @@ from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.unread import Untold, untold_failures
+from roadworthy.project.usedup import UsedUp, used_up
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -341,6 +342,7 @@ __all__ = [
     "UnreadAnswer",
     "Untold",
     "Unwarned",
+    "UsedUp",
     "VoidTest",
     "Wait",
     "WeakSetting",
@@ -359,6 +361,7 @@ __all__ = [
     "asked_by",
     "asks_another",
     "asks_for_one",
+    "blind_retries",
     "blocked_coroutines",
     "bound_by",
     "brings_batches",
@@ -516,6 +519,7 @@ __all__ = [
     "untold_failures",
     "unwarned_servers",
     "unwind",
+    "used_up",
     "void_tests",
     "waiting_top",
     "weak_settings",

@@ -6,16 +6,18 @@ exceptions, often without a common base that one would guess. A retry that names
 the restart of the other side that it was written for still loses the work.
 
 ## What is reported
-A policy or loop that names some exceptions of the client whose calls it repeats, but leaves out others that pass by themselves.
-A retry for an exception of the project's own that is raised for 429 or 5xx only, while a lost connection passes it by. A retry that ends at
-every answer from 400 to 499: 429 (too many requests) is one of them; so does a job that asks for another attempt at 5xx only. A handler of
-a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job. A client whose own retry is
-switched off, in a job, schedule or consumer that nothing else repeats. LOW for a retry of error answers around a client that repeats lost
-connections by itself.
+A policy or loop that names some exceptions of the client whose calls it repeats, but leaves out others that pass by themselves; the project's
+own retry is judged by what each of its users asks for. A retry of the built-in `ConnectionError` or `TimeoutError` around a client that raises
+its own class of that name. A retry for an exception of the project's own that is raised for 429 or 5xx only, while a lost connection passes it by.
+A retry that ends at every answer from 400 to 499: 429 (too many requests) is one of them; so does a job that asks for another attempt at 5xx
+only. A handler of a job that turns one kind of failure into a failed result to be tried later, while another kind ends the job. A client whose
+own retry is switched off, in a job, schedule or consumer that nothing else repeats. LOW for a retry of error answers around a client that repeats
+lost connections by itself.
 
 ## What is not reported
-Retries with a predicate, or around calls of which it is not known what they raise. What a handler in between, or another retry, deals
-with. What the client says of its own pool of connections. Timeouts of calls that must not be repeated when they may have been done. Retries around a database, which are about conflicts.
+Predicates that ask for more than the kind of the error; calls of which it is not known what they raise. What a handler in between, or another
+retry, deals with. What the client says of its own pool of connections. Timeouts of calls that must not be repeated when they may have been done.
+Retries around a database, which are about conflicts.
 
 ## Bad
 ```python
@@ -57,6 +59,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     SwitchedOff,
+    blind_retries,
     expr,
     finding,
     impact_weight,
@@ -80,6 +83,11 @@ def check(model: Model) -> Iterator[Finding]:
         if (at.path, at.line) not in listed:
             listed.add((at.path, at.line))
             yield _report(partial, at, model)
+    for partial in blind_retries(model):
+        at = _place(partial, model)
+        if (at.path, at.line) not in listed:
+            listed.add((at.path, at.line))
+            yield _report_blind(partial, at, model)
     for partial in partial_handlers(model):
         yield _report(partial, _place(partial, model), model)
     told = set()
@@ -157,6 +165,8 @@ def _place(partial: Partial, model: Model) -> Location:
         return model.place_of_region(partial.handler.function, partial.handler.region)
     assert partial.retried is not None
     guard, function = partial.retried.guard, partial.retried.function
+    if partial.retried.given and guard.site is not None and guard.site.function is function:
+        return model.place(guard.site)
     listed = list_of(guard)
     if listed is not None and model.is_reviewed(listed[0].path):
         return model.place_of_lines(listed[0], listed[1], listed[1])
@@ -185,6 +195,32 @@ def _report(partial: Partial, at: Location, model: Model) -> Finding:
         impact=f"When the other side restarts or the network drops, {say.entry(exposure.worst, function)} fails {_when(partial)}, "
         "although it was made to try again.",
         fix=_fix(partial),
+        related=[model.place(effect.site, "raises it")],
+        steps=model.steps(exposure.worst, function, effect.site),
+        confidence=model.confidence_of(effect),
+        subject=call,
+        weight=impact_weight(exposure, [effect]),
+    )
+
+
+def _report_blind(partial: Partial, at: Location, model: Model) -> Finding:
+    assert partial.retried is not None
+    effect, function = partial.effect, partial.retried.function
+    exposure, call = model.exposure(function), f"`{say.call(effect.site, model)}`"
+    caught = say.joined([f"`{say.last(name)}`" for name in partial.caught], 3)
+    meant = say.joined([f"`{name}`" for name in partial.missing], 3)
+    return finding(
+        RULE,
+        at,
+        Severity.MEDIUM,
+        title=say.fit(
+            f"the retry of `{function.qualname}` repeats nothing: {call} never raises the built-in {caught}",
+            f"the retry of `{say.last(function.qualname)}` repeats nothing: its {caught} is the built-in one",
+        ),
+        issue=f"{caught} is the built-in class here; {call} raises {meant}, which has the same name and is no kind of it.",
+        impact=f"When the other side restarts or the network drops, {say.entry(exposure.worst, function)} fails at the first attempt, "
+        "although it was made to try again.",
+        fix=f"Name {meant} in the retry.",
         related=[model.place(effect.site, "raises it")],
         steps=model.steps(exposure.worst, function, effect.site),
         confidence=model.confidence_of(effect),
