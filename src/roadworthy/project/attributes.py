@@ -125,7 +125,7 @@ class AttributeReader:
         if found:
             return found
         # an attribute that only subclasses set (mix-ins, template methods)
-        for sub in value.cls.descendants[:20]:
+        for sub in () if value.upward else value.cls.descendants[:20]:
             if name in sub.methods:
                 return (FunctionValue(sub.methods[name], value),)
             if name in sub.attribute_assigns:

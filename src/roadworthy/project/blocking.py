@@ -9,7 +9,6 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
-from roadworthy.project.switches import is_switched_off
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def _at(model: Model, site: CallSite, bits: dict[Function, int]) -> Blocked | No
             for worst in under[:_LOOKED_AT]:
                 rest = model.reach.path_between(edge.callee, worst.function, lambda e: _goes_down(model, e))
                 path = (edge, *(rest or ()))
-                if not is_switched_off(model, path, worst.site):
+                if model.switches.lets(path, worst.site):
                     return Blocked(site.function, site, worst, path)
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -13,13 +12,13 @@ from roadworthy.knowledge.names import when_matches
 from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import argument
-from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Entry, Reached
 from roadworthy.project.entryshapes import EntryShapes, listed
 from roadworthy.project.implicit import default_calls, receivers_of, takers_of
 from roadworthy.project.phrases import is_question
 from roadworthy.project.routes import route_prefix
+from roadworthy.project.ways import shortest, spread
 from roadworthy.project.webhooks import is_webhook
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from roadworthy.project.calls import CallGraph, Edge
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.guards import Guards
+    from roadworthy.project.switches import Switches
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
 
 
@@ -37,7 +37,13 @@ class Entries:
     """All entry points, and for each function those that reach it."""
 
     def __init__(
-        self, symbols: Symbols, graph: CallGraph, knowledge: Knowledge, evaluator: Evaluator, guards: Guards
+        self,
+        symbols: Symbols,
+        graph: CallGraph,
+        knowledge: Knowledge,
+        evaluator: Evaluator,
+        guards: Guards,
+        switches: Switches,
     ) -> None:
         """Found from decorators, base classes, registering calls, names and loops."""
         self._symbols = symbols
@@ -45,6 +51,7 @@ class Entries:
         self._knowledge = knowledge
         self._evaluator = evaluator
         self._guards = guards
+        self._switches = switches
         self._found: dict[Function, list[Entry]] = {}
         self._by_decorators()
         self._by_bases()
@@ -350,48 +357,16 @@ class Entries:
     # --- reach --------------------------------------------------------------------------------------------------------
 
     def _spread(self, entry: Entry) -> None:
-        """Breadth first along everything that stays in the process."""
-        roots = (entry.function, *wrappers_of(entry.function, self._evaluator))
-        queue: deque[tuple[Function, bool]] = deque((root, True) for root in roots)
-        for root in roots:
-            self._reached.setdefault(root, {})[entry] = True
-        while queue:
-            here, inline = queue.popleft()
-            for edge in self._graph.outgoing.get(here, ()):
-                if edge.kind in DELIVERED or edge.kind in {
-                    "hook:signal",
-                    "hook:startup",
-                    "hook:shutdown",
-                    "hook:atexit",
-                }:
-                    continue
-                still = inline and edge.runs_here
-                known = self._reached.setdefault(edge.callee, {})
-                if entry not in known or (still and not known[entry]):
-                    known[entry] = still
-                    queue.append((edge.callee, still))
+        """Everything that stays in the process, and that no condition keeps from running."""
+        for function, inline in spread(
+            (entry.function, *wrappers_of(entry.function, self._evaluator)), self._graph, self._switches
+        ):
+            reached = self._reached.setdefault(function, {})
+            reached[entry] = inline or reached.get(entry, False)
 
     def path(self, entry: Entry, function: Function) -> list[Edge]:
         """The shortest chain of edges from an entry to a function."""
-        if entry.function is function:
-            return []
-        came: dict[Function, Edge | None] = {entry.function: None}
-        queue = deque([entry.function])
-        while queue:
-            here = queue.popleft()
-            for edge in self._graph.outgoing.get(here, ()):
-                if edge.callee in came or edge.kind in DELIVERED:
-                    continue
-                came[edge.callee] = edge
-                if edge.callee is function:
-                    chain: list[Edge] = []
-                    back: Edge | None = edge
-                    while back is not None:
-                        chain.append(back)
-                        back = came[back.caller]
-                    return chain[::-1]
-                queue.append(edge.callee)
-        return []
+        return shortest(entry.function, function, self._graph, self._switches)
 
 
 def replace_methods(row: EntryRow) -> EntryRow:

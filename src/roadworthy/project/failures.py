@@ -98,7 +98,7 @@ class Failures:
             if key in seen:
                 continue
             seen.add(key)
-            outward = list(self._outward(step))
+            outward = list(self._outward(step, site))
             yield from (outcome for outcome, _ in outward if outcome is not None)
             queue.extend(item for _, item in outward if item is not None)
 
@@ -235,7 +235,9 @@ class Failures:
                     return Outcome("handled", step.path, step.left, handler, guard)
         return None
 
-    def _outward(self, step: _Step) -> Iterator[tuple[Outcome | None, tuple[_Step, CallSite, Edge | None] | None]]:
+    def _outward(
+        self, step: _Step, origin: CallSite
+    ) -> Iterator[tuple[Outcome | None, tuple[_Step, CallSite, Edge | None] | None]]:
         """The entries that fail, the tasks that end, and the callers to go on with."""
         model, alone = self._model, True
         for entry in model.entries.at(step.function):
@@ -245,7 +247,9 @@ class Failures:
         for edge in model.edges_to(step.function):
             if not model.is_reviewed(edge.caller.path) or (edge.kind == "callback" and not alone):
                 continue
-            if edge.runs_here:
+            if not model.switches.lets((edge, *step.path), origin):
+                alone = False
+            elif edge.runs_here:
                 alone = False
                 site = edge.spawner or edge.site
                 yield None, (replace(step, function=site.function, path=(edge, *step.path)), site, edge)

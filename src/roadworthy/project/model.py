@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from roadworthy.project.origins import Origin, Origins
     from roadworthy.project.reach import Reach
     from roadworthy.project.settings import ProjectSettings
+    from roadworthy.project.switches import Switches
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
     from roadworthy.project.values import Values
     from roadworthy.project.versions import Versions
@@ -114,8 +115,9 @@ class Model:
     versions: Versions
     deployment: Deployment
     around: Sequence[AuxFacts]
-    roles: dict[str, str] = field(default_factory=dict)  # path -> role of the file
-    schema: Schema = field(default_factory=Schema)
+    roles: dict[str, str]  # path -> role of the file
+    schema: Schema
+    switches: Switches
     _exposures: dict[Function, Exposure] = field(default_factory=dict)
 
     # --- walking ------------------------------------------------------------------------------------------------------
@@ -332,7 +334,7 @@ class Model:
         if entry.in_transaction:
             function = entry.function
             return Guard(GuardKind.TRANSACTION, "framework", entry.source, function.path, function.line, function)
-        setting = self.settings.is_true("ATOMIC_REQUESTS")
+        setting = self.settings.is_true("ATOMIC_REQUESTS", keyed=True)  # a variable of that name does nothing
         if setting is None or not entry.source.startswith(("django", "rest_framework", "ninja")):
             return None
         return Guard(GuardKind.TRANSACTION, "framework", "ATOMIC_REQUESTS", setting.path, setting.line)

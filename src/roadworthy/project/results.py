@@ -103,7 +103,8 @@ class CallReader:
         """`super()`: instances whose attributes are looked up past its own class, nearest base first."""
         about = self._evaluator.orm.about(cls)
         found = [
-            Instance(base) if not isinstance(base, str) else LibraryObject(base, None, about) for base in cls.bases[:4]
+            Instance(base, upward=True) if not isinstance(base, str) else LibraryObject(base, None, about)
+            for base in cls.bases[:4]
         ]
         return tuple(found) or (LibraryObject("builtins.object"),)
 

@@ -55,6 +55,7 @@ class Instance:
     cls: ClassInfo
     site: CallSite | None = None
     model: ClassInfo | None = None
+    upward: bool = False  # `super()`: what subclasses have is not found here
 
 
 @dataclass(frozen=True, slots=True)
