@@ -172,6 +172,7 @@ class GuardRow(Row):
     robust: bool = False  # on-commit and hooks: exceptions of the callee are caught
     exceptions: tuple[str, ...] = ()  # catch guards
     only_if: dict[str, str] = {}
+    unless: dict[str, str] = {}  # these literals switch it off
     version: str = ""
     source: str = ""
     example: str = ""

@@ -16,7 +16,6 @@ from roadworthy.project.database.checks import Checks
 from roadworthy.project.database.claims import Claims
 from roadworthy.project.database.mutations import Mutations
 from roadworthy.project.database.protection import Protection
-from roadworthy.project.database.tables import Schema
 from roadworthy.project.escapes import Escapes
 from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.calls import CallGraph, Edge
     from roadworthy.project.clients import Clients, RetryVerdict, TimeoutVerdict
+    from roadworthy.project.database.tables import Schema
     from roadworthy.project.deployment import Deployment
     from roadworthy.project.effects import EffectAt, Effects
     from roadworthy.project.entries import Entries
