@@ -170,12 +170,19 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         (site, effect)
         for site, effect in model.escapes.within(function, index)
         if fails_alone(model, effect, apart=apart)
+        and not _reports(function, site, index)
         and _about_item(function, site.fact, names)
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
     told = any(acts(effect) or effect.effect is Effect.NOTIFY for _, effect in found)  # a reminder may be the whole job
     if told or (found and _changes_each(model, function, index, names)):
         yield from found
+
+
+def _reports(function: Function, site: CallSite, index: int) -> bool:
+    """In a handler of the loop: the item has failed already, and this only tells of it."""
+    inside = [r for r in flow.ancestors(function.scope, site.fact.region) if flow.within(function.scope, r, index)]
+    return any(function.scope.regions[r].kind == "except" for r in inside)
 
 
 def _only_watches(effect: EffectAt) -> bool:
@@ -187,7 +194,7 @@ def _only_watches(effect: EffectAt) -> bool:
 def fails_alone(model: Model, effect: EffectAt, *, apart: bool = False) -> bool:
     """May it fail for one item and work for the next? A cloud or an object store fails for all; not where each item stands `apart`,
     as accounts do, with keys of their own."""
-    if effect.effect not in _PER_ITEM or drives_program(model, effect) or _only_watches(effect):
+    if effect.effect not in _PER_ITEM or effect.row.secondary or drives_program(model, effect) or _only_watches(effect):
         return False
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
         return True
