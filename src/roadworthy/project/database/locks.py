@@ -127,7 +127,7 @@ class Locks:
         """The locks that one call takes."""
         name = flow.last_name(site.fact.func)
         found = [access for access in self._model.accesses.at(site) if access.locked]
-        asked = name in _FOR_UPDATE and not found  # on a query whose rows are not known
+        asked = name in _FOR_UPDATE and not self._model.library_names(site)  # on a query of which nothing is known
         if asked or (_LOCK_NAME.search(name) and not _NO_LOCK.search(name)):
             yield Lock(site)
         yield from (Lock(site, access, access.table) for access in found)
