@@ -156,7 +156,9 @@ def _from_where(model: Model, function: Function, name: str, snippets: list[str]
     if name in _MODULES:
         return (f"import {name}",)
     usual = _usual_imports(model).get(name, Counter())
-    meant = (source for use, source in _BY_USE.items() if use.startswith(name) and any(use in code for code in snippets))
+    meant = (
+        source for use, source in _BY_USE.items() if use.startswith(name) and any(use in code for code in snippets)
+    )
     sources = tuple(meant) or _FROM.get(name)
     if sources is not None:
         own = [source for source in sources if usual[f"from {source} import {name}"]]

@@ -106,6 +106,8 @@ class Failures:
 
     def _inside(self, step: _Step, site: CallSite, edge: Edge | None) -> tuple[Outcome | None, _Step]:
         """From a call outwards to the edge of its function."""
+        if edge is not None and self._model.keeps_failures(edge):
+            return Outcome("handled", step.path, step.left), step
         guards = self._model.guards
         wrappers = guards.on_edge(edge) if edge is not None else guards.on_site(site)
         for guard in wrappers:

@@ -238,6 +238,10 @@ class Model:
             return None
         return argument_for(edge.callee, parameter, edge.site, resolution.implicit)
 
+    def keeps_failures(self, edge: Edge) -> bool:
+        """Does what starts the callee turn its exceptions into values: `gather(…, return_exceptions=True)`?"""
+        return edge.spawner is not None and any(row.never_raises for _, row, _ in self.effects.rows(edge.spawner))
+
     def text(self, expr: Expr | None, function: Function) -> str:
         """An expression as a reader would write it."""
         return flow.text_of(expr, function.scope)
