@@ -135,10 +135,27 @@ class Failures:
                 handler = next((h for h in guard.handlers if self._may_catch(h.types, step.types)), None)
                 if handler is None or not handler.raises:
                     return Outcome("handled", step.path, step.left, handler, guard), step
+        handler = self._asked_again(step, index) if step.function.scope.regions[index].kind == "with" else None
+        if handler is not None:
+            return Outcome("retried", step.path, step.left, handler), step
         if step.function.scope.regions[index].kind in flow.LOOPS:
             loop = LoopAt(step.function, self._model.guards.loop(step.function, index))
             step = replace(step, left=(*step.left, loop))
         return None, step
+
+    def _asked_again(self, step: _Step, index: int) -> Handler | None:
+        """A handler around the `yield` of a context manager of the project that asks for another attempt: `with retryable(self):`."""
+        function = step.function
+        for expr, _ in function.scope.regions[index].items:
+            if not isinstance(expr, f.CallRef):
+                continue
+            for callee in self._model.graph.resolutions[function.calls[expr.index]].functions:
+                for leave in (leave for leave in callee.scope.leaves if leave.kind == "yield"):
+                    for _, regions in flow.try_regions(callee.scope, leave.region):
+                        for handler in (self._model.exceptions.handler(callee, region) for region in regions):
+                            if self._may_catch(handler.types, step.types) and self.tries_again(handler):
+                                return handler
+        return None
 
     def _caught(self, step: _Step, tried: int) -> tuple[Outcome | None, _Step]:
         function = step.function

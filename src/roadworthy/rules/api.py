@@ -114,6 +114,7 @@ from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.idleretries import IdleRetry, idle_retries
+from roadworthy.project.inside import writes as transaction_writes
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run
@@ -496,6 +497,7 @@ __all__ = [
     "taken_for_whole",
     "tells_anyway",
     "tells_of_another",
+    "transaction_writes",
     "unbounded_effects",
     "uncached_failures",
     "uncovered_way",
