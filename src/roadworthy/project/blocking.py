@@ -154,6 +154,24 @@ def has_loop_for_itself(model: Model, function: Function) -> bool:
     )
 
 
+def is_run_by_itself(model: Model, function: Function) -> bool:
+    """A coroutine that, over other coroutines, only ordinary functions run, each on an event loop of its own (`async_to_sync(work)()`)."""
+    seen, queue = {function}, [function]
+    while queue:
+        here = queue.pop()
+        callers = model.edges_to(here)
+        above = {edge.caller for edge in callers if edge.caller.is_async}
+        if not callers or any(edge.kind in {"task", "background"} for edge in callers):
+            return False
+        if len(above) < len({edge.caller for edge in callers}) and any(
+            _starts_task(model, site) for scope in (here, *(e.caller for e in callers)) for site in scope.calls
+        ):
+            return False
+        queue.extend(above - seen)
+        seen |= above
+    return True
+
+
 def _starts_task(model: Model, site: CallSite) -> bool:
     rows = (row for name in model.library_names(site) for row in model.knowledge.spawners(name))
     return any(row.kind == "task" for row in rows) or "serve" in model.callee_text(site).lower()

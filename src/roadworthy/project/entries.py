@@ -248,7 +248,7 @@ class Entries:
                     )
                 )
             for kind, entry in (("hook:startup", EntryKind.STARTUP), ("hook:shutdown", EntryKind.SHUTDOWN), ("hook:atexit", EntryKind.SHUTDOWN),
-                                ("hook:signal", EntryKind.SIGNAL_RECEIVER)):  # fmt: skip
+                                ("hook:signal", EntryKind.SHUTDOWN)):  # fmt: skip
                 if kind in kinds:
                     self._add(Entry(entry, function, f"{entry.value} {function.qualname}", kind, entry.word.delivery))
 

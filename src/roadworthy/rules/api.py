@@ -46,7 +46,14 @@ from roadworthy.project.background import (
     unresolved_tasks,
 )
 from roadworthy.project.batches import Fragile, fragile_loops, raised_again
-from roadworthy.project.blocking import Blocked, blocked_coroutines, has_loop_for_itself, is_name_lookup, never_waits
+from roadworthy.project.blocking import (
+    Blocked,
+    blocked_coroutines,
+    has_loop_for_itself,
+    is_name_lookup,
+    is_run_by_itself,
+    never_waits,
+)
 from roadworthy.project.boundaries import (
     RetryOver,
     comes_again,
@@ -98,6 +105,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import (
     FileAccess,
     early_syncs,
+    is_made_again,
     is_made_anew,
     is_named_by_user,
     read_back,
@@ -419,6 +427,7 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
+    "is_made_again",
     "is_made_anew",
     "is_name_lookup",
     "is_named_by_user",
@@ -427,6 +436,7 @@ __all__ = [
     "is_remote",
     "is_replayed",
     "is_run_at_start",
+    "is_run_by_itself",
     "is_self_retry",
     "is_subscription",
     "is_telemetry",

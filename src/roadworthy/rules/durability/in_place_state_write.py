@@ -65,6 +65,7 @@ from roadworthy.rules.api import (
     early_syncs,
     file_accesses,
     finding,
+    is_made_again,
     is_made_anew,
     is_named_by_user,
     read_back,
@@ -101,6 +102,8 @@ def check(model: Model) -> Iterator[Finding]:
         ):
             continue
         back = read_back(model, written, reads)
+        if back is not None and is_made_again(written, back):
+            continue
         if back is not None or (written.is_settings_file and not model.is_script(written.site.path)):
             seen.add(written.site)
             found.setdefault((written.function, written.text), []).append((written, back))
