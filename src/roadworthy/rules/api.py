@@ -161,6 +161,7 @@ from roadworthy.project.producers import (
 from roadworthy.project.purpose import (
     acts,
     drives_program,
+    ends_at_once,
     is_aside,
     is_called_by_nobody,
     program_of,
@@ -388,6 +389,7 @@ __all__ = [
     "early_syncs",
     "endless_polls",
     "endless_waits",
+    "ends_at_once",
     "entries_again",
     "entries_around",
     "expr",

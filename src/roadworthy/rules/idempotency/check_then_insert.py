@@ -90,6 +90,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_called_by_nobody,
     lists_rows,
+    meets_itself,
     say,
     several_expected,
 )
@@ -109,7 +110,7 @@ def check(model: Model) -> Iterator[Finding]:
     causes: dict[tuple[object, ...], list[tuple[RowCheck, UniqueKey | None]]] = {}
     for function in model.functions:
         for pair in model.checks.of(function):
-            if not pair.by_identity or is_one_run_at_a_time(pair, model):
+            if not pair.by_identity or is_one_run_at_a_time(pair, model) or exposure_of(pair, model) is None:
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
             if key is None and (is_partly_known(pair) or is_kept_by_another_key(pair, model)):
@@ -125,8 +126,14 @@ def check(model: Model) -> Iterator[Finding]:
         else:
             missing.setdefault((first.table.name, frozenset(first.keys)), []).extend(pair for pair, _ in pairs)
     for same in missing.values():
-        same.sort(key=lambda pair: _severity(pair, None, model.exposure(pair.function), model).rank)
+        same.sort(key=lambda pair: _severity(pair, None, exposure_of(pair, model) or Exposure(()), model).rank)
         yield _report(same[0], None, same[1:], model)
+
+
+def exposure_of(pair: RowCheck, model: Model) -> Exposure | None:
+    """Without the entries that make the rows by which they look, whose runs have one each; None: there is no other."""
+    reached = meets_itself(model, pair.function, pair.read.access.lookup)
+    return Exposure(reached) if reached is not None else None
 
 
 def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
@@ -158,7 +165,7 @@ def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
 
 
 def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> Finding:
-    exposure = model.exposure(pair.function)
+    exposure = exposure_of(pair, model) or Exposure(())
     entry = exposure.worst
     return finding(
         RULE,

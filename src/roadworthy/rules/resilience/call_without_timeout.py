@@ -53,6 +53,7 @@ from roadworthy.rules.api import (
     TimeoutVerdict,
     advise,
     bound_by,
+    ends_at_once,
     finding,
     flow,
     handoff_to,
@@ -229,6 +230,8 @@ def _harm(effect: EffectAt, model: Model) -> str:
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:
+    if ends_at_once(effect):
+        return Severity.LOW
     exposure = model.exposure(waiting_top(model, effect))
     if exposure.serves and not model.is_script(effect.site.path):
         handoff = handoff_to(model, waiting_top(model, effect))
