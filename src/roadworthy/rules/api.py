@@ -86,7 +86,7 @@ from roadworthy.project.database.arrivals import comes_with_the_event, is_gated,
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
-from roadworthy.project.database.multiplicity import asks_for_one, lists_rows, several_expected
+from roadworthy.project.database.multiplicity import asks_for_one, lists_rows, many_by_design, several_expected
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
@@ -452,6 +452,7 @@ __all__ = [
     "lone_connections",
     "losses",
     "made_by_run",
+    "many_by_design",
     "matters_little",
     "may_be_lost",
     "meant",

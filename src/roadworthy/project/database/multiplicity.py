@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.project.database.access import READ
 
 if TYPE_CHECKING:
+    from roadworthy.project.database.tables import Table
     from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite
@@ -15,6 +17,7 @@ _ONE = frozenset({
     "get", "aget", "get_or_404", "get_object_or_404", "aget_object_or_404", "one", "one_or_none", "scalar_one", "scalar_one_or_none",
 })  # fmt: skip
 _ANY = frozenset({"first", "afirst", "last", "alast", "exists", "aexists", "scalar", "find_one"})
+_OF_MANY = frozenset({"order_by", "count", "acount", "latest", "earliest", "aggregate", "iterator"})
 _TOO_MANY = ("MultipleObjectsReturned", "MultipleResultsFound")
 
 
@@ -36,6 +39,19 @@ def several_expected(model: Model, site: CallSite) -> Handler | None:
             if any(name.endswith(_TOO_MANY) for name in handler.types):
                 return handler
     return None
+
+
+def many_by_design(model: Model, table: Table, keys: tuple[str, ...]) -> bool:
+    """Does the project order or count the rows of one foreign key elsewhere? Then one owner has many of them."""
+    column = table.column(keys[0]) if len(keys) == 1 else None
+    if column is None or not column.target:
+        return False
+    return any(
+        access.table is table
+        and any(table.column(match.column) is column for match in access.lookup)
+        and bool(_OF_MANY & set(access.links))
+        for access in model.accesses.all(READ)
+    )
 
 
 def _last_link(site: CallSite) -> str:

@@ -90,6 +90,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_called_by_nobody,
     lists_rows,
+    many_by_design,
     meets_itself,
     say,
     several_expected,
@@ -113,7 +114,11 @@ def check(model: Model) -> Iterator[Finding]:
             if not pair.by_identity or is_one_run_at_a_time(pair, model) or exposure_of(pair, model) is None:
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
-            if key is None and (is_partly_known(pair) or is_kept_by_another_key(pair, model)):
+            if key is None and (
+                many_by_design(model, pair.table, pair.keys)
+                or is_partly_known(pair)
+                or is_kept_by_another_key(pair, model)
+            ):
                 continue
             if not lists_rows(pair.read.access.site) if key is None else not is_handled(pair, key, model):
                 causes.setdefault((function, pair.table.name, key is None), []).append((pair, key))
