@@ -25,7 +25,11 @@ def writes(model: Model, found: Open, chain: Sequence[CallSite]) -> bool:
     first = chain[0]
     for other in first.function.calls:
         inside = found.region is None or flow.within(first.function.scope, other.fact.region, found.region)
-        if inside and other is not first and model.reach.site_reaches(other, WRITES):
+        if (
+            inside
+            and other is not first
+            and (model.reach.site_reaches(other, WRITES) or _may_write(model, other, first))
+        ):
             return True
     return any(
         other is not call
@@ -34,3 +38,10 @@ def writes(model: Model, found: Open, chain: Sequence[CallSite]) -> bool:
         for call in chain[1:]
         for other in call.function.calls
     )
+
+
+def _may_write(model: Model, other: CallSite, first: CallSite) -> bool:
+    """`instance.document.mark_deleted()` before it, of which nothing is known: a statement, so that it is there for what it does."""
+    resolution = model.graph.resolutions.get(other)
+    unknown = resolution is None or resolution.how == "unresolved"
+    return unknown and other.fact.use == "discarded" and flow.may_precede(first.function.scope, other.fact, first.fact)
