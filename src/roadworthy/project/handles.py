@@ -24,9 +24,8 @@ _WAITS = frozenset({
     "gather", "wait", "wait_for", "as_completed", "result", "join", "shield", "exception", "run_until_complete", "timeout", "wait_closed",
     "joinall", "communicate",
 })  # fmt: skip
-_ENDS = frozenset(
-    {"result", "run_until_complete"}
-)  # an ordinary function that calls one comes back when the work is done
+_ENDS = frozenset({"result", "run_until_complete"})
+"""An ordinary function that calls one comes back when the work is done."""
 _STARTS = frozenset({"start", "set_name", "setDaemon", "add_done_callback"})
 _STORES = frozenset({"append", "add", "extend", "put", "put_nowait", "appendleft", "insert", "setdefault", "update"})
 _UNWRAPS = frozenset({
