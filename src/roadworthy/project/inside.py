@@ -43,5 +43,7 @@ def writes(model: Model, found: Open, chain: Sequence[CallSite]) -> bool:
 def _may_write(model: Model, other: CallSite, first: CallSite) -> bool:
     """`instance.document.mark_deleted()` before it, of which nothing is known: a statement, so that it is there for what it does."""
     resolution = model.graph.resolutions.get(other)
-    unknown = resolution is None or resolution.how == "unresolved"
+    named = resolution is not None and (resolution.functions or resolution.classes)
+    names = model.library_names(other)
+    unknown = not named and not any(name.startswith("builtins.") or model.knowledge.knows(name) for name in names)
     return unknown and other.fact.use == "discarded" and flow.may_precede(first.function.scope, other.fact, first.fact)

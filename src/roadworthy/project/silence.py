@@ -43,6 +43,7 @@ _DATA = frozenset({
 })  # fmt: skip
 _ROWS = frozenset(
     {
+        Effect.COMMIT,
         Effect.SQL,
         Effect.SQL_READ,
         Effect.SQL_INSERT,

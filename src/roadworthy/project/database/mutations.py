@@ -253,7 +253,12 @@ class Mutations:
             if isinstance(part, f.Bin) and part.op in _ARITHMETIC and presence.depends(part):
                 return True
             if isinstance(part, f.Name):
-                assigns = [a for a in function.bindings.get(part.id, ()) if self._may_hold(a, write)]
+                assigns = [
+                    a
+                    for a in function.bindings.get(part.id, ())
+                    if self._may_hold(a, write)
+                    and (a.op in _STEPS or not re.search(rf"\b{part.id}\b", flow.deep_text(a.value, function.scope)))
+                ]  # `value = value.strip()` tells nothing new
                 if any(a.op in _STEPS for a in assigns) and any(presence.depends(a.value) for a in assigns):
                     return True
                 if any(
