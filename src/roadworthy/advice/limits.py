@@ -181,7 +181,10 @@ def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
     """The arguments that set the limit, and a remark."""
     if verdict.timeout is not None and verdict.parameter in verdict.timeout.object_arguments:
         others = [name for name in verdict.timeout.object_arguments if not name.isdigit() and name != verdict.parameter]
-        if verdict.reason == "none" and others:  # whoever took the limit of the whole away lets long answers pass
+        itself = _last(place.filling["callee"]) == _last(verdict.timeout.object or "")
+        if (
+            verdict.reason == "none" and others and itself
+        ):  # whoever took the limit of the whole away lets long answers pass
             each = f"{verdict.parameter}=None, {others[-1]}={place.extra['seconds']}"
             return each, f"`{others[-1]}` bounds each wait for data and lets a long answer pass."
         return f"{verdict.parameter}={place.extra['seconds']}", ""  # the object that holds the limits is made here
