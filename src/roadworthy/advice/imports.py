@@ -38,7 +38,7 @@ _FROM: dict[str, tuple[str, ...]] = {
     "IntegrityError": ("django.db", "sqlalchemy.exc"),
     "Q": ("django.db.models",),
     "Retrying": ("tenacity",),
-    "Retry": ("requests.adapters", "urllib3.util", "rq"),
+    "Retry": ("requests.adapters", "urllib3.util"),
     "HTTPAdapter": ("requests.adapters",),
     "ThreadPoolExecutor": ("concurrent.futures",),
     "migrations": ("django.db",),
@@ -57,6 +57,8 @@ _FROM: dict[str, tuple[str, ...]] = {
     "wait_random_exponential": ("tenacity",),
 }
 """Name -> the modules from which a snippet means it; what it means elsewhere in the code base is something else."""
+_BY_USE = {"Retry(max=": "rq"}
+"""A use that tells which of several things of that name is meant."""
 _BASE = {
     "django": ("django",),
     "sqlalchemy": ("sqlalchemy", "sqlmodel", "flask-sqlalchemy"),
@@ -157,7 +159,10 @@ def _from_where(model: Model, function: Function, name: str, snippets: list[str]
     if name in _MODULES:
         return (f"import {name}",)
     usual = _usual_imports(model).get(name, Counter())
-    sources = _FROM.get(name)
+    meant = (
+        source for use, source in _BY_USE.items() if use.startswith(name) and any(use in code for code in snippets)
+    )
+    sources = tuple(meant) or _FROM.get(name)
     if sources is not None:
         own = [source for source in sources if usual[f"from {source} import {name}"]]
         found = max(own, key=lambda source: usual[f"from {source} import {name}"], default="")

@@ -53,7 +53,7 @@ def key_and_insert(model: Model, check: Check, columns: tuple[str, ...], insert:
     """A unique key and the insert that relies on it; no conflict target names a partial one."""
     lookup = check.read.access.lookup
     key = unique_where_looked(model, check.table, columns, lookup)
-    if _for_some_rows(model, check.table, columns, lookup)[0] == columns:
+    if not any(_literally(check.table, name, lookup, model) for name in columns):
         return f"{key}\n\n{insert}"
     again = "gives the answer that the look gives now" if refusal(check) is not None else "reads the row again"
     return f"{key}\n\nThen whoever comes second catches the `IntegrityError` and {again}."
@@ -76,7 +76,7 @@ def _for_some_rows(
     rest = tuple(name for name in columns if name not in fixed)
     absent = (_absence(table, match) for match in lookup if match.op == "null")
     conditions = dict.fromkeys(text for text in (*fixed.values(), *absent) if text)
-    return (rest, " AND ".join(conditions)) if rest else (columns, "")
+    return (rest or columns, " AND ".join(conditions))  # of rows that are all alike in them there is one
 
 
 def _absence(table: Table, match: Match) -> str:

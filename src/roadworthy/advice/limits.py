@@ -187,6 +187,13 @@ def _setting(model: Model, function: Function, family: str) -> Pattern | None:
 def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
     """The arguments that set the limit, and a remark."""
     if verdict.timeout is not None and verdict.parameter in verdict.timeout.object_arguments:
+        others = [name for name in verdict.timeout.object_arguments if not name.isdigit() and name != verdict.parameter]
+        itself = _last(place.filling["callee"]) == _last(verdict.timeout.object or "")
+        if (
+            verdict.reason == "none" and others and itself
+        ):  # whoever took the limit of the whole away lets long answers pass
+            each = f"{verdict.parameter}=None, {others[-1]}={place.extra['seconds']}"
+            return each, f"`{others[-1]}` bounds each wait for data and lets a long answer pass."
         return f"{verdict.parameter}={place.extra['seconds']}", ""  # the object that holds the limits is made here
     filled = place.pick("timeout-value")
     if filled is not None:
@@ -202,7 +209,7 @@ def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
         return f"{parameter}={rule.object}({rule.object_arguments[0]}={seconds})", ""
     if rule.config and rule.config != parameter:
         return f'{rule.config}={{"{parameter}": {seconds}}}', ""
-    names = rule.arguments or (parameter,)
+    names = rule.arguments if rule.arguments and verdict.reason != "partly" else (parameter,)
     return ", ".join(f"{name}={seconds}" for name in names), ""
 
 

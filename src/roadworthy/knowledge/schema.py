@@ -104,6 +104,10 @@ class CallRow(Row):
     transient: bool = False  # nobody keeps what is sent: who does not listen now never gets it
     unordered: bool = False
     needs: tuple[str, ...] = ()  # keyword arguments that must be present for the effect (`create=True`)
+    unless_built_with: tuple[
+        str, ...
+    ] = ()  # constants given where the object was made: then the row does not hold (`SOCK_DGRAM`)
+    unless_text: Argument | None = None  # an address, or the content itself: with that the row does not hold
     when: dict[str, str] = {}  # keyword -> literal text: the row applies only to calls that pass exactly this
     payload: Argument | None = None  # the SQL text, the body, the job's function …
     result_tells: Literal["", "rowcount", "partial", "errors", "status", "bool"] = ""
@@ -172,6 +176,7 @@ class GuardRow(Row):
     robust: bool = False  # on-commit and hooks: exceptions of the callee are caught
     exceptions: tuple[str, ...] = ()  # catch guards
     only_if: dict[str, str] = {}
+    unless: dict[str, str] = {}  # these literals switch it off
     version: str = ""
     source: str = ""
     example: str = ""

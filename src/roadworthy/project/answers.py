@@ -27,6 +27,9 @@ _PROMISE = re.compile(
     r"(import|export|upload|index|sync|generat|convert|build|delet)ing|will be|shortly|on its way)\b",
     re.IGNORECASE,
 )
+_REFUSED = re.compile(
+    r"HTTP_[45]\d\d|BadRequest|Forbidden|NotFound|NotAllowed|ServerError|Conflict|Gone|BAD_REQUEST|HTTPException|Http404"
+)
 _ACCEPTED = re.compile(r"\b202\b|ACCEPTED")
 
 
@@ -57,6 +60,24 @@ def promise_of(entry: Entry) -> Promise | None:
             if text:
                 return Promise(entry, leave.line, text)
     return None
+
+
+def refuses(function: Function, order: int, region: int) -> bool:
+    """Does the way from an event of a function on end in an answer that says no: a 4xx or 5xx, an exception that stands for one?"""
+    scope = function.scope
+    blocks = set(flow.ancestors(scope, region))
+    ends = [leave for leave in scope.leaves if leave.order > order and leave.region in blocks]
+    end = min(ends, key=lambda leave: leave.order, default=None)
+    if end is None or end.kind not in {"return", "raise"} or end.value is None:
+        return False
+    for part in _said(end.value, function, 2):
+        if isinstance(part, f.Const) and isinstance(part.value, int) and 400 <= part.value < 600:
+            return True
+        if _REFUSED.search(flow.last_name(part)):
+            return True
+        if isinstance(part, f.CallRef) and _REFUSED.search(flow.last_name(scope.calls[part.index].func)):
+            return True
+    return False
 
 
 def _promise_in(expr: f.Expr, function: Function) -> str:

@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.afterwards import afterwards
+from roadworthy.project.answers import refuses
 from roadworthy.project.failures import Outcome
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
@@ -117,8 +118,8 @@ class Asides:
         if _is_abandoned(site) and not _HOOK.fullmatch(flow.last_name(site.fact.func)):
             return self._report(site)
         family, effect = self._nature(site)
-        if family is None:
-            return None
+        if family is None or (family != "hook" and refuses(site.function, site.fact.order, site.fact.region)):
+            return None  # the work has failed already, and the answer says so
         stored = self._stored_before(site, effect)
         if stored is not None and family == "hook":
             return Aside("after-write", family, site, None, Outcome("fails"), *stored) if _goes_on(site) else None
@@ -317,6 +318,8 @@ class Asides:
                 continue
             if family == "mail" and entry.kind not in _REQUESTS and not entry.repeats:
                 continue  # the mail is the result of such a job, and it comes last
+            if any(_is_abandoned(edge.site) for edge in outcome.path):
+                continue
             if not all(_is_by_name(edge) for edge in outcome.path):
                 continue
             names = [entry.function.name, entry.label.rpartition("/")[2], *(edge.caller.name for edge in outcome.path)]

@@ -166,7 +166,10 @@ class Attempts:
         return _WORKS.search(name) is not None or entry.source == "__main__"
 
     def _is_plausible(self, outcome: Outcome) -> bool:
-        """A call of an abstract method reaches all its overrides; believe those whose class is made on the way."""
+        """A call of an abstract method reaches all its overrides; believe those whose class is made on the way. What only reports a
+        failure from its handler is not the work that failed."""
+        if any(in_handler(edge.site) for edge in outcome.path):
+            return False
         for position, edge in enumerate(outcome.path):
             cls = edge.callee.cls
             targets = [fn for fn in self.model.graph.resolutions[edge.site].functions if not flow.is_stub(fn.scope)]

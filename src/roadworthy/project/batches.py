@@ -200,7 +200,7 @@ def _only_watches(effect: EffectAt) -> bool:
 def fails_alone(model: Model, effect: EffectAt, *, apart: bool = False) -> bool:
     """May it fail for one item and work for the next? A cloud or an object store fails for all; not where each item stands `apart`,
     as accounts do, with keys of their own."""
-    if effect.effect not in _PER_ITEM or drives_program(model, effect) or _only_watches(effect):
+    if effect.effect not in _PER_ITEM or effect.row.secondary or drives_program(model, effect) or _only_watches(effect):
         return False
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
         return True

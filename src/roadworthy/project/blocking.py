@@ -9,7 +9,6 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
-from roadworthy.project.switches import is_switched_off
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def _at(model: Model, site: CallSite, bits: dict[Function, int]) -> Blocked | No
             for worst in under[:_LOOKED_AT]:
                 rest = model.reach.path_between(edge.callee, worst.function, lambda e: _goes_down(model, e))
                 path = (edge, *(rest or ()))
-                if not is_switched_off(model, path, worst.site):
+                if model.switches.lets(path, worst.site):
                     return Blocked(site.function, site, worst, path)
     return None
 
@@ -153,6 +152,24 @@ def has_loop_for_itself(model: Model, function: Function) -> bool:
         and not any(edge.caller.is_async or edge.kind in {"task", "background"} for edge in callers)
         and not any(_starts_task(model, site) for scope in around for site in scope.calls)
     )
+
+
+def is_run_by_itself(model: Model, function: Function) -> bool:
+    """A coroutine that, over other coroutines, only ordinary functions run, each on an event loop of its own (`async_to_sync(work)()`)."""
+    seen, queue = {function}, [function]
+    while queue:
+        here = queue.pop()
+        callers = model.edges_to(here)
+        above = {edge.caller for edge in callers if edge.caller.is_async}
+        if not callers or any(edge.kind in {"task", "background"} for edge in callers):
+            return False
+        if len(above) < len({edge.caller for edge in callers}) and any(
+            _starts_task(model, site) for scope in (here, *(e.caller for e in callers)) for site in scope.calls
+        ):
+            return False
+        queue.extend(above - seen)
+        seen |= above
+    return True
 
 
 def _starts_task(model: Model, site: CallSite) -> bool:

@@ -17,6 +17,7 @@ from roadworthy.project.model import Model
 from roadworthy.project.origins import Origins
 from roadworthy.project.reach import Reach
 from roadworthy.project.settings import ProjectSettings
+from roadworthy.project.switches import Switches
 from roadworthy.project.symbols import Symbols
 from roadworthy.project.versions import build_versions
 
@@ -43,7 +44,8 @@ def build_model(
     exceptions.attach(reach)
     settings = ProjectSettings(symbols, around)
     guards = Guards(graph, knowledge, evaluator, effects, exceptions, settings)
-    entries = Entries(symbols, graph, knowledge, evaluator, guards)
+    switches = Switches(symbols, graph)
+    entries = Entries(symbols, graph, knowledge, evaluator, guards, switches)
     return Model(
         symbols,
         graph,
@@ -62,4 +64,5 @@ def build_model(
         around,
         dict(roles or {}),
         build_schema(symbols, graph, knowledge, evaluator, effects, around),
+        switches,
     )

@@ -33,7 +33,7 @@ class TimeoutVerdict:
     seconds: float | None = None  # where known
     cause: CallSite | None = None  # the call or the construction that decides
     at_construction: bool = False
-    reason: str = ""  # "absent" "none" "zero" "no parameter" "passed" "default"
+    reason: str = ""  # "absent" "partly" "none" "zero" "no parameter" "passed" "default"
     parameter: str = ""  # what to set
     confidence: Confidence = Confidence.HIGH
     timeout: Timeout | None = None
@@ -132,7 +132,12 @@ class Clients:
         if has_spread(site.fact) or any(isinstance(a, f.Star) for a in site.fact.args):
             return self._spread(site, rule, cause, at_construction)
         reason = "no parameter" if rule.impossible else "absent"
-        return self._verdict(rule.absent, cause, reason, rule, at_construction)
+        verdict = self._verdict(rule.absent, cause, reason, rule, at_construction)
+        written = {keyword for keyword, _ in site.fact.kwargs}
+        missing = [name for name in rule.arguments if name not in written]
+        if verdict.bound == "forever" and len(missing) < len(rule.arguments):
+            return replace(verdict, reason="partly", parameter=missing[0])
+        return verdict
 
     def _spread(self, site: CallSite, rule: Timeout, cause: CallSite, at_construction: bool) -> TimeoutVerdict:
         """`f(**options)`: looks into a literal mapping; else unknown."""

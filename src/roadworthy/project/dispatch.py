@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.bindings import argument_for
-from roadworthy.project.values import FunctionValue, Instance, Partial
+from roadworthy.project.values import FunctionValue, Instance, Library, LibraryObject, Partial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +60,8 @@ class Dispatch:
                 and self._is_called(site)
             ):
                 values = self._evaluator.evaluate(call.args[0], function, call.order)
+                if values and all(isinstance(value, Library | LibraryObject) for value in values):
+                    continue  # `getattr(requests, method)`: no method of this project
                 self._named[function, name.id] = tuple(value.cls for value in values if isinstance(value, Instance))
 
     def _is_called(self, site: CallSite) -> bool:

@@ -75,6 +75,9 @@ class EffectAt:
         return f"<{self.effect.value} {self.name} {self.site.path}:{self.site.line}>"
 
 
+_CONTENT = frozenset({"text", "content", "body", "read", "decode", "getvalue", "BytesIO", "StringIO"})
+
+
 class Effects:
     """Direct effects of every call site."""
 
@@ -103,7 +106,7 @@ class Effects:
         return known
 
     def _applicable(self, name: str, site: CallSite) -> list[CallRow]:
-        rows = [row for row in self._knowledge.calls(name) if self._holds(row, name, site)]
+        rows = [row for row in self._knowledge.calls(name) if self._holds(row, name, site) and self._asks(row, site)]
         conditional = [row for row in rows if row.when]
         return conditional or rows
 
@@ -117,6 +120,16 @@ class Effects:
         if row.needs and "**" not in passed and not needs_met(row.needs, passed):
             return False
         return not row.when or when_matches(row.when, self._literals(site))
+
+    def _asks(self, row: CallRow, site: CallSite) -> bool:
+        """Is the object of the kind that the row speaks of, and an argument that may be the content itself an address?"""
+        if row.unless_built_with:
+            for library in self._graph.resolutions[site].libraries:
+                made = library.receiver.site if isinstance(library.receiver, LibraryObject) else None
+                given = (*made.fact.args, *(value for _, value in made.fact.kwargs)) if made is not None else ()
+                if any(_last_name(expr) in row.unless_built_with for expr in given):
+                    return False
+        return row.unless_text is None or not _is_content(argument(site.fact, row.unless_text), site.function)
 
     def _literals(self, site: CallSite) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -296,6 +309,21 @@ def _last_name(expr: f.Expr) -> str:
     if isinstance(expr, f.Name):
         return expr.id
     return expr.name if isinstance(expr, f.Attr) else ""
+
+
+def _is_content(expr: f.Expr | None, function: Function, depth: int = 0) -> bool:
+    """`response.text`, `await response.read()`, `BytesIO(…)`: what was fetched before."""
+    match expr:
+        case f.Await(value=inner):
+            return _is_content(inner, function, depth)
+        case f.Attr(name=name):
+            return name in _CONTENT
+        case f.CallRef(index=index):
+            return _last_name(function.scope.calls[index].func) in _CONTENT
+        case f.Name(id=name) if depth < 2:
+            assigns = function.bindings.get(name, ())
+            return bool(assigns) and all(_is_content(assign.value, function, depth + 1) for assign in assigns)
+    return False
 
 
 def external(effect: EffectAt) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from roadworthy.project.entry import Reached
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.guards import Guards
+    from roadworthy.project.switches import Switches
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
 
 
@@ -36,7 +37,13 @@ class Entries:
     """All entry points, and for each function those that reach it."""
 
     def __init__(
-        self, symbols: Symbols, graph: CallGraph, knowledge: Knowledge, evaluator: Evaluator, guards: Guards
+        self,
+        symbols: Symbols,
+        graph: CallGraph,
+        knowledge: Knowledge,
+        evaluator: Evaluator,
+        guards: Guards,
+        switches: Switches,
     ) -> None:
         """Found from decorators, base classes, registering calls, names and loops."""
         self._symbols = symbols
@@ -56,7 +63,7 @@ class Entries:
         self._by_shape()
         self._by_loops()
         self.all: tuple[Entry, ...] = tuple(entry for entries in self._found.values() for entry in entries)
-        self._reach = EntryReach(graph, evaluator, self.all)
+        self._reach = EntryReach(graph, evaluator, switches, self.all)
 
     def at(self, function: Function) -> tuple[Entry, ...]:
         """Entries that this function itself is."""
@@ -242,7 +249,7 @@ class Entries:
                     )
                 )
             for kind, entry in (("hook:startup", EntryKind.STARTUP), ("hook:shutdown", EntryKind.SHUTDOWN), ("hook:atexit", EntryKind.SHUTDOWN),
-                                ("hook:signal", EntryKind.SIGNAL_RECEIVER)):  # fmt: skip
+                                ("hook:signal", EntryKind.SHUTDOWN)):  # fmt: skip
                 if kind in kinds:
                     self._add(Entry(entry, function, f"{entry.value} {function.qualname}", kind, entry.word.delivery))
 

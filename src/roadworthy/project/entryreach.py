@@ -13,6 +13,8 @@ from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.entry import Reached
 from roadworthy.project.runs import names_in
+from roadworthy.project.switches import NOTHING
+from roadworthy.project.ways import Seen, unrolled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from roadworthy.project.calls import CallGraph, Edge
     from roadworthy.project.entry import Entry
     from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.switches import Switches, Truths
     from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.ways import Chain
 
 ENDLESS = "endless loop"
 BEFORE = "before the loop"
@@ -30,12 +34,13 @@ _HOOKS = frozenset({"hook:signal", "hook:startup", "hook:shutdown", "hook:atexit
 
 
 class EntryReach:
-    """Breadth first along everything that stays in the process."""
+    """Breadth first along everything that stays in the process, and that no condition keeps from running."""
 
-    def __init__(self, graph: CallGraph, evaluator: Evaluator, entries: tuple[Entry, ...]) -> None:
+    def __init__(self, graph: CallGraph, evaluator: Evaluator, switches: Switches, entries: tuple[Entry, ...]) -> None:
         """First by calls that are sure; what no entry reaches by these, by any call of a function that callers give."""
         self._graph = graph
         self._evaluator = evaluator
+        self._switches = switches
         self._anybodys = frozenset(id(edge) for edges in graph.outgoing.values() for edge in self._of_anybody(edges))
         self._starts = {entry: _its_start(entry) for entry in entries if entry.source == ENDLESS}
         self._reached = self._by_all(entries, sure=True)
@@ -62,22 +67,19 @@ class EntryReach:
         )
 
     def _path(self, entry: Entry, first: list[Edge], function: Function, *, sure: bool) -> list[Edge]:
-        came: dict[Function, Edge | None] = {entry.function: None}
-        queue = deque([entry.function])
+        queue: deque[tuple[Function, Truths, Chain | None]] = deque([(entry.function, NOTHING, None)])
+        seen = Seen()
+        seen.is_new(entry.function, NOTHING)
         while queue:
-            here = queue.popleft()
+            here, known, chain = queue.popleft()
             for edge in first if here is entry.function else self._leaving(here):
-                if edge.callee in came or (sure and id(edge) in self._anybodys):
+                if (sure and id(edge) in self._anybodys) or self._switches.excludes(edge.site, known):
                     continue
-                came[edge.callee] = edge
+                below = self._switches.into(edge, known)
                 if edge.callee is function:
-                    chain: list[Edge] = []
-                    back: Edge | None = edge
-                    while back is not None:
-                        chain.append(back)
-                        back = came[back.caller]
-                    return chain[::-1]
-                queue.append(edge.callee)
+                    return unrolled((edge, chain))
+                if seen.is_new(edge.callee, below):
+                    queue.append((edge.callee, below, (edge, chain)))
         return []
 
     # --- spreading ----------------------------------------------------------------------------------------------------
@@ -112,17 +114,20 @@ class EntryReach:
         return [edge for edge in edges if edge not in above], above
 
     def _spread(self, entry: Entry, first: Iterable[Edge], reached: Found, *, sure: bool) -> None:
-        queue: deque[tuple[Iterable[Edge], bool, int]] = deque([(first, True, 1)])
+        queue: deque[tuple[Iterable[Edge], bool, int, Truths]] = deque([(first, True, 1, NOTHING)])
+        seen = Seen()
         while queue:
-            leaving, inline, depth = queue.popleft()
+            leaving, inline, depth, known = queue.popleft()
             for edge in leaving:
-                if sure and id(edge) in self._anybodys:
+                if (sure and id(edge) in self._anybodys) or self._switches.excludes(edge.site, known):
                     continue
-                still = inline and edge.runs_here
-                known = reached.setdefault(edge.callee, {})
-                if entry not in known or (still and not known[entry][0]):
-                    known[entry] = (still, depth)
-                    queue.append((self._leaving(edge.callee), still, depth + 1))
+                still, below = inline and edge.runs_here, self._switches.into(edge, known)
+                if not seen.is_new(edge.callee, below, inline=still):
+                    continue
+                found = reached.setdefault(edge.callee, {})
+                if entry not in found or (still and not found[entry][0]):
+                    found[entry] = (still, depth)
+                queue.append((self._leaving(edge.callee), still, depth + 1, below))
 
     def _leaving(self, function: Function) -> Iterator[Edge]:
         for edge in self._graph.outgoing.get(function, ()):

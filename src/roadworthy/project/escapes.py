@@ -86,7 +86,12 @@ class Escapes:
         return not self.stopped(guards)
 
     def _is_followed(self, edge: Edge) -> bool:
-        if not edge.runs_here or edge.kind == "callback" or self._model.graph.is_ambiguous(edge):
+        if (
+            not edge.runs_here
+            or edge.kind == "callback"
+            or self._model.keeps_failures(edge)
+            or self._model.graph.is_ambiguous(edge)
+        ):
             return False
         others = self._model.edges_from(edge.caller)
         return not any(other.callee is edge.callee and other.kind in DETACHED and not other.waited for other in others)

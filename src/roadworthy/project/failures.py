@@ -98,7 +98,7 @@ class Failures:
             if key in seen:
                 continue
             seen.add(key)
-            outward = list(self._outward(step))
+            outward = list(self._outward(step, site))
             yield from (outcome for outcome, _ in outward if outcome is not None)
             queue.extend(item for _, item in outward if item is not None)
 
@@ -106,6 +106,8 @@ class Failures:
 
     def _inside(self, step: _Step, site: CallSite, edge: Edge | None) -> tuple[Outcome | None, _Step]:
         """From a call outwards to the edge of its function."""
+        if edge is not None and self._model.keeps_failures(edge):
+            return Outcome("handled", step.path, step.left), step
         guards = self._model.guards
         wrappers = guards.on_edge(edge) if edge is not None else guards.on_site(site)
         for guard in wrappers:
@@ -133,10 +135,27 @@ class Failures:
                 handler = next((h for h in guard.handlers if self._may_catch(h.types, step.types)), None)
                 if handler is None or not handler.raises:
                     return Outcome("handled", step.path, step.left, handler, guard), step
+        handler = self._asked_again(step, index) if step.function.scope.regions[index].kind == "with" else None
+        if handler is not None:
+            return Outcome("retried", step.path, step.left, handler), step
         if step.function.scope.regions[index].kind in flow.LOOPS:
             loop = LoopAt(step.function, self._model.guards.loop(step.function, index))
             step = replace(step, left=(*step.left, loop))
         return None, step
+
+    def _asked_again(self, step: _Step, index: int) -> Handler | None:
+        """A handler around the `yield` of a context manager of the project that asks for another attempt: `with retryable(self):`."""
+        function = step.function
+        for expr, _ in function.scope.regions[index].items:
+            if not isinstance(expr, f.CallRef):
+                continue
+            for callee in self._model.graph.resolutions[function.calls[expr.index]].functions:
+                for leave in (leave for leave in callee.scope.leaves if leave.kind == "yield"):
+                    for _, regions in flow.try_regions(callee.scope, leave.region):
+                        for handler in (self._model.exceptions.handler(callee, region) for region in regions):
+                            if self._may_catch(handler.types, step.types) and self.tries_again(handler):
+                                return handler
+        return None
 
     def _caught(self, step: _Step, tried: int) -> tuple[Outcome | None, _Step]:
         function = step.function
@@ -235,7 +254,9 @@ class Failures:
                     return Outcome("handled", step.path, step.left, handler, guard)
         return None
 
-    def _outward(self, step: _Step) -> Iterator[tuple[Outcome | None, tuple[_Step, CallSite, Edge | None] | None]]:
+    def _outward(
+        self, step: _Step, origin: CallSite
+    ) -> Iterator[tuple[Outcome | None, tuple[_Step, CallSite, Edge | None] | None]]:
         """The entries that fail, the tasks that end, and the callers to go on with."""
         model, alone = self._model, True
         for entry in model.entries.at(step.function):
@@ -245,7 +266,9 @@ class Failures:
         for edge in model.edges_to(step.function):
             if not model.is_reviewed(edge.caller.path) or (edge.kind == "callback" and not alone):
                 continue
-            if edge.runs_here:
+            if not model.switches.lets((edge, *step.path), origin):
+                alone = False
+            elif edge.runs_here:
                 alone = False
                 site = edge.spawner or edge.site
                 yield None, (replace(step, function=site.function, path=(edge, *step.path)), site, edge)

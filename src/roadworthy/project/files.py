@@ -172,6 +172,14 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterato
         case f.Attr():
             yield f".{expr.name}"
         case f.Name():
+            if function.parent is not None and expr.id not in function.bindings and expr.id not in function.parameters:
+                outer = function.parent
+                while outer.parent is not None and expr.id not in outer.bindings and expr.id not in outer.parameters:
+                    outer = outer.parent
+                if outer.kind == "function":  # a lambda or a helper inside: the name is the outer function's own
+                    if expr.id not in outer.parameters and depth < 4:
+                        yield from _keys(expr, outer, depth + 1, model)
+                    return
             local = [a for a in function.bindings.get(expr.id, ()) if a.op == "=" and a.value is not None]
             if function.kind != "module" and local and depth < 4:
                 for assign in local[-2:]:
@@ -238,6 +246,25 @@ def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAcces
                 continue
             return read
     return None
+
+
+def is_made_again(written: FileAccess, read: FileAccess) -> bool:
+    """What could not be read is made anew and stored: a half file costs the work once more. By the same function: it goes on after a
+    handler for everything that may go wrong while it reads, or writes only where what it read was empty.
+    """
+    function, scope = written.function, written.function.scope
+    if read.function is not function or read.site.fact.order > written.site.fact.order:
+        return False
+    first, last = read.site.fact.order, written.site.fact.order
+    for region in scope.regions:
+        if region.kind == "except" and first < region.start < last and not region.exits:
+            names = [flow.text_of(expr, scope) for expr in region.types]
+            if not names or {"Exception", "BaseException"} & set(names):
+                return True
+    taken = {flow.text_of(a.target, scope) for a in scope.assigns if first < a.order < last and a.value is not None}
+    around = [scope.regions[index] for index in flow.ancestors(scope, written.site.fact.region)]
+    tests = [r.test for r in around if r.kind == "if" and r.start > first]
+    return any(isinstance(t, f.Unary) and t.op == "not" and flow.text_of(t.value, scope) in taken for t in tests)
 
 
 def is_made_anew(model: Model, written: FileAccess) -> bool:

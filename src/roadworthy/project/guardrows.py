@@ -51,14 +51,14 @@ class GuardReader:
             wanted = row.retries_on if row.kind == "retry" else row.seconds
             if argument(site.fact, wanted) is None and not any(k == "**" for k, _ in site.fact.kwargs):
                 return False  # it repeats or ends only what it is told to, and it was told nothing
-        if not row.only_if:
+        if not (row.only_if or row.unless):
             return True
         literals = {}
         for place, expr in (*((str(i), a) for i, a in enumerate(site.fact.args)), *site.fact.kwargs):
             value = self._evaluator.evaluate(expr, site.function, site.fact.order)
             if len(value) == 1 and isinstance(value[0], values.Literal):
                 literals[place] = str(value[0].value)
-        return when_matches(row.only_if, literals)
+        return when_matches(row.only_if, literals) and not (row.unless and when_matches(row.unless, literals))
 
     def bare_row(self, row: GuardRow, name: str, path: str, line: int) -> Guard:
         """A decorator without brackets."""

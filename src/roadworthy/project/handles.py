@@ -25,9 +25,8 @@ _WAITS = frozenset({
     "gather", "wait", "wait_for", "as_completed", "result", "join", "shield", "exception", "run_until_complete", "timeout", "wait_closed",
     "joinall", "communicate",
 })  # fmt: skip
-_ENDS = frozenset(
-    {"result", "run_until_complete"}
-)  # an ordinary function that calls one comes back when the work is done
+_ENDS = frozenset({"result", "run_until_complete"})
+"""An ordinary function that calls one comes back when the work is done."""
 _STARTS = frozenset({"start", "set_name", "setDaemon", "add_done_callback"})
 _STORES = frozenset({"append", "add", "extend", "put", "put_nowait", "appendleft", "insert", "setdefault", "update"})
 _UNWRAPS = frozenset({
@@ -117,6 +116,8 @@ def _given_to(model: Model, site: CallSite) -> tuple[Fate, str]:
     if site.fact.use == "receiver":
         dropped = name in _STARTS and outer.fact.use == "discarded"
         return ("dropped", "") if dropped else ("kept", "")
+    if any(row.handle for n in model.library_names(outer) for row in model.knowledge.spawners(n)):
+        return fate_of(model, outer)  # `ensure_future(gather(…))`: one handle for all
     if name in _STORES and isinstance(outer.fact.func, f.Attr):
         return _container(site.function, outer.fact.func.value)
     return _through_call(model, outer, site.index)

@@ -16,7 +16,6 @@ from roadworthy.project.database.checks import Checks
 from roadworthy.project.database.claims import Claims
 from roadworthy.project.database.mutations import Mutations
 from roadworthy.project.database.protection import Protection
-from roadworthy.project.database.tables import Schema
 from roadworthy.project.escapes import Escapes
 from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.calls import CallGraph, Edge
     from roadworthy.project.clients import Clients, RetryVerdict, TimeoutVerdict
+    from roadworthy.project.database.tables import Schema
     from roadworthy.project.deployment import Deployment
     from roadworthy.project.effects import EffectAt, Effects
     from roadworthy.project.entries import Entries
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from roadworthy.project.origins import Origin, Origins
     from roadworthy.project.reach import Reach
     from roadworthy.project.settings import ProjectSettings
+    from roadworthy.project.switches import Switches
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
     from roadworthy.project.values import Values
     from roadworthy.project.versions import Versions
@@ -114,8 +115,9 @@ class Model:
     versions: Versions
     deployment: Deployment
     around: Sequence[AuxFacts]
-    roles: dict[str, str] = field(default_factory=dict)  # path -> role of the file
-    schema: Schema = field(default_factory=Schema)
+    roles: dict[str, str]  # path -> role of the file
+    schema: Schema
+    switches: Switches
     answers: dict[object, object] = field(default_factory=dict)  # question about the whole project -> answer
     _exposures: dict[Function, Exposure] = field(default_factory=dict)
     _library_names: dict[CallSite, tuple[str, ...]] = field(default_factory=dict)
@@ -242,6 +244,10 @@ class Model:
             return None
         return argument_for(edge.callee, parameter, edge.site, resolution.implicit)
 
+    def keeps_failures(self, edge: Edge) -> bool:
+        """Does what starts the callee turn its exceptions into values: `gather(…, return_exceptions=True)`?"""
+        return edge.spawner is not None and any(row.never_raises for _, row, _ in self.effects.rows(edge.spawner))
+
     def text(self, expr: Expr | None, function: Function) -> str:
         """An expression as a reader would write it."""
         return flow.text_of(expr, function.scope)
@@ -338,7 +344,7 @@ class Model:
         if entry.in_transaction:
             function = entry.function
             return Guard(GuardKind.TRANSACTION, "framework", entry.source, function.path, function.line, function)
-        setting = self.settings.is_true("ATOMIC_REQUESTS")
+        setting = self.settings.is_true("ATOMIC_REQUESTS", keyed=True)  # a variable of that name does nothing
         if setting is None or not entry.source.startswith(("django", "rest_framework", "ninja")):
             return None
         return Guard(GuardKind.TRANSACTION, "framework", "ATOMIC_REQUESTS", setting.path, setting.line)

@@ -78,7 +78,7 @@ def _loop_is_broad(model: Model, function: Function, region: int) -> bool:
     handlers = [model.exceptions.handler(function, h) for t in loop.tries for h in flow.handlers_of(function.scope, t)]
     if not loop.bounded or not any(_says_everything(h) for h in handlers):
         return False
-    return not any(_looks_at(h) if h.broad else h.exits in {"raise", "return", "break"} for h in handlers)
+    return not any(_looks_at(h) or (not h.broad and h.exits in {"raise", "return", "break"}) for h in handlers)
 
 
 def _says_everything(handler: Handler) -> bool:

@@ -98,6 +98,16 @@ def runs_nearby(effect: EffectAt) -> bool:
     return effect.effect is Effect.SPAWN_PROCESS and not program_of(effect) & set(load_programs().rows.remote)
 
 
+def ends_at_once(effect: EffectAt) -> bool:
+    """`chmod`, `ps`, `uname`: nobody waits for such a program."""
+    words = program_of(effect)
+    return (
+        effect.effect is Effect.SPAWN_PROCESS
+        and bool(words & set(load_programs().rows.instant))
+        and runs_nearby(effect)
+    )
+
+
 def program_of(effect: EffectAt) -> set[str]:
     """The program that is started, and the word behind it (`sudo git`); nothing where it is only known at run time."""
     site = effect.site
@@ -105,6 +115,10 @@ def program_of(effect: EffectAt) -> set[str]:
     first = site.fact.args[0] if site.fact.args else given
     if isinstance(first, f.Name) and first.id in site.function.bindings:
         first = site.function.bindings[first.id][0].value
+    if isinstance(first, f.FStr) and first.parts:
+        first = first.parts[0]
+    elif isinstance(first, f.Bin) and first.op == "%":
+        first = first.left
     items = first.items[:2] if isinstance(first, f.Seq) else (first,)
     if not items or not isinstance(items[0], f.Str):
         return set()

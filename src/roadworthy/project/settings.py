@@ -24,10 +24,11 @@ class SettingValue:
     """One setting at one place."""
 
     name: str
-    value: str | int | float | bool | None  # None: not a literal
+    value: str | int | float | bool | None  # None: not a literal; the default where it is read from outside
     known: bool
     path: str
     line: int
+    keyed: bool = False  # a key of a dictionary or an argument, not the name of a variable
 
 
 class ProjectSettings:
@@ -65,9 +66,11 @@ class ProjectSettings:
         )
         return next((float(number) for number in numbers), None)
 
-    def is_true(self, *names: str) -> SettingValue | None:
-        """A place where one of these is switched on (a value that is not literal counts as on)."""
+    def is_true(self, *names: str, keyed: bool = False) -> SettingValue | None:
+        """A place where one of these is switched on (a value that is not literal counts as on); `keyed`: only as a key of a table."""
         for setting in self.get(*names):
+            if keyed and not setting.keyed:
+                continue
             if not setting.known or setting.value in (True, "True", "true", "1", "yes", "on", 1):
                 return setting
         return None
@@ -84,18 +87,25 @@ def _of_scope(scope: Function) -> Iterator[SettingValue]:
         if name and (
             name.isupper() or not isinstance(target, f.Name) or scope.kind == "class" or _looks_configured(scope)
         ):
-            yield _setting(name, assign.value, scope, assign.line)
+            yield _setting(name, assign.value, scope, assign.line, keyed=isinstance(target, f.Sub))
         for part in flow.walk(assign.value):
             if isinstance(part, f.Dict):
                 for key, value in part.items:
                     if isinstance(key, f.Str):
-                        yield _setting(key.value, value, scope, assign.line)
+                        yield _setting(key.value, value, scope, assign.line, keyed=True)
                         if name.isupper():
                             yield _setting(f"{name}.{key.value}", value, scope, assign.line)
     for call in scope.scope.calls:
-        if isinstance(call.func, f.Attr) and call.func.name in {"update", "conf", "configure", "config_from_object"}:
+        if _is_table(call.func):
             for keyword, expr in call.kwargs:
-                yield _setting(keyword, expr, scope, call.line)
+                yield _setting(keyword, expr, scope, call.line, keyed=True)
+
+
+def _is_table(func: f.Expr) -> bool:
+    """`dict(…)`, `app.conf.update(…)`: the keywords are settings."""
+    if isinstance(func, f.Name):
+        return func.id == "dict"
+    return isinstance(func, f.Attr) and func.name in {"update", "conf", "configure", "config_from_object"}
 
 
 def _looks_configured(scope: Function) -> bool:
@@ -104,11 +114,25 @@ def _looks_configured(scope: Function) -> bool:
     return "conf" in stem or "settings" in stem
 
 
-def _setting(name: str, expr: f.Expr, scope: Function, line: int) -> SettingValue:
+def _setting(name: str, expr: f.Expr, scope: Function, line: int, *, keyed: bool = False) -> SettingValue:
     if isinstance(expr, f.Str | f.Const):
-        return SettingValue(name, expr.value, True, scope.path, line)
+        return SettingValue(name, expr.value, True, scope.path, line, keyed)
     if isinstance(expr, f.Bin) and expr.op == "*":
         factors = [part.value if isinstance(part, f.Const) else None for part in (expr.left, expr.right)]
         if all(isinstance(part, int) and not isinstance(part, bool) for part in factors):
-            return SettingValue(name, factors[0] * factors[1], True, scope.path, line)  # type: ignore[operator]
-    return SettingValue(name, None, False, scope.path, line)
+            return SettingValue(name, factors[0] * factors[1], True, scope.path, line, keyed)  # type: ignore[operator]
+    return SettingValue(name, _fallback(expr, scope), False, scope.path, line, keyed)
+
+
+def _fallback(expr: f.Expr, scope: Function) -> int | float | None:
+    """The number that holds where nothing else is set: `int(os.environ.get("LIMIT", 900))`, `env.int("LIMIT", default=900)`."""
+    if not isinstance(expr, f.CallRef):
+        return None
+    call = scope.scope.calls[expr.index]
+    if isinstance(call.func, f.Name) and call.func.id in {"int", "float"} and len(call.args) == 1:
+        return _fallback(call.args[0], scope)
+    given = dict(call.kwargs).get("default") or (
+        call.args[1] if len(call.args) == 2 and isinstance(call.args[0], f.Str) else None
+    )
+    value = given.value if isinstance(given, f.Const) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -40,6 +41,19 @@ _DATA = frozenset({
     Effect.COMMIT, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.OBJECT_WRITE, Effect.ENQUEUE,
     Effect.EMAIL, Effect.CHARGE, Effect.START_DURABLE,
 })  # fmt: skip
+_ROWS = frozenset(
+    {
+        Effect.COMMIT,
+        Effect.SQL,
+        Effect.SQL_READ,
+        Effect.SQL_INSERT,
+        Effect.SQL_UPSERT,
+        Effect.SQL_UPDATE,
+        Effect.SQL_INCREMENT,
+        Effect.SQL_DELETE,
+    }
+)
+_BEST_EFFORT = re.compile(r"\bbest[- ]effort\b", re.IGNORECASE)
 _LOGGERS = ("logger", "log", "LOGGER", "LOG", "_logger")
 
 
@@ -141,7 +155,14 @@ def _of_final_return(model: Model, function: Function, region: int) -> Iterator[
 def _failures(model: Model, function: Function, region: int) -> Iterator[tuple[CallSite, EffectAt]]:
     for site, effect in model.escapes.within(function, region):
         word = effect.effect.word
-        if (word.external or word.persists) and effect.effect not in _NOT_HIDDEN:
+        heard = any(
+            flow.within(function.scope, handler.region, region)
+            and (handler.records or handler.reports or handler.log_level != "")
+            and catches(model, handler.types, effect)
+            for handlers in model.handlers_around(site)
+            for handler in handlers
+        )  # a handler inside noted it before it raised again
+        if (word.external or word.persists) and effect.effect not in _NOT_HIDDEN and not heard:
             yield site, effect
 
 
@@ -165,6 +186,14 @@ def matters_little(failure: tuple[CallSite, EffectAt], silence: Silence, model: 
     )
 
 
+def is_best_effort(silence: Silence, model: Model) -> bool:
+    """The code says of itself that it need not succeed: in a comment at the handler or above the block, or in the docstring."""
+    function = silence.function
+    first = min(silence.line, function.scope.regions[silence.covered].line)
+    comments = model.comments_near(function.path, first - 4, silence.end_line)
+    return _BEST_EFFORT.search(f"{function.scope.doc} {comments}") is not None
+
+
 def tells_of_another(silence: Silence, model: Model) -> bool:
     """It stands in a handler that tells of its own error: this one only comes on top."""
     scope = silence.function.scope
@@ -181,8 +210,8 @@ def catches(model: Model, types: tuple[str, ...], effect: EffectAt) -> bool:
         if not model.exceptions.foresees((name,)):
             continue
         answers = [model.exceptions.is_of_family(raised, name) for raised in effect.row.raises]
-        if True in answers or name in _OPERATING_SYSTEM:
-            return True
+        if True in answers or (name in _OPERATING_SYSTEM and not (answers and effect.effect in _ROWS)):
+            return True  # no database of the process's own raises `TimeoutError` for a row
         if not answers and name.partition(".")[0] == effect.name.partition(".")[0]:
             return True
     return False

@@ -121,6 +121,8 @@ def _unpaced_handler(model: Model, function: Function, loop: int, tried: int, ef
     after = max(scope.regions[r].end for r in flow.siblings(scope, tried))
     for region in flow.handlers_of(scope, tried):
         handler = model.exceptions.handler(function, region)
+        if handler.types and all(model.exceptions.nature(name) in {"conflict", "permanent"} for name in handler.types):
+            continue  # `except DuplicateKeyError:` no server that is away
         if (
             not any(model.exceptions.catches(handler, name) for name in effect.row.raises or ("Exception",))
             and not handler.broad

@@ -79,19 +79,6 @@ class Transactions:
         marks = any(self._model.reach.site_reaches(other, WRITES) for other in after)
         return found.kind == "block" and loop is not None and flow.within(scope, loop, region) and locks and marks
 
-    def writes(self, found: Open, site: CallSite) -> bool:
-        """Does anything inside the transaction write? One that only reads has nothing to be out of step with."""
-        function = site.function
-        if found.kind in {"session", "signal"}:
-            return True
-        if found.region is None:
-            return self._model.reach.has(function, WRITES)
-        scope = function.scope
-        return any(
-            flow.within(scope, other.fact.region, found.region) and self._model.reach.site_reaches(other, WRITES)
-            for other in function.calls
-        )
-
     # --- what leaves --------------------------------------------------------------------------------------------------
 
     def sends_at_once(self, effect: EffectAt) -> bool:

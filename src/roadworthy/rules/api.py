@@ -47,7 +47,14 @@ from roadworthy.project.background import (
     unresolved_tasks,
 )
 from roadworthy.project.batches import Fragile, fragile_loops, raised_again
-from roadworthy.project.blocking import Blocked, blocked_coroutines, has_loop_for_itself, is_name_lookup, never_waits
+from roadworthy.project.blocking import (
+    Blocked,
+    blocked_coroutines,
+    has_loop_for_itself,
+    is_name_lookup,
+    is_run_by_itself,
+    never_waits,
+)
 from roadworthy.project.boundaries import (
     RetryOver,
     comes_again,
@@ -80,7 +87,13 @@ from roadworthy.project.database.arrivals import comes_with_the_event, is_gated,
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
-from roadworthy.project.database.multiplicity import asks_for_one, inserted_unasked, lists_rows, several_expected
+from roadworthy.project.database.multiplicity import (
+    asks_for_one,
+    inserted_unasked,
+    lists_rows,
+    many_by_design,
+    several_expected,
+)
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.tables import Column, Table, UniqueKey
@@ -99,6 +112,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import (
     FileAccess,
     early_syncs,
+    is_made_again,
     is_made_anew,
     is_named_by_user,
     read_back,
@@ -115,6 +129,7 @@ from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.idleretries import IdleRetry, idle_retries
+from roadworthy.project.inside import writes as transaction_writes
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
@@ -155,6 +170,7 @@ from roadworthy.project.producers import (
 from roadworthy.project.purpose import (
     acts,
     drives_program,
+    ends_at_once,
     is_aside,
     is_called_by_nobody,
     program_of,
@@ -182,6 +198,7 @@ from roadworthy.project.silence import (
     Silence,
     cannot_speak,
     covers,
+    is_best_effort,
     logger_near,
     matters_little,
     silences,
@@ -388,6 +405,7 @@ __all__ = [
     "early_syncs",
     "endless_polls",
     "endless_waits",
+    "ends_at_once",
     "entries_again",
     "entries_around",
     "expr",
@@ -418,6 +436,7 @@ __all__ = [
     "inserted_unasked",
     "is_alone_in_its_process",
     "is_aside",
+    "is_best_effort",
     "is_bookkeeping",
     "is_called_by_nobody",
     "is_done_again",
@@ -427,6 +446,7 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
+    "is_made_again",
     "is_made_anew",
     "is_name_lookup",
     "is_named_by_user",
@@ -436,6 +456,7 @@ __all__ = [
     "is_remote",
     "is_replayed",
     "is_run_at_start",
+    "is_run_by_itself",
     "is_self_retry",
     "is_subscription",
     "is_telemetry",
@@ -451,6 +472,7 @@ __all__ = [
     "lone_connections",
     "losses",
     "made_by_run",
+    "many_by_design",
     "matters_little",
     "may_be_lost",
     "meant",
@@ -510,6 +532,7 @@ __all__ = [
     "taken_for_whole",
     "tells_anyway",
     "tells_of_another",
+    "transaction_writes",
     "unbounded_effects",
     "uncached_failures",
     "uncovered_way",

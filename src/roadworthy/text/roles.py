@@ -23,7 +23,7 @@ _TESTS = re.compile(
 )
 _EXAMPLES = _names(
     "doc docs documentation docs_src example examples sample samples tutorial tutorials cookbook cookbooks "
-    "notebook notebooks demo demos benchmark benchmarks bench quickstart quickstarts"
+    "notebook notebooks demo demos benchmark benchmarks bench quickstart quickstarts sample_apps sample-apps example_apps demo_apps"
 )
 _DOMAINS = _names("cookbook cookbooks notebook notebooks sample samples tutorial tutorials")  # and words of a trade
 _SCRIPTS = _names(

@@ -50,9 +50,10 @@ class Check:
         """Not by a limit, a range of time, some of the states, a surrogate id or columns that are none: the row itself is looked for."""
         if any(m.op == "other" or (m.op == "in" and m.column not in self.keys) for m in self.read.access.lookup):
             return False
-        known = [name for name in self.keys if self.table.column(name) is not None]
-        surrogate = set(known) & set(self.table.primary) - self.write.access.columns
-        return bool(known) and not surrogate
+        if any(self.table.column(name) is None for name in self.keys):
+            return False  # a column of a base that is not known: the row is looked for by more than what is known
+        surrogate = set(self.keys) & set(self.table.primary) - self.write.access.columns
+        return bool(self.keys) and not surrogate
 
 
 class Checks:
@@ -103,7 +104,7 @@ class Checks:
         return all(check.write.access is not write.access for function in write.path for check in self.of(function))
 
     def _check(self, function: Function, read: Through, write: Through) -> Check | None:
-        if read.site.fact.order > write.site.fact.order or not self._answers(read):
+        if not dominated(function, read.site, write.site) or not self._answers(read):
             return None
         presence = Presence(function, read.site)
         found = presence.absent_at(write.site)

@@ -207,6 +207,8 @@ class Claims:
         for site in function.calls:
             if column is None or site.fact.order <= read.site.fact.order or not _mentions(site, rows):
                 continue
+            if _ends_if_so(function.scope, site):
+                continue
             for callee in self._model.accesses.callees(site):
                 if any(self._sets(callee, assign, column.attribute) for assign in callee.scope.assigns):
                     return Mark(site.fact.order, site.line, site.fact.end_line, site)
@@ -290,6 +292,14 @@ def _in_another_loop(scope: f.Scope, first: int, second: int) -> bool:
         return False
     tests = [flow.text_of(scope.regions[loop].test, scope) for loop in (outer, inner)]
     return tests[0] != tests[1]
+
+
+def _ends_if_so(scope: f.Scope, site: CallSite) -> bool:
+    """`if ignore(row): return`: where the call has set the state, nothing else is done."""
+    return any(
+        region.kind == "if" and region.test == f.CallRef(site.index) and region.exits in {"return", "raise", "continue"}
+        for region in scope.regions
+    )
 
 
 def _loop_of(scope: f.Scope, region: int) -> int | None:

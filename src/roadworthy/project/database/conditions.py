@@ -51,6 +51,11 @@ class ConditionReader:
         fact = site.fact
         found = list(self.keywords(fact.kwargs, site.function, fact.order))
         exact = not any(keyword == "**" and not isinstance(value, f.Dict) for keyword, value in fact.kwargs)
+        for keyword, value in fact.kwargs:
+            if keyword == "**" and not self.mapping(value, site.function, fact.order)[0]:
+                found.append(
+                    Match("**", value, site.function, "other", fact.order)
+                )  # by what else, only the caller knows
         for expr in fact.args:
             if self._names_rows(expr, site):
                 continue

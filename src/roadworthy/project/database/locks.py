@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
 _NO_LOCK = re.compile(r"^_?(is|has|are|was|release|un|check|clear|free|drop|delete|remove)_")
 _ASKED = re.compile(r"lock|for_update")
+_FOR_UPDATE = frozenset({"select_for_update", "with_for_update"})
 _BRANCHES = frozenset({"if", "else", "case", "except"})
 _STATEMENTS = ("advisory", "for update", "lock table")
 _DEPTH = 3  # helpers that take a lock for their caller, one below the other; foreign keys from a row to the one that is locked
@@ -125,9 +126,10 @@ class Locks:
     def _locks_at(self, site: CallSite, depth: int) -> Iterator[Lock]:
         """The locks that one call takes."""
         name = flow.last_name(site.fact.func)
-        if _LOCK_NAME.search(name) and not _NO_LOCK.search(name):
-            yield Lock(site)
         found = [access for access in self._model.accesses.at(site) if access.locked]
+        asked = name in _FOR_UPDATE and not self._model.library_names(site)  # on a query of which nothing is known
+        if asked or (_LOCK_NAME.search(name) and not _NO_LOCK.search(name)):
+            yield Lock(site)
         yield from (Lock(site, access, access.table) for access in found)
         for effect in self._model.effects_at(site):
             if effect.effect is Effect.LOCK and not found:

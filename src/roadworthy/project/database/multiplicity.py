@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from roadworthy.facts import schema as f
-from roadworthy.project.database.access import INSERT
+from roadworthy.project.database.access import INSERT, READ
 from roadworthy.project.newrows import made_by_run
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _ONE = frozenset({
     "get", "aget", "get_or_404", "get_object_or_404", "aget_object_or_404", "one", "one_or_none", "scalar_one", "scalar_one_or_none",
 })  # fmt: skip
 _ANY = frozenset({"first", "afirst", "last", "alast", "exists", "aexists", "scalar", "find_one"})
+_OF_MANY = frozenset({"order_by", "count", "acount", "latest", "earliest", "aggregate", "iterator"})
 _TOO_MANY = ("MultipleObjectsReturned", "MultipleResultsFound")
 
 
@@ -88,6 +89,19 @@ def _is_made_here(model: Model, match: Match) -> bool:
         value = value.value
     return isinstance(value, f.Name) and made_by_run(
         model, value.id, match.scope, match.scope.scope.last_read.get(value.id, 0)
+    )
+
+
+def many_by_design(model: Model, table: Table, keys: tuple[str, ...]) -> bool:
+    """Does the project order or count the rows of one foreign key elsewhere? Then one owner has many of them."""
+    column = table.column(keys[0]) if len(keys) == 1 else None
+    if column is None or not column.target:
+        return False
+    return any(
+        access.table is table
+        and any(table.column(match.column) is column for match in access.lookup)
+        and bool(_OF_MANY & set(access.links))
+        for access in model.accesses.all(READ)
     )
 
 

@@ -264,6 +264,12 @@ class Mutations:
                     )  # fmt: skip
 
     def _step_owner(self, value: f.Expr, column: Column, function: Function) -> str:
+        if any(
+            _is_column(function.scope.calls[part.index], column)
+            for part in flow.walk(value)
+            if isinstance(part, f.CallRef)
+        ):
+            return ""  # `F("stock") - order.stock`: the database computes it
         for part in flow.walk(value):
             if isinstance(part, f.Bin) and part.op in _ARITHMETIC:
                 for inner in flow.walk(part):
@@ -295,7 +301,7 @@ class Mutations:
                 same = flow.text_of(read.fact.args[0], function.scope) == flow.text_of(
                     site.fact.args[0], function.scope
                 )
-                if same and self._steps_from(site.fact.args[1], read, function):
+                if same and self._steps_from(site.fact.args[1], read, site, function):
                     key = flow.text_of(site.fact.args[0], function.scope)
                     fact = site.fact
                     yield Mutation(
@@ -303,7 +309,13 @@ class Mutations:
                     )
                     break
 
-    def _steps_from(self, value: f.Expr, read: CallSite, function: Function) -> bool:
+    def _may_hold(self, assign: f.Assign, write: CallSite) -> bool:
+        """May the value that is written be the one that was assigned here?"""
+        here = write.fact
+        before = assign.order < here.order or flow.loop_of(write.function.scope, here.region) is not None
+        return before and flow.on_one_path(write.function.scope, assign.region, here.region)
+
+    def _steps_from(self, value: f.Expr, read: CallSite, write: CallSite, function: Function) -> bool:
         if any(isinstance(part, f.Str) for part in read.fact.args[1:]):
             return False  # its default is a text
         presence = Presence(function, read)
@@ -311,7 +323,12 @@ class Mutations:
             if isinstance(part, f.Bin) and part.op in _ARITHMETIC and presence.depends(part):
                 return True
             if isinstance(part, f.Name):
-                assigns = function.bindings.get(part.id, ())
+                assigns = [
+                    a
+                    for a in function.bindings.get(part.id, ())
+                    if self._may_hold(a, write)
+                    and (a.op in _STEPS or not re.search(rf"\b{part.id}\b", flow.deep_text(a.value, function.scope)))
+                ]  # `value = value.strip()` tells nothing new
                 if any(a.op in _STEPS for a in assigns) and any(presence.depends(a.value) for a in assigns):
                     return True
                 if any(
@@ -330,6 +347,12 @@ def _nearest(named: list[tuple[Table, Column]], owner: str) -> Table | None:
         if name and (name in plain or plain in name):
             return table
     return named[0][0] if len(named) == 1 else None
+
+
+def _is_column(call: f.Call, column: Column) -> bool:
+    """Does the call stand for this column in the statement (`F("stock")`)?"""
+    name = call.args[0].value if len(call.args) == 1 and isinstance(call.args[0], f.Str) else ""
+    return last_name(call.func) == "F" and name in {column.attribute, column.name}
 
 
 def _is_number(column: Column) -> bool:

@@ -77,6 +77,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_self_retry,
     say,
+    transaction_writes,
     unwind,
 )
 
@@ -154,10 +155,19 @@ def meetings(function: Function, transactions: Transactions, leaving: Leaving, m
         if not leaving.reaches(site):
             continue
         found = transactions.around(site)
-        if found is not None and transactions.writes(found, site) and not transactions.is_relay(found, site):
-            sent = tuple(sent_inside(site, transactions, leaving, model))
+        if found is not None and not transactions.is_relay(found, site):
+            sent = tuple(
+                s
+                for s in sent_inside(site, transactions, leaving, model)
+                if transaction_writes(model, found, chain_of(site, s))
+            )
             if sent:
                 yield Meeting(site, found, sent)
+
+
+def chain_of(site: CallSite, sent: Sent) -> list[CallSite]:
+    """The calls from the one in the transaction down to what leaves."""
+    return [site, *(edge.site for edge in sent.path[1:]), *([sent.effect.site] if sent.path else [])]
 
 
 def sent_inside(site: CallSite, transactions: Transactions, leaving: Leaving, model: Model) -> Iterator[Sent]:

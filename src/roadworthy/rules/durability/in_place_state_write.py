@@ -55,6 +55,8 @@ from collections import defaultdict
 from roadworthy.rules.api import (
     CallSite,
     Effect,
+    EntryKind,
+    Exposure,
     FileAccess,
     Finding,
     Function,
@@ -68,6 +70,7 @@ from roadworthy.rules.api import (
     file_accesses,
     finding,
     flow,
+    is_made_again,
     is_made_anew,
     is_named_by_user,
     read_back,
@@ -104,6 +107,8 @@ def check(model: Model) -> Iterator[Finding]:
         ):
             continue
         back = read_back(model, written, reads)
+        if back is not None and is_made_again(written, back):
+            continue
         if back is not None or (written.is_settings_file and not model.is_script(written.site.path)):
             seen.add(written.site)
             found.setdefault((written.function, written.text), []).append((written, back))
@@ -123,6 +128,12 @@ def is_given_by_user(written: FileAccess, model: Model) -> bool:
     )
 
 
+def _severity(exposure: Exposure) -> Severity:
+    """A person sees what becomes of a command; a stop is just when the process may be killed."""
+    watched = exposure.only_commands and not exposure.of_kind(EntryKind.SHUTDOWN)
+    return Severity.LOW if watched else Severity.MEDIUM
+
+
 def _report(written: FileAccess, back: FileAccess | None, again: list[CallSite], model: Model) -> Finding:
     exposure = model.exposure(written.function)
     call = say.call(written.site, model).removeprefix(f"{written.text}.")
@@ -133,7 +144,7 @@ def _report(written: FileAccess, back: FileAccess | None, again: list[CallSite],
     return finding(
         RULE,
         model.place(written.site),
-        Severity.LOW if exposure.only_commands else Severity.MEDIUM,
+        _severity(exposure),
         title=say.fit(
             f"`{call}` rewrites `{written.text}` in place, and {reads}",
             f"`{written.text}` is rewritten in place, and {reads}",
@@ -173,7 +184,7 @@ def _report_half(written: FileAccess, asks: CallSite, model: Model) -> Finding:
     return finding(
         RULE,
         model.place(written.site),
-        Severity.LOW if exposure.only_commands else Severity.MEDIUM,
+        _severity(exposure),
         title=say.fit(
             f"`{call}` fills `{written.text}` in place, and its being there counts as whole",
             f"`{call}` fills in place a file whose being there counts as whole",

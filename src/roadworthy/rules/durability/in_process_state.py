@@ -89,6 +89,7 @@ _PROMISES = (
     ("memory of what was done", re.compile(r"(?<!last_)seen|processed|dedup|handled_|already_", re.IGNORECASE)),
     ("conversation", re.compile(r"histor(y|ies)|conversations?|chat_|messages\b|memor(y|ies)\b", re.IGNORECASE)),
 )  # fmt: skip
+_SAYS_SO = re.compile(r"InMemory|InProcess|LocMem|Memory(Store|Backend|Limiter|Cache|Queue)")
 _PEOPLE = re.compile(r"auth|login|oauth|oidc|saml|sso|user|account|otp|verif", re.IGNORECASE)
 _REFILLED = re.compile(
     r"cache|memo|lru|registr|factor|handler|plugin|client|pool|engine|connect|socket|subscri|listener|metric|stats?\b|config|setting|model|"
@@ -103,7 +104,12 @@ def check(model: Model) -> Iterator[Finding]:
     lifetimes = Lifetimes(model)
     for held in held_state(model):
         promise = promise_of(held)
-        if promise is None or (promise == "rate limit" and paces(held, model)) or not lifetimes.lives_long(held):
+        if (
+            promise is None
+            or is_choice(held)
+            or (promise == "rate limit" and paces(held, model))
+            or not lifetimes.lives_long(held)
+        ):
             continue
         strong = promise == "rate limit" or (promise == "session" and bool(_PEOPLE.search(held.words)))
         if promise == "session" and not strong:
@@ -114,6 +120,15 @@ def check(model: Model) -> Iterator[Finding]:
     for planned in planned_in_memory(model):
         if is_planned_by_requests(planned, model):
             yield _report_planned(planned, model)
+
+
+def is_choice(held: Held) -> bool:
+    """`InMemoryLimiter` beside another class of the same base: it says what it is, and who runs the service picks one."""
+    cls = held.cls
+    if cls is None or not _SAYS_SO.search(cls.name):
+        return False
+    bases = [base for base in cls.bases if not isinstance(base, str)]
+    return any(len([sub for sub in base.descendants if sub is not cls]) > 0 for base in bases)
 
 
 def is_planned_by_requests(planned: Planned, model: Model) -> bool:

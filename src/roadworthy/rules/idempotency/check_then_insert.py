@@ -93,6 +93,8 @@ from roadworthy.rules.api import (
     is_called_by_nobody,
     is_off_from,
     lists_rows,
+    many_by_design,
+    meets_itself,
     say,
     several_expected,
 )
@@ -113,10 +115,19 @@ def check(model: Model) -> Iterator[Finding]:
     causes: dict[tuple[object, ...], list[tuple[RowCheck, UniqueKey | None]]] = {}
     for function in model.functions:
         for pair in model.checks.of(function):
-            if not pair.by_identity or is_off_from(model, pair.write) or is_one_run_at_a_time(pair, model):
+            if (
+                not pair.by_identity
+                or is_off_from(model, pair.write)
+                or is_one_run_at_a_time(pair, model)
+                or exposure_of(pair, model) is None
+            ):
                 continue
             key = model.protection.guarding_key(pair.table, pair.keys, pair.write.access, pair.read.access.lookup)
-            if key is None and (is_partly_known(pair) or is_kept_by_another_key(pair, model)):
+            if key is None and (
+                many_by_design(model, pair.table, pair.keys)
+                or is_partly_known(pair)
+                or is_kept_by_another_key(pair, model)
+            ):
                 continue
             if not is_a_list(pair) if key is None else not is_handled(pair, key, model):
                 causes.setdefault((function, pair.table.name, key is None), []).append((pair, key))
@@ -129,8 +140,14 @@ def check(model: Model) -> Iterator[Finding]:
         else:
             missing.setdefault((first.table.name, frozenset(first.keys)), []).extend(pair for pair, _ in pairs)
     for same in missing.values():
-        same.sort(key=lambda pair: _severity(pair, None, model.exposure(pair.function), model).rank)
+        same.sort(key=lambda pair: _severity(pair, None, exposure_of(pair, model) or Exposure(()), model).rank)
         yield _report(same[0], None, same[1:], model)
+
+
+def exposure_of(pair: RowCheck, model: Model) -> Exposure | None:
+    """Without the entries that make the rows by which they look, whose runs have one each; None: there is no other."""
+    reached = meets_itself(model, pair.function, pair.read.access.lookup)
+    return Exposure(reached) if reached is not None else None
 
 
 def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
@@ -167,7 +184,7 @@ def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
 
 
 def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> Finding:
-    exposure = model.exposure(pair.function)
+    exposure = exposure_of(pair, model) or Exposure(())
     entry = exposure.worst
     return finding(
         RULE,

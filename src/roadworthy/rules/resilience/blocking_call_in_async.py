@@ -57,6 +57,7 @@ from roadworthy.rules.api import (
     has_loop_for_itself,
     impact_weight,
     is_name_lookup,
+    is_run_by_itself,
     never_waits,
     say,
 )
@@ -105,9 +106,9 @@ def runs_alone(function: Function, model: Model) -> bool:
     exposure = model.exposure(function)
     if exposure.only_commands or model.is_script(function.path):
         return True
-    return bool(exposure.entries) and not any(
-        reached.entry.on_loop and not is_lonely_loop(reached.entry, model) for reached in exposure.entries
-    )
+    if not exposure.entries:
+        return is_run_by_itself(model, function)
+    return not any(reached.entry.on_loop and not is_lonely_loop(reached.entry, model) for reached in exposure.entries)
 
 
 def is_lonely_loop(entry: Entry, model: Model) -> bool:

@@ -53,6 +53,7 @@ from roadworthy.rules.api import (
     TimeoutVerdict,
     advise,
     bound_by,
+    ends_at_once,
     finding,
     flow,
     handoff_to,
@@ -125,7 +126,11 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
     way = uncovered_way(model, effect.site, GuardKind.TIMEOUT)
     exposure = model.exposure(waiting_top(model, effect))
     entry = who_waits(model, effect)
-    how = {"none": f"`{verdict.parameter}=None`", "zero": f"`{verdict.parameter}=0`"}.get(verdict.reason, "no timeout")
+    how = {
+        "none": f"`{verdict.parameter}=None`",
+        "zero": f"`{verdict.parameter}=0`",
+        "partly": f"no `{verdict.parameter}`",
+    }.get(verdict.reason, "no timeout")
     sites = sorted({*(e.site for e, _ in found if e.site is not cause), *made}, key=lambda s: (s.path, s.line))
     uses = [site for site in sites if site not in made]
     alike = [site for site in sites if site in made] if verdict.at_construction else uses
@@ -230,6 +235,8 @@ def _harm(effect: EffectAt, model: Model) -> str:
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:
+    if ends_at_once(effect):
+        return Severity.LOW
     exposure = model.exposure(waiting_top(model, effect))
     if exposure.serves and not model.is_script(effect.site.path):
         handoff = handoff_to(model, waiting_top(model, effect))

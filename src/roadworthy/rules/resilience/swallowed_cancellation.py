@@ -49,6 +49,7 @@ from roadworthy.rules.api import (
     CallSite,
     Caught,
     Confidence,
+    EntryKind,
     Finding,
     Function,
     Iterator,
@@ -67,6 +68,7 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="swallowed-cancellation", anti_pattern="swallowed-exception", doc=__doc__)
 
+_OF_A_CLIENT = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER})
 _THEN = {
     "loop": "and the loop goes round again",
     "generator": "and the generator ends as if it were through",
@@ -102,6 +104,8 @@ def is_harmless(caught: Caught, model: Model) -> bool:
         return True
     region = caught.function.scope.regions[caught.region]
     if caught.after == "value":
+        if any(entry.kind in _OF_A_CLIENT for entry in model.entries.at(caught.function)):
+            return True  # the client has gone, and nobody reads the answer
         return model.explains(caught.function.path, region.line, region.end_line)
     return caught.after == "generator" and is_made_for_framework(caught.function, model)
 

@@ -12,7 +12,7 @@ constant. A log line below the level that production shows counts as nothing whe
 ## What is not reported
 Narrow handlers of expected errors (`KeyError`, `FileNotFoundError`, an import that may be missing). Handlers that log, report, re-raise,
 return or store the error, answer with an error, or try something else. Closing and rolling back. Questions that failure answers
-(`is_alive`). Failures that something further in has already handled.
+(`is_alive`). Failures that something further in has already handled or noted. Code that says of itself `best effort`.
 
 ## Bad
 ```python
@@ -58,6 +58,7 @@ from roadworthy.rules.api import (
     covers,
     finding,
     impact_weight,
+    is_best_effort,
     logger_near,
     matters_little,
     say,
@@ -114,6 +115,8 @@ def _rank(failure: Failure, silence: Silence, model: Model) -> int:
 def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple[Severity, Audience]:
     whispers = silence.handler is not None and silence.handler.whispers
     explained = is_explained(silence, model)
+    if is_best_effort(silence, model):
+        return Severity.LOW, Audience.PEDANTIC
     degrades = whispers or explained or silence.outcome == "stand-in"
     wide = silence.broad or covers(model, silence.types, effect)
     if rank == 2 or (rank == 1 and (degrades or not wide)) or (explained and not silence.broad):
