@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.afterwards import afterwards
 from roadworthy.project.answers import refuses
+from roadworthy.project.asidewords import PURPOSE, WORDS, Family
 from roadworthy.project.failures import Outcome
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
@@ -27,31 +28,6 @@ if TYPE_CHECKING:
     from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo
-
-Family = Literal["notification", "mail", "measurement", "search index", "hook"]
-
-_WORDS: dict[Family, re.Pattern[str]] = {
-    "notification": re.compile(
-        r"notify|notif\w*|slack|discord|msteams|mattermost|pagerduty|welcome|newsletter|webhooks?|crm|hubspot|mailchimp|intercom|zapier|klaviyo"
-    ),
-    "measurement": re.compile(r"telemetry|analytics?|metrics?|statsd|mixpanel|posthog|amplitude|statistics"),
-    "search index": re.compile(r"index|indexer|reindex|search"),
-}  # fmt: skip
-"""What such work is called."""
-
-_PURPOSE: dict[Family, re.Pattern[str]] = {
-    "notification": re.compile(
-        r"notify|notif\w*|slack|discord|msteams|mattermost|pagerduty|telegram|alerts?|alerting|messages?|messaging|send|sends|sending|sender|chat|bot"
-        r"|push|webhooks?|e?mails?|mailer|invit\w*|contact|remind\w*|digests?|broadcast|publish|deliver\w*|escalat\w*|test|welcome|newsletter"
-        r"|forward|relay|dispatch\w*|announce\w*|feedback|reset|verif\w*|verification|confirm\w*|code|otp|magic|login|resend|sms"
-    ),
-    "measurement": re.compile(
-        r"telemetry|analytics?|metrics?|statsd?|mixpanel|posthog|amplitude|statistics|track|tracking|usage|collect\w*|measure\w*|report\w*|evaluat\w*"
-    ),
-    "search index": re.compile(r"index\w*|reindex\w*|search\w*|sync\w*|embed\w*|ingest\w*|crawl\w*|import\w*|elastic\w*|opensearch|vector\w*|documents?|docs?"),
-    "hook": re.compile(r"hooks?"),
-}  # fmt: skip
-"""Entries and functions with these words are about that work: there it is no aside."""
 
 _MAILS = frozenset({Effect.EMAIL, Effect.SMS})
 _HOOK = re.compile(r"_*((run|call|invoke|fire|execute|trigger)_)?(post|after)_(\w+_)?hooks?")
@@ -149,7 +125,7 @@ class Asides:
 
     def _announced(self, site: CallSite, family: Family, effect: EffectAt) -> Aside | None:
         """In a receiver of the signal that a row was written: whoever writes such a row gets the failure."""
-        about = _PURPOSE["notification" if family == "mail" else family]
+        about = PURPOSE["notification" if family == "mail" else family]
         for outcome in self._model.failures.of(site):
             signal, sender = announced_in(self._model, outcome)
             if outcome.path and _mentions(about, [site.function.name]):
@@ -303,7 +279,7 @@ class Asides:
         """The nearest entry that fails with it and is not about such work itself."""
         function = site.function
         own = [function.name, *([function.cls.name] if function.cls is not None else [])]
-        about = _PURPOSE["notification" if family == "mail" else family]
+        about = PURPOSE["notification" if family == "mail" else family]
         if kinds is not _REQUESTS and _mentions(about, own):
             return None
         outcomes = [
@@ -343,7 +319,7 @@ _BESIDE = re.compile(
 
 
 def _says(family: Family, names: list[str]) -> bool:
-    return any(_WORDS[family].fullmatch(word) for name in names for word in words_of(name))
+    return any(WORDS[family].fullmatch(word) for name in names for word in words_of(name))
 
 
 def _mentions(pattern: re.Pattern[str], names: list[str]) -> bool:

@@ -40,7 +40,6 @@ DETACHED = frozenset({"task", "thread", "process", "background", "timer"})
 DELIVERED = frozenset({"job", "durable"})
 """Kinds of edges that cross a broker or an engine."""
 
-
 # Built-in functions that look at what they are given, or keep it, and do not call it.
 _ONLY_LOOKS = frozenset({
     "all", "any", "bool", "callable", "dict", "dir", "enumerate", "float", "frozenset", "getattr", "hasattr", "hash", "id", "int",
@@ -164,12 +163,10 @@ class CallGraph:
         return Resolution(tuple(functions), tuple(libraries), tuple(classes), how, implicit)
 
     def _takes_receiver(self, value: FunctionValue) -> bool:
-        function = value.function
-        if not function.is_method or self._evaluator.is_static(function):
+        if not value.function.is_method or self._evaluator.is_static(value.function):
             return False
-        if isinstance(value.receiver, Instance | LibraryObject):
-            return True
-        return isinstance(value.receiver, ClassValue) and self._evaluator.is_classmethod(function)
+        of_class = isinstance(value.receiver, ClassValue) and self._evaluator.is_classmethod(value.function)
+        return of_class or isinstance(value.receiver, Instance | LibraryObject)
 
     def _callers(self) -> dict[Function, list[tuple[CallSite, bool]]]:
         callers: dict[Function, list[tuple[CallSite, bool]]] = defaultdict(list)

@@ -52,8 +52,7 @@ def fate_of(model: Model, site: CallSite) -> tuple[Fate, str]:
 
 
 def _owner_waits(site: CallSite) -> bool:
-    """`with Executor() as pool: pool.submit(…)`, `async with TaskGroup() as group: …`: leaving the block waits; also an explicit
-    `pool.shutdown()` later in the same function."""
+    """`with Executor() as pool: …`, `async with TaskGroup() as group: …`: leaving the block waits, as does a later `pool.shutdown()`."""
     func = site.fact.func
     if not isinstance(func, f.Attr) or not isinstance(func.value, f.Name):
         return False

@@ -217,11 +217,11 @@ def _fix(silence: Silence, site: CallSite, model: Model) -> str:
     log = logger_near(model, function)
     head = silence.head if silence.handler is not None and silence.types else "except Exception"
     call = say.call(site, model)
-    kept = _ending(silence)
+    kept, plain = _ending(silence), call.replace('"', "'").replace("%", "")
     text = f"Log it with its traceback; what comes after it stays (put `raise` there if `{_where(function)}` must not go on without it):"
     if not kept:
         text = f"Log it with its traceback, and let it out unless the rest of `{_where(function)}` is right without `{call}`:"
-    return f'{text}\n```python\n{head}:\n    {log}.exception("{_plain(call)} failed")\n    {kept or "raise"}\n```'
+    return f'{text}\n```python\n{head}:\n    {log}.exception("{plain} failed")\n    {kept or "raise"}\n```'
 
 
 def _ending(silence: Silence) -> str:
@@ -234,11 +234,6 @@ def _ending(silence: Silence) -> str:
         if found is not None:
             return f"return {say.code(found.value, silence.function)}".rstrip()
     return ""
-
-
-def _plain(call: str) -> str:
-    """A callee that may stand in a message."""
-    return call.replace('"', "'").replace("%", "")
 
 
 def _where(function: Function) -> str:
