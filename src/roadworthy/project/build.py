@@ -45,7 +45,7 @@ def build_model(
     settings = ProjectSettings(symbols, around)
     guards = Guards(graph, knowledge, evaluator, effects, exceptions, settings)
     switches = Switches(symbols, graph)
-    entries = Entries(symbols, graph, knowledge, evaluator, guards, switches)
+    entries = Entries(symbols, graph, knowledge, evaluator, guards, switches, around)
     return Model(
         symbols,
         graph,

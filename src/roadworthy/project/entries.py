@@ -12,6 +12,7 @@ from roadworthy.knowledge.names import when_matches
 from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import argument
+from roadworthy.project.consolescripts import console_scripts
 from roadworthy.project.entry import Entry
 from roadworthy.project.entryreach import ENDLESS, EntryReach
 from roadworthy.project.entryshapes import EntryShapes, listed
@@ -21,8 +22,9 @@ from roadworthy.project.routes import route_prefix
 from roadworthy.project.webhooks import is_webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from roadworthy.facts.schema import AuxFacts
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.knowledge.schema import EntryRow
     from roadworthy.project.calls import CallGraph, Edge
@@ -44,6 +46,7 @@ class Entries:
         evaluator: Evaluator,
         guards: Guards,
         switches: Switches,
+        around: Sequence[AuxFacts],
     ) -> None:
         """Found from decorators, base classes, registering calls, names and loops."""
         self._symbols = symbols
@@ -62,6 +65,7 @@ class Entries:
         self._by_delivery()
         self._by_shape()
         self._by_loops()
+        self._by_scripts(around)
         self.all: tuple[Entry, ...] = tuple(entry for entries in self._found.values() for entry in entries)
         self._reach = EntryReach(graph, evaluator, switches, self.all)
 
@@ -284,6 +288,13 @@ class Entries:
                         )
                     )  # fmt: skip
                     break
+
+    def _by_scripts(self, around: Sequence[AuxFacts]) -> None:
+        """What an installed project puts on the path."""
+        kind = EntryKind.COMMAND
+        for name, function in console_scripts(self._symbols, self._evaluator, around):
+            if all(entry.kind is not kind for entry in self._found.get(function, ())):
+                self._add(Entry(kind, function, f"command {name}", "console script", kind.word.delivery))
 
     def _works(self, function: Function, region: int) -> bool:
         if function.scope.is_generator:
