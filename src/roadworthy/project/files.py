@@ -201,8 +201,10 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterato
             )
             for arg in reversed(call.args):
                 found = list(_keys(arg, function, depth + 1, model)) if depth < 4 else []
-                if found:
-                    yield from found
+                yield from found
+                if found and not _is_given(
+                    arg, function
+                ):  # what callers give is one file of many: the folder counts, too
                     break
             if name and name not in _SHAPES and not _NEW_EACH_TIME.search(name):
                 yield f"{name}()"
@@ -212,6 +214,10 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterato
             last = parts[-1] if parts else None
             if isinstance(last, f.Str):
                 yield last.value.rpartition("/")[2] or last.value
+
+
+def _is_given(expr: f.Expr, function: Function) -> bool:
+    return isinstance(expr, f.Name) and expr.id in function.parameters and expr.id not in function.bindings
 
 
 def _given(name: str, function: Function, depth: int, model: Model) -> Iterator[str]:
