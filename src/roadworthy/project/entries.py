@@ -77,6 +77,10 @@ class Entries:
         """Entries from which control may come to this function."""
         return self._reach.reaching(function)
 
+    def is_of_callers(self, edge: Edge) -> bool:
+        """Does it lead to one of several functions that callers have given? Whoever gave it has an edge to it of its own."""
+        return self._reach.is_of_callers(edge)
+
     def path(self, entry: Entry, function: Function) -> list[Edge]:
         """The shortest chain of edges from an entry to a function."""
         return self._reach.path(entry, function)

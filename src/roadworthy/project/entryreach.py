@@ -54,6 +54,10 @@ class EntryReach:
             Reached(entry, inline, depth) for entry, (inline, depth) in self._reached.get(function, {}).items()
         )
 
+    def is_of_callers(self, edge: Edge) -> bool:
+        """Does it lead to one of several functions that callers have given? Whoever gave it has an edge to it of its own."""
+        return id(edge) in self._anybodys
+
     def path(self, entry: Entry, function: Function) -> list[Edge]:
         """The shortest chain of edges from an entry to a function; by sure ones where there is one."""
         if entry.function is function:
@@ -145,18 +149,19 @@ class EntryReach:
             by_site[edge.site].append(edge)
         for site, found in by_site.items():
             if len({edge.callee for edge in found}) > 1:
-                given = self._given(site)
+                given = self._given(site, passed_on=any(edge.kind == "callback" for edge in found))
                 yield from (edge for edge in found if edge.callee in given)
 
-    def _given(self, site: CallSite) -> set[Function]:
-        """Functions that a call runs, and that came in by a parameter of its function or of one around it."""
+    def _given(self, site: CallSite, *, passed_on: bool) -> set[Function]:
+        """Functions that a call runs or passes on, and that came in by a parameter of its function or of one around it."""
         graph = self._graph
         exprs = [site.fact.func, *(expr for _, expr, _ in graph.started_by(site))]
         names = {name for expr in exprs for name in names_in(expr, site.function)}
         found: set[Function] = set()
         scope: Function | None = site.function
         while scope is not None and scope.kind in {"function", "lambda"}:
-            for name in names & set(graph.parameter_runs(scope)) - set(scope.bindings):
+            taken = set(scope.parameters if passed_on else graph.parameter_runs(scope))
+            for name in names & taken - set(scope.bindings):
                 for value in self._evaluator.evaluate(f.Name(name), scope):
                     found.update(graph.functions_in(value, called=True))
             names -= set(scope.parameters)

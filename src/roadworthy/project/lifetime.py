@@ -213,7 +213,7 @@ class Lifetime:
 
     def handled(self, run: Run) -> bool:
         """Does anything that the main thread passes, or that runs at import, take care of SIGTERM?"""
-        inside = self.spread.along(run.tops, _ELSEWHERE)
+        inside = self.spread.along(run.tops, _ELSEWHERE, sure=True)
         if any(
             found.covers("TERM")
             and found.action != "default"

@@ -60,13 +60,17 @@ class Spread:
         grouped = any(guard.kind is GuardKind.AWAITED for guard in self._model.guards.on_site(site))
         return grouped or fate_of(self._model, site)[0] == "waited"
 
-    def along(self, roots: Iterable[Function], across: frozenset[str]) -> Mapping[Function, None]:
-        """What is reached along all edges but those of these kinds, nearest first."""
+    def along(
+        self, roots: Iterable[Function], across: frozenset[str], *, sure: bool = False
+    ) -> Mapping[Function, None]:
+        """What is reached along all edges but those of these kinds, nearest first; `sure`: not by what other callers give a helper to run."""
         queue = deque(roots)
         seen = dict.fromkeys(queue)
         while queue and len(seen) < MOST:
             for edge in self._model.graph.outgoing.get(queue.popleft(), ()):
-                if edge.kind not in across and edge.callee not in seen:
+                if edge.kind in across or (sure and self._model.entries.is_of_callers(edge)):
+                    continue
+                if edge.callee not in seen:
                     seen[edge.callee] = None
                     queue.append(edge.callee)
         return seen
