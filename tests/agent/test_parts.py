@@ -299,6 +299,7 @@ def test_the_sub_agent_file() -> None:
         "explain",
         "model",
         "patterns",
+        "map",
         "git",
     }
     assert "args: [mcp]" in head

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR", CACHE_VARIABLE)
-_NO_MEMORY = ("MemoryError", "memory allocation", "Cannot allocate memory")
+_NO_MEMORY = ("MemoryError", "memory allocation", "Cannot allocate memory", "failed to map segment")
 _OUT_OF_TIME = getattr(signal, "SIGXCPU", 0)
 _REAPING = 10.0
 _LAST_WORDS = 2000  # bytes
