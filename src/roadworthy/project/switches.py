@@ -4,6 +4,8 @@ it passes True, or where the caller comes here only because the same attribute i
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -131,10 +133,18 @@ class Switches:
                     for assign in function.scope.assigns
                     if isinstance(assign.target, f.Attr)
                 )
-            methods = [fn for fn in self._symbols.functions if fn.name == attribute and fn.is_method]
+            methods = self._methods.get(attribute, ())
             known = attribute not in self._changed and bool(methods) and not any(map(_looks_at_itself, methods))
             self._constant[attribute] = known
         return known
+
+    @cached_property
+    def _methods(self) -> dict[str, list[Function]]:
+        found: dict[str, list[Function]] = defaultdict(list)
+        for function in self._symbols.functions:
+            if function.is_method:
+                found[function.name].append(function)
+        return found
 
     # --- what a function asks -----------------------------------------------------------------------------------------
 
