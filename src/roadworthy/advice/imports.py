@@ -8,9 +8,9 @@ import re
 from collections import Counter, defaultdict
 from textwrap import indent
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from roadworthy.advice.stack import stack_of
+from roadworthy.project.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +101,7 @@ def _merged(lines: list[str]) -> list[str]:
 
 def function_at(model: Model, path: str, line: int) -> Function | None:
     """The innermost scope around a line."""
-    module = next((m for m in model.symbols.modules if m.path == path), None)
+    module = model.symbols.by_path.get(path)
     if module is None:
         return None
     around = [f for f in module.functions if f.kind == "module" or f.scope.line <= line <= f.scope.end_line]
@@ -188,14 +188,20 @@ def _home(model: Model, name: str) -> Module | None:
 
 def _importable(model: Model, dotted: str) -> str:
     """The module by the name that the project imports it by: without the folders above its root."""
-    roots = {
-        item.module for m in model.symbols.modules for item in m.body.scope.imports if not item.level and item.module
-    }
+    roots, tops = _imported(model)
     parts = dotted.split(".")
     names = [".".join(parts[index:]) for index in range(len(parts))]
-    tops = {root.partition(".")[0] for root in roots}
     known = next((name for name in names if name in roots), "")
     return known or next((name for name in names if name.partition(".")[0] in tops), dotted)
+
+
+@once
+def _imported(model: Model) -> tuple[frozenset[str], frozenset[str]]:
+    """Modules that the project imports by absolute name, and the first parts of their names."""
+    roots = frozenset(
+        item.module for m in model.symbols.modules for item in m.body.scope.imports if not item.level and item.module
+    )
+    return roots, frozenset(root.partition(".")[0] for root in roots)
 
 
 def _likely(model: Model, sources: tuple[str, ...]) -> str:
@@ -204,19 +210,15 @@ def _likely(model: Model, sources: tuple[str, ...]) -> str:
     return next((s for s in sources if uses & set(_BASE.get(s.partition(".")[0], ()))), sources[0])
 
 
-_USUAL: WeakKeyDictionary[Model, dict[str, Counter[str]]] = WeakKeyDictionary()
-
-
+@once
 def _usual_imports(model: Model) -> dict[str, Counter[str]]:
     """Name -> the absolute imports by which modules of production code have it, with their numbers."""
-    known = _USUAL.get(model)
-    if known is None:
-        known = _USUAL[model] = defaultdict(Counter)
-        for module in model.symbols.modules:
-            if model.is_reviewed(module.path):
-                for item in module.body.scope.imports:
-                    _count(known, item)
-    return known
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for module in model.symbols.modules:
+        if model.is_reviewed(module.path):
+            for item in module.body.scope.imports:
+                _count(found, item)
+    return found
 
 
 def _count(found: dict[str, Counter[str]], item: Import) -> None:

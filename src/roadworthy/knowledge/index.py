@@ -28,6 +28,8 @@ class Knowledge:
     tables: Tables
     _decoded: dict[int, Library] = field(default_factory=dict, repr=False)
     _found: dict[tuple[int, str], tuple[tuple[Library, int], ...]] = field(default_factory=dict, repr=False)
+    _spawners: dict[str, tuple[SpawnerRow, ...]] = field(default_factory=dict, repr=False)
+    _calls: dict[str, tuple[CallRow, ...]] = field(default_factory=dict, repr=False)
     _canonical: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -46,7 +48,11 @@ class Knowledge:
 
     def calls(self, name: str) -> tuple[CallRow, ...]:
         """What a call of this name does; all versions and all `when`."""
-        return tuple([library.call[number] for library, number in self._rows(self.tables.call, name)])
+        known = self._calls.get(name)
+        if known is None:
+            rows = self._rows(self.tables.call, name)
+            known = self._calls[name] = tuple([library.call[number] for library, number in rows])
+        return known
 
     def guards(self, name: str) -> tuple[GuardRow, ...]:
         """The protections that this name offers."""
@@ -58,7 +64,11 @@ class Knowledge:
 
     def spawners(self, name: str) -> tuple[SpawnerRow, ...]:
         """How this call makes another function run."""
-        return tuple([library.spawner[number] for library, number in self._rows(self.tables.spawner, name)])
+        known = self._spawners.get(name)
+        if known is None:
+            rows = self._rows(self.tables.spawner, name)
+            known = self._spawners[name] = tuple([library.spawner[number] for library, number in rows])
+        return known
 
     def schema_rows(self, name: str) -> tuple[SchemaRow, ...]:
         """Which part of a database schema this construct declares."""

@@ -41,6 +41,7 @@ class EntryReach:
         self._graph = graph
         self._evaluator = evaluator
         self._switches = switches
+        self._staying: dict[Function, tuple[Edge, ...]] = {}
         self._anybodys = frozenset(id(edge) for edges in graph.outgoing.values() for edge in self._of_anybody(edges))
         self._starts = {entry: _its_start(entry) for entry in entries if entry.source == ENDLESS}
         self._reached = self._by_all(entries, sure=True)
@@ -118,25 +119,31 @@ class EntryReach:
         return [edge for edge in edges if edge not in above], above
 
     def _spread(self, entry: Entry, first: Iterable[Edge], reached: Found, *, sure: bool) -> None:
+        switches, unsure = self._switches, self._anybodys if sure else frozenset()
         queue: deque[tuple[Iterable[Edge], bool, int, Truths]] = deque([(first, True, 1, NOTHING)])
         seen = Seen()
         while queue:
             leaving, inline, depth, known = queue.popleft()
             for edge in leaving:
-                if (sure and id(edge) in self._anybodys) or self._switches.excludes(edge.site, known):
+                if (unsure and id(edge) in unsure) or (known and switches.excludes(edge.site, known)):
                     continue
-                still, below = inline and edge.runs_here, self._switches.into(edge, known)
-                if not seen.is_new(edge.callee, below, inline=still):
+                callee = edge.callee
+                still, below = inline and edge.runs_here, switches.into(edge, known)
+                if not seen.is_new(callee, below, inline=still):
                     continue
-                found = reached.setdefault(edge.callee, {})
+                found = reached.setdefault(callee, {})
                 if entry not in found or (still and not found[entry][0]):
                     found[entry] = (still, depth)
-                queue.append((self._leaving(edge.callee), still, depth + 1, below))
+                queue.append((self._leaving(callee), still, depth + 1, below))
 
-    def _leaving(self, function: Function) -> Iterator[Edge]:
-        for edge in self._graph.outgoing.get(function, ()):
-            if edge.kind not in DELIVERED and edge.kind not in _HOOKS:
-                yield edge
+    def _leaving(self, function: Function) -> tuple[Edge, ...]:
+        """Edges that stay in the process. Most functions are come to from many entries, and asked each time."""
+        known = self._staying.get(function)
+        if known is None:
+            edges = self._graph.outgoing.get(function, ())
+            known = tuple([edge for edge in edges if edge.kind not in DELIVERED and edge.kind not in _HOOKS])
+            self._staying[function] = known
+        return known
 
     # --- what callers give --------------------------------------------------------------------------------------------
 

@@ -28,13 +28,12 @@ def within(scope: f.Scope, inner: int, outer: int) -> bool:
 
 def region_at(scope: f.Scope, order: int) -> int:
     """The innermost region in which an event lies."""
-    best = 0
-    for index, region in enumerate(scope.regions):
-        if region.start <= order < region.end and (region.end - region.start) <= (
-            scope.regions[best].end - scope.regions[best].start
-        ):
-            best = index
-    return best
+    regions = scope.regions
+    for index in range(len(regions) - 1, 0, -1):  # what encloses a region comes before it
+        region = regions[index]
+        if region.start <= order < region.end:
+            return index
+    return 0
 
 
 def loop_of(scope: f.Scope, region: int) -> int | None:

@@ -69,6 +69,8 @@ def _schedules(function: Function) -> Iterator[f.Expr]:
     scope = function.scope
     written = (*(a.value for a in scope.assigns), *(arg for call in scope.calls for arg in call.args))
     for expr in written:
+        if isinstance(expr, f.Name | f.Attr | f.Str | f.Const | f.CallRef | f.FStr):
+            continue  # holds no table; most expressions are of these kinds
         for part in flow.walk(expr):
             if isinstance(part, f.Dict):
                 keys = {key.value for key, _ in part.items if isinstance(key, f.Str)}

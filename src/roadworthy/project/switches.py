@@ -57,8 +57,10 @@ class Switches:
 
     def into(self, edge: Edge, above: Truths) -> Truths:
         """What the callee of an edge may take for granted; `above`: what its caller may."""
-        asked = self._asks(edge.callee)
-        if not asked:
+        if self._asked is None:
+            self._asked = self._all_asked()
+        asked = self._asked.get(edge.callee)
+        if asked is None:
             return NOTHING
         key = (id(edge), above)
         found = self._into.get(key)
@@ -148,13 +150,8 @@ class Switches:
 
     # --- what a function asks -----------------------------------------------------------------------------------------
 
-    def _asks(self, function: Function) -> frozenset[str]:
-        """Parameters, and attributes of them, by which the function or one that it hands them to decides."""
-        if self._asked is None:
-            self._asked = self._all_asked()
-        return self._asked.get(function, frozenset())
-
     def _all_asked(self) -> dict[Function, frozenset[str]]:
+        """Parameters, and attributes of them, by which a function or one that it hands them to decides; only functions that ask."""
         found = {function: set(self._tests(function)) for function in self._symbols.functions}
         fresh = {function: set(paths) for function, paths in found.items() if paths}
         for _ in range(_DEEP):

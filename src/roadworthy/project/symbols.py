@@ -27,21 +27,23 @@ class Function:
     cls: ClassInfo | None  # for methods: the class; for class bodies: that class
     parent: Function | None  # the lexically enclosing scope
     id: str = ""
+    # asked for millions of times in a review, so that they are no properties
+    name: str = field(init=False)  # the bare name
+    path: str = field(init=False)  # the file, relative to the reviewed root
+    kind: str = field(init=False)  # "module", "class", "function" or "lambda"
+    is_method: bool = field(init=False)  # a function whose scope is a class body
 
-    @property
-    def name(self) -> str:
-        """The bare name."""
-        return self.scope.name
+    def __post_init__(self) -> None:
+        """What the scope and its surroundings say, at hand."""
+        self.name = self.scope.name
+        self.path = self.module.path
+        self.kind = self.scope.kind
+        self.is_method = self.kind == "function" and self.parent is not None and self.parent.kind == "class"
 
     @property
     def qualname(self) -> str:
         """The name inside its module: `Class.method`, `<module>`."""
         return self.scope.qualname
-
-    @property
-    def path(self) -> str:
-        """The file, relative to the reviewed root."""
-        return self.module.path
 
     @property
     def line(self) -> int:
@@ -52,11 +54,6 @@ class Function:
     def is_async(self) -> bool:
         """`async def`."""
         return self.scope.is_async
-
-    @property
-    def kind(self) -> str:
-        """ "module", "class", "function" or "lambda"."""
-        return self.scope.kind
 
     @cached_property
     def calls(self) -> tuple[CallSite, ...]:
@@ -107,11 +104,6 @@ class Function:
         """Is the name one of its own, not one of a scope around it?"""
         return name not in self.scope.globals and (name in self.bindings or name in self.parameters)
 
-    @property
-    def is_method(self) -> bool:
-        """A function whose scope is a class body."""
-        return self.kind == "function" and self.parent is not None and self.parent.kind == "class"
-
     def __repr__(self) -> str:
         return f"<{self.id}>"
 
@@ -127,7 +119,7 @@ class CallSite:
     @property
     def path(self) -> str:
         """The file."""
-        return self.function.module.path
+        return self.function.path
 
     @property
     def line(self) -> int:
@@ -235,11 +227,11 @@ class Module:
     role: str = "production"
     functions: list[Function] = field(default_factory=list)  # by scope index
     classes: list[ClassInfo] = field(default_factory=list)
+    path: str = field(init=False)  # the file, relative to the reviewed root
 
-    @property
-    def path(self) -> str:
-        """The file, relative to the reviewed root."""
-        return self.facts.path
+    def __post_init__(self) -> None:
+        """The path, at hand: it is asked for as often as anything."""
+        self.path = self.facts.path
 
     @property
     def body(self) -> Function:

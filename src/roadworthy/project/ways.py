@@ -22,9 +22,13 @@ class Seen:
 
     def is_new(self, function: Function, known: Truths, *, inline: bool = True) -> bool:
         """Notes it; False where an earlier visit led to all places that this one can."""
-        states = self._states.setdefault(function, [])
-        if any((was or not inline) and truths <= known for was, truths in states):
-            return False
+        states = self._states.get(function)
+        if states is None:
+            self._states[function] = [(inline, known)]
+            return True
+        for was, truths in states:
+            if (was or not inline) and truths <= known:
+                return False
         states.append((inline, known))
         return True
 
