@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roadworthy.engine.characters import in_characters
 from roadworthy.engine.comments import commented_files
 from roadworthy.engine.found import Found
 from roadworthy.engine.judging import judge_all
@@ -107,7 +108,7 @@ def reported(project: Project, settings: Settings, stages: Stages, found: Found)
         ran=found.ran,
     )
     problems, elsewhere = _in_area(project)
-    findings = sifted.findings
+    findings = in_characters(sifted.findings, project.read)
     if settings.blame:
         from roadworthy.engine.history import introduced
 

@@ -125,11 +125,11 @@ def _information(path: str, line: int, note: str, ground: Ground) -> types.Diagn
 
 
 def _range(path: str, line: int, column: int, ground: Ground) -> types.Range:
-    """From the place (line 1-based, column in bytes) to the end of its line; without a column from the first character."""
+    """From the place (line 1-based, column in characters) to the end of its line; without a column from the first character."""
     lines = ground.lines(path)
     number = max(line, 1) - 1
     text = lines[number] if number < len(lines) else ""
-    before = text.encode("utf-8", "surrogatepass")[:column].decode("utf-8", "ignore")
+    before = text[:column]
     if not before.strip():
         before = text[: len(text) - len(text.lstrip())]
     start, end = ground.units(before), ground.units(text.rstrip())

@@ -70,7 +70,7 @@ class Location:
     path: str
     line: int
     end_line: int
-    column: int = 0
+    column: int = 0  # 0-based; of a rule's finding in bytes of UTF-8, of a review's in characters
     function: str = "<module>"
     note: str = ""
 
