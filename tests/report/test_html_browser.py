@@ -191,7 +191,7 @@ def test_the_map_is_filtered_and_sorted(page: Page, pages: Path) -> None:
     assert 0 < len(entries(page)) < 10
     assert page.inner_text("#map-shown").endswith("of 150 shown")
     page.keyboard.press("Escape")
-    page.wait_for_function("document.getElementById('map-shown').textContent === 'All 150 shown'")
+    sync_api.expect(page.locator("#map-shown")).to_have_text("All 150 shown")
     page.check("#map-open")
     assert len(entries(page)) == 100
     page.uncheck("#map-open")
