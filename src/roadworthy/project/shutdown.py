@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
+from roadworthy.project.carried import Carried
 from roadworthy.project.values import Instance, LibraryObject, Partial
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Resource:
     holder: str  # "local" "attribute" "global" "context" "returned" "passed" "dropped"
     name: str = ""  # what it is bound to: `producer`, `self.producer`
     cls: ClassInfo | None = None  # attribute: the class that holds it
+    outlives: bool = False  # local: the function hands it out or keeps it in something that lives on
 
     @property
     def short_type(self) -> str:
@@ -107,7 +109,7 @@ class Shutdown:
     def _resource(self, site: CallSite, kind: str, row: TypeRow) -> Resource:
         holder, name = self._holder(site)
         cls = site.function.cls if holder == "attribute" else None
-        return Resource(site, kind, row, holder, name, cls)
+        return Resource(site, kind, row, holder, name, cls, holder == "local" and _is_kept(name, site.function))
 
     def _holder(self, site: CallSite) -> tuple[str, str]:
         fact = site.fact
@@ -223,6 +225,14 @@ class Shutdown:
         return found
 
 
+def _is_kept(name: str, function: Function) -> bool:
+    """`self._producers[key] = producer`, `return producer`: a local name of something that others go on to use."""
+    scope = function.scope
+    return any(
+        assign.value == f.Name(name) and isinstance(assign.target, f.Attr | f.Sub) for assign in scope.assigns
+    ) or any(leave.kind == "return" and leave.value == f.Name(name) for leave in scope.leaves)
+
+
 def _given(resource: Resource) -> Iterator[CallSite]:
     """Calls that are given the object."""
     for site in resource.site.function.calls:
@@ -232,20 +242,16 @@ def _given(resource: Resource) -> Iterator[CallSite]:
 
 
 def _is_answered(site: CallSite) -> bool:
-    """`producer.send(…).get(timeout=5)`, or the same by way of a name."""
-    scope = site.function.scope
-    names = {
-        assign.target.id
-        for assign in scope.assigns
-        if isinstance(assign.target, f.Name) and assign.value == f.CallRef(site.index)
-    }
-    for other in site.function.calls:
-        func = other.fact.func
-        if isinstance(func, f.Attr) and func.name in _ANSWERS and other.fact.order > site.fact.order:
-            value = func.value
-            if value == f.CallRef(site.index) or (isinstance(value, f.Name) and value.id in names):
-                return True
-    return False
+    """`producer.send(…).get(timeout=5)`, or the same by way of a name, a list of them, a loop over that."""
+    made = Carried(site.function.scope, set(), {site.index})
+    made.spread()
+    return any(
+        isinstance(other.fact.func, f.Attr)
+        and other.fact.func.name in _ANSWERS
+        and other.fact.order > site.fact.order
+        and made.holds(other.fact.func.value)
+        for other in site.function.calls
+    )
 
 
 def _closed_at(site: CallSite) -> Iterator[f.Expr]:

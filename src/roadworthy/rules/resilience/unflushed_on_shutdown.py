@@ -160,7 +160,7 @@ def _fix(resource: Resource, name: str, model: Model) -> str:
     function = resource.site.function
     if resource.holder == "attribute" and resource.cls is not None:
         return stopping.close_owned(resource.cls.name, name, resource.row.closes)
-    if resource.holder == "global":
+    if resource.holder == "global" or resource.outlives:
         return stopping.close_at_exit(name, resource.row.closes)
     return stopping.close_at_end(model, function, name, resource.row.closes, on_loop=function.is_async)
 
