@@ -8,6 +8,7 @@ from roadworthy.rules.idempotency.check_then_insert import check as check_then_i
 from roadworthy.rules.idempotency.read_modify_write import check as read_modify_write
 from roadworthy.rules.resilience.call_without_timeout import check as timeouts
 from roadworthy.rules.resilience.unbounded_fan_out import check as fan_out
+from roadworthy.rules.resilience.unflushed_on_shutdown import check as unflushed
 
 
 def fixes(check, **files: str) -> str:
@@ -154,3 +155,21 @@ def test_a_tuple_of_a_loop_is_no_parameter() -> None:
     )
     assert "bounded((" not in text
     assert "bounded(one(client, url))" in text
+
+
+def test_a_producer_that_a_factory_keeps_is_flushed_at_exit() -> None:
+    """A `finally` around its making would close it before its first use."""
+    kept = """
+known = {}
+
+def producer_of(kind):
+    producer = Producer({"bootstrap.servers": "kafka"})
+    known[kind] = producer
+    return producer
+
+def tell(order):
+    producer_of("orders").produce("orders", order)
+"""
+    text = fixes(unflushed, app="from confluent_kafka import Producer\n" + kept)
+    assert "atexit.register(producer.flush)" in text
+    assert "finally" not in text

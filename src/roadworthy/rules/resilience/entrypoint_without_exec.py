@@ -177,6 +177,12 @@ def _fix(process: StartedProcess, answer: SignalReach) -> str:
     words = list(process.argv)
     plain = not any("$" in word for word in words) and len(words) <= 12
     if answer.at.what == "script":
+        inner = next((hop for hop in process.hops if "background" in hop.why and hop is not answer.at), None)
+        if inner is not None and "background" not in answer.reason:
+            return (
+                f"Run it in the foreground, as the last command of both scripts: in `{inner.path}` `exec` in front of `{words[0]}` and no `&` behind it; "
+                f"in `{answer.at.path}` `exec` in front of what starts that script, and nothing after it."
+            )
         if "background" in answer.reason:
             return (
                 "Give each long-running process a container of its own; or let the script pass the signal on to all that it started:\n"
