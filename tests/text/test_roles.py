@@ -128,3 +128,21 @@ def test_by_content(tmp_path: Path, name: str, data: bytes, expected: str) -> No
 def test_reviewed_roles() -> None:
     """Migrations hold the schema, scripts weigh less; the rest is out."""
     assert [role.value for role in Role if role.reviewed] == ["production", "migration", "script"]
+
+
+def test_a_behave_suite(tmp_path: Path) -> None:
+    """Scenarios in Gherkin with their steps are tests; a package of features is not."""
+    files = [
+        "features/environment.py",
+        "features/steps/api.py",
+        "features/backup.feature",
+        "app/features/steps/a.py",
+        "locustfile.py",
+    ]
+    found = roles(tmp_path, dict.fromkeys(files, b"x = 1\n"))
+    assert found == {
+        "features/environment.py": "test",
+        "features/steps/api.py": "test",
+        "app/features/steps/a.py": "production",
+        "locustfile.py": "test",
+    }

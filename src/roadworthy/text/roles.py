@@ -42,7 +42,7 @@ _APP_FILES = _names(
     "handlers.py controllers.py repository.py serializers.py admin.py"
 )
 _TEST_FILE = re.compile(r"(?:test_.*|.*_tests?|tests?|conftest)\.py")
-_SURE_TEST_FILE = re.compile(r"(?:conftest|pytest_plugins?|test_settings|settings_test)\.py")
+_SURE_TEST_FILE = re.compile(r"(?:conftest|pytest_plugins?|test_settings|settings_test|locustfile)\.py")
 _SCRIPT_FILES = frozenset(("setup.py", "hatch_build.py", "noxfile.py", "fabfile.py", "dodo.py"))
 _GENERATED_FILE = re.compile(r".*_pb2(?:_grpc)?\.py|.*_grpc_?pb\.py")
 
@@ -107,6 +107,8 @@ def _folder_role(name: str, entries: frozenset[str], *, is_package: bool, parent
         return parent.role if inner and _is_domain_called_test(entries) else Role.TEST
     if name.startswith(("test_", "tests_")) and _has_tests(entries):
         return Role.TEST
+    if name == "features" and _is_behave_suite(entries):
+        return Role.TEST
     if name in _MIGRATIONS:
         return Role.MIGRATION
     if name in _GENERATED:
@@ -126,6 +128,11 @@ def _is_domain_called_test(entries: frozenset[str]) -> bool:
 def _is_application(entries: frozenset[str]) -> bool:
     """Recognise a kitchen's `cookbook` or a laboratory's `samples`: an application whose tables are migrated is in service."""
     return len(entries & _APP_FILES) > 1 and bool(entries & _MIGRATIONS)
+
+
+def _is_behave_suite(entries: frozenset[str]) -> bool:
+    """Recognise scenarios in Gherkin with their steps, as behave lays them out."""
+    return bool(entries & {"steps", "environment.py"}) and any(entry.endswith(".feature") for entry in entries)
 
 
 def _has_tests(entries: frozenset[str]) -> bool:
