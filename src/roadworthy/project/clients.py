@@ -103,6 +103,10 @@ class Clients:
             own = self._given(effect.site, rule, constructor=False)
             if own is not None:
                 return own
+            if has_spread(effect.site.fact):  # `request(url, **options)`: the options may bring what the client lacks
+                brought = self._spread(effect.site, rule, effect.site, at_construction=False)
+                if brought.bound != "forever":
+                    return brought
         return self._constructed(effect, rule)
 
     def _is_replaced(self, effect: EffectAt) -> bool:
