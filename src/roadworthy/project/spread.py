@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from roadworthy.knowledge.vocabulary import GuardKind
+from roadworthy.project import flow
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.handles import fate_of
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST = 4000
 """No walk goes further than this many functions."""
+_JOINS = frozenset({"join", "wait", "result", "as_completed", "joinall"})
 
 
 class Spread:
@@ -37,26 +39,38 @@ class Spread:
         return known
 
     def main(self, root: Function) -> Mapping[Function, int]:
-        """What runs before `root` returns: its calls, and the tasks for which it waits, with their distance. Nearest first."""
+        """What runs before `root` returns: its calls, and the tasks and threads for which it waits, with their distance. Nearest first."""
         queue = deque([root])
         seen = {root: 0}
+        threads: list[tuple[Edge, str]] = []
         while queue and len(seen) < MOST:
             here = queue.popleft()
             for edge in self._model.graph.outgoing.get(here, ()):
-                if edge.callee not in seen and self._holds_up(edge):
+                if edge.callee in seen or edge.kind == "callback":
+                    continue
+                if edge.kind == "thread" and not edge.runs_here:
+                    fate, name = fate_of(self._model, edge.spawner or edge.site)
+                    if fate == "waited":
+                        threads.append((edge, name.rpartition(".")[2]))
+                elif self._holds_up(edge):
                     seen[edge.callee] = seen[here] + 1
                     queue.append(edge.callee)
+            if not queue:  # a thread that is joined in `stop()` holds up only who comes by there
+                joined = [(edge, name) for edge, name in threads if any(_joins(function, name) for function in seen)]
+                for edge, _ in joined:
+                    if edge.callee not in seen:
+                        seen[edge.callee] = seen[edge.caller] + 1
+                        queue.append(edge.callee)
+                threads = [pair for pair in threads if pair[0].callee not in seen]
         return seen
 
     def _holds_up(self, edge: Edge) -> bool:
         """Does the caller not end before the callee does?"""
-        if edge.kind == "callback":
-            return False
         if edge.runs_here:
             return True
-        site = edge.spawner or edge.site
         if edge.kind != "task":
-            return edge.kind == "thread" and fate_of(self._model, site)[0] == "waited"
+            return False
+        site = edge.spawner or edge.site
         grouped = any(guard.kind is GuardKind.AWAITED for guard in self._model.guards.on_site(site))
         return grouped or fate_of(self._model, site)[0] == "waited"
 
@@ -106,3 +120,11 @@ class Spread:
                     seen.add(caller)
                     queue.append(caller)
         return tops or [function]
+
+
+def _joins(function: Function, name: str) -> bool:
+    """Does a function wait for what is kept under a name? No name: the block or the helper that starts it waits."""
+    if not name:
+        return True
+    waits = any(flow.last_name(call.func) in _JOINS for call in function.scope.calls)
+    return waits and any(path.rpartition(".")[2] == name for path in function.scope.last_read)
