@@ -54,6 +54,9 @@ _ROWS = frozenset(
     }
 )
 _BEST_EFFORT = re.compile(r"\bbest[- ]effort\b", re.IGNORECASE)
+_SURROUNDINGS = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "100.100.100.200")
+"""Where a machine of a cloud tells about itself: outside that cloud nobody answers, and nobody should."""
+_ENDS = frozenset({"sys.exit", "exit", "quit", "os._exit"})
 _LOGGERS = ("logger", "log", "LOGGER", "LOG", "_logger")
 
 
@@ -182,8 +185,42 @@ def matters_little(failure: tuple[CallSite, EffectAt], silence: Silence, model: 
         or sounds_like_report(site.fact.func, silence.function.scope)
         or drives_program(model, effect)
         or reads_setting(model.callee_text(site), effect)
+        or _asks_surroundings(site, effect, model)
         or (says_closing(name) and effect.effect not in _DATA)
     )
+
+
+def _asks_surroundings(site: CallSite, effect: EffectAt, model: Model) -> bool:
+    """A question to the metadata service of a cloud: that it fails is the answer "not there"."""
+    for call in (site, effect.site):
+        for expr in (*call.fact.args[:2], *(value for _, value in call.fact.kwargs)):
+            texts = (*flow.strings_of(expr), str(model.literal(expr, call.function) or ""))
+            if any(host in text for text in texts for host in _SURROUNDINGS):
+                return True
+    return False
+
+
+def expects_failure(silence: Silence) -> bool:
+    """The block ends the program or raises when nothing fails in it: the failure is the good way."""
+    scope = silence.function.scope
+    if scope.regions[silence.covered].exits == "raise":
+        return True
+    calls = [call for call in scope.calls if call.region == silence.covered]
+    return bool(calls) and flow.text_of(calls[-1].func, scope) in _ENDS
+
+
+def answers_yes_or_no(silence: Silence, model: Model) -> bool:
+    """`return False` in the handler, `return True` elsewhere, and whoever calls looks at it."""
+    if not _is_bool(silence.default, value=False):
+        return False
+    function = silence.function
+    ways = [edge for edge in model.edges_to(function) if edge.kind == "call"]
+    agreed = any(leave.kind == "return" and _is_bool(leave.value, value=True) for leave in function.scope.leaves)
+    return agreed and bool(ways) and all(edge.site.fact.use != "discarded" for edge in ways)
+
+
+def _is_bool(expr: f.Expr | None, *, value: bool) -> bool:
+    return isinstance(expr, f.Const) and expr.kind == "bool" and expr.value is value
 
 
 def is_best_effort(silence: Silence, model: Model) -> bool:

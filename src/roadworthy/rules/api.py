@@ -196,8 +196,10 @@ from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import (
     Silence,
+    answers_yes_or_no,
     cannot_speak,
     covers,
+    expects_failure,
     is_best_effort,
     logger_near,
     matters_little,
@@ -373,6 +375,7 @@ __all__ = [
     "advise_keys",
     "all_but_one",
     "answered",
+    "answers_yes_or_no",
     "argument",
     "arguments",
     "asked_by",
@@ -408,6 +411,7 @@ __all__ = [
     "ends_at_once",
     "entries_again",
     "entries_around",
+    "expects_failure",
     "expr",
     "fan_outs",
     "fed_again",

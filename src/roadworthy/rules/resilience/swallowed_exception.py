@@ -12,7 +12,7 @@ constant. A log line below the level that production shows counts as nothing whe
 ## What is not reported
 Narrow handlers of expected errors (`KeyError`, `FileNotFoundError`, an import that may be missing). Handlers that log, report, re-raise,
 return or store the error, answer with an error, or try something else. Closing and rolling back. Questions that failure answers
-(`is_alive`). Failures that something further in has already handled or noted. Code that says of itself `best effort`.
+(`is_alive`), the metadata service of a cloud. Blocks that end the program where nothing fails. Failures that something further in has already handled or noted. Code that says of itself `best effort`.
 
 ## Bad
 ```python
@@ -54,8 +54,10 @@ from roadworthy.rules.api import (
     Severity,
     Silence,
     acts,
+    answers_yes_or_no,
     cannot_speak,
     covers,
+    expects_failure,
     finding,
     impact_weight,
     is_best_effort,
@@ -96,7 +98,7 @@ def check(model: Model) -> Iterator[Finding]:
 
 def failure_is_the_answer(silence: Silence) -> bool:
     """`is_alive()`, `ping()`, `health()`: that it failed is what the caller wanted to know."""
-    return silence.outcome in {"default", "nothing"} and says_probe(silence.function.name)
+    return expects_failure(silence) or (silence.outcome in {"default", "nothing"} and says_probe(silence.function.name))
 
 
 def is_explained(silence: Silence, model: Model) -> bool:
@@ -127,7 +129,7 @@ def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple
     high = high and bool(exposure.entries)  # code that nothing known runs is no service
     severity = Severity.HIGH if high else Severity.LOW if low else Severity.MEDIUM
     watched = exposure.only_commands or model.is_script(silence.function.path)
-    return (severity.lowered() if watched else severity), Audience.REGULAR
+    return (severity.lowered() if watched or answers_yes_or_no(silence, model) else severity), Audience.REGULAR
 
 
 def _report(silence: Silence, rank: int, hidden: list[Failure], alike: list[Silence], model: Model) -> Finding:
