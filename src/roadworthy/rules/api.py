@@ -36,6 +36,7 @@ from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
 from roadworthy.project.askedtwice import CaughtRetry, caught_retries
+from roadworthy.project.attemptloops import SetBack, goes_on_after_success, set_back
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
@@ -148,7 +149,6 @@ from roadworthy.project.permanent import (
     all_but_one,
     broad_self_retries,
     causes_in,
-    goes_on_after_success,
     predicates_of,
     repeated_blocks,
     repeats_everything,
@@ -339,6 +339,7 @@ __all__ = [
     "RowCheck",
     "Rule",
     "Run",
+    "SetBack",
     "Severity",
     "ShortGrace",
     "Shutdown",
@@ -517,6 +518,7 @@ __all__ = [
     "says_probe",
     "selects_by_state",
     "serves_in_turn",
+    "set_back",
     "several_expected",
     "short_graces",
     "silences",
