@@ -170,4 +170,6 @@ def _holds(model: Model, function: Function, test: f.Compare, count: int) -> boo
     if not known:
         return False
     bound = known[0]
-    return {"<": count < bound, "<=": count <= bound, ">": count > bound, ">=": count >= bound, "==": count == bound}[op]
+    return {"<": count < bound, "<=": count <= bound, ">": count > bound, ">=": count >= bound, "==": count == bound}[
+        op
+    ]

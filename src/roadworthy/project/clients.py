@@ -144,6 +144,11 @@ class Clients:
         for keyword, expr in site.fact.kwargs:
             if keyword != "**":
                 continue
+            if isinstance(expr, f.Name) and any(
+                key in {rule.argument, rule.config, *rule.arguments} or "timeout" in key
+                for key, _ in flow.item_assigns(site.function.scope, expr.id)
+            ):
+                return TimeoutVerdict("unknown", reason="passed", timeout=rule)
             for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
                 if isinstance(value, values.Container) and value.keys and "" not in dict(value.keys):
                     names = {k for k, _ in value.keys}

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.programs import load_programs
-from roadworthy.knowledge.vocabulary import Effect, Repeat
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, Repeat
+from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
 
@@ -30,6 +34,7 @@ _SETTING = re.compile(r"config|configuration|settings?|options?|preferences?|fea
 _CALLERS = 60
 _GIVEN = frozenset({"request", "req", "event", "context", "ctx", "info", "message", "msg", "environ"})
 """Parameters of functions that a framework calls."""
+_TAKES_WORK = frozenset({Effect.CONSUME, Effect.ACK})
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
 
@@ -95,7 +100,33 @@ def drives_program(model: Model, effect: EffectAt) -> bool:
 
 def runs_nearby(effect: EffectAt) -> bool:
     """Another program on the same machine, none that waits for another machine as far as its name tells."""
-    return effect.effect is Effect.SPAWN_PROCESS and not program_of(effect) & set(load_programs().rows.remote)
+    if effect.effect is not Effect.SPAWN_PROCESS:
+        return False
+    words, rows = program_of(effect), load_programs().rows
+    return not words & set(rows.remote) or any(set(row.split()) <= words for row in rows.nearby)
+
+
+def connects_to_itself(effect: EffectAt) -> bool:
+    """`mine.connect(other.getsockname())`: the other end is a socket of the same process, which listens."""
+    site = effect.site
+    for arg in site.fact.args[:1]:
+        values = [arg]
+        if isinstance(arg, f.Name):
+            values.extend(a.value for a in site.function.bindings.get(arg.id, ()) if a.value is not None)
+        calls = [site.function.scope.calls[v.index] for v in values if isinstance(v, f.CallRef)]
+        if any(flow.last_name(call.func) == "getsockname" for call in calls):
+            return True
+    return False
+
+
+def only_looks(model: Model, entries: Iterable[Entry]) -> bool:
+    """Loops of their own that change nothing and serve nobody: one that hangs leaves the rest of the process alone."""
+    serving = [entry for entry in entries if entry.serves_others]
+    return bool(serving) and all(
+        entry.kind is EntryKind.WORKER_LOOP
+        and not any(e.effect.word.persists or e.effect in _TAKES_WORK for e in model.effects_under(entry.function))
+        for entry in serving
+    )
 
 
 def ends_at_once(effect: EffectAt) -> bool:

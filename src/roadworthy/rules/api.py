@@ -169,10 +169,12 @@ from roadworthy.project.producers import (
 )
 from roadworthy.project.purpose import (
     acts,
+    connects_to_itself,
     drives_program,
     ends_at_once,
     is_aside,
     is_called_by_nobody,
+    only_looks,
     program_of,
     reads_setting,
     runs_nearby,
@@ -208,6 +210,7 @@ from roadworthy.project.spins import Spin, asks_another, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, paces, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
+from roadworthy.project.statuslists import StatusList, status_lists
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.switchedoff import SwitchedOff, switched_off
 from roadworthy.project.switches import is_off_from
@@ -348,6 +351,7 @@ __all__ = [
     "Spawned",
     "Spin",
     "StartedProcess",
+    "StatusList",
     "Step",
     "SwitchedOff",
     "Table",
@@ -394,6 +398,7 @@ __all__ = [
     "changes_state_before",
     "comes_again",
     "comes_with_the_event",
+    "connects_to_itself",
     "content_at_hand",
     "covers",
     "dedup_before",
@@ -483,6 +488,7 @@ __all__ = [
     "nested_retries",
     "never_waits",
     "not_repeatable",
+    "only_looks",
     "only_setting",
     "only_told",
     "outside_ids",
@@ -527,6 +533,7 @@ __all__ = [
     "spawned_work",
     "spins",
     "stable_ids",
+    "status_lists",
     "steers",
     "stopping",
     "sweeps",
