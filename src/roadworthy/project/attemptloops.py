@@ -150,9 +150,10 @@ def _never_reached(model: Model, function: Function, loop: int, start: f.Assign,
     if len(counted) != len(others) or len(counted) != 1 or flow.loop_of(scope, counted[0].region) != loop:
         return None
     for index, region in enumerate(scope.regions):
-        if region.kind == "if" and region.exits in _ENDS and flow.within(scope, index, loop):
-            if isinstance(region.test, f.Compare) and _is_named(region.test.left, name) and region.start > start.order:
-                return None if _holds(model, function, region.test, value + 1) else region.line
+        ends = region.kind == "if" and region.exits in _ENDS and flow.within(scope, index, loop)
+        test = region.test
+        if ends and isinstance(test, f.Compare) and _is_named(test.left, name) and region.start > start.order:
+            return None if _holds(model, function, test, value + 1) else region.line
     return None
 
 

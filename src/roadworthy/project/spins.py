@@ -156,6 +156,73 @@ def _outer_pause(model: Model, function: Function, loop: int) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An endless loop whose pause is passed by when one of its steps says that it has failed."""
+
+    function: Function
+    loop: int  # region
+    skip: int  # region of the `if` that goes round
+    site: CallSite  # the step
+    handler: Handler  # turns its failure into a false answer
+    pause: CallSite
+
+
+def skipped_pauses(model: Model) -> Iterator[Skipped]:
+    """`if not ask(): continue` in front of the loop's `sleep(…)`, where `ask()` answers False when it fails."""
+    for function in model.functions:
+        for index, region in enumerate(function.scope.regions):
+            if region.kind == "while" and model.guards.loop(function, index).kind == "worker":
+                found = _skipped(model, function, index)
+                if found is not None:
+                    yield found
+
+
+def _skipped(model: Model, function: Function, loop: int) -> Skipped | None:
+    scope = function.scope
+    calls = [function.site(call) for call in flow.calls_in(scope, loop)]
+    pause = next((site for site in calls if site.fact.region == loop and _sleeps(model, site)), None)
+    if pause is None or _test_waits(model, function, loop):
+        return None
+    for index, region in enumerate(scope.regions):
+        if region.kind != "if" or region.parent != loop or region.exits != "continue" or region.end > pause.fact.order:
+            continue
+        site = _negated_call(region.test, function)
+        if site is None or any(takes_time(model, s) for s in calls if s.fact.order < region.end):
+            continue
+        handler = _answers_false(model, site)
+        if handler is not None:
+            return Skipped(function, loop, index, site, handler, pause)
+    return None
+
+
+def _sleeps(model: Model, site: CallSite) -> bool:
+    return any(effect.effect is Effect.SLEEP for effect in model.effects_at(site))
+
+
+def _negated_call(test: f.Expr | None, function: Function) -> CallSite | None:
+    negated = isinstance(test, f.Unary) and test.op == "not" and isinstance(test.value, f.CallRef)
+    return function.calls[test.value.index] if negated else None  # type: ignore[union-attr]
+
+
+def _answers_false(model: Model, site: CallSite) -> Handler | None:
+    """The handler in the called function that gives False or None back for a failure, which no success does there."""
+    for edge in model.edges_at(site):
+        scope = edge.callee.scope
+        if not edge.runs_here or not any(leave.kind == "return" and leave.value is not None for leave in scope.leaves):
+            continue
+        for index, region in enumerate(scope.regions):
+            if region.kind == "except":
+                handler = model.exceptions.handler(edge.callee, index)
+                if handler.broad and handler.exits == "return" and _is_false(handler.default):
+                    return handler
+    return None
+
+
+def _is_false(value: f.Expr | None) -> bool:
+    return value is None or (isinstance(value, f.Const) and not value.value)
+
+
 def asks_another(retried: Retried) -> bool:
     """`for number in range(5): fetch(f"{base}/run-{number}")`: each round asks for something else, and a pause would help none of them."""
     function, index = retried.function, retried.guard.region

@@ -63,7 +63,7 @@ def _codes(expr: f.Expr | None, scope: f.Scope) -> tuple[int, ...]:
 
 def _missing(codes: tuple[int, ...], *, limited: bool = True) -> int | None:
     """503 where other faults are listed; else 429, unless the client knows it by itself. One status alone was chosen."""
-    if len(codes) < 2 or not _FAULTS & set(codes):  # noqa: PLR2004 - a list
+    if len(codes) < 2 or not _FAULTS & set(codes):
         return None
     if _UNAVAILABLE not in codes:
         return _UNAVAILABLE
@@ -151,10 +151,10 @@ def _comparisons(function: Function) -> Iterator[tuple[f.Compare, int, str]]:
     exprs.extend((leave.value, leave.line) for leave in scope.leaves if leave.kind == "return")
     for expr, line in exprs:
         for part in flow.walk(expr):
-            if isinstance(part, f.Compare) and part.ops in {("in",), ("not in",)}:
-                if _STATUS.search(flow.text_of(part.left, scope)):
-                    own = flow.every_text(part, scope)
-                    yield part, line, " ".join(flow.every_text(e, scope).replace(own, "") for e, _ in exprs if e)
+            asks = isinstance(part, f.Compare) and part.ops in {("in",), ("not in",)}
+            if isinstance(part, f.Compare) and asks and _STATUS.search(flow.text_of(part.left, scope)):
+                own = flow.every_text(part, scope)
+                yield part, line, " ".join(flow.every_text(e, scope).replace(own, "") for e, _ in exprs if e)
 
 
 def _is_tried_again(function: Function, part: f.Compare, model: Model) -> bool:

@@ -131,6 +131,7 @@ from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.inside import writes as transaction_writes
+from roadworthy.project.invain import InVain, limits_in_vain
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
@@ -206,7 +207,7 @@ from roadworthy.project.silence import (
     silences,
     tells_of_another,
 )
-from roadworthy.project.spins import Spin, asks_another, spins
+from roadworthy.project.spins import Skipped, Spin, asks_another, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, paces, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
@@ -299,6 +300,7 @@ __all__ = [
     "Identity",
     "IdleRetry",
     "InertStop",
+    "InVain",
     "Instance",
     "Iterable",
     "Iterator",
@@ -348,6 +350,7 @@ __all__ = [
     "Shutdown",
     "SignalReach",
     "Silence",
+    "Skipped",
     "Spawned",
     "Spin",
     "StartedProcess",
@@ -472,6 +475,7 @@ __all__ = [
     "let_fail_alone",
     "lifetime_of",
     "list_of",
+    "limits_in_vain",
     "lists_rows",
     "lives_on",
     "logger_near",
@@ -528,6 +532,7 @@ __all__ = [
     "several_expected",
     "short_graces",
     "silences",
+    "skipped_pauses",
     "sounds_like_report",
     "source_at_hand",
     "spawned_work",
