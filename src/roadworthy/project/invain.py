@@ -115,7 +115,9 @@ def _gives_default(site: CallSite, function: Function, argument: str) -> bool:
     if not isinstance(func, f.Attr) or func.name not in {"get", "setdefault", "pop"} or len(site.fact.args) != 2:
         return False
     first = site.fact.args[0]
-    spread = any(p.kind == "kwargs" and isinstance(func.value, f.Name) and p.name == func.value.id for p in function.scope.params)
+    spread = any(
+        p.kind == "kwargs" and isinstance(func.value, f.Name) and p.name == func.value.id for p in function.scope.params
+    )
     return spread and isinstance(first, f.Str) and first.value == argument
 
 

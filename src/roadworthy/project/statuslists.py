@@ -25,6 +25,9 @@ _MORE = re.compile(r"\b503\b|UNAVAILABLE|>=? ?(500|499)\b|5\d\d <=|// ?100|in ra
 _UNAVAILABLE, _LIMITED = 503, 429
 _FAULTS = frozenset({500, 502, 504})
 _FIRST, _LAST = 400, 599
+_LAST_REFUSAL = 500
+_PASSING = frozenset({408, 409, 413, 420, 423, 425, 429, 449, 460, 498, 499})
+"""Refusals that may pass; a list with 403 or 404 among them was made for something else."""
 _WRAPS = frozenset({"set", "frozenset", "tuple", "list"})
 
 
@@ -38,6 +41,7 @@ class StatusList:
     codes: tuple[int, ...]
     missing: int  # 503, or 429 where the list has that
     what: str  # as written: a name, a parameter, the tested expression
+    users: tuple[CallSite, ...] = ()  # calls that leave a parameter at this default
 
 
 def status_lists(model: Model) -> Iterator[StatusList]:
@@ -63,7 +67,11 @@ def _codes(expr: f.Expr | None, scope: f.Scope) -> tuple[int, ...]:
 
 def _missing(codes: tuple[int, ...], *, limited: bool = True) -> int | None:
     """503 where other faults are listed; else 429, unless the client knows it by itself. One status alone was chosen."""
-    if len(codes) < 2 or not _FAULTS & set(codes):
+    if (
+        len(codes) < 2
+        or not _FAULTS & set(codes)
+        or any(code < _LAST_REFUSAL and code not in _PASSING for code in codes)
+    ):
         return None
     if _UNAVAILABLE not in codes:
         return _UNAVAILABLE
@@ -83,7 +91,7 @@ def _given(model: Model) -> Iterator[StatusList]:
             codes = _codes(value, function.scope)
             missing = _missing(codes, limited=False)
             if missing is not None:
-                yield StatusList(function, *place, codes, missing, keyword)
+                yield StatusList(function, *place, codes, missing, keyword, _users(model, function, expr))
 
 
 def _is_policy(model: Model, site: CallSite) -> bool:
@@ -97,6 +105,10 @@ def _is_policy(model: Model, site: CallSite) -> bool:
 def _display(expr: f.Expr, site: CallSite) -> tuple[Function, tuple[int, int], f.Expr | None]:
     """Where a list is written: here, at a name of the function or module, or as the default of a parameter."""
     function = site.function
+    if isinstance(expr, f.CallRef):
+        call = function.scope.calls[expr.index]
+        if flow.last_name(call.func) in _WRAPS and len(call.args) == 1:
+            return _display(call.args[0], site)
     if isinstance(expr, f.Name):
         for scope in (function, function.module.body):
             for assign in scope.bindings.get(expr.id, ()):
@@ -105,6 +117,14 @@ def _display(expr: f.Expr, site: CallSite) -> tuple[Function, tuple[int, int], f
                 if param.name == expr.id:
                     return scope, (scope.line, scope.line), param.default
     return function, (site.line, site.fact.end_line), expr
+
+
+def _users(model: Model, function: Function, expr: f.Expr) -> tuple[CallSite, ...]:
+    """Who calls a function and leaves the list to it."""
+    names = {part.id for part in flow.walk(expr) if isinstance(part, f.Name)} & function.parameters.keys()
+    sites = {edge.site for edge in model.edges_to(function)} if names else set()
+    given = [site for site in sites if not names & {keyword for keyword, _ in site.fact.kwargs}]
+    return tuple(sorted(given, key=lambda site: (site.path, site.line)))
 
 
 # --- constants --------------------------------------------------------------------------------------------------------

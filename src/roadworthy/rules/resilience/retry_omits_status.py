@@ -10,7 +10,7 @@ A list with at least one of 500, 502 and 504 and without 503, or with 503 and wi
 constant whose name says that it is for retries, or tested in a predicate of a retry or in the work that is repeated.
 
 ## What is not reported
-A single status, which somebody chose. Functions that tell more statuses apart elsewhere (`>= 500`). A missing 429 where the policy of the
+A single status, which somebody chose. Lists that also hold refusals, such as 403 and 404. Functions that tell more statuses apart elsewhere (`>= 500`). A missing 429 where the policy of the
 client waits for what `Retry-After` says anyway.
 
 ## Bad
@@ -83,6 +83,7 @@ def _report(found: StatusList, model: Model) -> Finding:
         impact=f"{fault}: {say.entry(exposure.worst, function) if exposure.entries else 'the caller'} fails at the first attempt, "
         "although it was made to try again.",
         fix=f"Name it, too: `{whole}`.",
+        related=[model.place(site, "leaves the list to it") for site in found.users],
         steps=model.steps(exposure.worst, function),
         subject=found.what,
         weight=impact_weight(exposure),

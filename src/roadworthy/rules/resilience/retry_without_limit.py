@@ -173,13 +173,15 @@ def _growth(growth: Growth, model: Model) -> Finding:
     function = growth.function
     pause = f"`{say.call(growth.pause, model)}`"
     configured = "setting" in growth.limit.lower()
-    ends = f"`{growth.limit}`" if growth.limit else "nothing that is written here"
+    ends = (
+        f"only `{growth.limit}` ends the loop" if growth.limit else "nothing that is written here ends the loop early"
+    )
     return finding(
         RULE,
         model.place_of_lines(function, growth.line, growth.end_line),
         Severity.LOW,
         title=f"wait before the next attempt in `{function.name}` doubles without a ceiling",
-        issue=f"The time given to {pause} doubles with every failure, and only {ends} ends the loop.",
+        issue=f"The time given to {pause} doubles with every failure, and {ends}.",
         impact="After ten failures the pause is longer than most outages: the dependency is back, and this process still sleeps.",
         fix="Cap it: `delay = min(60, base * 2 ** attempt)`.",
         related=[model.place(growth.pause, "sleeps that long")],

@@ -83,7 +83,10 @@ def _report(found: InVain, model: Model) -> Finding:
         RULE,
         model.place_of_lines(function, found.line, found.end_line),
         Severity.MEDIUM,
-        title=say.fit(f"the limit of `{found.what}` in `{function.qualname}` has no effect", f"the limit of `{found.what}` has no effect"),
+        title=say.fit(
+            f"the limit of `{found.what}` in `{function.qualname}` has no effect",
+            f"the limit of `{found.what}` has no effect",
+        ),
         issue=issue,
         impact="When the other side accepts the connection and never answers, calls without a limit of their own never return, although the "
         "code looks as if they did.",
