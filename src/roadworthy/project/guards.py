@@ -15,7 +15,7 @@ from roadworthy.project.decorators import made_to_order, maker_of, wrapped_calls
 from roadworthy.project.guard import Guard, moved
 from roadworthy.project.guardrows import GuardReader, works_bare
 from roadworthy.project.loops import Loop, gives_up, loop_at, raises_by_count
-from roadworthy.project.pauses import Pauses, grows
+from roadworthy.project.pauses import Pauses, grows, waits_for_stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,15 +31,8 @@ if TYPE_CHECKING:
 _PAUSES = re.compile(
     r"sleep|backoff|back_off|pause|throttle|cool_?down|(^|_)delay$|wait_(for_)?(retry|before|next|and)", re.IGNORECASE
 )
-_STOPS = re.compile(r"stop|shut_?down|exit|quit|clos(e|ing)", re.IGNORECASE)
 
 _BEFORE_LONG = 3600.0  # seconds after which a hanging job has done its harm
-
-
-def _waits_for_stop(site: CallSite) -> bool:
-    """`self._stop_event.wait(delay)`: a pause, whatever kind of event it is."""
-    func = site.fact.func
-    return isinstance(func, f.Attr) and _STOPS.search(flow.text_of(func.value, site.function.scope)) is not None
 
 
 class Guards:
@@ -227,7 +220,7 @@ class Guards:
         if (
             Effect.SLEEP in words
             or _PAUSES.search(name)
-            or (name == "wait" and site.fact.args and (Effect.WAIT in words or _waits_for_stop(site)))
+            or (name == "wait" and site.fact.args and (Effect.WAIT in words or waits_for_stop(site)))
         ):
             return True
         reach = self._exceptions.reach

@@ -201,8 +201,9 @@ def _sleeps(model: Model, site: CallSite) -> bool:
 
 
 def _negated_call(test: f.Expr | None, function: Function) -> CallSite | None:
-    negated = isinstance(test, f.Unary) and test.op == "not" and isinstance(test.value, f.CallRef)
-    return function.calls[test.value.index] if negated else None  # type: ignore[union-attr]
+    if isinstance(test, f.Unary) and test.op == "not" and isinstance(test.value, f.CallRef):
+        return function.calls[test.value.index]
+    return None
 
 
 def _answers_false(model: Model, site: CallSite) -> Handler | None:
