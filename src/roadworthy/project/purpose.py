@@ -124,7 +124,7 @@ def only_looks(model: Model, entries: Iterable[Entry]) -> bool:
     serving = [entry for entry in entries if entry.serves_others]
     return bool(serving) and all(
         entry.kind is EntryKind.WORKER_LOOP
-        and not any(e.effect.word.persists or e.effect in _TAKES_WORK for e in model.effects_under(entry.function))
+        and not any(acts(e, e.function.name) or e.effect in _TAKES_WORK for e in model.effects_under(entry.function))
         for entry in serving
     )
 
