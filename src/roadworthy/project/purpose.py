@@ -34,6 +34,7 @@ _SETTING = re.compile(r"config|configuration|settings?|options?|preferences?|fea
 _CALLERS = 60
 _GIVEN = frozenset({"request", "req", "event", "context", "ctx", "info", "message", "msg", "environ"})
 """Parameters of functions that a framework calls."""
+_SHELL = 2  # words in front of the text of a shell
 _TAKES_WORK = frozenset({Effect.CONSUME, Effect.ACK})
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
@@ -139,6 +140,18 @@ def ends_at_once(effect: EffectAt) -> bool:
     )
 
 
+def is_limited_itself(effect: EffectAt) -> bool:
+    """`timeout 60 rsync …`: the program that is started ends the other one."""
+    words = program_of(effect) if effect.effect is Effect.SPAWN_PROCESS else set()
+    return bool(words & set(load_programs().rows.limiting))
+
+
+def _is_shell(items: tuple[f.Expr, ...]) -> bool:
+    """`["sh", "-c", "…"]`."""
+    words = [item.value if isinstance(item, f.Str) else "" for item in items[:2]]
+    return len(items) > _SHELL and words[0].rpartition("/")[2] in {"sh", "bash", "dash", "zsh"} and words[1] == "-c"
+
+
 def program_of(effect: EffectAt) -> set[str]:
     """The program that is started, and the word behind it (`sudo git`); nothing where it is only known at run time."""
     site = effect.site
@@ -150,6 +163,10 @@ def program_of(effect: EffectAt) -> set[str]:
         first = first.parts[0]
     elif isinstance(first, f.Bin) and first.op == "%":
         first = first.left
+    if isinstance(first, f.Seq) and _is_shell(first.items):
+        text = first.items[2]
+        text = text.left if isinstance(text, f.Bin) and text.op == "%" else text
+        return {word.rpartition("/")[2] for part in flow.strings_of(text) for word in re.split(r"[\s;&|()]+", part)}
     items = first.items[:2] if isinstance(first, f.Seq) else (first,)
     if not items or not isinstance(items[0], f.Str):
         return set()

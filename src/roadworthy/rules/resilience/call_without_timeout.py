@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     flow,
     handoff_to,
     impact_weight,
+    is_limited_itself,
     is_on_loop,
     is_subscription,
     only_looks,
@@ -101,7 +102,8 @@ def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:
     verdict = model.timeout(effect)
     if verdict.bound != "forever" or verdict.cause is None or not model.is_reviewed(verdict.cause.path):
         return
-    if not (is_bounded_outside(effect, model) or is_subscription(effect, verdict) or connects_to_itself(effect)):
+    harmless = is_subscription(effect, verdict) or connects_to_itself(effect) or is_limited_itself(effect)
+    if not harmless and not is_bounded_outside(effect, model):
         yield verdict
 
 
