@@ -34,6 +34,8 @@ _SETTING = re.compile(r"config|configuration|settings?|options?|preferences?|fea
 _CALLERS = 60
 _GIVEN = frozenset({"request", "req", "event", "context", "ctx", "info", "message", "msg", "environ"})
 """Parameters of functions that a framework calls."""
+_COMMANDS = re.compile(r"(manage|cli|__main__|cmd_\w+|\w+_cli)\.py")
+_BUILDS = re.compile(r"(_?version|get_version|_?build|versioneer|build_\w+)\.py")
 _SHELL = 2  # words in front of the text of a shell
 _TAKES_WORK = frozenset({Effect.CONSUME, Effect.ACK})
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
@@ -137,6 +139,14 @@ def ends_at_once(effect: EffectAt) -> bool:
         effect.effect is Effect.SPAWN_PROCESS
         and bool(words & set(load_programs().rows.instant))
         and runs_nearby(effect)
+    )
+
+
+def is_by_hand(effect: EffectAt) -> bool:
+    """By the name of its file: a command, for which a person waits; or a program that is started when the package is built."""
+    name = effect.site.path.rpartition("/")[2]
+    return _COMMANDS.fullmatch(name) is not None or (
+        effect.effect is Effect.SPAWN_PROCESS and _BUILDS.fullmatch(name) is not None
     )
 
 

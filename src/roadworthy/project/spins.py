@@ -61,13 +61,22 @@ def _of_loop(model: Model, function: Function, loop: int, tries: tuple[int, ...]
     if _test_waits(model, function, loop):
         return None
     for tried in tries:
-        found = _first_failure(model, function, tried)
+        found = None if _empties(function.scope, tried) else _first_failure(model, function, tried)
         if found is None or _paced_before(model, function, loop, found[0]):
             continue
         handler = _unpaced_handler(model, function, loop, tried, found[1])
         if handler is not None:
             return Spin(function, loop, handler, *found)
     return None
+
+
+def _empties(scope: f.Scope, tried: int) -> bool:
+    """`except QueueEmpty: break`: each round takes another of the items that are there, and the last one ends the loop."""
+    return any(
+        scope.regions[handler].exits in {"break", "return"}
+        and any(flow.last_name(kind).endswith(("Empty", "StopIteration")) for kind in scope.regions[handler].types)
+        for handler in flow.handlers_of(scope, tried)
+    )
 
 
 def _test_waits(model: Model, function: Function, loop: int) -> bool:

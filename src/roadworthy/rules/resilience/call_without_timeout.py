@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     flow,
     handoff_to,
     impact_weight,
+    is_by_hand,
     is_limited_itself,
     is_on_loop,
     is_subscription,
@@ -249,7 +250,8 @@ def _severity(effect: EffectAt, model: Model) -> Severity:
         return Severity.HIGH if waits and not runs_nearby(effect) and not alone else Severity.MEDIUM
     named = runs_nearby(effect) and program_of(effect)
     at_import = effect.effect is Effect.SPAWN_PROCESS and effect.function.kind == "module"
-    small = exposure.only_commands or model.is_script(effect.site.path) or named or at_import
+    by_hand = not exposure.entries and is_by_hand(effect)
+    small = exposure.only_commands or model.is_script(effect.site.path) or named or at_import or by_hand
     return Severity.LOW if small else Severity.MEDIUM
 
 
