@@ -105,7 +105,7 @@ def _is_long(effect: EffectAt) -> bool:
 
 def _starts_program(model: Model, effect: EffectAt) -> bool:
     """`repo.remote().push()` asks another machine through a program, and may rightly take minutes."""
-    return any(e.effect is Effect.SPAWN_PROCESS for e in model.effects_at(effect.site))
+    return {Effect.SPAWN_PROCESS, Effect.HTTP_REQUEST} <= {e.effect for e in model.effects_at(effect.site)}
 
 
 def _is_program(effect: EffectAt) -> bool:

@@ -34,8 +34,7 @@ def is_never_given(site: CallSite, spread: f.Expr, names: Container[str], graph:
 
 def _gives_nothing(site: CallSite, names: Container[str]) -> bool:
     given = [keyword for keyword, _ in site.fact.kwargs]
-    stars = any(isinstance(arg, f.Star) for arg in site.fact.args)
-    return not has_spread(site.fact) and not stars and not any(k in names or "timeout" in k for k in given)
+    return not has_spread(site.fact) and not any(k in names or "timeout" in k for k in given)
 
 
 def _is_about_another(call: f.Call) -> bool:

@@ -121,7 +121,9 @@ def _display(expr: f.Expr, site: CallSite) -> tuple[Function, tuple[int, int], f
 
 def _users(model: Model, function: Function, expr: f.Expr) -> tuple[CallSite, ...]:
     """Who calls a function and leaves the list to it."""
-    names = {part.id for part in flow.walk(expr) if isinstance(part, f.Name)} & function.parameters.keys()
+    calls = [function.scope.calls[part.index] for part in flow.walk(expr) if isinstance(part, f.CallRef)]
+    parts = [part for e in (expr, *(arg for call in calls for arg in call.args)) for part in flow.walk(e)]
+    names = {part.id for part in parts if isinstance(part, f.Name)} & function.parameters.keys()
     sites = {edge.site for edge in model.edges_to(function)} if names else set()
     given = [site for site in sites if not names & {keyword for keyword, _ in site.fact.kwargs}]
     return tuple(sorted(given, key=lambda site: (site.path, site.line)))
