@@ -37,7 +37,6 @@ _GIVEN = frozenset({"request", "req", "event", "context", "ctx", "info", "messag
 _COMMANDS = re.compile(r"(manage|cli|__main__|cmd_\w+|\w+_cli)\.py")
 _BUILDS = re.compile(r"(_?version|get_version|_?build|versioneer|build_\w+)\.py")
 _SHELL = 2  # words in front of the text of a shell
-_TAKES_WORK = frozenset({Effect.CONSUME, Effect.ACK})
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
 
@@ -126,10 +125,16 @@ def only_looks(model: Model, entries: Iterable[Entry]) -> bool:
     """Loops of their own that change nothing and serve nobody: one that hangs leaves the rest of the process alone."""
     serving = [entry for entry in entries if entry.serves_others]
     return bool(serving) and all(
-        entry.kind is EntryKind.WORKER_LOOP
-        and not any(acts(e, e.function.name) or e.effect in _TAKES_WORK for e in model.effects_under(entry.function))
+        entry.kind is EntryKind.WORKER_LOOP and all(_looks(effect) for effect in model.effects_under(entry.function))
         for entry in serving
     )
+
+
+def _looks(effect: EffectAt) -> bool:
+    """Asks another service, by a request that reads; or reaches nobody."""
+    if effect.effect in _EITHER_WAY:
+        return not acts(effect, effect.function.name)
+    return effect.effect.word.telemetry or not (effect.effect.word.external or effect.effect.word.persists)
 
 
 def ends_at_once(effect: EffectAt) -> bool:

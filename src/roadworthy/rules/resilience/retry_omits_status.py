@@ -69,7 +69,7 @@ def _report(found: StatusList, model: Model) -> Finding:
     fault = (
         "When the other side restarts or is overloaded, it answers 503"
         if away
-        else "When the other side limits the rate, it answers 429"
+        else "When too much is asked of the other side, it answers 429"
     )
     whole = ", ".join(str(code) for code in sorted({*found.codes, found.missing}))
     return finding(
