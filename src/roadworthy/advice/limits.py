@@ -55,7 +55,7 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
     where = "where the client is made" if verdict.at_construction else "at the call"
     if verdict.at_construction and _last(callee_text(site)) in _CURSORS:
         where = f"to `{_last(callee_text(site))}()`"
-    if _is_long(effect) and not remark and not verdict.at_construction:
+    if (_is_long(effect) or _starts_program(model, effect)) and not remark and not verdict.at_construction:
         where = f"{where}, above the longest healthy run"
     text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
@@ -92,7 +92,7 @@ def _killed(effect: EffectAt, site: CallSite, call: str) -> str:
 
 def _seconds(model: Model, effect: EffectAt) -> str:
     """A limit that healthy work keeps: what a program does (a build, a backup) takes long where no request waits for it."""
-    if _is_long(effect):
+    if _is_long(effect) or _starts_program(model, effect):
         waits = any(r.entry.kind in _WAITED_FOR for r in model.exposure(effect.function).entries)
         return "60" if waits else "600"
     return "60" if effect.effect in _SLOW else "10"
@@ -101,6 +101,11 @@ def _seconds(model: Model, effect: EffectAt) -> str:
 def _is_long(effect: EffectAt) -> bool:
     """Is it work that is waited for: a program, a query or an upload that was begun elsewhere? It may rightly take minutes."""
     return _is_program(effect) or effect.name.endswith(".result")
+
+
+def _starts_program(model: Model, effect: EffectAt) -> bool:
+    """`repo.remote().push()` asks another machine through a program, and may rightly take minutes."""
+    return {Effect.SPAWN_PROCESS, Effect.HTTP_REQUEST} <= {e.effect for e in model.effects_at(effect.site)}
 
 
 def _is_program(effect: EffectAt) -> bool:

@@ -106,6 +106,8 @@ class ProgramFile(Row, frozen=True, kw_only=True):
 
     noise: tuple[str, ...] = ()  # commands of scripts that never matter here
     remote: tuple[str, ...] = ()  # programs that talk to another machine
+    limiting: tuple[str, ...] = ()  # programs that end the one behind them after a while
+    nearby: tuple[str, ...] = ()  # what some of those do without one: `git show`
     instant: tuple[str, ...] = ()  # programs that look at this machine, or change one thing of it, and end
     development_options: tuple[str, ...] = ()
     help_options: tuple[str, ...] = ()  # with one of these every program ends at once

@@ -133,6 +133,9 @@ class TypeRow(Row):
     closes: tuple[str, ...] = ()  # methods that flush, drain or close it
     self_closing: bool = False  # atexit or the framework does it
     shared: bool = False
+    unread: tuple[str, ...] = ()  # attributes that code sets in vain: nothing of the library reads them
+    always_given: tuple[str, ...] = ()
+    """`send timeout`: when the library calls this method it always hands the argument over, None where nobody gave one."""
     false_after_error: bool = False  # an answer whose truth says whether it went well: 400 and above are false
     remembers: tuple[str, ...] = ()  # methods that give it work to do later, which it keeps in memory …
     memory_unless: tuple[

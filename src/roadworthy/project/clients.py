@@ -10,6 +10,7 @@ from roadworthy.findings.finding import Confidence
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import has_spread
 from roadworthy.project.mentions import mentions
+from roadworthy.project.passedon import is_never_given
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,6 +149,15 @@ class Clients:
         for keyword, expr in site.fact.kwargs:
             if keyword != "**":
                 continue
+            if isinstance(expr, f.Name) and any(
+                key in {rule.argument, rule.config, *rule.arguments} or "timeout" in key
+                for key, _ in flow.item_assigns(site.function.scope, expr.id)
+            ):
+                return TimeoutVerdict("unknown", reason="passed", timeout=rule)
+            limits = {name for name in (rule.argument, rule.config, *rule.arguments) if name}
+            by_position = rule.position is not None and any(isinstance(a, f.Star) for a in site.fact.args)
+            if not at_construction and not by_position and is_never_given(site, expr, limits, self._graph):
+                return self._verdict(rule.absent, cause, "absent", rule, at_construction)
             for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
                 if isinstance(value, values.Container) and value.keys and "" not in dict(value.keys):
                     names = {k for k, _ in value.keys}

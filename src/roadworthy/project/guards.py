@@ -15,7 +15,7 @@ from roadworthy.project.decorators import made_to_order, maker_of, wrapped_calls
 from roadworthy.project.guard import Guard, moved
 from roadworthy.project.guardrows import GuardReader, works_bare
 from roadworthy.project.loops import Loop, gives_up, loop_at, raises_by_count
-from roadworthy.project.pauses import Pauses, grows
+from roadworthy.project.pauses import Pauses, grows, waits_for_stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,7 +220,7 @@ class Guards:
         if (
             Effect.SLEEP in words
             or _PAUSES.search(name)
-            or (name == "wait" and Effect.WAIT in words and site.fact.args)
+            or (name == "wait" and site.fact.args and (Effect.WAIT in words or waits_for_stop(site)))
         ):
             return True
         reach = self._exceptions.reach

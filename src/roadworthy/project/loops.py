@@ -128,15 +128,16 @@ def _surviving_tries(scope: f.Scope, loop: int) -> list[int]:
     for index, region in enumerate(scope.regions):
         if region.kind == "try" and flow.loop_of(scope, region.parent) == loop:
             handlers = flow.handlers_of(scope, index)
-            if any(_goes_on(scope, handler) for handler in handlers):
+            last = region.parent == loop and scope.regions[loop].exits in {"return", "break", "raise"}
+            if any(_goes_on(scope, handler, ends=last) for handler in handlers):
                 found.append(index)
     return found
 
 
-def _goes_on(scope: f.Scope, handler: int) -> bool:
-    """May the loop go round again after this handler?"""
+def _goes_on(scope: f.Scope, handler: int, *, ends: bool = False) -> bool:
+    """May the loop go round again after this handler? `ends`: what stands behind it leaves the loop in any case."""
     exits = scope.regions[handler].exits
-    if exits == "mixed":
+    if exits == "mixed" or ends:
         return any(leave.kind == "continue" for leave in flow.leaves_in(scope, handler))
     return exits in {"", "continue"}
 

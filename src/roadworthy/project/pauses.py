@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -9,9 +10,10 @@ from roadworthy.project import flow
 
 if TYPE_CHECKING:
     from roadworthy.project.calls import CallGraph
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import CallSite, Function
 
 _DEPTH = 3
+_STOPS = re.compile(r"stop|shut_?down|exit|quit|clos(e|ing)", re.IGNORECASE)
 
 
 class Pauses:
@@ -71,3 +73,9 @@ def grows(expr: f.Expr, function: Function, region: int) -> bool:
 
 def _multiplies(expr: f.Expr | None) -> bool:
     return expr is not None and any(isinstance(p, f.Bin) and p.op in {"*", "**", "<<"} for p in flow.walk(expr))
+
+
+def waits_for_stop(site: CallSite) -> bool:
+    """`self._stop_event.wait(delay)`: a pause, whatever kind of event it is."""
+    func = site.fact.func
+    return isinstance(func, f.Attr) and _STOPS.search(flow.text_of(func.value, site.function.scope)) is not None

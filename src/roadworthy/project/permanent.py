@@ -34,7 +34,6 @@ _TELLS = re.compile(
     r"status|code|isinstance|permanent|retryable|retriable|transient|is_retr|should_retry|\.errno", re.IGNORECASE
 )
 _ADDRESSED = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
-_ATTEMPT = re.compile(r"^_?(attempt|retry|retries|tries|try|trial|n_?try|i_?try)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,39 +249,6 @@ def _shrinks(function: Function, name: str, site: CallSite) -> bool:
             if isinstance(call.func, f.Attr) and flow.text_of(call.func.value, scope) == name:
                 return True
     return any(flow.text_of(a.target, scope).startswith(f"{name}[") for a in scope.assigns)
-
-
-def goes_on_after_success(model: Model) -> Iterator[tuple[Function, int, EffectAt]]:
-    """`for attempt in range(3)` around a `try` of which no way out of success ends the loop."""
-    for function in model.functions:
-        scope = function.scope
-        for index, region in enumerate(scope.regions):
-            if region.kind != "for" or not isinstance(region.target, f.Name) or not _ATTEMPT.match(region.target.id):
-                continue
-            loop = model.guards.loop(function, index)
-            if loop.kind == "retry" or not loop.tries or not isinstance(region.test, f.CallRef):
-                continue
-            if flow.last_name(scope.calls[region.test.index].func) != "range" or _leaves(scope, index):
-                continue
-            effects = [
-                e
-                for tried in loop.tries
-                for call in flow.calls_in(scope, tried)
-                for e in model.effects_through(function.site(call))
-                if e.effect.word.external and not e.effect.word.telemetry
-            ]
-            if effects:
-                yield function, index, effects[0]
-
-
-def _leaves(scope: f.Scope, loop: int) -> bool:
-    """Some way out of the loop that is not in a handler, or a flag that a test in it reads."""
-    for leave in flow.leaves_in(scope, loop):
-        if leave.kind in {"return", "break", "raise", "yield"} and not _in_handler(scope, leave.region):
-            return True
-    return any(
-        scope.regions[i].kind in {"if", "while"} and scope.regions[i].parent == loop for i in range(len(scope.regions))
-    )
 
 
 def repeated_blocks(retried: Retried, model: Model) -> Iterator[tuple[Function, tuple[int, ...]]]:

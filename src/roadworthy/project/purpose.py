@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.programs import load_programs
-from roadworthy.knowledge.vocabulary import Effect, Repeat
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, Repeat
+from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
 
@@ -30,6 +34,9 @@ _SETTING = re.compile(r"config|configuration|settings?|options?|preferences?|fea
 _CALLERS = 60
 _GIVEN = frozenset({"request", "req", "event", "context", "ctx", "info", "message", "msg", "environ"})
 """Parameters of functions that a framework calls."""
+_COMMANDS = re.compile(r"(manage|cli|__main__|cmd_\w+|\w+_cli)\.py")
+_BUILDS = re.compile(r"(_?version|get_version|_?build|versioneer|build_\w+)\.py")
+_SHELL = 2  # words in front of the text of a shell
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
 
@@ -95,7 +102,39 @@ def drives_program(model: Model, effect: EffectAt) -> bool:
 
 def runs_nearby(effect: EffectAt) -> bool:
     """Another program on the same machine, none that waits for another machine as far as its name tells."""
-    return effect.effect is Effect.SPAWN_PROCESS and not program_of(effect) & set(load_programs().rows.remote)
+    if effect.effect is not Effect.SPAWN_PROCESS:
+        return False
+    words, rows = program_of(effect), load_programs().rows
+    return not words & set(rows.remote) or any(set(row.split()) <= words for row in rows.nearby)
+
+
+def connects_to_itself(effect: EffectAt) -> bool:
+    """`mine.connect(other.getsockname())`: the other end is a socket of the same process, which listens."""
+    site = effect.site
+    for arg in site.fact.args[:1]:
+        values = [arg]
+        if isinstance(arg, f.Name):
+            values.extend(a.value for a in site.function.bindings.get(arg.id, ()) if a.value is not None)
+        calls = [site.function.scope.calls[v.index] for v in values if isinstance(v, f.CallRef)]
+        if any(flow.last_name(call.func) == "getsockname" for call in calls):
+            return True
+    return False
+
+
+def only_looks(model: Model, entries: Iterable[Entry]) -> bool:
+    """Loops of their own that change nothing and serve nobody: one that hangs leaves the rest of the process alone."""
+    serving = [entry for entry in entries if entry.serves_others]
+    return bool(serving) and all(
+        entry.kind is EntryKind.WORKER_LOOP and all(_looks(effect) for effect in model.effects_under(entry.function))
+        for entry in serving
+    )
+
+
+def _looks(effect: EffectAt) -> bool:
+    """Asks another service, by a request that reads; or reaches nobody."""
+    if effect.effect in _EITHER_WAY:
+        return not acts(effect, effect.function.name)
+    return effect.effect.word.telemetry or not (effect.effect.word.external or effect.effect.word.persists)
 
 
 def ends_at_once(effect: EffectAt) -> bool:
@@ -106,6 +145,26 @@ def ends_at_once(effect: EffectAt) -> bool:
         and bool(words & set(load_programs().rows.instant))
         and runs_nearby(effect)
     )
+
+
+def is_by_hand(effect: EffectAt) -> bool:
+    """By the name of its file: a command, for which a person waits; or a program that is started when the package is built."""
+    name = effect.site.path.rpartition("/")[2]
+    return _COMMANDS.fullmatch(name) is not None or (
+        effect.effect is Effect.SPAWN_PROCESS and _BUILDS.fullmatch(name) is not None
+    )
+
+
+def is_limited_itself(effect: EffectAt) -> bool:
+    """`timeout 60 rsync …`: the program that is started ends the other one."""
+    words = program_of(effect) if effect.effect is Effect.SPAWN_PROCESS else set()
+    return bool(words & set(load_programs().rows.limiting))
+
+
+def _is_shell(items: tuple[f.Expr, ...]) -> bool:
+    """`["sh", "-c", "…"]`."""
+    words = [item.value if isinstance(item, f.Str) else "" for item in items[:2]]
+    return len(items) > _SHELL and words[0].rpartition("/")[2] in {"sh", "bash", "dash", "zsh"} and words[1] == "-c"
 
 
 def program_of(effect: EffectAt) -> set[str]:
@@ -119,6 +178,10 @@ def program_of(effect: EffectAt) -> set[str]:
         first = first.parts[0]
     elif isinstance(first, f.Bin) and first.op == "%":
         first = first.left
+    if isinstance(first, f.Seq) and _is_shell(first.items):
+        text = first.items[2]
+        text = text.left if isinstance(text, f.Bin) and text.op == "%" else text
+        return {word.rpartition("/")[2] for part in flow.strings_of(text) for word in re.split(r"[\s;&|()]+", part)}
     items = first.items[:2] if isinstance(first, f.Seq) else (first,)
     if not items or not isinstance(items[0], f.Str):
         return set()

@@ -61,13 +61,22 @@ def _of_loop(model: Model, function: Function, loop: int, tries: tuple[int, ...]
     if _test_waits(model, function, loop):
         return None
     for tried in tries:
-        found = _first_failure(model, function, tried)
+        found = None if _empties(function.scope, tried) else _first_failure(model, function, tried)
         if found is None or _paced_before(model, function, loop, found[0]):
             continue
         handler = _unpaced_handler(model, function, loop, tried, found[1])
         if handler is not None:
             return Spin(function, loop, handler, *found)
     return None
+
+
+def _empties(scope: f.Scope, tried: int) -> bool:
+    """`except QueueEmpty: break`: each round takes another of the items that are there, and the last one ends the loop."""
+    return any(
+        scope.regions[handler].exits in {"break", "return"}
+        and any(flow.last_name(kind).endswith(("Empty", "StopIteration")) for kind in scope.regions[handler].types)
+        for handler in flow.handlers_of(scope, tried)
+    )
 
 
 def _test_waits(model: Model, function: Function, loop: int) -> bool:
@@ -154,6 +163,74 @@ def _outer_pause(model: Model, function: Function, loop: int) -> bool:
     return outer is not None and any(
         takes_time(model, function.site(call)) for call in flow.calls_in(function.scope, outer)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An endless loop whose pause is passed by when one of its steps says that it has failed."""
+
+    function: Function
+    loop: int  # region
+    skip: int  # region of the `if` that goes round
+    site: CallSite  # the step
+    handler: Handler  # turns its failure into a false answer
+    pause: CallSite
+
+
+def skipped_pauses(model: Model) -> Iterator[Skipped]:
+    """`if not ask(): continue` in front of the loop's `sleep(…)`, where `ask()` answers False when it fails."""
+    for function in model.functions:
+        for index, region in enumerate(function.scope.regions):
+            if region.kind == "while" and model.guards.loop(function, index).kind == "worker":
+                found = _skipped(model, function, index)
+                if found is not None:
+                    yield found
+
+
+def _skipped(model: Model, function: Function, loop: int) -> Skipped | None:
+    scope = function.scope
+    calls = [function.site(call) for call in flow.calls_in(scope, loop)]
+    pause = next((site for site in calls if site.fact.region == loop and _sleeps(model, site)), None)
+    if pause is None or _test_waits(model, function, loop):
+        return None
+    for index, region in enumerate(scope.regions):
+        if region.kind != "if" or region.parent != loop or region.exits != "continue" or region.end > pause.fact.order:
+            continue
+        site = _negated_call(region.test, function)
+        if site is None or any(takes_time(model, s) for s in calls if s.fact.order < region.end):
+            continue
+        handler = _answers_false(model, site)
+        if handler is not None:
+            return Skipped(function, loop, index, site, handler, pause)
+    return None
+
+
+def _sleeps(model: Model, site: CallSite) -> bool:
+    return any(effect.effect is Effect.SLEEP for effect in model.effects_at(site))
+
+
+def _negated_call(test: f.Expr | None, function: Function) -> CallSite | None:
+    if isinstance(test, f.Unary) and test.op == "not" and isinstance(test.value, f.CallRef):
+        return function.calls[test.value.index]
+    return None
+
+
+def _answers_false(model: Model, site: CallSite) -> Handler | None:
+    """The handler in the called function that gives False or None back for a failure, which no success does there."""
+    for edge in model.edges_at(site):
+        scope = edge.callee.scope
+        if not edge.runs_here or not any(leave.kind == "return" and leave.value is not None for leave in scope.leaves):
+            continue
+        for index, region in enumerate(scope.regions):
+            if region.kind == "except":
+                handler = model.exceptions.handler(edge.callee, index)
+                if handler.broad and handler.exits == "return" and _is_false(handler.default):
+                    return handler
+    return None
+
+
+def _is_false(value: f.Expr | None) -> bool:
+    return value is None or (isinstance(value, f.Const) and not value.value)
 
 
 def asks_another(retried: Retried) -> bool:

@@ -10,6 +10,8 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.handoffs import waiting_top
+from roadworthy.project.once import once
+from roadworthy.project.values import Container, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +38,9 @@ _BOUND = re.compile(
     r"|time_limit|_limit|is_disconnected|since|until",
     re.IGNORECASE,
 )
+_FAILED = re.compile(r"fail|error", re.IGNORECASE)
+_ENDED = re.compile(r"cancel|stop|abort|terminat|time_?d?_?out|expire|kill", re.IGNORECASE)
+_ALIVE = re.compile(r"running|alive|started|active|healthy", re.IGNORECASE)
 _LONG = 300.0
 _TRIED = 20  # entries of which one is named
 _ORDER = frozenset({"<", ">", "<=", ">="})
@@ -63,6 +68,7 @@ class Poll:
     region: int
     pause: CallSite
     condition: str  # as written; "" for `while True`
+    until_over: bool = False  # the work of another system has come to an end, good or bad
 
 
 def serves_in_turn(model: Model, function: Function) -> bool:
@@ -102,7 +108,7 @@ def _what(model: Model, effect: EffectAt) -> str:
     receiver = _receiver(site)
     if _SIGNAL.search(name):
         in_loop = flow.loop_of(site.function.scope, site.fact.region) is not None
-        return "" if in_loop or _STOPS.search(receiver) else "signal"
+        return "" if in_loop or _STOPS.search(receiver) or _is_set_at_last(model, receiver) else "signal"
     if name.startswith("concurrent.futures.Future.") and _of_a_loop(model, effect):
         return "loop"
     if _OWN_WORK.search(name):
@@ -110,6 +116,45 @@ def _what(model: Model, effect: EffectAt) -> str:
     if effect.effect is Effect.LOCK:
         return "lock"
     return "" if _is_known_done(site) else "answer"
+
+
+def _is_set_at_last(model: Model, receiver: str) -> bool:
+    """The event is set in a `finally` under a time limit: it comes whatever happens to the work."""
+    return receiver.rpartition(".")[2] in _set_at_last(model)
+
+
+@once
+def _set_at_last(model: Model) -> frozenset[str]:
+    """Names of events that are set in a `finally` whose `try` has a time limit in it."""
+    found = set()
+    for function in model.functions:
+        scope = function.scope
+        for site in function.calls:
+            func = site.fact.func
+            if not isinstance(func, f.Attr) or func.name != "set" or site.fact.args:
+                continue
+            last = next(
+                (r for r in flow.ancestors(scope, site.fact.region) if scope.regions[r].kind == "finally"), None
+            )
+            if last is not None and _has_limit(model, function, last):
+                found.add(flow.text_of(func.value, scope).rpartition(".")[2])
+    return frozenset(found)
+
+
+def _has_limit(model: Model, function: Function, last: int) -> bool:
+    """The `try` of a `finally` holds a block with a time limit, by a library or by a name that says so."""
+    scope = function.scope
+    group = scope.regions[last].group
+    for index, region in enumerate(scope.regions):
+        inside = any(
+            scope.regions[r].kind == "try" and scope.regions[r].group == group for r in flow.ancestors(scope, index)
+        )
+        if region.kind == "with" and inside:
+            guards = model.guards.of_region(function, index)
+            named = any("timeout" in flow.every_text(item, scope).lower() for item, _ in region.items)
+            if named or any(guard.kind is GuardKind.TIMEOUT for guard in guards):
+                return True
+    return False
 
 
 def _queue(site: CallSite) -> str:
@@ -197,7 +242,19 @@ def endless_polls(model: Model) -> Iterator[Poll]:
                 pause = _pause(model, function, index)
                 if pause is not None and _only_looks(model, function, index) and not _limited_around(model, pause):
                     forever = isinstance(region.test, f.Const)
-                    yield Poll(function, index, pause, "" if forever else _written(region.test, function))
+                    written = "" if forever else _written(region.test, function)
+                    yield Poll(function, index, pause, written, _is_over(model, region.test, function))
+
+
+def _is_over(model: Model, test: f.Expr | None, function: Function) -> bool:
+    """`while state not in {"SUCCEEDED", "FAILED", "STOPPED"}`: the loop ends with the work of the other system, also when that fails or is
+    stopped there, by hand or by its own limit. A list without such a state is one that may never come."""
+    if not isinstance(test, f.Compare) or test.ops != ("not in",):
+        return False
+    found = model.values(test.rights[0], function)
+    states = [item for value in found if isinstance(value, Container) for item in value.items]
+    words = " ".join(str(state.value) for state in states if isinstance(state, Literal))
+    return bool(_FAILED.search(words) and _ENDED.search(words))
 
 
 def _written(test: f.Expr | None, function: Function) -> str:
@@ -222,7 +279,7 @@ def _only_looks(model: Model, function: Function, index: int) -> bool:
     assigns = list(flow.assigns_in(scope, index))
     if any(a.op not in {"=", ":=", "for", "with", "except"} for a in assigns):
         return False
-    if any(leave.kind == "yield" for leave in flow.leaves_in(scope, index)):
+    if any(leave.kind == "yield" for leave in flow.leaves_in(scope, index)) or _asserts_life(scope, index):
         return False
     calls = list(flow.calls_in(scope, index))
     tests = [r.test for i, r in enumerate(scope.regions) if r.test is not None and flow.within(scope, i, index)]
@@ -242,6 +299,16 @@ def _only_looks(model: Model, function: Function, index: int) -> bool:
         e.effect.word.persists or e.effect in {Effect.CONSUME, Effect.ACK}
         for call in calls
         for e in model.effects_through(function.site(call))
+    )
+
+
+def _asserts_life(scope: f.Scope, index: int) -> bool:
+    """`assert service.is_running()` in each round: the loop ends with the one that should bring the state about."""
+    return any(
+        test.kind == "assert"
+        and flow.within(scope, test.region, index)
+        and _ALIVE.search(flow.every_text(test.value, scope))
+        for test in scope.tests
     )
 
 

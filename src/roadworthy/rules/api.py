@@ -36,6 +36,7 @@ from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
 from roadworthy.project.askedtwice import CaughtRetry, caught_retries
+from roadworthy.project.attemptloops import SetBack, goes_on_after_success, set_back
 from roadworthy.project.attempts import Attempts, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
@@ -130,6 +131,7 @@ from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.inside import writes as transaction_writes
+from roadworthy.project.invain import InVain, limits_in_vain
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
@@ -148,7 +150,6 @@ from roadworthy.project.permanent import (
     all_but_one,
     broad_self_retries,
     causes_in,
-    goes_on_after_success,
     predicates_of,
     repeated_blocks,
     repeats_everything,
@@ -169,10 +170,14 @@ from roadworthy.project.producers import (
 )
 from roadworthy.project.purpose import (
     acts,
+    connects_to_itself,
     drives_program,
     ends_at_once,
     is_aside,
+    is_by_hand,
     is_called_by_nobody,
+    is_limited_itself,
+    only_looks,
     program_of,
     reads_setting,
     runs_nearby,
@@ -206,10 +211,11 @@ from roadworthy.project.silence import (
     silences,
     tells_of_another,
 )
-from roadworthy.project.spins import Spin, asks_another, spins
+from roadworthy.project.spins import Skipped, Spin, asks_another, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, paces, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
+from roadworthy.project.statuslists import StatusList, status_lists
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.switchedoff import SwitchedOff, switched_off
 from roadworthy.project.switches import is_off_from
@@ -297,6 +303,7 @@ __all__ = [
     "Held",
     "Identity",
     "IdleRetry",
+    "InVain",
     "InertStop",
     "Instance",
     "Iterable",
@@ -341,14 +348,17 @@ __all__ = [
     "RowCheck",
     "Rule",
     "Run",
+    "SetBack",
     "Severity",
     "ShortGrace",
     "Shutdown",
     "SignalReach",
     "Silence",
+    "Skipped",
     "Spawned",
     "Spin",
     "StartedProcess",
+    "StatusList",
     "Step",
     "SwitchedOff",
     "Table",
@@ -396,6 +406,7 @@ __all__ = [
     "changes_state_before",
     "comes_again",
     "comes_with_the_event",
+    "connects_to_itself",
     "content_at_hand",
     "covers",
     "dedup_before",
@@ -442,6 +453,7 @@ __all__ = [
     "is_aside",
     "is_best_effort",
     "is_bookkeeping",
+    "is_by_hand",
     "is_called_by_nobody",
     "is_done_again",
     "is_engine_call",
@@ -450,6 +462,7 @@ __all__ = [
     "is_guarded",
     "is_index_write",
     "is_keyed",
+    "is_limited_itself",
     "is_made_again",
     "is_made_anew",
     "is_name_lookup",
@@ -469,6 +482,7 @@ __all__ = [
     "leaves_doubt",
     "let_fail_alone",
     "lifetime_of",
+    "limits_in_vain",
     "list_of",
     "lists_rows",
     "lives_on",
@@ -486,6 +500,7 @@ __all__ = [
     "nested_retries",
     "never_waits",
     "not_repeatable",
+    "only_looks",
     "only_setting",
     "only_told",
     "outside_ids",
@@ -521,14 +536,17 @@ __all__ = [
     "says_probe",
     "selects_by_state",
     "serves_in_turn",
+    "set_back",
     "several_expected",
     "short_graces",
     "silences",
+    "skipped_pauses",
     "sounds_like_report",
     "source_at_hand",
     "spawned_work",
     "spins",
     "stable_ids",
+    "status_lists",
     "steers",
     "stopping",
     "sweeps",

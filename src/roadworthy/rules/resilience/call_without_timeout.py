@@ -53,13 +53,17 @@ from roadworthy.rules.api import (
     TimeoutVerdict,
     advise,
     bound_by,
+    connects_to_itself,
     ends_at_once,
     finding,
     flow,
     handoff_to,
     impact_weight,
+    is_by_hand,
+    is_limited_itself,
     is_on_loop,
     is_subscription,
+    only_looks,
     only_setting,
     owner_of,
     program_of,
@@ -99,7 +103,8 @@ def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:
     verdict = model.timeout(effect)
     if verdict.bound != "forever" or verdict.cause is None or not model.is_reviewed(verdict.cause.path):
         return
-    if not is_bounded_outside(effect, model) and not is_subscription(effect, verdict):
+    harmless = is_subscription(effect, verdict) or connects_to_itself(effect) or is_limited_itself(effect)
+    if not harmless and not is_bounded_outside(effect, model):
         yield verdict
 
 
@@ -241,10 +246,12 @@ def _severity(effect: EffectAt, model: Model) -> Severity:
     if exposure.serves and not model.is_script(effect.site.path):
         handoff = handoff_to(model, waiting_top(model, effect))
         waits = handoff is None or handoff.holds_others(effect)
-        return Severity.HIGH if waits and not runs_nearby(effect) else Severity.MEDIUM
+        alone = only_looks(model, (reached.entry for reached in exposure.entries))
+        return Severity.HIGH if waits and not runs_nearby(effect) and not alone else Severity.MEDIUM
     named = runs_nearby(effect) and program_of(effect)
     at_import = effect.effect is Effect.SPAWN_PROCESS and effect.function.kind == "module"
-    small = exposure.only_commands or model.is_script(effect.site.path) or named or at_import
+    by_hand = not exposure.entries and is_by_hand(effect)
+    small = exposure.only_commands or model.is_script(effect.site.path) or named or at_import or by_hand
     return Severity.LOW if small else Severity.MEDIUM
 
 

@@ -5,7 +5,7 @@ A dependency that restarts is away for seconds. Three attempts within a millisec
 processor, fills the log and meets the recovering server with a storm.
 
 ## What is reported
-Endless loops that go on after a failure of a call that leaves the process and in which nothing takes time on that path. Retries
+Endless loops that go on after a failure of a call that leaves the process and in which nothing takes time on that path; `continue` in front of the loop's pause. Retries
 of remote calls, by decorator or loop, that wait for nothing between three or more attempts.
 
 ## What is not reported
@@ -57,6 +57,7 @@ from roadworthy.rules.api import (
     Retried,
     Rule,
     Severity,
+    Skipped,
     Spin,
     advise,
     asks_another,
@@ -65,6 +66,7 @@ from roadworthy.rules.api import (
     flow,
     is_remote,
     say,
+    skipped_pauses,
     spins,
 )
 
@@ -79,6 +81,10 @@ def check(model: Model) -> Iterator[Finding]:
         if not model.is_script(spin.function.path):
             spinning.add((spin.function, spin.loop))
             yield _spin(spin, model)
+    for skipped in skipped_pauses(model):
+        if not model.is_script(skipped.function.path) and (skipped.function, skipped.loop) not in spinning:
+            spinning.add((skipped.function, skipped.loop))
+            yield _skip(skipped, model)
     for retried in model.retries.all:
         if retried.guard.delay != "none" or (retried.function, retried.guard.region) in spinning:
             continue
@@ -138,6 +144,29 @@ def _spin(spin: Spin, model: Model) -> Finding:
         related=[model.place(spin.site, "fails at once"), model.place_of_region(spin.function, spin.loop, "the loop")],
         confidence=model.confidence_of(spin.effect),
         subject=name,
+    )
+
+
+def _skip(skipped: Skipped, model: Model) -> Finding:
+    function = skipped.function
+    call, pause = f"`{say.call(skipped.site, model)}`", f"`{say.call(skipped.pause, model)}`"
+    return finding(
+        RULE,
+        model.place_of_region(function, skipped.skip),
+        Severity.HIGH if model.exposure(function).serves else Severity.MEDIUM,
+        title=say.fit(
+            f"loop of `{function.qualname}` passes its pause by when {call} fails",
+            f"loop of `{function.name}` passes its pause by after a failure",
+        ),
+        issue=f"When {call} says that it has failed, `continue` goes round past {pause}, and nothing else takes time.",
+        impact=f"While the other side is away, {call} fails at once and the loop turns thousands of times a second: a processor at 100 %, a log that "
+        "fills the disk, and a storm of requests for the server that comes back.",
+        fix=f"Wait before `continue`, too:\n```python\n{say.code(expr.CallRef(skipped.pause.index), function)}\ncontinue\n```",
+        related=[
+            model.place(skipped.pause, "is passed by"),
+            model.place_of_region(skipped.handler.function, skipped.handler.region, "gives False back for a failure"),
+        ],
+        subject=function.qualname,
     )
 
 

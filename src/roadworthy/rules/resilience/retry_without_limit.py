@@ -7,7 +7,8 @@ it is many minutes long, and the service stays away long after its dependency is
 
 ## What is reported
 Retries without a limit of attempts or time on a path that serves others (handlers, jobs, consumers), by a library's default too.
-Exponential waits without a maximum in loops whose number of rounds is not a small literal.
+Exponential waits without a maximum in loops whose number of rounds is not a small literal. A count of attempts that each round sets back,
+so that its limit is never reached.
 
 ## What is not reported
 A process's own connect loop, at start or in its worker loop, that waits between attempts. Retries that also do not wait (see
@@ -55,11 +56,14 @@ from roadworthy.rules.api import (
     Model,
     Retried,
     Rule,
+    SetBack,
     Severity,
     advise,
     finding,
+    impact_weight,
     is_remote,
     say,
+    set_back,
 )
 
 RULE = Rule(id="retry-without-limit", anti_pattern="bad-retry", doc=__doc__)
@@ -85,6 +89,8 @@ def check(model: Model) -> Iterator[Finding]:
     for growth in model.retries.growths:
         if not model.is_script(growth.function.path):
             yield _growth(growth, model)
+    for count in set_back(model):
+        yield _set_back(count, model)
 
 
 def _repeated(retried: Retried, model: Model) -> EffectAt | None:
@@ -167,13 +173,15 @@ def _growth(growth: Growth, model: Model) -> Finding:
     function = growth.function
     pause = f"`{say.call(growth.pause, model)}`"
     configured = "setting" in growth.limit.lower()
-    ends = f"`{growth.limit}`" if growth.limit else "nothing that is written here"
+    ends = (
+        f"only `{growth.limit}` ends the loop" if growth.limit else "nothing that is written here ends the loop early"
+    )
     return finding(
         RULE,
         model.place_of_lines(function, growth.line, growth.end_line),
         Severity.LOW,
         title=f"wait before the next attempt in `{function.name}` doubles without a ceiling",
-        issue=f"The time given to {pause} doubles with every failure, and only {ends} ends the loop.",
+        issue=f"The time given to {pause} doubles with every failure, and {ends}.",
         impact="After ten failures the pause is longer than most outages: the dependency is back, and this process still sleeps.",
         fix="Cap it: `delay = min(60, base * 2 ** attempt)`.",
         related=[model.place(growth.pause, "sleeps that long")],
@@ -181,4 +189,28 @@ def _growth(growth: Growth, model: Model) -> Finding:
         if (configured or not growth.limit) and not only_by_hand(function, model)
         else Audience.PEDANTIC,
         subject=function.qualname,
+    )
+
+
+def _set_back(count: SetBack, model: Model) -> Finding:
+    function = count.function
+    exposure = model.exposure(function)
+    return finding(
+        RULE,
+        model.place_of_region(function, count.loop),
+        Severity.MEDIUM,
+        title=say.fit(
+            f"`{count.count}` is set back in each round, so the retry in `{function.qualname}` has no end",
+            f"`{count.count}` is set back in each round, so the retry has no end",
+        ),
+        issue=f"Line {count.line} sets `{count.count}` back in the loop that counts with it, so the comparison in line {count.test} never holds.",
+        impact=f"When what is tried can never succeed, {say.entry(exposure.worst, function)} tries it for ever; no failure is ever reported.",
+        fix=f"Move line {count.line} in front of the loop.",
+        related=[
+            model.place_of_lines(function, count.line, count.line, "sets it back"),
+            model.place_of_lines(function, count.test, count.test, "never holds"),
+        ],
+        steps=model.steps(exposure.worst, function),
+        subject=count.count,
+        weight=impact_weight(exposure),
     )

@@ -147,7 +147,7 @@ def _report_poll(poll: Poll, model: Model) -> Finding:
     return finding(
         RULE,
         model.place_of_region(function, poll.region),
-        Severity.MEDIUM,
+        Severity.LOW if poll.until_over else Severity.MEDIUM,
         title=say.fit(
             f"`{head}` in `{function.qualname}` polls without a deadline",
             f"`{function.qualname}` polls without a deadline",
@@ -164,15 +164,16 @@ def _report_poll(poll: Poll, model: Model) -> Finding:
 
 
 def _deadline(head: str, poll: Poll, model: Model) -> str:
+    limit = 3600 if poll.until_over else 60
     pause = say.code(expr.CallRef(poll.pause.index), poll.function)
     awaits = "await " if poll.pause.fact.awaited else ""
     return (
         "Give the loop a deadline, and let the caller handle the error; the rest of the loop stays:\n"
         "```python\n"
-        "deadline = time.monotonic() + 60\n"
+        f"deadline = time.monotonic() + {limit}\n"
         f"{head}:\n"
         "    if time.monotonic() > deadline:\n"
-        f'        raise TimeoutError("{poll.function.qualname}: gave up after 60 s")\n'
+        f'        raise TimeoutError("{poll.function.qualname}: gave up after {limit} s")\n'
         f"    {awaits}{pause}\n"
         "```"
     )
