@@ -258,6 +258,7 @@ class SchemaRow(Row):
         "rename",
         "run-sql",
         "meta",
+        "validator",
     ]
     name: Argument | None = None
     columns: Argument | None = None

@@ -82,7 +82,7 @@ from roadworthy.project.cutoff import (
     losses,
     must_complete,
 )
-from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.access import DELETE, INSERT, PROMISE, READ, UPDATE, UPSERT, Access, Through
 from roadworthy.project.database.arrivals import comes_with_the_event, is_gated, is_natural_key, outside_ids
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
@@ -96,6 +96,7 @@ from roadworthy.project.database.multiplicity import (
 )
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.presence import Presence
+from roadworthy.project.database.promises import promised_keys
 from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.database.unread import UnreadAnswer
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
@@ -239,6 +240,7 @@ __all__ = [
     "HANDOFFS",
     "INLINE",
     "INSERT",
+    "PROMISE",
     "READ",
     "UPDATE",
     "UPSERT",
@@ -496,6 +498,7 @@ __all__ = [
     "predicates_of",
     "program_of",
     "promise_of",
+    "promised_keys",
     "raised_again",
     "raises_value",
     "read_back",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 READ, INSERT, UPSERT, UPDATE, DELETE = "read", "insert", "upsert", "update", "delete"
+PROMISE = "promise"  # a validator that asks for the row, and refuses a second one
 _KINDS = {
     Effect.SQL_READ: READ,
     Effect.SQL_INSERT: INSERT,

@@ -33,6 +33,7 @@ _FILTERS = frozenset(
     }
 )
 _NEGATED = frozenset({"exclude"})
+_ITSELF = frozenset({"pk", "id"})  # `exclude(pk=self.pk)`: any row but the one at hand
 _CREATES = frozenset({"create", "acreate"})
 _CREATES_IF_ABSENT = frozenset({"get_or_create", "aget_or_create", "update_or_create", "aupdate_or_create"})
 _BY_KEY = frozenset({"get", "get_one", "get_or_404"})
@@ -298,6 +299,7 @@ class ChainReader:
             chain.exact = chain.exact and exact
         elif method in _NEGATED:
             found, _ = self._conditions.of_call(site)
+            found = () if all(m.column in _ITSELF and m.op == "eq" for m in found) else found
             chain.lookup = (*chain.lookup, *(Match(m.column, m.value, m.scope, "other", m.order) for m in found))
         elif method in {"values_list", "values", "with_entities", "with_only_columns", "select", "query"}:
             chain.listed = tuple(n for a in fact.args for n in self._conditions.names(a, site.function)) or chain.listed

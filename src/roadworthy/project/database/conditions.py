@@ -22,6 +22,7 @@ _OPERATORS = frozenset({
     "date", "year", "month", "day", "week", "hour", "minute", "second", "contained_by", "overlap", "has_key", "has_keys", "has_any_keys", "len",
     "search", "trigram_similar", "like", "ilike", "between",
 })  # fmt: skip
+_ITSELF = frozenset({"pk", "id"})
 _AND = frozenset({"and_", "Q", "true", "all_"})
 
 
@@ -177,6 +178,10 @@ class ConditionReader:
                 name = self._column_name(value, scope)
                 owner = self._owner(value, scope)
                 return ([Match(name, f.Const("bool", False), scope, "eq", order, owner)], True) if name else ([], False)
+            case f.Unary(op="~", value=f.CallRef() as value):
+                found, whole = self.condition(value, scope, order, depth + 1)
+                itself = whole and all(m.column in _ITSELF and m.op == "eq" for m in found)
+                return ([], True) if itself else ([], False)  # `~Q(pk=self.pk)`: any row but the one at hand
             case f.Name() if depth < 3:
                 assigns = scope.bindings.get(expr.id, ())
                 if len(assigns) == 1 and assigns[0].value is not None and assigns[0].op == "=":
@@ -195,6 +200,8 @@ class ConditionReader:
             return [], False
         if other:
             return [Match(name, value, scope, "other", order)], True  # a join of two columns
+        if op == "!=" and name in _ITSELF:
+            return [], True
         if op in {"==", "is"}:
             return [Match(name, value, scope, self._null_or(value, "eq"), order, owner)], True
         return [Match(name, value, scope, "other", order, owner)], True
