@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -183,9 +183,23 @@ class Accesses:
             seen.add(here)
             path = (*above, here)
             for access in self.of(here):
-                yield Through(access, site, path)
+                yield Through(self._with_given(access, site) if len(path) == 1 else access, site, path)
             if len(path) < _DEPTH:
                 queue.extend((c, path) for inner in here.calls for c in self.callees(inner))
+
+    def _with_given(self, access: Access, site: CallSite) -> Access:
+        """A read by `**conditions` of a helper asks by what its caller gives: `self.get(email=email)`."""
+        params = {param.name for param in access.function.scope.params if param.kind == "kwargs"}
+        spread = [m for m in access.lookup if m.column == "**"]
+        if access.kind != READ or not spread or not all(_is_named(m.value, params) for m in spread):
+            return access
+        own = set(access.function.parameters)
+        given = tuple((k, v) for k, v in site.fact.kwargs if k not in own and k != "**")
+        if not given or any(keyword == "**" for keyword, _ in site.fact.kwargs):
+            return access
+        found = self._chains.keywords(given, site)
+        rest = tuple(m for m in access.lookup if m.column != "**")
+        return replace(access, lookup=(*rest, *_named(found, access.table, self._schema)), exact=True)
 
     def callees(self, site: CallSite) -> Iterator[Function]:
         """Functions that a call runs and waits for, and that reach the database."""
@@ -284,6 +298,15 @@ class Accesses:
             fresh=True, object=chain.object,
         )  # fmt: skip
 
+    def _stores_own(self, site: CallSite) -> bool:
+        """Does a call store a row that its own function made, and not the one that was handed over?"""
+        stored = site.fact.func.value if isinstance(site.fact.func, f.Attr) else None
+        if not isinstance(stored, f.Name) or stored.id in site.function.parameters:
+            return False
+        values = self._evaluator.evaluate(stored, site.function, site.fact.order)
+        made = [value.site for value in values if isinstance(value, Instance) and self._schema.is_model(value.cls)]
+        return bool(made) and all(each is not None and each.function is site.function for each in made)
+
     def _reached(self, site: CallSite, kind: str, model: ClassInfo | None) -> EffectAt | None:
         """The effect inside the callees that does this kind of thing to rows of the model, or of one that is not known there."""
         wanted = {e for e, k in _KINDS.items() if k == kind} | ({Effect.SQL} if kind == READ else set())
@@ -303,7 +326,7 @@ class Accesses:
                         or model in effect.model.mro
                         or len(self._given_models(inner)) >= _SEVERAL
                     )
-                    if effect.effect in wanted and about:
+                    if effect.effect in wanted and about and not (kind == INSERT and self._stores_own(inner)):
                         return effect
                 if depth < _DEPTH:
                     queue.extend((callee, depth + 1) for callee in self.callees(inner))
@@ -323,6 +346,10 @@ _WEIGHT = {
 
 def _is_sql(effect: EffectAt) -> bool:
     return effect.effect in _WEIGHT
+
+
+def _is_named(value: Expr | None, names: set[str]) -> bool:
+    return isinstance(value, f.Name) and value.id in names
 
 
 def _named(matches: tuple[Match, ...], table: Table | None, schema: Schema) -> tuple[Match, ...]:

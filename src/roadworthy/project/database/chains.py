@@ -156,6 +156,10 @@ class ChainReader:
         self._objects.read(site.fact.func.value, site, chain, "insert")
         return chain if chain.fresh and chain.model is not None else None
 
+    def keywords(self, given: tuple[tuple[str, f.Expr], ...], site: CallSite) -> tuple[Match, ...]:
+        """Conditions by the names of columns that a call passes on."""
+        return self._conditions.keywords(given, site.function, site.fact.order)
+
     def _own_model(self, site: CallSite) -> ClassInfo | None:
         """The model of a repository that runs a statement by a method of its own: `self.get_one(self.base().where(…))`."""
         func, cls = site.fact.func, site.function.cls
@@ -267,7 +271,15 @@ class ChainReader:
                     chain.lookup = (*chain.lookup, match)
                     chain.values = (*chain.values, match)
                     chain.model = chain.model or found[0]
+                elif self._links_many(expr, scope, order):  # which of the rows are linked to this one stands in a third table
+                    chain.lookup = (*chain.lookup, Match(expr.name, expr.value, scope, "other", order))
+                    chain.exact = False
                 return
+
+    def _links_many(self, expr: f.Attr, scope: Function, order: int) -> bool:
+        """Is an attribute of a row the many-to-many field that its class declares?"""
+        found = [v for v in self._evaluator.evaluate(expr, scope, order) if isinstance(v, LibraryObject)]
+        return any(v.site is not None and v.site.function.scope.kind == "class" for v in found)
 
     def _begun(self, expr: f.Attr, scope: Function, order: int, chain: Chain) -> None:
         """`State.open_objects`: a manager whose queries begin with conditions."""

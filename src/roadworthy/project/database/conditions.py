@@ -168,6 +168,9 @@ class ConditionReader:
                 first, one = self.condition(left, scope, order, depth + 1)
                 second, two = self.condition(right, scope, order, depth + 1)
                 return [*first, *second], one and two
+            case f.Bin(op="|", left=left, right=right):
+                sides = [self.condition(side, scope, order, depth + 1) for side in (left, right)]
+                return _shortest(sides), False
             case f.CallRef():
                 return self._call(scope.calls[expr.index], scope, order, depth)
             case f.Attr():
@@ -271,6 +274,16 @@ class ConditionReader:
                 return []
             found.append(text)
         return found
+
+
+def _shortest(sides: list[tuple[list[Match], bool]]) -> list[Match]:
+    """Of `Q(value=v, kind=k) | Q(text=t)` one side will do to name the row, where each of them asks for one value by itself."""
+    plain = [found for found, whole in sides if whole and found and all(_is_value(match) for match in found)]
+    return min(plain, key=len) if len(plain) == len(sides) else []
+
+
+def _is_value(match: Match) -> bool:
+    return match.op == "eq" and not isinstance(match.value, f.Const)
 
 
 def same_value(first: Match, second: Match, evaluator: Evaluator) -> bool | None:

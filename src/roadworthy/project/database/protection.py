@@ -95,9 +95,9 @@ class Protection:
                 return key
         if write is not None and self.gives_primary_key(table, write):
             return next((key for key in table.keys if key.kind == "primary"), None)
-        return _derived_key(table, known) or (self._filled_key(table, write) if write is not None else None)
+        return _derived_key(table, known) or (self.filled_key(table, write) if write is not None else None)
 
-    def _filled_key(self, table: Table, write: Access) -> UniqueKey | None:
+    def filled_key(self, table: Table, write: Access) -> UniqueKey | None:
         """A key that the write fills with what a repetition fills in again: the same input a second time is refused."""
         for key in table.keys:
             whole = key.in_force and key.kind != "primary" and set(key.columns) <= write.columns
@@ -159,7 +159,7 @@ class Protection:
 
     def conflict_handled(self, function: Function, write: Through) -> bool:
         """Is the error of a second insert caught: in the function, between it and the write, in a caller, or by the framework?"""
-        if any(self._catches(here) for here in (function, *write.path)):
+        if self._catches(function, write.site) or any(self._catches(here) for here in write.path):
             return True
         covered = self._model.coverage_of(
             function,
@@ -180,9 +180,12 @@ class Protection:
         entries = [reached.entry for reached in self._model.exposure(function).entries if reached.entry.serves_others]
         return all(entry.kind in _REQUESTS for entry in entries)
 
-    def _catches(self, function: Function) -> bool:
+    def _catches(self, function: Function, write: CallSite | None = None) -> bool:
+        """Does the function handle a conflict? A handler that itself makes the write handles another one."""
         for index, region in enumerate(function.scope.regions):
             if region.kind != "except":
+                continue
+            if write is not None and flow.within(function.scope, write.fact.region, index):
                 continue
             handler = self._model.exceptions.handler(function, index)
             if any(self.is_conflict(name) for name in handler.types) or (handler.broad and not handler.may_raise):

@@ -63,6 +63,7 @@ from roadworthy.rules.api import (
     Confidence,
     Finding,
     Iterator,
+    Literal,
     Match,
     Model,
     Rule,
@@ -96,7 +97,7 @@ def check(model: Model) -> Iterator[Finding]:
             continue
         key = narrower_key(access, table)
         more = () if key is None else tuple(m for m in access.lookup if is_data(m, key, access, table))
-        if key is not None and any(not is_literal(m.value) for m in more) and is_open(access, model):
+        if key is not None and any(not is_mark(m, model) for m in more) and is_open(access, model):
             yield _report(access, table, key, more, model)
 
 
@@ -129,6 +130,21 @@ def is_data(match: Match, key: UniqueKey, access: Access, table: Table) -> bool:
 def is_literal(value: expr.Expr | None) -> bool:
     """A mark of what is meant by the row (`local=False`) does not change from one call to the next."""
     return isinstance(value, expr.Str | expr.Const)
+
+
+def is_mark(match: Match, model: Model) -> bool:
+    """A constant under a name (`kind=COURSE_RUN`): it says what sort of row the key names. A setting may be another one after a deploy."""
+    if is_literal(match.value):
+        return True
+    constant = isinstance(match.value, expr.Name | expr.Attr) and not is_setting(match)
+    values = model.values(match.value, match.scope, match.order) if constant and match.value is not None else ()
+    return len(values) == 1 and isinstance(values[0], Literal)
+
+
+def is_setting(match: Match) -> bool:
+    """`settings.REPOSITORY_URL`, `config.URL`."""
+    owner = match.value.value if isinstance(match.value, expr.Attr) else None
+    return isinstance(owner, expr.Name) and owner.id in {"settings", "config", "conf"}
 
 
 def is_open(access: Access, model: Model) -> bool:

@@ -74,6 +74,7 @@ from roadworthy.rules.api import (
     Exposure,
     Finding,
     Iterator,
+    Literal,
     Match,
     Model,
     Rule,
@@ -180,6 +181,8 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
         table, access
     ):
         return False
+    if finds_or_creates(access) and model.protection.filled_key(table, access) is not None:
+        return False  # the second insert is refused by another key, and the row of the first is found then
     exposure = model.exposure(access.function)
     if (exposure.entries and not exposure.serves) or model.protection.is_set_up(access.function):
         return False
@@ -258,6 +261,8 @@ def _rank(entry: object) -> int:
 
 def _severity(accesses: list[Access], model: Model) -> Severity:
     """HIGH where requests or deliveries come at once to code that creates by these columns."""
+    if all(_is_constant(access, model) for access in accesses):
+        return Severity.LOW
     for access in accesses:
         if finds_or_creates(access):
             for reached in meets_itself(model, access.function, access.lookup) or ():
@@ -270,6 +275,14 @@ def _severity(accesses: list[Access], model: Model) -> Severity:
                     return Severity.HIGH
     unseen = all(not is_promised(access) and is_called_by_nobody(model, access.function) for access in accesses)
     return Severity.LOW if unseen else Severity.MEDIUM
+
+
+def _is_constant(access: Access, model: Model) -> bool:
+    """One row that the program itself names: it is made once in the life of a database."""
+    if not finds_or_creates(access):
+        return False
+    found = [model.values(m.value, m.scope, m.order) for m in access.lookup if m.value is not None]
+    return len(found) == len(access.lookup) and all(len(v) == 1 and isinstance(v[0], Literal) for v in found)
 
 
 def _confidence(accesses: list[Access], model: Model) -> Confidence:
