@@ -95,6 +95,7 @@ from roadworthy.project.database.multiplicity import (
     several_expected,
 )
 from roadworthy.project.database.mutations import Mutation
+from roadworthy.project.database.numbering import Numbering, numberings
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.promises import promised_keys
 from roadworthy.project.database.tables import Column, Table, UniqueKey
@@ -319,6 +320,7 @@ __all__ = [
     "Model",
     "Mutation",
     "Nested",
+    "Numbering",
     "OpenTransaction",
     "Origin",
     "Outcome",
@@ -484,6 +486,7 @@ __all__ = [
     "nested_retries",
     "never_waits",
     "not_repeatable",
+    "numberings",
     "only_setting",
     "only_told",
     "outside_ids",

@@ -95,15 +95,22 @@ class Protection:
                 return key
         if write is not None and self.gives_primary_key(table, write):
             return next((key for key in table.keys if key.kind == "primary"), None)
-        return _derived_key(table, known) or (self.filled_key(table, write) if write is not None else None)
+        return _derived_key(table, known) or (self._filled_key(table, write) if write is not None else None)
 
-    def filled_key(self, table: Table, write: Access) -> UniqueKey | None:
+    def _filled_key(self, table: Table, write: Access) -> UniqueKey | None:
         """A key that the write fills with what a repetition fills in again: the same input a second time is refused."""
         for key in table.keys:
             whole = key.in_force and key.kind != "primary" and set(key.columns) <= write.columns
             if whole and not key.partial and all(self.is_stable(write, name) for name in key.columns):
                 return key
         return None
+
+    def is_refused_beside(self, table: Table, access: Access) -> bool:
+        """Does `get_or_create(user=user, defaults={"number": n})` fill another key? The second insert is refused then, and the first row found."""
+        key = self._filled_key(table, access)
+        if key is None or table.names(access.keys).issuperset(key.columns):
+            return False
+        return null_in(self._model, table, key, access.lookup, access) is None
 
     def gives_primary_key(self, table: Table, write: Access) -> bool:
         """Does the write itself give the primary key, from something that is the same in a repetition?"""

@@ -181,8 +181,8 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
         table, access
     ):
         return False
-    if finds_or_creates(access) and model.protection.filled_key(table, access) is not None:
-        return False  # the second insert is refused by another key, and the row of the first is found then
+    if finds_or_creates(access) and model.protection.is_refused_beside(table, access):
+        return False
     exposure = model.exposure(access.function)
     if (exposure.entries and not exposure.serves) or model.protection.is_set_up(access.function):
         return False
