@@ -61,8 +61,9 @@ class Narrowing:
         for part in regions:
             leaves = part.parent == region and part.kind == "if" and part.exits in _LEAVES
             if leaves and bound < part.start and part.end <= order:
-                test = part.test
-                told = self._told(test.value, name, scope) if isinstance(test, f.Unary) and test.op == "not" else None
+                asked = part.test
+                otherwise = isinstance(asked, f.Unary) and asked.op == "not"
+                told = self._told(asked.value, name, scope) if otherwise and isinstance(asked, f.Unary) else None
                 if told is not None:
                     return told
         return None

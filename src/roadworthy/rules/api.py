@@ -90,6 +90,7 @@ from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.multiplicity import (
     asks_for_one,
     inserted_unasked,
+    is_constant,
     lists_rows,
     many_by_design,
     several_expected,
@@ -443,6 +444,7 @@ __all__ = [
     "is_best_effort",
     "is_bookkeeping",
     "is_called_by_nobody",
+    "is_constant",
     "is_done_again",
     "is_engine_call",
     "is_framework_retry",

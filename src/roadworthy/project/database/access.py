@@ -284,7 +284,11 @@ class Accesses:
         resolution = self._graph.resolutions.get(site)
         found = resolution.functions if resolution is not None else ()
         own = [function for function in found if function.name in _STORES and function.cls is not None]
-        return own[0] if own and all(fn.cls and self._schema.is_model(fn.cls) for fn in own) else None
+        return own[0] if own and all(fn.cls and self._is_stored_by(fn.cls) for fn in own) else None
+
+    def _is_stored_by(self, cls: ClassInfo) -> bool:
+        """Does a `save()` of the class store one row: the row itself, or the one that a serializer or form stands for?"""
+        return self._schema.is_model(cls) or self._evaluator.orm.is_storer(cls)
 
     def _stored(self, site: CallSite) -> Iterator[Access]:
         """`order = Order(…); order.save()`: a new row, though the model's own `save()` stands between."""

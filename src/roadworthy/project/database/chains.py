@@ -19,19 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Chain", "ChainReader", "Match"]
 
-_FILTERS = frozenset(
-    {
-        "filter",
-        "filter_by",
-        "where",
-        "get",
-        "aget",
-        "get_object_or_404",
-        "aget_object_or_404",
-        "get_or_404",
-        "first_or_404",
-    }
-)
+_FILTERS = frozenset({
+    "filter", "filter_by", "where", "get", "aget", "get_object_or_404", "aget_object_or_404", "get_or_404", "first_or_404",
+})  # fmt: skip
 _NEGATED = frozenset({"exclude"})
 _ITSELF = frozenset({"pk", "id"})  # `exclude(pk=self.pk)`: any row but the one at hand
 _CREATES = frozenset({"create", "acreate"})
@@ -271,7 +261,9 @@ class ChainReader:
                     chain.lookup = (*chain.lookup, match)
                     chain.values = (*chain.values, match)
                     chain.model = chain.model or found[0]
-                elif self._links_many(expr, scope, order):  # which of the rows are linked to this one stands in a third table
+                elif self._links_many(
+                    expr, scope, order
+                ):  # which of the rows are linked to this one stands in a third table
                     chain.lookup = (*chain.lookup, Match(expr.name, expr.value, scope, "other", order))
                     chain.exact = False
                 return

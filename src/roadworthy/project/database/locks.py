@@ -175,7 +175,11 @@ class Locks:
         waits = [leave.region for leave in scope.leaves if leave.kind == "yield"]
         for lock in locks:
             region = lock.site.fact.region
-            if lock.block >= 0 or _in_conditional(lock.site) or any(_returns_before(leave, lock) for leave in scope.leaves):
+            if (
+                lock.block >= 0
+                or _in_conditional(lock.site)
+                or any(_returns_before(leave, lock) for leave in scope.leaves)
+            ):
                 continue
             blocks = _with_regions(scope, lock.site.index) if lock.site.fact.use == "context" else ()
             kept = not blocks or any(flow.within(scope, wait, block) for wait in waits for block in blocks)

@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.database.access import INSERT, READ, UPSERT
 from roadworthy.project.database.presence import Presence
+from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 _SORTS = re.compile(r"(^|_)(sort|order|ordering|position|rank|priority|index|weight|level|step|display)(_|$|order)")
 _NUMBERS = re.compile(r"int|number|serial|decimal|char|text|string", re.IGNORECASE)
 _LARGEST = frozenset({"max", "Max"})
-_LAST = frozenset({"first", "last", "afirst", "alast", "latest", "alatest", "scalar", "scalar_one_or_none", "one_or_none"})
+_LAST = frozenset(
+    {"first", "last", "afirst", "alast", "latest", "alatest", "scalar", "scalar_one_or_none", "one_or_none"}
+)
 _DEPTH = 3
 
 
@@ -43,7 +46,7 @@ class Numbering:
 
 def numberings(model: Model, function: Function) -> Iterator[Numbering]:
     """Each column of a new row that is filled with one more than what was read of that column."""
-    reads = [access for access in model.accesses.of(function) if access.kind == READ and access.table is not None]
+    reads = [access for access in model.accesses.of(function) if access.kind == READ]
     if not reads:
         return
     seen: set[str] = set()
@@ -52,7 +55,8 @@ def numberings(model: Model, function: Function) -> Iterator[Numbering]:
         if column is None or column.attribute in seen or not _counts(column):
             continue
         for read in reads:
-            if read.table is not table or read.site.fact.order > order or not _asks_for_last(model, read, column):
+            same = read.table in (table, None) and read.site.fact.order <= order
+            if not same or not _asks_for_last(model, read, table, column):
                 continue
             if _is_next(value, function, Presence(function, read.site), column, 0):
                 seen.add(column.attribute)
@@ -66,9 +70,7 @@ def _counts(column: Column) -> bool:
     return known and not column.primary and not column.unique and not _SORTS.search(column.attribute)
 
 
-def _filled(
-    model: Model, function: Function
-) -> Iterator[tuple[Table, str, f.Expr, int, int, int, CallSite | None]]:
+def _filled(model: Model, function: Function) -> Iterator[tuple[Table, str, f.Expr, int, int, int, CallSite | None]]:
     """Columns of new rows with what they are filled with: in a call, or on `self` before the row is stored."""
     for access in model.accesses.of(function):
         if access.kind not in {INSERT, UPSERT} or access.table is None:
@@ -85,23 +87,39 @@ def _filled(
             yield own, target.name, assign.value, assign.order, assign.line, assign.end_line, None
 
 
-def _asks_for_last(model: Model, read: Access, column: Column) -> bool:
+def _asks_for_last(model: Model, read: Access, table: Table, column: Column) -> bool:
     """`aggregate(Max("number"))`, `select(func.max(Order.number))`, `order_by("-number").first()`."""
-    names = {column.attribute, column.name}
-    function = read.function
-    for site in function.calls:
-        if flow.last_name(site.fact.func) in _LARGEST and site.fact.order <= read.site.fact.order:
-            named = [flow.text_of(arg, function.scope).strip("'\"").rpartition(".")[2] for arg in site.fact.args[:1]]
-            if names & set(named) and _is_part_of(site, read.site):
-                return True
-    return read.method in _LAST and "order_by" in read.links
+    for site in read.function.calls:
+        if flow.last_name(site.fact.func) not in _LARGEST or not _is_part_of(site, read.site):
+            continue
+        if any(_names(model, arg, site, table, column, known=read.table is table) for arg in site.fact.args[:1]):
+            return True
+    return read.table is table and read.method in _LAST and "order_by" in read.links
+
+
+def _names(model: Model, expr: f.Expr, site: CallSite, table: Table, column: Column, *, known: bool) -> bool:
+    """`"number"` of a table that is known from the query, `Order.number` of any."""
+    if isinstance(expr, f.Str):
+        return known and expr.value in {column.attribute, column.name}
+    if not isinstance(expr, f.Attr) or expr.name not in {column.attribute, column.name}:
+        return False
+    owners = (v.cls for v in model.values(expr.value, site.function) if isinstance(v, ClassValue))
+    return any(model.schema.table_of(cls) is table for cls in owners)
 
 
 def _is_part_of(inner: CallSite, outer: CallSite) -> bool:
-    calls, index = inner.function.scope.calls, inner.index
-    while index >= 0 and index != outer.index:
-        index = calls[index].outer
-    return index == outer.index
+    """Is a call an argument of another, or of a link of the chain that it ends?"""
+    calls, todo, seen = inner.function.scope.calls, [outer.index], set[int]()
+    while todo:
+        index = todo.pop()
+        if index == inner.index:
+            return True
+        if index not in seen:
+            seen.add(index)
+            call = calls[index]
+            parts = (call.func, *call.args, *(value for _, value in call.kwargs))
+            todo += [part.index for expr in parts for part in flow.walk(expr) if isinstance(part, f.CallRef)]
+    return False
 
 
 def _is_next(value: f.Expr | None, function: Function, presence: Presence, column: Column, depth: int) -> bool:
@@ -111,11 +129,15 @@ def _is_next(value: f.Expr | None, function: Function, presence: Presence, colum
     for part in flow.walk(value):
         if isinstance(part, f.Bin) and part.op == "+" and _one_more(part, presence):
             return True
-        if isinstance(part, f.Name):
-            given = function.bindings.get(part.id, [])
-            if any(a.op == "+=" for a in given) and any(presence.depends(a.value) for a in given if a.op == "="):
+        if isinstance(part, f.Attr):  # `self.number = last + 1`, and the row is filled with it
+            given = [a.value for a in function.scope.assigns if a.target == part and a.op == "="]
+            if any(_is_next(each, function, presence, column, depth + 1) for each in given[:4]):
                 return True
-            if any(a.op == "=" and _is_next(a.value, function, presence, column, depth + 1) for a in given[:4]):
+        if isinstance(part, f.Name):
+            bound = function.bindings.get(part.id, [])
+            if any(a.op == "+=" for a in bound) and any(presence.depends(a.value) for a in bound if a.op == "="):
+                return True
+            if any(a.op == "=" and _is_next(a.value, function, presence, column, depth + 1) for a in bound[:4]):
                 return True
     return False
 
@@ -123,5 +145,6 @@ def _is_next(value: f.Expr | None, function: Function, presence: Presence, colum
 def _one_more(part: f.Bin, presence: Presence) -> bool:
     sides = ((part.left, part.right), (part.right, part.left))
     return any(
-        isinstance(one, f.Const) and one.kind == "int" and one.value == 1 and presence.depends(other) for one, other in sides
+        isinstance(one, f.Const) and one.kind == "int" and one.value == 1 and presence.depends(other)
+        for one, other in sides
     )

@@ -9,6 +9,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.schema import CallRow
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
+from roadworthy.project.arguments import argument
 from roadworthy.project.database.access import PROMISE, READ, Access
 from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.presence import Presence
@@ -65,22 +66,15 @@ def _declaring(model: Model, site: CallSite) -> SchemaRow | None:
 
 def _rows_asked(model: Model, row: SchemaRow, site: CallSite) -> ClassInfo | None:
     """The model whose rows a validator asks for; a query that is narrowed promises less than that."""
-    expr = model_argument(site, row.table.argument, row.table.position) if row.table is not None else None
+    expr = argument(site.fact, row.table) if row.table is not None else None
     if isinstance(expr, f.CallRef) and flow.last_name(site.function.calls[expr.index].fact.func) != "all":
         return None
     values = model.values(expr, site.function) if expr is not None else ()
     return next((v.model for v in values if isinstance(v, LibraryObject) and v.model is not None), None)
 
 
-def model_argument(site: CallSite, name: str, position: int | None) -> f.Expr | None:
-    """An argument by its keyword or its position."""
-    given = next((value for keyword, value in site.fact.kwargs if keyword == name), None)
-    by_place = position is not None and position < len(site.fact.args)
-    return given or (site.fact.args[position] if by_place and position is not None else None)
-
-
 def _fields(model: Model, row: SchemaRow, site: CallSite) -> tuple[str, ...]:
-    expr = model_argument(site, row.columns.argument, row.columns.position) if row.columns is not None else None
+    expr = argument(site.fact, row.columns) if row.columns is not None else None
     items = expr.items if isinstance(expr, f.Seq) else ()
     names = tuple(item.value for item in items if isinstance(item, f.Str))
     return names if len(names) == len(items) else ()

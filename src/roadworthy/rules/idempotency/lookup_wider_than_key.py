@@ -63,7 +63,6 @@ from roadworthy.rules.api import (
     Confidence,
     Finding,
     Iterator,
-    Literal,
     Match,
     Model,
     Rule,
@@ -75,6 +74,7 @@ from roadworthy.rules.api import (
     expr,
     finding,
     impact_weight,
+    is_constant,
     say,
 )
 
@@ -133,18 +133,8 @@ def is_literal(value: expr.Expr | None) -> bool:
 
 
 def is_mark(match: Match, model: Model) -> bool:
-    """A constant under a name (`kind=COURSE_RUN`): it says what sort of row the key names. A setting may be another one after a deploy."""
-    if is_literal(match.value):
-        return True
-    constant = isinstance(match.value, expr.Name | expr.Attr) and not is_setting(match)
-    values = model.values(match.value, match.scope, match.order) if constant and match.value is not None else ()
-    return len(values) == 1 and isinstance(values[0], Literal)
-
-
-def is_setting(match: Match) -> bool:
-    """`settings.REPOSITORY_URL`, `config.URL`."""
-    owner = match.value.value if isinstance(match.value, expr.Attr) else None
-    return isinstance(owner, expr.Name) and owner.id in {"settings", "config", "conf"}
+    """A constant under a name (`kind=COURSE_RUN`) says what sort of row the key names."""
+    return is_literal(match.value) or is_constant(model, match)
 
 
 def is_open(access: Access, model: Model) -> bool:

@@ -74,7 +74,6 @@ from roadworthy.rules.api import (
     Exposure,
     Finding,
     Iterator,
-    Literal,
     Match,
     Model,
     Rule,
@@ -85,6 +84,7 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     is_called_by_nobody,
+    is_constant,
     is_natural_key,
     meets_itself,
     promised_keys,
@@ -261,8 +261,8 @@ def _rank(entry: object) -> int:
 
 def _severity(accesses: list[Access], model: Model) -> Severity:
     """HIGH where requests or deliveries come at once to code that creates by these columns."""
-    if all(_is_constant(access, model) for access in accesses):
-        return Severity.LOW
+    if all(finds_or_creates(a) and all(is_constant(model, m) for m in a.lookup) for a in accesses):
+        return Severity.LOW  # one row that the program itself names: it is made once in the life of a database
     for access in accesses:
         if finds_or_creates(access):
             for reached in meets_itself(model, access.function, access.lookup) or ():
@@ -275,14 +275,6 @@ def _severity(accesses: list[Access], model: Model) -> Severity:
                     return Severity.HIGH
     unseen = all(not is_promised(access) and is_called_by_nobody(model, access.function) for access in accesses)
     return Severity.LOW if unseen else Severity.MEDIUM
-
-
-def _is_constant(access: Access, model: Model) -> bool:
-    """One row that the program itself names: it is made once in the life of a database."""
-    if not finds_or_creates(access):
-        return False
-    found = [model.values(m.value, m.scope, m.order) for m in access.lookup if m.value is not None]
-    return len(found) == len(access.lookup) and all(len(v) == 1 and isinstance(v[0], Literal) for v in found)
 
 
 def _confidence(accesses: list[Access], model: Model) -> Confidence:
