@@ -259,6 +259,7 @@ class SchemaRow(Row):
         "run-sql",
         "meta",
         "validator",
+        "entered",
     ]
     name: Argument | None = None
     columns: Argument | None = None

@@ -83,7 +83,14 @@ from roadworthy.project.cutoff import (
     must_complete,
 )
 from roadworthy.project.database.access import DELETE, INSERT, PROMISE, READ, UPDATE, UPSERT, Access, Through
-from roadworthy.project.database.arrivals import comes_with_the_event, is_gated, is_natural_key, outside_ids
+from roadworthy.project.database.arrivals import (
+    comes_with_the_event,
+    entered_tables,
+    is_code,
+    is_gated,
+    is_natural_key,
+    outside_ids,
+)
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
@@ -411,6 +418,7 @@ __all__ = [
     "endless_polls",
     "endless_waits",
     "ends_at_once",
+    "entered_tables",
     "entries_again",
     "entries_around",
     "expr",
@@ -444,6 +452,7 @@ __all__ = [
     "is_best_effort",
     "is_bookkeeping",
     "is_called_by_nobody",
+    "is_code",
     "is_constant",
     "is_done_again",
     "is_engine_call",

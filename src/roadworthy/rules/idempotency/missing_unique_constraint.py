@@ -6,7 +6,7 @@ without it both succeed, and from then on every call that expects one row finds 
 
 ## What is reported
 Columns by which the code finds or creates a row (`get_or_create`, `update_or_create`), or by which it expects exactly one
-(`get`, `one`, `one_or_none`) of rows that it also inserts, with no unique key over them or a part of them in models, migrations or SQL files.
+(`get`, `one`, `one_or_none`) of rows that it also inserts or that people enter in the framework's pages, with no unique key over them or a part of them in models, migrations or SQL files.
 Columns by which a validator refuses a second row: one that is declared to the framework, or a check in a method that the framework runs before
 it stores the row (`validate_email()`, `clean()`, `save()`): two requests at once both pass it.
 The finding stands at the table and lists the code that relies on the key.
@@ -81,9 +81,11 @@ from roadworthy.rules.api import (
     Table,
     UniqueKey,
     advise_keys,
+    entered_tables,
     finding,
     impact_weight,
     is_called_by_nobody,
+    is_code,
     is_constant,
     is_natural_key,
     meets_itself,
@@ -109,7 +111,9 @@ _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 def check(model: Model) -> Iterator[Finding]:
     """Collect what relies on each set of columns; one finding for each that nothing keeps unique."""
     relied: dict[tuple[str, frozenset[str]], list[Access]] = {}
-    inserted = {access.table.name for access in model.accesses.all(INSERT, UPSERT) if access.table is not None}
+    inserted = entered_tables(model) | {
+        access.table.name for access in model.accesses.all(INSERT, UPSERT) if access.table is not None
+    }
     for access in (*model.accesses.all(READ, UPSERT), *promised_keys(model)):
         table = access.table
         if (
@@ -130,8 +134,8 @@ def finds_or_creates(access: Access) -> bool:
     return access.kind == UPSERT and bool(_FINDS_OR_CREATES.match(access.method)) and access.looks_for_one
 
 
-def expects_one(access: Access, inserted: set[str]) -> bool:
-    """`get(number=n)` of rows that this code base inserts: two of them are an error."""
+def expects_one(access: Access, inserted: frozenset[str]) -> bool:
+    """`get(number=n)` of rows that this code base inserts, or that people enter: two of them are an error."""
     return (
         access.kind == READ
         and access.method in _EXPECTS_ONE
@@ -147,8 +151,9 @@ def is_promised(access: Access) -> bool:
 
 
 def is_natural(access: Access) -> bool:
-    """The columns are called like what names one thing in the world outside."""
-    return any(is_natural_key(name) for name in access.keys)
+    """The columns are called like what names one thing in the world outside, or the only one like what people name a row by."""
+    alone = len(access.keys) == 1 and is_code(access.keys[0])
+    return alone or any(is_natural_key(name) for name in access.keys)
 
 
 def is_stable(match: Match, table: Table, model: Model) -> bool:
