@@ -261,6 +261,8 @@ class SchemaRow(Row):
         "rename",
         "run-sql",
         "meta",
+        "validator",
+        "entered",
     ]
     name: Argument | None = None
     columns: Argument | None = None

@@ -96,6 +96,10 @@ class AttributeReader:
         return found
 
     def _inherited(self, cls: ClassInfo, name: str, owner: Value) -> Values:
+        if name == "model" and isinstance(owner, Instance) and not self._evaluator.orm.is_model(cls):
+            behind = owner.model or self._evaluator.orm.about(cls)  # `self.model(…)` of a manager
+            if behind is not None:
+                return (ClassValue(behind),)
         found: list[Value] = []
         for base in cls.library_bases:
             if base in {"object", "builtins.object"}:

@@ -12,6 +12,7 @@ from roadworthy.project.bindings import BindingReader
 from roadworthy.project.implied import add_implied_bases
 from roadworthy.project.iteration import IterationReader
 from roadworthy.project.names import NameResolver
+from roadworthy.project.narrowing import Narrowing
 from roadworthy.project.orm import OrmReader
 from roadworthy.project.results import CallReader
 from roadworthy.project.sessions import SessionReader
@@ -66,6 +67,7 @@ class Evaluator:
         self._results = CallReader(self)
         self._iteration = IterationReader(self)
         self._bindings = BindingReader(self)
+        self._narrowing = Narrowing(self)
         self.attribute = self._attributes.attribute
         self.call_member = self._attributes.call_member
         self.callees = self._results.callees
@@ -188,7 +190,9 @@ class Evaluator:
     def _questions(self) -> dict[type, _Ask]:
         """How each kind of expression is evaluated; of kinds that are not named nothing is known."""
         return {
-            f.Name: lambda expr, scope, order: self.names.lookup(expr.id, scope, order),
+            f.Name: lambda expr, scope, order: (
+                self.names.lookup(expr.id, scope, order) or self._narrowing.of(expr.id, scope, order)
+            ),
             f.Attr: self._attribute,
             f.CallRef: lambda expr, scope, _: self.call_result(scope.calls[expr.index]),
             f.Await: lambda expr, scope, order: self.evaluate(expr.value, scope, order),

@@ -90,9 +90,11 @@ class OrmReader:
 
     def stores_for(self, cls: ClassInfo) -> ClassInfo | None:
         """The model whose rows a serializer or a form stores by its own `save()`; None for other classes."""
-        if self.is_model(cls) or not any("erializer" in b or b.endswith("ModelForm") for b in cls.library_bases):
-            return None
-        return self.about(cls)
+        return self.about(cls) if self.is_storer(cls) else None
+
+    def is_storer(self, cls: ClassInfo) -> bool:
+        """Is a class a serializer or form, whose `save()` stores the row that it stands for?"""
+        return not self.is_model(cls) and any("erializer" in b or b.endswith("ModelForm") for b in cls.library_bases)
 
     def _model_in(self, value: object) -> ClassInfo | None:
         match value:

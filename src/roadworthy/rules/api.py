@@ -83,20 +83,30 @@ from roadworthy.project.cutoff import (
     losses,
     must_complete,
 )
-from roadworthy.project.database.access import DELETE, INSERT, READ, UPDATE, UPSERT, Access, Through
-from roadworthy.project.database.arrivals import comes_with_the_event, is_gated, is_natural_key, outside_ids
+from roadworthy.project.database.access import DELETE, INSERT, PROMISE, READ, UPDATE, UPSERT, Access, Through
+from roadworthy.project.database.arrivals import (
+    comes_with_the_event,
+    entered_tables,
+    is_code,
+    is_gated,
+    is_natural_key,
+    outside_ids,
+)
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.multiplicity import (
     asks_for_one,
     inserted_unasked,
+    is_constant,
     lists_rows,
     many_by_design,
     several_expected,
 )
 from roadworthy.project.database.mutations import Mutation
+from roadworthy.project.database.numbering import Numbering, numberings
 from roadworthy.project.database.presence import Presence
+from roadworthy.project.database.promises import promised_keys
 from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.database.unread import UnreadAnswer
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
@@ -247,6 +257,7 @@ __all__ = [
     "HANDOFFS",
     "INLINE",
     "INSERT",
+    "PROMISE",
     "READ",
     "UPDATE",
     "UPSERT",
@@ -326,6 +337,7 @@ __all__ = [
     "Model",
     "Mutation",
     "Nested",
+    "Numbering",
     "OpenTransaction",
     "Origin",
     "Outcome",
@@ -420,6 +432,7 @@ __all__ = [
     "endless_polls",
     "endless_waits",
     "ends_at_once",
+    "entered_tables",
     "entries_again",
     "entries_around",
     "expects_failure",
@@ -455,6 +468,8 @@ __all__ = [
     "is_bookkeeping",
     "is_by_hand",
     "is_called_by_nobody",
+    "is_code",
+    "is_constant",
     "is_done_again",
     "is_engine_call",
     "is_framework_retry",
@@ -500,6 +515,7 @@ __all__ = [
     "nested_retries",
     "never_waits",
     "not_repeatable",
+    "numberings",
     "only_looks",
     "only_setting",
     "only_told",
@@ -515,6 +531,7 @@ __all__ = [
     "predicates_of",
     "program_of",
     "promise_of",
+    "promised_keys",
     "raised_again",
     "raises_value",
     "read_back",

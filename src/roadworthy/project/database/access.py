@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
 READ, INSERT, UPSERT, UPDATE, DELETE = "read", "insert", "upsert", "update", "delete"
+PROMISE = "promise"  # a validator that asks for the row, and refuses a second one
 _KINDS = {
     Effect.SQL_READ: READ,
     Effect.SQL_INSERT: INSERT,
@@ -182,9 +183,23 @@ class Accesses:
             seen.add(here)
             path = (*above, here)
             for access in self.of(here):
-                yield Through(access, site, path)
+                yield Through(self._with_given(access, site) if len(path) == 1 else access, site, path)
             if len(path) < _DEPTH:
                 queue.extend((c, path) for inner in here.calls for c in self.callees(inner))
+
+    def _with_given(self, access: Access, site: CallSite) -> Access:
+        """A read by `**conditions` of a helper asks by what its caller gives: `self.get(email=email)`."""
+        params = {param.name for param in access.function.scope.params if param.kind == "kwargs"}
+        spread = [m for m in access.lookup if m.column == "**"]
+        if access.kind != READ or not spread or not all(_is_named(m.value, params) for m in spread):
+            return access
+        own = set(access.function.parameters)
+        given = tuple((k, v) for k, v in site.fact.kwargs if k not in own and k != "**")
+        if not given or any(keyword == "**" for keyword, _ in site.fact.kwargs):
+            return access
+        found = self._chains.keywords(given, site)
+        rest = tuple(m for m in access.lookup if m.column != "**")
+        return replace(access, lookup=(*rest, *_named(found, access.table, self._schema)), exact=True)
 
     def callees(self, site: CallSite) -> Iterator[Function]:
         """Functions that a call runs and waits for, and that reach the database."""
@@ -269,7 +284,11 @@ class Accesses:
         resolution = self._graph.resolutions.get(site)
         found = resolution.functions if resolution is not None else ()
         own = [function for function in found if function.name in _STORES and function.cls is not None]
-        return own[0] if own and all(fn.cls and self._schema.is_model(fn.cls) for fn in own) else None
+        return own[0] if own and all(fn.cls and self._is_stored_by(fn.cls) for fn in own) else None
+
+    def _is_stored_by(self, cls: ClassInfo) -> bool:
+        """Does a `save()` of the class store one row: the row itself, or the one that a serializer or form stands for?"""
+        return self._schema.is_model(cls) or self._evaluator.orm.is_storer(cls)
 
     def _stored(self, site: CallSite) -> Iterator[Access]:
         """`order = Order(…); order.save()`: a new row, though the model's own `save()` stands between."""
@@ -282,6 +301,15 @@ class Accesses:
             INSERT, site, effect, chain.model, table, values=_named(chain.values, table, self._schema), filled=chain.filled, method=chain.method,
             fresh=True, object=chain.object,
         )  # fmt: skip
+
+    def _stores_own(self, site: CallSite) -> bool:
+        """Does a call store a row that its own function made, and not the one that was handed over?"""
+        stored = site.fact.func.value if isinstance(site.fact.func, f.Attr) else None
+        if not isinstance(stored, f.Name) or stored.id in site.function.parameters:
+            return False
+        values = self._evaluator.evaluate(stored, site.function, site.fact.order)
+        made = [value.site for value in values if isinstance(value, Instance) and self._schema.is_model(value.cls)]
+        return bool(made) and all(each is not None and each.function is site.function for each in made)
 
     def _reached(self, site: CallSite, kind: str, model: ClassInfo | None) -> EffectAt | None:
         """The effect inside the callees that does this kind of thing to rows of the model, or of one that is not known there."""
@@ -302,7 +330,7 @@ class Accesses:
                         or model in effect.model.mro
                         or len(self._given_models(inner)) >= _SEVERAL
                     )
-                    if effect.effect in wanted and about:
+                    if effect.effect in wanted and about and not (kind == INSERT and self._stores_own(inner)):
                         return effect
                 if depth < _DEPTH:
                     queue.extend((callee, depth + 1) for callee in self.callees(inner))
@@ -322,6 +350,10 @@ _WEIGHT = {
 
 def _is_sql(effect: EffectAt) -> bool:
     return effect.effect in _WEIGHT
+
+
+def _is_named(value: Expr | None, names: set[str]) -> bool:
+    return isinstance(value, f.Name) and value.id in names
 
 
 def _named(matches: tuple[Match, ...], table: Table | None, schema: Schema) -> tuple[Match, ...]:

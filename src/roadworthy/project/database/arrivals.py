@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
+from roadworthy.project.arguments import argument
 from roadworthy.project.database.access import DELETE
-from roadworthy.project.values import Instance
+from roadworthy.project.once import once
+from roadworthy.project.values import ClassValue, Instance
 
 if TYPE_CHECKING:
     from roadworthy.project.database.access import Access
@@ -27,6 +29,11 @@ _NATURAL = re.compile(
     r"(^|_)(external|remote|provider|upstream|stripe|github|slack|sha\d*|checksum|fingerprint|slug|sku|email|username|isbn|iban|reference|serial|login)"
     r"(_id|_key)?$"
 )
+_CODE = re.compile(r"(^|_)(code|key)$")
+_NO_CODE = re.compile(
+    r"(^|_)(status|state|type|kind|error|exit|response|return|country|language|lang|currency|locale|zip|post|postal|region|sort|cache|public|"
+    r"private|access|activation|secret|foreign|primary|partition|verification|confirmation|auth|security)_(code|key)$"
+)
 _NAMES = re.compile(r"_(id|uid|uuid|guid|ref|reference)$")
 _IDS = frozenset({"id", "uid", "uuid", "guid", "event_id", "message_id", "delivery_id"})
 _ANSWERS = (Effect.HTTP_REQUEST, Effect.RPC, Effect.NOTIFY, Effect.SMS, Effect.CHARGE)
@@ -36,6 +43,29 @@ _GIVEN = frozenset({"argument", "field", "call"})
 def is_natural_key(name: str) -> bool:
     """Is a column called like what names one thing in the world outside: `email`, `slug`, `external_id`?"""
     return bool(_NATURAL.search(name))
+
+
+def is_code(name: str) -> bool:
+    """Is a column called like what people name a row by: `coupon_code`, `course_key`? Codes of countries and keys of ciphers name no row."""
+    return bool(_CODE.search(name)) and not _NO_CODE.search(name)
+
+
+@once
+def entered_tables(model: Model) -> frozenset[str]:
+    """Tables whose rows people add in the framework's own pages, so that no code of the project inserts them."""
+    found: set[str] = set()
+    for site in model.sites():
+        if flow.last_name(site.fact.func) != "register" or not site.fact.args:
+            continue
+        rows = (row for name in model.library_names(site) for row in model.knowledge.schema_rows(name))
+        row = next((row for row in rows if row.construct == "entered"), None)
+        given = argument(site.fact, row.target) if row is not None else None
+        items = given.items if isinstance(given, f.Seq) else (given,) if given is not None else ()
+        for value in (v for item in items for v in model.values(item, site.function)):
+            table = model.schema.table_of(value.cls) if isinstance(value, ClassValue) else None
+            if table is not None:
+                found.add(table.name)
+    return frozenset(found)
 
 
 def outside_ids(model: Model, access: Access) -> tuple[str, ...]:

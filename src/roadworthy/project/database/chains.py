@@ -19,20 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Chain", "ChainReader", "Match"]
 
-_FILTERS = frozenset(
-    {
-        "filter",
-        "filter_by",
-        "where",
-        "get",
-        "aget",
-        "get_object_or_404",
-        "aget_object_or_404",
-        "get_or_404",
-        "first_or_404",
-    }
-)
+_FILTERS = frozenset({
+    "filter", "filter_by", "where", "get", "aget", "get_object_or_404", "aget_object_or_404", "get_or_404", "first_or_404",
+})  # fmt: skip
 _NEGATED = frozenset({"exclude"})
+_ITSELF = frozenset({"pk", "id"})  # `exclude(pk=self.pk)`: any row but the one at hand
 _CREATES = frozenset({"create", "acreate"})
 _CREATES_IF_ABSENT = frozenset({"get_or_create", "aget_or_create", "update_or_create", "aupdate_or_create"})
 _BY_KEY = frozenset({"get", "get_one", "get_or_404"})
@@ -155,6 +146,10 @@ class ChainReader:
         self._objects.read(site.fact.func.value, site, chain, "insert")
         return chain if chain.fresh and chain.model is not None else None
 
+    def keywords(self, given: tuple[tuple[str, f.Expr], ...], site: CallSite) -> tuple[Match, ...]:
+        """Conditions by the names of columns that a call passes on."""
+        return self._conditions.keywords(given, site.function, site.fact.order)
+
     def _own_model(self, site: CallSite) -> ClassInfo | None:
         """The model of a repository that runs a statement by a method of its own: `self.get_one(self.base().where(…))`."""
         func, cls = site.fact.func, site.function.cls
@@ -266,7 +261,17 @@ class ChainReader:
                     chain.lookup = (*chain.lookup, match)
                     chain.values = (*chain.values, match)
                     chain.model = chain.model or found[0]
+                elif self._links_many(
+                    expr, scope, order
+                ):  # which of the rows are linked to this one stands in a third table
+                    chain.lookup = (*chain.lookup, Match(expr.name, expr.value, scope, "other", order))
+                    chain.exact = False
                 return
+
+    def _links_many(self, expr: f.Attr, scope: Function, order: int) -> bool:
+        """Is an attribute of a row the many-to-many field that its class declares?"""
+        found = [v for v in self._evaluator.evaluate(expr, scope, order) if isinstance(v, LibraryObject)]
+        return any(v.site is not None and v.site.function.scope.kind == "class" for v in found)
 
     def _begun(self, expr: f.Attr, scope: Function, order: int, chain: Chain) -> None:
         """`State.open_objects`: a manager whose queries begin with conditions."""
@@ -298,6 +303,7 @@ class ChainReader:
             chain.exact = chain.exact and exact
         elif method in _NEGATED:
             found, _ = self._conditions.of_call(site)
+            found = () if all(m.column in _ITSELF and m.op == "eq" for m in found) else found
             chain.lookup = (*chain.lookup, *(Match(m.column, m.value, m.scope, "other", m.order) for m in found))
         elif method in {"values_list", "values", "with_entities", "with_only_columns", "select", "query"}:
             chain.listed = tuple(n for a in fact.args for n in self._conditions.names(a, site.function)) or chain.listed

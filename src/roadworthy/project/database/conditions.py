@@ -22,6 +22,7 @@ _OPERATORS = frozenset({
     "date", "year", "month", "day", "week", "hour", "minute", "second", "contained_by", "overlap", "has_key", "has_keys", "has_any_keys", "len",
     "search", "trigram_similar", "like", "ilike", "between",
 })  # fmt: skip
+_ITSELF = frozenset({"pk", "id"})
 _AND = frozenset({"and_", "Q", "true", "all_"})
 
 
@@ -167,6 +168,9 @@ class ConditionReader:
                 first, one = self.condition(left, scope, order, depth + 1)
                 second, two = self.condition(right, scope, order, depth + 1)
                 return [*first, *second], one and two
+            case f.Bin(op="|", left=left, right=right):
+                sides = [self.condition(side, scope, order, depth + 1) for side in (left, right)]
+                return _shortest(sides), False
             case f.CallRef():
                 return self._call(scope.calls[expr.index], scope, order, depth)
             case f.Attr():
@@ -177,6 +181,10 @@ class ConditionReader:
                 name = self._column_name(value, scope)
                 owner = self._owner(value, scope)
                 return ([Match(name, f.Const("bool", False), scope, "eq", order, owner)], True) if name else ([], False)
+            case f.Unary(op="~", value=f.CallRef() as value):
+                found, whole = self.condition(value, scope, order, depth + 1)
+                itself = whole and all(m.column in _ITSELF and m.op == "eq" for m in found)
+                return ([], True) if itself else ([], False)  # `~Q(pk=self.pk)`: any row but the one at hand
             case f.Name() if depth < 3:
                 assigns = scope.bindings.get(expr.id, ())
                 if len(assigns) == 1 and assigns[0].value is not None and assigns[0].op == "=":
@@ -195,6 +203,8 @@ class ConditionReader:
             return [], False
         if other:
             return [Match(name, value, scope, "other", order)], True  # a join of two columns
+        if op == "!=" and name in _ITSELF:
+            return [], True
         if op in {"==", "is"}:
             return [Match(name, value, scope, self._null_or(value, "eq"), order, owner)], True
         return [Match(name, value, scope, "other", order, owner)], True
@@ -264,6 +274,16 @@ class ConditionReader:
                 return []
             found.append(text)
         return found
+
+
+def _shortest(sides: list[tuple[list[Match], bool]]) -> list[Match]:
+    """Of `Q(value=v, kind=k) | Q(text=t)` one side will do to name the row, where each of them asks for one value by itself."""
+    plain = [found for found, whole in sides if whole and found and all(_is_value(match) for match in found)]
+    return min(plain, key=len) if len(plain) == len(sides) else []
+
+
+def _is_value(match: Match) -> bool:
+    return match.op == "eq" and not isinstance(match.value, f.Const)
 
 
 def same_value(first: Match, second: Match, evaluator: Evaluator) -> bool | None:

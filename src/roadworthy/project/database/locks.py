@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _LOCK_NAME = re.compile(r"(^|_)(lock|locked|locks|mutex|semaphore|advisory)(_|$)|[a-z]Lock$")
 _NO_LOCK = re.compile(r"^_?(is|has|are|was|release|un|check|clear|free|drop|delete|remove)_")
 _ASKED = re.compile(r"lock|for_update")
+_ADDS = frozenset({"add", "aadd", "setnx"})
+_IF_ABSENT = frozenset({"nx", "if_not_exists"})
 _FOR_UPDATE = frozenset({"select_for_update", "with_for_update"})
 _BRANCHES = frozenset({"if", "else", "case", "except"})
 _STATEMENTS = ("advisory", "for update", "lock table")
@@ -50,6 +52,7 @@ class Lock:
         None  # the query that locks rows; None: a lock that is not of rows, or whose query is not known
     )
     table: Table | None = None  # the table whose rows it locks
+    block: int = -1  # the only block in which it is held: `if cache.add(key, 1): …`
 
 
 class Locks:
@@ -91,6 +94,8 @@ class Locks:
         if lock.site.fact.use == "context":
             held = _with_regions(scope, lock.site.index)
             return not held or any(flow.within(scope, region, each) for each in held)
+        if lock.block >= 0:
+            return flow.within(scope, region, lock.block)
         if lock.access is None and lock.table is None:
             return True
         blocks = [
@@ -130,6 +135,7 @@ class Locks:
         asked = name in _FOR_UPDATE and not self._model.library_names(site)  # on a query of which nothing is known
         if asked or (_LOCK_NAME.search(name) and not _NO_LOCK.search(name)):
             yield Lock(site)
+        yield from self._claimed(site, name)
         yield from (Lock(site, access, access.table) for access in found)
         for effect in self._model.effects_at(site):
             if effect.effect is Effect.LOCK and not found:
@@ -144,6 +150,20 @@ class Locks:
                 left = self._locks_of(edge.callee, depth + 1) if asked else self._left_by(edge.callee, depth + 1)
                 yield from (replace(lock, site=site) for lock in left)
 
+    def _claimed(self, site: CallSite, name: str) -> Iterator[Lock]:
+        """A key that only one may add to a store: `if not cache.add(key, 1): return`, `if store.set(key, 1, nx=True): …`."""
+        if name not in _ADDS and not any(keyword in _IF_ABSENT for keyword, _ in site.fact.kwargs):
+            return
+        if not any(effect.effect is Effect.CACHE_WRITE for effect in self._model.effects_at(site)):
+            return
+        scope, presence = site.function.scope, Presence(site.function, site)
+        for index, region in enumerate(scope.regions):
+            sign = presence.sign(region.test) if region.kind == "if" else 0
+            if sign < 0 and region.exits:
+                yield Lock(site)
+            elif sign > 0:
+                yield Lock(site, block=index)
+
     def _accesses(self, function: Function) -> tuple[Access, ...]:
         return self._model.accesses.of(function)
 
@@ -155,7 +175,11 @@ class Locks:
         waits = [leave.region for leave in scope.leaves if leave.kind == "yield"]
         for lock in locks:
             region = lock.site.fact.region
-            if _in_conditional(lock.site) or any(_returns_before(leave, lock) for leave in scope.leaves):
+            if (
+                lock.block >= 0
+                or _in_conditional(lock.site)
+                or any(_returns_before(leave, lock) for leave in scope.leaves)
+            ):
                 continue
             blocks = _with_regions(scope, lock.site.index) if lock.site.fact.use == "context" else ()
             kept = not blocks or any(flow.within(scope, wait, block) for wait in waits for block in blocks)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from roadworthy.facts import schema as f
+from roadworthy.project import flow
 from roadworthy.project.database.access import INSERT, READ
 from roadworthy.project.newrows import made_by_run
+from roadworthy.project.values import Literal
 
 if TYPE_CHECKING:
     from roadworthy.project.database.access import Access
@@ -22,6 +24,7 @@ _ONE = frozenset({
 })  # fmt: skip
 _ANY = frozenset({"first", "afirst", "last", "alast", "exists", "aexists", "scalar", "find_one"})
 _OF_MANY = frozenset({"order_by", "count", "acount", "latest", "earliest", "aggregate", "iterator"})
+_SETTINGS = frozenset({"self", "cls", "settings", "config", "conf"})
 _TOO_MANY = ("MultipleObjectsReturned", "MultipleResultsFound")
 
 
@@ -103,6 +106,18 @@ def many_by_design(model: Model, table: Table, keys: tuple[str, ...]) -> bool:
         and bool(_OF_MANY & set(access.links))
         for access in model.accesses.all(READ)
     )
+
+
+def is_constant(model: Model, match: Match) -> bool:
+    """Is a column compared with a literal, or with a constant of a module or class? A parameter may be anything, and a setting another
+    value after a deploy."""
+    value = match.value
+    if isinstance(value, f.Const | f.Str):
+        return True
+    root = flow.root_name(value, match.scope.scope) if isinstance(value, f.Name | f.Attr) else None
+    local = root is None or root in match.scope.parameters or bool(match.scope.bindings.get(root)) or root in _SETTINGS
+    values = model.values(value, match.scope, match.order) if value is not None and not local else ()
+    return len(values) == 1 and isinstance(values[0], Literal)
 
 
 def _last_link(site: CallSite) -> str:

@@ -96,7 +96,10 @@ class ObjectReader:
         chain.model = model
         new = _shows_new(site.function) if made is None else not _is_given_row(made, cls)
         chain.values = self._conditions.keywords(site.fact.kwargs, site.function, site.fact.order)
-        if any(name in c.methods for c in cls.mro for name in ("save", "create" if new else "update")):
+        own = (
+            c.methods[name] for c in cls.mro for name in ("save", "create" if new else "update") if name in c.methods
+        )
+        if not all(_passes_on(method) for method in own):
             chain.kind = "upsert"  # the project says how: what it does there is read there
             return
         chain.fresh = new
@@ -147,6 +150,17 @@ def _gathered(expr: f.Expr, site: CallSite) -> list[f.Expr]:
         and other.fact.func.value.id == expr.id
         and other.fact.args
     ]
+
+
+def _passes_on(method: Function) -> bool:
+    """A `save()` or `create()` that adds to the one of its base."""
+    calls = method.scope.calls
+    for call in calls:
+        func = call.func
+        receiver = func.value if isinstance(func, f.Attr) and func.name == method.name else None
+        if isinstance(receiver, f.CallRef) and calls[receiver.index].func == f.Name("super"):
+            return True
+    return False
 
 
 def _is_given_row(made: CallSite, cls: ClassInfo) -> bool:

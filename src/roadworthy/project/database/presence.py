@@ -289,6 +289,11 @@ class Presence:
                 return "reject" if leaves == "raise" else "use"
         return None
 
+    def absent_in(self, handler: int) -> bool:
+        """Is a handler, by its number, the one of a `try` around the call, for a row that is not there?"""
+        tried = flow.try_regions(self._scope, self._site.fact.region)
+        return any(handler in handlers for _, handlers in tried) and self._means_absent(self._scope.regions[handler])
+
     def _means_absent(self, region: f.Region) -> bool:
         names = [flow.text_of(t, self._scope).rpartition(".")[2].lower() for t in region.types]
         return any(word in name for name in names for word in _ABSENT_ERRORS)

@@ -105,6 +105,13 @@ class Protection:
                 return key
         return None
 
+    def is_refused_beside(self, table: Table, access: Access) -> bool:
+        """Does `get_or_create(user=user, defaults={"number": n})` fill another key? The second insert is refused then, and the first row found."""
+        key = self._filled_key(table, access)
+        if key is None or table.names(access.keys).issuperset(key.columns):
+            return False
+        return null_in(self._model, table, key, access.lookup, access) is None
+
     def gives_primary_key(self, table: Table, write: Access) -> bool:
         """Does the write itself give the primary key, from something that is the same in a repetition?"""
         primary = table.primary
@@ -159,7 +166,7 @@ class Protection:
 
     def conflict_handled(self, function: Function, write: Through) -> bool:
         """Is the error of a second insert caught: in the function, between it and the write, in a caller, or by the framework?"""
-        if any(self._catches(here) for here in (function, *write.path)):
+        if self._catches(function, write.site) or any(self._catches(here) for here in write.path):
             return True
         covered = self._model.coverage_of(
             function,
@@ -180,9 +187,12 @@ class Protection:
         entries = [reached.entry for reached in self._model.exposure(function).entries if reached.entry.serves_others]
         return all(entry.kind in _REQUESTS for entry in entries)
 
-    def _catches(self, function: Function) -> bool:
+    def _catches(self, function: Function, write: CallSite | None = None) -> bool:
+        """Does the function handle a conflict? A handler that itself makes the write handles another one."""
         for index, region in enumerate(function.scope.regions):
             if region.kind != "except":
+                continue
+            if write is not None and flow.within(function.scope, write.fact.region, index):
                 continue
             handler = self._model.exceptions.handler(function, index)
             if any(self.is_conflict(name) for name in handler.types) or (handler.broad and not handler.may_raise):

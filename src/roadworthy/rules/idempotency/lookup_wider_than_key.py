@@ -74,6 +74,7 @@ from roadworthy.rules.api import (
     expr,
     finding,
     impact_weight,
+    is_constant,
     say,
 )
 
@@ -96,7 +97,7 @@ def check(model: Model) -> Iterator[Finding]:
             continue
         key = narrower_key(access, table)
         more = () if key is None else tuple(m for m in access.lookup if is_data(m, key, access, table))
-        if key is not None and any(not is_literal(m.value) for m in more) and is_open(access, model):
+        if key is not None and any(not is_mark(m, model) for m in more) and is_open(access, model):
             yield _report(access, table, key, more, model)
 
 
@@ -129,6 +130,11 @@ def is_data(match: Match, key: UniqueKey, access: Access, table: Table) -> bool:
 def is_literal(value: expr.Expr | None) -> bool:
     """A mark of what is meant by the row (`local=False`) does not change from one call to the next."""
     return isinstance(value, expr.Str | expr.Const)
+
+
+def is_mark(match: Match, model: Model) -> bool:
+    """A constant under a name (`kind=COURSE_RUN`) says what sort of row the key names."""
+    return is_literal(match.value) or is_constant(model, match)
 
 
 def is_open(access: Access, model: Model) -> bool:

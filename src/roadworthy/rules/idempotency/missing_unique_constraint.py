@@ -6,7 +6,9 @@ without it both succeed, and from then on every call that expects one row finds 
 
 ## What is reported
 Columns by which the code finds or creates a row (`get_or_create`, `update_or_create`), or by which it expects exactly one
-(`get`, `one`, `one_or_none`) of rows that it also inserts, with no unique key over them or a part of them in models, migrations or SQL files.
+(`get`, `one`, `one_or_none`) of rows that it also inserts or that people enter in the framework's pages, with no unique key over them or a part of them in models, migrations or SQL files.
+Columns by which a validator refuses a second row: one that is declared to the framework, or a check in a method that the framework runs before
+it stores the row (`validate_email()`, `clean()`, `save()`): two requests at once both pass it.
 The finding stands at the table and lists the code that relies on the key.
 
 ## What is not reported
@@ -61,6 +63,7 @@ import re
 
 from roadworthy.rules.api import (
     INSERT,
+    PROMISE,
     READ,
     UPSERT,
     Access,
@@ -78,11 +81,15 @@ from roadworthy.rules.api import (
     Table,
     UniqueKey,
     advise_keys,
+    entered_tables,
     finding,
     impact_weight,
     is_called_by_nobody,
+    is_code,
+    is_constant,
     is_natural_key,
     meets_itself,
+    promised_keys,
     say,
     several_expected,
 )
@@ -104,19 +111,21 @@ _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 def check(model: Model) -> Iterator[Finding]:
     """Collect what relies on each set of columns; one finding for each that nothing keeps unique."""
     relied: dict[tuple[str, frozenset[str]], list[Access]] = {}
-    inserted = {access.table.name for access in model.accesses.all(INSERT, UPSERT) if access.table is not None}
-    for access in model.accesses.all(READ, UPSERT):
+    inserted = entered_tables(model) | {
+        access.table.name for access in model.accesses.all(INSERT, UPSERT) if access.table is not None
+    }
+    for access in (*model.accesses.all(READ, UPSERT), *promised_keys(model)):
         table = access.table
         if (
             table is None
             or not model.is_reviewed(access.site.path)
-            or not (finds_or_creates(access) or expects_one(access, inserted))
+            or not (finds_or_creates(access) or expects_one(access, inserted) or is_promised(access))
         ):
             continue
         if is_unprotected(access, table, model):
             relied.setdefault((table.name, frozenset(access.keys)), []).append(access)
     for accesses in relied.values():
-        if any(finds_or_creates(access) for access in accesses) or is_natural(accesses[0]):
+        if any(finds_or_creates(access) or is_promised(access) for access in accesses) or is_natural(accesses[0]):
             yield _report(accesses, model)
 
 
@@ -125,8 +134,8 @@ def finds_or_creates(access: Access) -> bool:
     return access.kind == UPSERT and bool(_FINDS_OR_CREATES.match(access.method)) and access.looks_for_one
 
 
-def expects_one(access: Access, inserted: set[str]) -> bool:
-    """`get(number=n)` of rows that this code base inserts: two of them are an error."""
+def expects_one(access: Access, inserted: frozenset[str]) -> bool:
+    """`get(number=n)` of rows that this code base inserts, or that people enter: two of them are an error."""
     return (
         access.kind == READ
         and access.method in _EXPECTS_ONE
@@ -136,9 +145,15 @@ def expects_one(access: Access, inserted: set[str]) -> bool:
     )
 
 
+def is_promised(access: Access) -> bool:
+    """A validator refuses a second row, as long as it sees the first one."""
+    return access.kind == PROMISE
+
+
 def is_natural(access: Access) -> bool:
-    """The columns are called like what names one thing in the world outside."""
-    return any(is_natural_key(name) for name in access.keys)
+    """The columns are called like what names one thing in the world outside, or the only one like what people name a row by."""
+    alone = len(access.keys) == 1 and is_code(access.keys[0])
+    return alone or any(is_natural_key(name) for name in access.keys)
 
 
 def is_stable(match: Match, table: Table, model: Model) -> bool:
@@ -165,9 +180,13 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
     if access.kind == READ and any(model.protection.is_made_up(table, name) for name in access.keys):
         return False
     lookup = access.lookup if finds_or_creates(access) else ()
+    if is_promised(access):
+        return model.protection.guarding_key(table, access.keys, None) is None
     if model.protection.guarding_key(table, _asked(access), None, lookup) or model.protection.gives_primary_key(
         table, access
     ):
+        return False
+    if finds_or_creates(access) and model.protection.is_refused_beside(table, access):
         return False
     exposure = model.exposure(access.function)
     if (exposure.entries and not exposure.serves) or model.protection.is_set_up(access.function):
@@ -190,7 +209,14 @@ def _let_by(accesses: list[Access], table: Table, model: Model) -> _LetBy:
 
 def _report(accesses: list[Access], model: Model) -> Finding:
     accesses = sorted(
-        accesses, key=lambda a: (not finds_or_creates(a), model.confidence_of(a.effect).rank, a.site.path, a.site.line)
+        accesses,
+        key=lambda a: (
+            not finds_or_creates(a),
+            not is_promised(a),
+            model.confidence_of(a.effect).rank,
+            a.site.path,
+            a.site.line,
+        ),
     )
     first = accesses[0]
     table = first.table
@@ -208,7 +234,7 @@ def _report(accesses: list[Access], model: Model) -> Finding:
         _severity(accesses, model) if let_by is None else Severity.MEDIUM,
         title=f"the unique key of `{owner}` on which `{first.method}()` relies is void where `{let_by[1].attribute}` is NULL"
         if let_by is not None
-        else f"`{owner}` has no unique key over {key}, on which `{first.method}()` relies",
+        else f"`{owner}` has no unique key over {key}, on which `{_relier(first)}` relies",
         issue=_issue(owner, key, accesses, table, let_by),
         impact=_impact(owner, key, who, worst.worst, model),
         fix=advise_keys.unique_without(model, table, *let_by)
@@ -216,13 +242,17 @@ def _report(accesses: list[Access], model: Model) -> Finding:
         else advise_keys.unique_where_looked(model, table, first.keys, first.lookup),
         related=[
             *model.protection.places_of(table, first.keys)[1:],
-            *(model.place(a.site, f"{a.method}() by these columns") for a in accesses[:12]),
+            *(model.place(a.site, f"{_relier(a)} by these columns") for a in accesses[:12]),
         ],
         steps=model.steps(worst.worst, who.function, who.site),
         confidence=_confidence(accesses, model),
         subject=f"{table.name}:{','.join(sorted(first.keys))}",
         weight=impact_weight(worst, [first.effect]),
     )
+
+
+def _relier(access: Access) -> str:
+    return access.method if is_promised(access) else f"{access.method}()"
 
 
 def _exposure(access: Access, model: Model) -> Exposure:
@@ -236,6 +266,8 @@ def _rank(entry: object) -> int:
 
 def _severity(accesses: list[Access], model: Model) -> Severity:
     """HIGH where requests or deliveries come at once to code that creates by these columns."""
+    if all(finds_or_creates(a) and all(is_constant(model, m) for m in a.lookup) for a in accesses):
+        return Severity.LOW  # one row that the program itself names: it is made once in the life of a database
     for access in accesses:
         if finds_or_creates(access):
             for reached in meets_itself(model, access.function, access.lookup) or ():
@@ -246,11 +278,13 @@ def _severity(accesses: list[Access], model: Model) -> Severity:
                     and (entry.repeats or entry.kind is not EntryKind.JOB)
                 ):
                     return Severity.HIGH
-    unseen = all(is_called_by_nobody(model, access.function) for access in accesses)
+    unseen = all(not is_promised(access) and is_called_by_nobody(model, access.function) for access in accesses)
     return Severity.LOW if unseen else Severity.MEDIUM
 
 
 def _confidence(accesses: list[Access], model: Model) -> Confidence:
+    if is_promised(accesses[0]):
+        return Confidence.HIGH
     creates = Confidence.HIGH if any(finds_or_creates(access) for access in accesses) else Confidence.MEDIUM
     reached = (
         Confidence.HIGH if any(model.exposure(access.function).entries for access in accesses) else Confidence.MEDIUM
@@ -270,6 +304,9 @@ def _issue(owner: str, key: str, accesses: list[Access], table: Table, let_by: _
         )
     if finds_or_creates(first):
         return f"{where} {'find or create' if many else 'finds or creates'} `{owner}` by {key}; neither the model nor the migrations keep these columns unique.{gone}"
+    if is_promised(first):
+        refuses = "refuse" if many else "refuses"
+        return f"{where} {refuses} a second `{owner}` of one {key}; neither the model nor the migrations keep these columns unique.{gone}"
     return f"{where} {'expect' if many else 'expects'} one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
 
 
@@ -278,5 +315,11 @@ def _impact(owner: str, key: str, who: Access, entry: Entry | None, model: Model
         return (
             f"When {say.at_once(entry, who.function)}, both find no `{owner}` and both create one. From then on `{who.method}()` raises on the two "
             f"rows for this {key}, each time it is called."
+        )
+    if is_promised(who):
+        when = say.at_once(entry, who.function) if entry is not None else "two requests come at once"
+        return (
+            f"When {when} with the same {key}, `{_relier(who)}` sees no `{owner}` in either and both are stored: "
+            f"two rows, although the check promises one."
         )
     return f"Once two `{owner}` rows have the same {key}, `{who.method}()` raises each time, and {say.entry(entry, who.function)} fails until somebody repairs the data."

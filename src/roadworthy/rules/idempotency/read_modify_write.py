@@ -7,6 +7,7 @@ an item is sold twice. A whole-row `save()` also writes back every other column 
 ## What is reported
 A numeric column of a loaded row that is set from its own value (`row.stock -= n`, `row.total = row.total + n`) and then saved, or written at
 the next commit; an `update()` with a value that was computed from a loaded row; a cache entry that is read, increased and set again.
+A new row that is numbered on from the largest number there is (`Max("number") + 1`), with no unique key over it: two requests give out one number.
 
 ## What is not reported
 Expressions that the database evaluates (`F("stock") - n`, `Order.total + n`). Rows that were read for update here or in a caller, work under a
@@ -68,13 +69,17 @@ from roadworthy.rules.api import (
     Location,
     Model,
     Mutation,
+    Numbering,
     Rule,
     Severity,
     advise_database,
+    advise_keys,
     finding,
     flow,
     impact_weight,
     made_by_run,
+    meets_itself,
+    numberings,
     say,
 )
 
@@ -98,6 +103,9 @@ def check(model: Model) -> Iterator[Finding]:
                 rows.setdefault((mutation.owner, mutation.kind), []).append(mutation)
         for mutations in rows.values():
             yield _report(mutations, model)
+        for numbering in numberings(model, function):
+            if not is_numbered_alone(numbering, model):
+                yield _report_number(numbering, model)
 
 
 def is_owned_by_one(mutation: Mutation) -> bool:
@@ -122,6 +130,20 @@ def is_safe(mutation: Mutation, model: Model) -> bool:
     return versioned or model.protection.rows_locked_at(mutation.function, mutation.order, mutation.table)
 
 
+def is_numbered_alone(numbering: Numbering, model: Model) -> bool:
+    """A key refuses the number a second time, a lock is held, or no two runs number the same rows."""
+    function, table, lookup = numbering.function, numbering.table, numbering.lookup.lookup
+    exposure = model.exposure(function)
+    if (exposure.entries and not exposure.serves) or model.protection.is_set_up(function):
+        return True
+    if any(key.in_force and numbering.column.name in key.columns for key in table.keys) or not table.managed:
+        return True
+    site = numbering.write or numbering.read
+    locked = model.protection.rows_locked_at(function, numbering.order, table)
+    held = locked or model.protection.lock_held(site, table, numbering.lookup.keys, lookup)
+    return held or meets_itself(model, function, lookup) is None
+
+
 def is_accepted(mutation: Mutation, model: Model) -> bool:
     """A comment beside it says that the race is known."""
     return bool(
@@ -144,6 +166,30 @@ def _report(mutations: list[Mutation], model: Model) -> Finding:
         steps=model.steps(exposure.worst, first.function, first.write),
         confidence=_confidence(first, exposure),
         subject=f"{_row(first)}.{first.attribute}",
+        weight=impact_weight(exposure) + 20,
+    )
+
+
+def _report_number(numbering: Numbering, model: Model) -> Finding:
+    """Two runs that read one number, and give the next one to two rows."""
+    function, column = numbering.function, numbering.column
+    owner = numbering.table.model.name if numbering.table.model is not None else numbering.table.name
+    exposure = model.exposure(function)
+    at_once = any(r.entry.serves_others and r.entry.kind not in _ALONE for r in exposure.entries)
+    keys = (*numbering.lookup.keys, column.name)
+    when = say.at_once(exposure.worst, function)
+    return finding(
+        RULE,
+        model.place_of_lines(function, numbering.line, numbering.end_line),
+        Severity.HIGH if at_once else Severity.MEDIUM,
+        title=f"`{column.attribute}` of a new `{owner}` is the last one that was read plus one, with no unique key over it",
+        issue=f"Line {numbering.read.line} asks for the last `{column.attribute}`, and line {numbering.line} gives the next one to a new `{owner}`; nothing keeps two rows from having the same.",
+        impact=f"When {when}, both read the same `{column.attribute}`, and two `{owner}` get one number.",
+        fix=f"{advise_keys.unique_where_looked(model, numbering.table, keys, numbering.lookup.lookup)}\n\nWhoever comes second meets the key then: catch its `IntegrityError`, and number again.",
+        related=[model.place(numbering.read, "asks for the last number")],
+        steps=model.steps(exposure.worst, function, numbering.write or numbering.read),
+        confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
+        subject=f"{owner}.{column.attribute}",
         weight=impact_weight(exposure) + 20,
     )
 
