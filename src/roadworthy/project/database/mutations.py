@@ -45,6 +45,7 @@ class Mutation:
     kind: str  # "row" "update" "cache"
     typed: bool = True  # False: the row's model is told by the name of its column only
     read: CallSite | None = None  # the call that read it, where known
+    via: Function | None = None  # the method of the row that changes it and leaves the rest to its callers
 
 
 class Mutations:
@@ -133,7 +134,8 @@ class Mutations:
         for table, column in steps if write is not None else ():
             fact = site.fact
             yield Mutation(
-                function, fact.line, fact.end_line, fact.order, owner, column.attribute, cls, table, write, "row"
+                function, fact.line, fact.end_line, fact.order, owner, column.attribute, cls, table, write, "row",
+                via=method,
             )  # fmt: skip
 
     def _left_to_store(self, method: Function) -> list[tuple[Table, Column]]:

@@ -65,6 +65,7 @@ from roadworthy.rules.api import (
     EntryKind,
     Exposure,
     Finding,
+    Function,
     Iterator,
     Location,
     Model,
@@ -95,17 +96,24 @@ _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """One finding for each row of a function, whatever the number of its columns."""
+    """One finding for each row of a function, whatever the number of its columns, and one for a method that several call."""
+    shared: dict[Function, list[Mutation]] = {}
     for function in model.functions:
         rows: dict[tuple[str, str], list[Mutation]] = {}
         for mutation in model.mutations.of(function):
             if not (is_owned_by_one(mutation) or is_safe(mutation, model) or is_accepted(mutation, model)):
                 rows.setdefault((mutation.owner, mutation.kind), []).append(mutation)
         for mutations in rows.values():
-            yield _report(mutations, model)
+            via = mutations[0].via
+            if via is None:
+                yield _report(mutations, model)
+            else:
+                shared.setdefault(via, []).extend(mutations)
         for numbering in numberings(model, function):
             if not is_numbered_alone(numbering, model):
                 yield _report_number(numbering, model)
+    for mutations in shared.values():
+        yield _report(sorted(mutations, key=lambda m: _severity([m], model.exposure(m.function)).rank), model)
 
 
 def is_owned_by_one(mutation: Mutation) -> bool:
@@ -161,7 +169,7 @@ def _report(mutations: list[Mutation], model: Model) -> Finding:
         title=_title(mutations),
         issue=_issue(mutations),
         impact=_impact(mutations, exposure),
-        fix=advise_database.in_one_statement(model, first, mutations[1:]),
+        fix=advise_database.in_one_statement(model, first, [m for m in mutations[1:] if m.function is first.function]),
         related=_related(mutations, model),
         steps=model.steps(exposure.worst, first.function, first.write),
         confidence=_confidence(first, exposure),
@@ -228,19 +236,14 @@ def _issue(mutations: list[Mutation]) -> str:
         return f"Line {first.line} stores a number that was computed from what the same key held a moment before."
     where = f"line {first.write.line} writes it" if first.write is not None else "the next commit writes it"
     how = f"`{first.owner}.{first.attribute}`" if first.kind == "row" else f"`{first.attribute}`"
-    whole = (
-        first.kind == "row"
-        and first.write is not None
-        and not any(keyword == "update_fields" for keyword, _ in first.write.fact.kwargs)
-    )
-    rest = " along with every other column as it was when the row was loaded" if whole and _saves(first) else ""
-    return f"Line {first.line} computes {how} from the value that was loaded, and {where}{rest}."
-
-
-def _saves(mutation: Mutation) -> bool:
-    return mutation.write is not None and flow.text_of(mutation.write.fact.func, mutation.function.scope).endswith(
-        "save"
-    )
+    write = first.write if first.kind == "row" else None
+    whole = write is not None and not any(keyword == "update_fields" for keyword, _ in write.fact.kwargs)
+    saves = write is not None and flow.text_of(write.fact.func, first.function.scope).endswith("save")
+    rest = " along with every other column as it was when the row was loaded" if whole and saves else ""
+    others = len({m.function for m in mutations}) - 1
+    callers = "does one other caller" if others == 1 else f"do {others} other callers"
+    alike = f" So {callers} of `{first.via.qualname}()`." if others and first.via is not None else ""
+    return f"Line {first.line} computes {how} from the value that was loaded, and {where}{rest}.{alike}"
 
 
 def _impact(mutations: list[Mutation], exposure: Exposure) -> str:
