@@ -23,7 +23,7 @@ or handed to code that may do so. returned: the caller decides."""
 
 _WAITS = frozenset({
     "gather", "wait", "wait_for", "as_completed", "result", "join", "shield", "exception", "run_until_complete", "timeout", "wait_closed",
-    "joinall", "communicate",
+    "joinall", "communicate", "DeferredList", "gatherResults",
 })  # fmt: skip
 _ENDS = frozenset({"result", "run_until_complete"})
 """An ordinary function that calls one comes back when the work is done."""
@@ -48,6 +48,8 @@ def fate_of(model: Model, site: CallSite) -> tuple[Fate, str]:
     for assign in site.function.scope.assigns:
         if assign.value is not None and _holds(assign.value, site.index):
             return _bound(model, site, assign)
+        if isinstance(assign.target, f.Sub) and _holds(assign.target.index, site.index):
+            return _container(site.function, assign.target.value)  # `names[pool.submit(work)] = name`
     return "kept", ""
 
 
@@ -102,9 +104,6 @@ def _keeps(model: Model, function: Function, depth: int) -> tuple[Fate, str] | N
 
 def _holds(expr: f.Expr, index: int) -> bool:
     return any(isinstance(part, f.CallRef) and part.index == index for part in flow.walk(expr))
-
-
-# --- given to a call ---------------------------------------------------------------------------------------------------
 
 
 def _given_to(model: Model, site: CallSite) -> tuple[Fate, str]:

@@ -113,14 +113,13 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import (
     FileAccess,
     early_syncs,
-    is_made_again,
-    is_made_anew,
     is_named_by_user,
     read_back,
     replaces,
     taken_for_whole,
 )
 from roadworthy.project.files import accesses as file_accesses
+from roadworthy.project.fresh import is_made_again, is_made_anew
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
