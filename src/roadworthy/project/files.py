@@ -29,6 +29,10 @@ _PASSING = re.compile(
 _CALLERS = 20  # of a helper that is given a path
 _HANDED_ON = 3  # helpers that a path goes through
 _ASKS = frozenset({"exists", "isfile", "is_file"})
+_COMMON_SUFFIX = re.compile(
+    r"\*\.(json|ya?ml|xml|csv|tsv|txt|html?|md|rst|gz|bz2|xz|zip|tar|tgz|log|ini|cfg|conf|toml|env|py|js|css|sh|sql|db|pkl|pickle|npy|npz|parquet|"
+    r"png|jpe?g|gif|svg|pdf|webp|wav|mp3|mp4|pem|key|crt|cert?|csr|pub|out|err|bak|dat|bin|tex|bib|docx?|xlsx?|po|mo|lock|pid)"
+)
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
 _OWN_NAME = re.compile(r"\w[\w-]*\.\w+$")
@@ -169,7 +173,7 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model, order: int
     """
     match expr:
         case f.Str(value=text):
-            yield text.rpartition("/")[2] or text
+            yield _file_name(text)
         case f.Attr():
             yield f".{expr.name}"
         case f.Name():
@@ -215,7 +219,7 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model, order: int
         case f.FStr(parts=parts):
             last = parts[-1] if parts else None
             if isinstance(last, f.Str):
-                yield last.value.rpartition("/")[2] or last.value
+                yield _file_name(last.value)
 
 
 def _is_given(expr: f.Expr, function: Function) -> bool:
@@ -241,16 +245,21 @@ def _constant(name: f.Name, function: Function, model: Model) -> Iterator[str]:
     """A constant is known by the file that it names; one whose text is not known by its own name, in its own module."""
     told = model.literal(name, function)
     own = name.id in function.module.body.bindings
-    yield (
-        (told.rpartition("/")[2] or told) if isinstance(told, str) else f"{function.path}:{name.id}" if own else name.id
-    )
+    yield _file_name(told) if isinstance(told, str) else f"{function.path}:{name.id}" if own else name.id
+
+
+def _file_name(text: str) -> str:
+    """The last part of a literal path; what begins with a dot (`path + ".meta"`) is told apart from the name of an attribute."""
+    name = text.rpartition("/")[2] or text
+    return f"*{name}" if name.startswith(".") else name
 
 
 def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAccess]]) -> FileAccess | None:
     """A place where another run reads the file which is written here: by the same constant, literal name, attribute or helper."""
     for key in written.keys:
         for read in reads.get(key, ()):
-            if key.startswith(".") and not _same_class(written, read):
+            near = key.startswith(".") or bool(_COMMON_SUFFIX.fullmatch(key))
+            if near and not _same_class(written, read):
                 continue
             if is_of_the_run(written, read, model) and not _given_elsewhere(read, key, written.function, model):
                 continue
