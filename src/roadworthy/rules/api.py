@@ -131,6 +131,7 @@ from roadworthy.project.identities import Identity, Write, identified_writes, id
 from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.inside import writes as transaction_writes
 from roadworthy.project.invain import InVain, limits_in_vain
+from roadworthy.project.jobloss import Unsaved, unsaved_jobs
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
@@ -368,6 +369,7 @@ __all__ = [
     "Uncached",
     "UniqueKey",
     "UnreadAnswer",
+    "Unsaved",
     "Untold",
     "Unwarned",
     "UsedUp",
@@ -559,6 +561,7 @@ __all__ = [
     "uncovered_way",
     "unguarded_effects",
     "unresolved_tasks",
+    "unsaved_jobs",
     "unstoppable",
     "untold_failures",
     "unwarned_servers",
