@@ -12,7 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import argument
 from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.presence import Presence
-from roadworthy.project.fresh import is_fresh, is_of_the_run, names_in
+from roadworthy.project.fresh import is_fresh, is_of_the_run, names_in, texts_of
 from roadworthy.project.values import LibraryObject
 
 if TYPE_CHECKING:
@@ -26,11 +26,13 @@ _PASSING = re.compile(
     r"tmp|temp|scratch|/dev/|devnull|\bout(put)?\b|report|export|download|upload|(?<![A-Za-z])logs?(?![A-Za-z])|artifact|result|dump|cache|plot|chart|archives?(\b|_)",
     re.IGNORECASE,
 )
+_WORKING_COPY = re.compile(r"(?<![A-Za-z])(build|checkout|clone)_?(dir|path|folder|root)(?![A-Za-z])", re.IGNORECASE)
 _CALLERS = 20  # of a helper that is given a path
 _HANDED_ON = 3  # helpers that a path goes through
 _ASKS = frozenset({"exists", "isfile", "is_file"})
 _COMMON_SUFFIX = re.compile(
     r"\*\.(json|ya?ml|xml|csv|tsv|txt|html?|md|rst|gz|bz2|xz|zip|tar|tgz|log|ini|cfg|conf|toml|env|py|js|css|sh|sql|db|pkl|pickle|npy|npz|parquet|"
+    r"new|part|partial|incomplete|swp|old|orig|copy|asc|sig|gpg|md5|sha\d*|info|list|data|db3?|sqlite3?|so|whl|jar|deb|rpm|"
     r"png|jpe?g|gif|svg|pdf|webp|wav|mp3|mp4|pem|key|crt|cert?|csr|pub|out|err|bak|dat|bin|tex|bib|docx?|xlsx?|po|mo|lock|pid)"
 )
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
@@ -86,7 +88,9 @@ class FileAccess:
 
     @property
     def is_passing(self) -> bool:
-        """An output, a temporary file, a cache: made to be handed on or made again."""
+        """An output, a temporary file, a cache, a working copy: made to be handed on or made again."""
+        if any(_WORKING_COPY.search(text) for text in texts_of(self.target, self.function)):
+            return True
         return bool(_PASSING.search(self.text)) or any(_PASSING.search(key) for key in self.keys)
 
     @property
@@ -143,6 +147,8 @@ def _target(effect: EffectAt, model: Model) -> f.Expr | None:
     func = site.fact.func
     if not isinstance(func, f.Attr) or func.value == f.Name(effect.name.partition(".")[0]):
         return None  # `os.fdopen(fd)`: the module is no path
+    if effect.name.rpartition(".")[0].endswith("IOBase"):
+        return None  # an open file, wherever it was opened
     for receiver in model.clients.receivers(effect):
         if isinstance(receiver, LibraryObject) and _is_handle(receiver, model):
             return None

@@ -112,6 +112,13 @@ def is_fresh(path: f.Expr, function: Function) -> bool:
     return False
 
 
+def texts_of(path: f.Expr, function: Function) -> Iterator[str]:
+    """The words of a path, and those of what its names are bound to."""
+    yield flow.deep_text(path, function.scope)
+    for name in names_in(path, function.scope):
+        yield from (flow.deep_text(a.value, function.scope) for a in function.bindings.get(name, ()) if a.op == "=")
+
+
 def names_in(expr: f.Expr, scope: f.Scope) -> Iterator[str]:
     """Names in a path, those in `os.path.join(folder, name)` included."""
     for part in flow.walk(expr):
