@@ -28,6 +28,7 @@ _STOPS = re.compile(
     r"stop|shut|clos|exit|cancel|terminat|running|quit|kill|connected|is_set|alive|active|enabled|finished",
     re.IGNORECASE,
 )
+_LATER = "NOT_DONE_YET"  # Twisted's word for a request that stays open
 _CONFIGURED = re.compile(r"settings?\b|config\b|environ\b|getenv\b")
 
 
@@ -68,10 +69,18 @@ def spawned_work(model: Model) -> Iterator[Spawned]:
         for site in function.calls:
             for kind, direct in _library_work(model, site):
                 if (site, kind) not in groups:
-                    yield Spawned(site, kind, (), *fate_of(model, site), direct)
+                    yield Spawned(site, kind, (), *_fate(model, site), direct)
         for (site, kind), callees in groups.items():
             if not _is_passed_in(model, site):  # whoever passes it has work of its own, under its own name
-                yield Spawned(site, kind, _who_works(model, callees), *fate_of(model, site))
+                yield Spawned(site, kind, _who_works(model, callees), *_fate(model, site))
+
+
+def _fate(model: Model, site: CallSite) -> tuple[Fate, str]:
+    """What becomes of the handle; a handler that says "not done yet" leaves its answer, and the end of it, to the work that it started."""
+    leaves = site.function.scope.leaves
+    if any(leave.value is not None and flow.last_name(leave.value) == _LATER for leave in leaves):
+        return "returned", ""
+    return fate_of(model, site)
 
 
 def _is_waited_inside(model: Model, edge: Edge) -> bool:
