@@ -12,7 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import argument
 from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.presence import Presence
-from roadworthy.project.fresh import is_fresh, is_of_the_run, names_in, texts_of
+from roadworthy.project.fresh import is_by_chance, is_fresh, is_of_the_run, names_in, texts_of
 from roadworthy.project.values import LibraryObject
 
 if TYPE_CHECKING:
@@ -239,7 +239,8 @@ def _given(name: str, function: Function, depth: int, model: Model) -> Iterator[
         resolution = model.graph.resolutions.get(edge.site)
         implicit = resolution.implicit if resolution is not None else False
         expr = argument_for(function, name, edge.site, implicit) if edge.kind == "call" else None
-        if expr is None or is_fresh(expr, caller) or replaces(model, caller):
+        fresh = expr is None or is_fresh(expr, caller) or is_by_chance(expr, caller, edge.site.fact.order, model)
+        if expr is None or fresh or replaces(model, caller):
             continue  # a temporary file, or the caller moves it into its place
         if isinstance(expr, f.Attr):
             yield f"{caller.cls.path}:{caller.cls.name}.{expr.name}" if caller.cls is not None else f".{expr.name}"

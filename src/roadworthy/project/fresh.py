@@ -20,6 +20,7 @@ _MADE_ANEW = re.compile(
 )
 _OF_A_DAY = re.compile(r"%[dDFjUWx](?!.*%[SsfTXcM])|\btoday\b")
 """A stamp that many runs share."""
+_READ_WHOLE = frozenset({"read", "read_text", "read_bytes"})
 _MAKES_FOLDER = frozenset({"makedirs", "mkdir"})
 
 
@@ -42,7 +43,34 @@ def is_made_again(written: FileAccess, read: FileAccess) -> bool:
     tests = [r.test for r in around if r.kind == "if" and r.start > first]
     if any(isinstance(t, f.Unary) and t.op == "not" and flow.text_of(t.value, scope) in taken for t in tests):
         return True
+    if _is_compared(written):
+        return True
     return any(isinstance(t, f.Name) and _is_taken_back(t.id, written.function, first, last) for t in tests)
+
+
+def _is_compared(written: FileAccess) -> bool:
+    """`if file.read() == contents: return`: what is in the file is at hand, and is written wherever the file differs from it."""
+    scope = written.function.scope
+    last = written.site.fact.order
+    for region in scope.regions:
+        test = region.test
+        if region.kind != "if" or not isinstance(test, f.Compare) or region.exits != "return" or region.start > last:
+            continue
+        sides = (test.left, *test.rights)
+        if test.ops == ("==",) and any(_reads(side, scope) for side in sides):
+            return any(
+                isinstance(side, f.Name) and side.id in written.function.parameters and _is_written(side, scope, last)
+                for side in sides
+            )
+    return False
+
+
+def _reads(expr: f.Expr, scope: f.Scope) -> bool:
+    return isinstance(expr, f.CallRef) and flow.last_name(scope.calls[expr.index].func) in _READ_WHOLE
+
+
+def _is_written(name: f.Name, scope: f.Scope, order: int) -> bool:
+    return any(call.order >= order and name in call.args for call in scope.calls)
 
 
 def _is_taken_back(flag: str, function: Function, first: int, last: int) -> bool:
@@ -63,12 +91,17 @@ def is_made_anew(model: Model, written: FileAccess) -> bool:
     function = written.function
     if is_fresh(written.target, function) or _in_emptied_folder(written) or is_touch(written):
         return True
-    origins = model.origin(written.target, function, written.site.fact.order)
-    if any(origin.kind == "random" and not origin.hashed for origin in origins):
+    if is_by_chance(written.target, function, written.site.fact.order, model):
         return True
+    origins = model.origin(written.target, function, written.site.fact.order)
     stamps = [origin.site for origin in origins if origin.kind == "clock" and origin.site is not None]
     now = [site for site in stamps if site.function is function]
     return bool(now) and not any(_OF_A_DAY.search(_stamp(function, site.fact.line, site.fact.end_line)) for site in now)
+
+
+def is_by_chance(path: f.Expr, function: Function, order: int, model: Model) -> bool:
+    """`folder / f"{uuid4()}.mp3"`: a hash of what is random may be the key of something that stays."""
+    return any(origin.kind == "random" and not origin.hashed for origin in model.origin(path, function, order))
 
 
 def _stamp(function: Function, first: int, last: int) -> str:
