@@ -138,7 +138,7 @@ def _through_call(model: Model, outer: CallSite, index: int) -> tuple[Fate, str]
 
 def _tracked(model: Model, callee: Function, name: str) -> tuple[Fate, str]:
     """What a project function does with a handle that it is given."""
-    if _waits_in(callee, {name}):
+    if waits_in(callee, {name}):
         return "waited", name
     stored = _stored(callee, name)
     if stored is not None:
@@ -163,7 +163,7 @@ def _bound(model: Model, site: CallSite, assign: f.Assign) -> tuple[Fate, str]:
         return ("kept", name) if _only_callbacks(function, name) else ("waited", name)
     if function.scope.last_read.get(name, -1) < assign.order:
         return "unread", name
-    if _waits_in(function, {name}):
+    if waits_in(function, {name}):
         return "waited", name
     if any(
         _mentions(leave.value, {name}, function.scope) for leave in function.scope.leaves if leave.value is not None
@@ -231,7 +231,7 @@ def _only_callbacks(function: Function, name: str) -> bool:
         for inner in function.module.functions
         if name in inner.scope.last_read and inner.scope.parent == function.scope.index
     ]
-    return all(inner.kind == "lambda" and not _waits_in(inner, {name}) for inner in readers)
+    return all(inner.kind == "lambda" and not waits_in(inner, {name}) for inner in readers)
 
 
 def _read_by_inner(function: Function, name: str) -> bool:
@@ -260,7 +260,7 @@ def _container(function: Function, owner: f.Expr) -> tuple[Fate, str]:
                 return "kept", owner.id
     text = flow.text_of(owner, function.scope)
     scopes = list(_who_reaches(function, owner))
-    if any(_waits_in(scope, {text, _tail(text)}) for scope in scopes) or given_to_awaited(function.scope, owner):
+    if any(waits_in(scope, {text, _tail(text)}) for scope in scopes) or given_to_awaited(function.scope, owner):
         return "waited", text
     return ("cancelled", text) if any(_cancels_in(scope, {text, _tail(text)}) for scope in scopes) else ("kept", text)
 
@@ -285,7 +285,7 @@ def _who_reaches(function: Function, owner: f.Expr) -> Iterator[Function]:
 # --- waits -------------------------------------------------------------------------------------------------------------
 
 
-def _waits_in(function: Function, names: set[str]) -> bool:
+def waits_in(function: Function, names: set[str]) -> bool:
     """Is one of these names awaited, gathered, joined or asked for its result here, also under another name?"""
     scope = function.scope
     known = _aliases(function, names)
