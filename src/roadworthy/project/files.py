@@ -245,7 +245,9 @@ def _given(name: str, function: Function, depth: int, model: Model) -> Iterator[
         if isinstance(expr, f.Attr):
             yield f"{caller.cls.path}:{caller.cls.name}.{expr.name}" if caller.cls is not None else f".{expr.name}"
             continue
-        yield from (key for key in _keys(expr, caller, depth + 1, model) if not key.startswith("."))
+        yield from (
+            key for key in _keys(expr, caller, depth + 1, model, edge.site.fact.order) if not key.startswith(".")
+        )
 
 
 def _constant(name: f.Name, function: Function, model: Model) -> Iterator[str]:
