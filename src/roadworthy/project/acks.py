@@ -33,6 +33,7 @@ _MESSAGE = re.compile(
     r"(^|_|\.)(msg|message|delivery|envelope|event|record|job|task|item|sqs|queue|channel|ch|consumer|receiver|broker)s?(_|\b|$)"
 )
 _HANDLES = re.compile(r"_*(run|process|handle|execute|dispatch|perform)(_|$)")
+_WRITES = re.compile(r"(create|save|store|insert|update|submit|start|set)_[a-z]\w+|(save|store|insert|submit)$")
 _SMALL = re.compile(
     r"token|code|nonce|otp|session|lock|rate|limit|score|rank|random|sample|pool|history|cache|metric|stat(s|$)",
     re.IGNORECASE,
@@ -183,7 +184,20 @@ def _is_work(model: Model, site: CallSite, carried: Carried) -> bool:
         return False
     if lost_at(model, site):
         return True
+    if _WRITES.match(name) and site.fact.use != "raised" and _is_unknown(model, site):
+        return True
     return bool(_HANDLES.match(name)) and _calls_what_it_is_given(model, site)
+
+
+def _is_unknown(model: Model, site: CallSite) -> bool:
+    """`client.api.set_run_status(**message)`: nothing but its name says what it does."""
+    resolution = model.graph.resolutions.get(site)
+    named = resolution is not None and (resolution.functions or resolution.classes)
+    return (
+        isinstance(site.fact.func, f.Attr)
+        and not named
+        and not any(model.knowledge.knows(n) for n in model.library_names(site))
+    )
 
 
 def _calls_what_it_is_given(model: Model, site: CallSite) -> bool:
@@ -377,11 +391,6 @@ _TOO_LITTLE = frozenset(
     {Effect.FILE_WRITE, Effect.FILE_REPLACE, Effect.OBJECT_DELETE, Effect.NOTIFY, Effect.COMMIT, Effect.SQL_DELETE}
 )
 _ORDER = {
-    Effect.CHARGE: 0,
-    Effect.SQL_INSERT: 1,
-    Effect.SQL_INCREMENT: 1,
-    Effect.SQL_UPSERT: 1,
-    Effect.SQL_UPDATE: 2,
-    Effect.EMAIL: 2,
+    Effect.CHARGE: 0, Effect.SQL_INSERT: 1, Effect.SQL_INCREMENT: 1, Effect.SQL_UPSERT: 1, Effect.SQL_UPDATE: 2, Effect.EMAIL: 2,
     Effect.PUBLISH: 3,
-}
+}  # fmt: skip

@@ -130,17 +130,22 @@ class AttributeReader:
         if related:
             return related
         found = self._class_attribute(value.cls, name, value)
+        if found and all(isinstance(v, Library) and not self._knowledge.knows(v.name) for v in found):
+            return self._of_subclasses(value, name) or found  # some library's base may have it, the subclasses do
         if not all(isinstance(v, Literal) and v.value is None for v in found):
             return found
-        given = self._outside.of(value, name)
-        if given or found:
-            return given or found
-        # an attribute that only subclasses set (mix-ins, template methods)
-        for sub in value.cls.descendants[:20] if not value.exact else ():
-            if name in sub.methods:
-                return (FunctionValue(sub.methods[name], value),)
+        return self._outside.of(value, name) or found or self._of_subclasses(value, name)
+
+    def _of_subclasses(self, value: Instance, name: str) -> Values:
+        """An attribute that only subclasses set (mix-ins); a method that each of them has of its own (template methods)."""
+        subs = value.cls.descendants[:20] if not value.exact else ()
+        methods = tuple(FunctionValue(sub.methods[name], value) for sub in subs if name in sub.methods)
+        if methods:
+            return methods
+        for sub in subs:
             if name in sub.attribute_assigns:
-                return self._from_assigns(sub.attribute_assigns[name])
+                assigns = sub.attribute_assigns[name]
+                return self._evaluator.orm.refine(sub, assigns, self._from_assigns(assigns), instance=True)
         return UNKNOWN
 
     def _library_attribute(self, value: Library, name: str) -> Values:

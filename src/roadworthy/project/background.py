@@ -12,9 +12,9 @@ from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
 from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.effects import EffectAt
-from roadworthy.project.handles import Fate, fate_of
+from roadworthy.project.handles import Fate, fate_of, waits_in
 from roadworthy.project.once import listed_once
-from roadworthy.project.values import Library
+from roadworthy.project.values import Instance, Library
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +28,7 @@ _STOPS = re.compile(
     r"stop|shut|clos|exit|cancel|terminat|running|quit|kill|connected|is_set|alive|active|enabled|finished",
     re.IGNORECASE,
 )
+_LATER = "NOT_DONE_YET"  # Twisted's word for a request that stays open
 _CONFIGURED = re.compile(r"settings?\b|config\b|environ\b|getenv\b")
 
 
@@ -68,10 +69,33 @@ def spawned_work(model: Model) -> Iterator[Spawned]:
         for site in function.calls:
             for kind, direct in _library_work(model, site):
                 if (site, kind) not in groups:
-                    yield Spawned(site, kind, (), *fate_of(model, site), direct)
+                    yield Spawned(site, kind, (), *_fate(model, site), direct)
         for (site, kind), callees in groups.items():
             if not _is_passed_in(model, site):  # whoever passes it has work of its own, under its own name
-                yield Spawned(site, kind, _who_works(model, callees), *fate_of(model, site))
+                yield Spawned(site, kind, _who_works(model, callees), *_fate(model, site))
+
+
+def _fate(model: Model, site: CallSite) -> tuple[Fate, str]:
+    """What becomes of the handle; a handler that says "not done yet" leaves its answer, and the end of it, to the work that it started."""
+    leaves = site.function.scope.leaves
+    if any(leave.value is not None and flow.last_name(leave.value) == _LATER for leave in leaves):
+        return "returned", ""
+    fate, handle = fate_of(model, site)
+    return ("waited", handle) if fate == "kept" and _is_awaited_by_owner(model, site, handle) else (fate, handle)
+
+
+def _is_awaited_by_owner(model: Model, site: CallSite, handle: str) -> bool:
+    """`self.app.closing.append(task)`: the object in whose list it stands waits for what is in it, perhaps when it closes."""
+    function = site.function
+    for call in function.scope.calls:
+        owner = call.func.value if isinstance(call.func, f.Attr) else None
+        if not isinstance(owner, f.Attr) or flow.text_of(owner, function.scope) != handle:
+            continue
+        for value in model.values(owner.value, function, call.order):
+            modules = {cls.module for cls in value.cls.mro} if isinstance(value, Instance) else set()
+            if any(waits_in(other, {f".{owner.name}"}) for module in modules for other in module.functions):
+                return True
+    return False
 
 
 def _is_waited_inside(model: Model, edge: Edge) -> bool:

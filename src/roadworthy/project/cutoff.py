@@ -76,11 +76,18 @@ class Loss:
         return Confidence.weakest(self.effect.confidence, far)
 
 
-def losses(model: Model, work: Spawned, limit: int = 400) -> list[Loss]:
+def losses(model: Model, work: Spawned) -> list[Loss]:
     """What is lost when the work never ends; the gravest first, then the nearest."""
-    found = [Loss(effect, (), effect.function) for effect in work.direct if must_complete(effect)]
+    return lost_with(
+        model, work.callees, [Loss(effect, (), effect.function) for effect in work.direct if must_complete(effect)]
+    )
+
+
+def lost_with(model: Model, starts: Iterable[Function], found: Iterable[Loss] = (), limit: int = 400) -> list[Loss]:
+    """What these functions would still have done when they are cut off; `found`: what is known to be lost without them."""
+    found = list(found)
     seen: set[int] = set()
-    for start in work.callees:
+    for start in starts:
         tree = model.reach.tree_from(start)
         for effect in model.effects_under(start, *_WEIGHT)[:limit]:
             path = unwind(tree, effect.function)

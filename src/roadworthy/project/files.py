@@ -12,6 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import argument
 from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.presence import Presence
+from roadworthy.project.fresh import is_by_chance, is_fresh, is_of_the_run, names_in, texts_of
 from roadworthy.project.values import LibraryObject
 
 if TYPE_CHECKING:
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _PASSING = re.compile(
-    r"tmp|temp|scratch|/dev/|devnull|\bout(put)?\b|report|export|download|upload|\blogs?\b|artifact|result|dump|cache|plot|chart|archives?(\b|_)",
+    r"tmp|temp|scratch|/dev/|devnull|\bout(put)?\b|report|export|download|upload|(?<![A-Za-z])logs?(?![A-Za-z])|artifact|result|dump|cache|plot|chart|archives?(\b|_)",
     re.IGNORECASE,
 )
-_MADE_ANEW = re.compile(
-    r"mkdtemp|mkstemp|TemporaryDirectory|NamedTemporaryFile|(^|[^A-Za-z])te?mp(orary)?(_?(dir|path|folder|file|uuid))?s?([^A-Za-z]|$)"
-)
+_WORKING_COPY = re.compile(r"(?<![A-Za-z])(build|checkout|clone)_?(dir|path|folder|root)(?![A-Za-z])", re.IGNORECASE)
 _CALLERS = 20  # of a helper that is given a path
 _HANDED_ON = 3  # helpers that a path goes through
 _ASKS = frozenset({"exists", "isfile", "is_file"})
+_COMMON_SUFFIX = re.compile(
+    r"\*\.(json|ya?ml|xml|csv|tsv|txt|html?|md|rst|gz|bz2|xz|zip|tar|tgz|log|ini|cfg|conf|toml|env|py|js|css|sh|sql|db|pkl|pickle|npy|npz|parquet|"
+    r"new|part|partial|incomplete|swp|old|orig|copy|asc|sig|gpg|md5|sha\d*|info|list|data|db3?|sqlite3?|so|whl|jar|deb|rpm|"
+    r"png|jpe?g|gif|svg|pdf|webp|wav|mp3|mp4|pem|key|crt|cert?|csr|pub|out|err|bak|dat|bin|tex|bib|docx?|xlsx?|po|mo|lock|pid)"
+)
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
 _OWN_NAME = re.compile(r"\w[\w-]*\.\w+$")
@@ -84,17 +88,19 @@ class FileAccess:
 
     @property
     def is_passing(self) -> bool:
-        """An output, a temporary file, a cache: made to be handed on or made again."""
+        """An output, a temporary file, a cache, a working copy: made to be handed on or made again."""
+        if any(_WORKING_COPY.search(text) for text in texts_of(self.target, self.function)):
+            return True
         return bool(_PASSING.search(self.text)) or any(_PASSING.search(key) for key in self.keys)
 
     @property
     def is_in_usual_folder(self) -> bool:
         """`join(folder, "index.json")`, the folder a parameter with a default: the program names the file, and knows where it is."""
         given = {param.name for param in self.function.scope.params if param.default is not None}
-        names = set(_names_in(self.target, self.function.scope))
+        names = set(names_in(self.target, self.function.scope))
         for name in list(names):
             for assign in self.function.bindings.get(name, ()):
-                names |= set(_names_in(assign.value, self.function.scope)) if assign.value is not None else set()
+                names |= set(names_in(assign.value, self.function.scope)) if assign.value is not None else set()
         return bool(names & given) and any(_OWN_NAME.match(key) for key in self.keys)
 
     @property
@@ -121,7 +127,7 @@ def accesses(model: Model, word: Effect) -> Iterator[FileAccess]:
                 effect,
                 target,
                 flow.text_of(target, site.function.scope),
-                tuple(_keys(target, site.function, 0, model)),
+                tuple(_keys(target, site.function, 0, model, site.fact.order)),
             )
 
 
@@ -141,6 +147,8 @@ def _target(effect: EffectAt, model: Model) -> f.Expr | None:
     func = site.fact.func
     if not isinstance(func, f.Attr) or func.value == f.Name(effect.name.partition(".")[0]):
         return None  # `os.fdopen(fd)`: the module is no path
+    if effect.name.rpartition(".")[0].endswith("IOBase"):
+        return None  # an open file, wherever it was opened
     for receiver in model.clients.receivers(effect):
         if isinstance(receiver, LibraryObject) and _is_handle(receiver, model):
             return None
@@ -164,11 +172,14 @@ def _is_handle(value: LibraryObject, model: Model) -> bool:
     return any(e.effect in {Effect.FILE_WRITE, Effect.FILE_READ} for e in made)
 
 
-def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterator[str]:
-    """Names by which a path is known: the attribute, constant or helper that gives it, and its last literal part."""
+def _keys(expr: f.Expr, function: Function, depth: int, model: Model, order: int | None = None) -> Iterator[str]:
+    """Names by which a path is known: the attribute, constant or helper that gives it, and its last literal part.
+
+    `order`: where a name is asked for, so that what it is bound to later counts only in a loop.
+    """
     match expr:
         case f.Str(value=text):
-            yield text.rpartition("/")[2] or text
+            yield _file_name(text)
         case f.Attr():
             yield f".{expr.name}"
         case f.Name():
@@ -182,7 +193,8 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterato
                     return
             local = [a for a in function.bindings.get(expr.id, ()) if a.op == "=" and a.value is not None]
             if function.kind != "module" and local and depth < 4:
-                for assign in local[-2:]:
+                seen = flow.reaching(function.scope, local, order)[0] if order is not None else local[-2:]
+                for assign in seen:
                     if assign.value is not None:
                         yield from _keys(assign.value, function, depth + 1, model)
             elif expr.id in function.parameters:
@@ -213,7 +225,7 @@ def _keys(expr: f.Expr, function: Function, depth: int, model: Model) -> Iterato
         case f.FStr(parts=parts):
             last = parts[-1] if parts else None
             if isinstance(last, f.Str):
-                yield last.value.rpartition("/")[2] or last.value
+                yield _file_name(last.value)
 
 
 def _is_given(expr: f.Expr, function: Function) -> bool:
@@ -227,80 +239,53 @@ def _given(name: str, function: Function, depth: int, model: Model) -> Iterator[
         resolution = model.graph.resolutions.get(edge.site)
         implicit = resolution.implicit if resolution is not None else False
         expr = argument_for(function, name, edge.site, implicit) if edge.kind == "call" else None
-        if expr is None or _is_fresh(expr, caller) or replaces(model, caller):
+        fresh = expr is None or is_fresh(expr, caller) or is_by_chance(expr, caller, edge.site.fact.order, model)
+        if expr is None or fresh or replaces(model, caller):
             continue  # a temporary file, or the caller moves it into its place
         if isinstance(expr, f.Attr):
             yield f"{caller.cls.path}:{caller.cls.name}.{expr.name}" if caller.cls is not None else f".{expr.name}"
             continue
-        yield from (key for key in _keys(expr, caller, depth + 1, model) if not key.startswith("."))
+        yield from (
+            key for key in _keys(expr, caller, depth + 1, model, edge.site.fact.order) if not key.startswith(".")
+        )
 
 
 def _constant(name: f.Name, function: Function, model: Model) -> Iterator[str]:
     """A constant is known by the file that it names; one whose text is not known by its own name, in its own module."""
     told = model.literal(name, function)
     own = name.id in function.module.body.bindings
-    yield (
-        (told.rpartition("/")[2] or told) if isinstance(told, str) else f"{function.path}:{name.id}" if own else name.id
-    )
+    yield _file_name(told) if isinstance(told, str) else f"{function.path}:{name.id}" if own else name.id
+
+
+def _file_name(text: str) -> str:
+    """The last part of a literal path; what begins with a dot (`path + ".meta"`) is told apart from the name of an attribute."""
+    name = text.rpartition("/")[2] or text
+    return f"*{name}" if name.startswith(".") else name
 
 
 def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAccess]]) -> FileAccess | None:
-    """A place that reads the file which is written here: by the same constant, literal name, attribute or helper."""
+    """A place where another run reads the file which is written here: by the same constant, literal name, attribute or helper."""
     for key in written.keys:
         for read in reads.get(key, ()):
-            if key.startswith(".") and not _same_class(written, read):
+            near = key.startswith(".") or bool(_COMMON_SUFFIX.fullmatch(key))
+            if near and not _same_class(written, read):
+                continue
+            if is_of_the_run(written, read, model) and not _given_elsewhere(read, key, written.function, model):
                 continue
             return read
     return None
 
 
-def is_made_again(written: FileAccess, read: FileAccess) -> bool:
-    """What could not be read is made anew and stored: a half file costs the work once more. By the same function: it goes on after a
-    handler for everything that may go wrong while it reads, or writes only where what it read was empty.
-    """
-    function, scope = written.function, written.function.scope
-    if read.function is not function or read.site.fact.order > written.site.fact.order:
+def _given_elsewhere(read: FileAccess, key: str, writer: Function, model: Model) -> bool:
+    """Do other callers give the reading helper the same file?"""
+    if read.function is writer:
         return False
-    first, last = read.site.fact.order, written.site.fact.order
-    for region in scope.regions:
-        if region.kind == "except" and first < region.start < last and not region.exits:
-            names = [flow.text_of(expr, scope) for expr in region.types]
-            if not names or {"Exception", "BaseException"} & set(names):
-                return True
-    taken = {flow.text_of(a.target, scope) for a in scope.assigns if first < a.order < last and a.value is not None}
-    around = [scope.regions[index] for index in flow.ancestors(scope, written.site.fact.region)]
-    tests = [r.test for r in around if r.kind == "if" and r.start > first]
-    return any(isinstance(t, f.Unary) and t.op == "not" and flow.text_of(t.value, scope) in taken for t in tests)
-
-
-def is_made_anew(model: Model, written: FileAccess) -> bool:
-    """A path that no other run has: in a folder that was just made, or under a name by chance."""
-    if _is_fresh(written.target, written.function):
-        return True
-    origins = model.origin(written.target, written.function, written.site.fact.order)
-    return any(origin.kind == "random" and not origin.hashed for origin in origins)
-
-
-def _is_fresh(path: f.Expr, function: Function) -> bool:
-    """In a folder that was just made, by the words of the path or of what its names were bound to."""
-    scope = function.scope
-    if _MADE_ANEW.search(flow.deep_text(path, scope)):
-        return True
-    for name in _names_in(path, scope):
-        given = [flow.deep_text(a.value, scope) for a in function.bindings.get(name, ()) if a.op == "="]
-        if given and all(_MADE_ANEW.search(text) for text in given):
-            return True
-    return False
-
-
-def _names_in(expr: f.Expr, scope: f.Scope) -> Iterator[str]:
-    """Names in a path, those in `os.path.join(folder, name)` included."""
-    for part in flow.walk(expr):
-        if isinstance(part, f.Name):
-            yield part.id
-        elif isinstance(part, f.CallRef):
-            for arg in scope.calls[part.index].args:
-                yield from _names_in(arg, scope)
+    return any(
+        key in _keys(arg, edge.site.function, 1, model)
+        for edge in model.edges_to(read.function)[:_CALLERS]
+        if edge.site.function is not writer
+        for arg in (*edge.site.fact.args, *(value for _, value in edge.site.fact.kwargs))
+    )
 
 
 def is_named_by_user(written: FileAccess) -> bool:

@@ -23,7 +23,7 @@ or handed to code that may do so. returned: the caller decides."""
 
 _WAITS = frozenset({
     "gather", "wait", "wait_for", "as_completed", "result", "join", "shield", "exception", "run_until_complete", "timeout", "wait_closed",
-    "joinall", "communicate",
+    "joinall", "communicate", "DeferredList", "gatherResults",
 })  # fmt: skip
 _ENDS = frozenset({"result", "run_until_complete"})
 """An ordinary function that calls one comes back when the work is done."""
@@ -48,6 +48,8 @@ def fate_of(model: Model, site: CallSite) -> tuple[Fate, str]:
     for assign in site.function.scope.assigns:
         if assign.value is not None and _holds(assign.value, site.index):
             return _bound(model, site, assign)
+        if isinstance(assign.target, f.Sub) and _holds(assign.target.index, site.index):
+            return _container(site.function, assign.target.value)  # `names[pool.submit(work)] = name`
     return "kept", ""
 
 
@@ -104,9 +106,6 @@ def _holds(expr: f.Expr, index: int) -> bool:
     return any(isinstance(part, f.CallRef) and part.index == index for part in flow.walk(expr))
 
 
-# --- given to a call ---------------------------------------------------------------------------------------------------
-
-
 def _given_to(model: Model, site: CallSite) -> tuple[Fate, str]:
     outer = site.function.calls[site.fact.outer]
     name = flow.last_name(outer.fact.func)
@@ -139,7 +138,7 @@ def _through_call(model: Model, outer: CallSite, index: int) -> tuple[Fate, str]
 
 def _tracked(model: Model, callee: Function, name: str) -> tuple[Fate, str]:
     """What a project function does with a handle that it is given."""
-    if _waits_in(callee, {name}):
+    if waits_in(callee, {name}):
         return "waited", name
     stored = _stored(callee, name)
     if stored is not None:
@@ -164,7 +163,7 @@ def _bound(model: Model, site: CallSite, assign: f.Assign) -> tuple[Fate, str]:
         return ("kept", name) if _only_callbacks(function, name) else ("waited", name)
     if function.scope.last_read.get(name, -1) < assign.order:
         return "unread", name
-    if _waits_in(function, {name}):
+    if waits_in(function, {name}):
         return "waited", name
     if any(
         _mentions(leave.value, {name}, function.scope) for leave in function.scope.leaves if leave.value is not None
@@ -232,7 +231,7 @@ def _only_callbacks(function: Function, name: str) -> bool:
         for inner in function.module.functions
         if name in inner.scope.last_read and inner.scope.parent == function.scope.index
     ]
-    return all(inner.kind == "lambda" and not _waits_in(inner, {name}) for inner in readers)
+    return all(inner.kind == "lambda" and not waits_in(inner, {name}) for inner in readers)
 
 
 def _read_by_inner(function: Function, name: str) -> bool:
@@ -261,7 +260,7 @@ def _container(function: Function, owner: f.Expr) -> tuple[Fate, str]:
                 return "kept", owner.id
     text = flow.text_of(owner, function.scope)
     scopes = list(_who_reaches(function, owner))
-    if any(_waits_in(scope, {text, _tail(text)}) for scope in scopes) or given_to_awaited(function.scope, owner):
+    if any(waits_in(scope, {text, _tail(text)}) for scope in scopes) or given_to_awaited(function.scope, owner):
         return "waited", text
     return ("cancelled", text) if any(_cancels_in(scope, {text, _tail(text)}) for scope in scopes) else ("kept", text)
 
@@ -286,7 +285,7 @@ def _who_reaches(function: Function, owner: f.Expr) -> Iterator[Function]:
 # --- waits -------------------------------------------------------------------------------------------------------------
 
 
-def _waits_in(function: Function, names: set[str]) -> bool:
+def waits_in(function: Function, names: set[str]) -> bool:
     """Is one of these names awaited, gathered, joined or asked for its result here, also under another name?"""
     scope = function.scope
     known = _aliases(function, names)

@@ -198,7 +198,7 @@ class Handovers:
     def _carries(self, site: CallSite, names: frozenset[str]) -> bool:
         """Is the row, or a part of it, in what is sent?"""
         return any(_speaks_of(expr, site.function.scope, names, 0) for expr in _given(site.fact)) or any(
-            _speaks_of(expr, edge.callee.scope, names, 0)
+            _speaks_of(expr, edge.callee.scope, _with_local(names, edge.callee.scope), 0)
             for edge in self._model.edges_at(site)
             if edge.kind == "hook:on-commit"
             for inner in edge.callee.calls
@@ -282,6 +282,15 @@ def rows_of(function: Function, write: Through) -> frozenset[str]:
             if made or taken:
                 names.add(assign.target.id)
     return frozenset(names)
+
+
+def _with_local(names: frozenset[str], scope: f.Scope) -> frozenset[str]:
+    """And what a hook inside makes of them: `arguments = (key, options)`."""
+    return names | {
+        a.target.id
+        for a in scope.assigns
+        if isinstance(a.target, f.Name) and a.value is not None and _speaks_of(a.value, scope, names, 0)
+    }
 
 
 def _given(call: f.Call) -> tuple[f.Expr, ...]:

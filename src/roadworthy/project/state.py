@@ -122,6 +122,9 @@ def _is_empty_container(expr: f.Expr | None, scope: Function) -> bool:
             return not items
         case f.Seq(items=items):
             return not items and expr.kind in {"list", "set"}
+        case f.BoolOp(op="or", items=(f.Name(id=name), other)):
+            # `initial or {}`: empty unless whoever makes it says otherwise
+            return name in scope.parameters and _is_empty_container(other, scope)
         case f.CallRef():
             call = scope.scope.calls[expr.index]
             name = (

@@ -123,14 +123,13 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.files import (
     FileAccess,
     early_syncs,
-    is_made_again,
-    is_made_anew,
     is_named_by_user,
     read_back,
     replaces,
     taken_for_whole,
 )
 from roadworthy.project.files import accesses as file_accesses
+from roadworthy.project.fresh import is_made_again, is_made_anew
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
@@ -142,6 +141,7 @@ from roadworthy.project.identities import Identity, Write, identified_writes, id
 from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.inside import writes as transaction_writes
 from roadworthy.project.invain import InVain, limits_in_vain
+from roadworthy.project.jobloss import Unsaved, unsaved_jobs
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
@@ -381,6 +381,7 @@ __all__ = [
     "Uncached",
     "UniqueKey",
     "UnreadAnswer",
+    "Unsaved",
     "Untold",
     "Unwarned",
     "UsedUp",
@@ -577,6 +578,7 @@ __all__ = [
     "uncovered_way",
     "unguarded_effects",
     "unresolved_tasks",
+    "unsaved_jobs",
     "unstoppable",
     "untold_failures",
     "unwarned_servers",

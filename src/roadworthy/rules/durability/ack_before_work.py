@@ -8,12 +8,14 @@ memory: every deploy, crash and lost connection in between drops whatever is bei
 A call that confirms or deletes a message, or commits its offset, with the message's work after it on the same way through the function.
 `LPOP`, `BLPOP` and their like whose value then goes into work that stores or sends something. Consumers registered with automatic
 acknowledgement, and consumers whose offsets a timer commits, when what they do must not be lost. A base class of jobs that asks for retries
-after exceptions and leaves the message acknowledged before the body runs.
+after exceptions and leaves the message acknowledged before the body runs. LOW, and once for a project: jobs that requests leave work to, and that
+their framework acknowledges before it runs them, by its default.
 
 ## What is not reported
 Messages that are stored before they are confirmed. Rejections and confirmations in handlers: those give a message up. Telemetry. Tokens,
 locks and quotas, which are meant to be used up. Values that are noted in a second place or put back when the work fails. Consumers whose
-settings speak of commits, or next to which somebody commits by hand. A comment that says that losing messages is meant.
+settings speak of commits, or next to which somebody commits by hand. A comment that says that losing messages is meant. Jobs that a schedule,
+a loop or a start-up sends again.
 
 ## Bad
 ```python
@@ -55,11 +57,13 @@ from roadworthy.rules.api import (
     Model,
     Rule,
     Severity,
+    Unsaved,
     early_acks,
     early_jobs,
     finding,
     impact_weight,
     say,
+    unsaved_jobs,
 )
 
 RULE = Rule(id="ack-before-work", anti_pattern="ack-before-write", doc=__doc__)
@@ -79,6 +83,9 @@ def check(model: Model) -> Iterator[Finding]:
             yield _report(early, model)
     for jobs in early_jobs(model):
         yield _report_jobs(jobs, model)
+    unsaved = unsaved_jobs(model)
+    if unsaved:
+        yield _report_unsaved(unsaved, model)
 
 
 def is_meant(early: EarlyAck, model: Model) -> bool:
@@ -151,4 +158,38 @@ def _report_jobs(jobs: EarlyJobs, model: Model) -> Finding:
         ),
         fix=f"Acknowledge after the body, and make the bodies bear a second run.\n```python\nclass {name}(…):\n    {jobs.late} = True\n```",
         subject=name,
+    )
+
+
+def _report_unsaved(jobs: list[Unsaved], model: Model) -> Finding:
+    """One cause, the framework's default: one finding, at the job that loses most."""
+    worst = max(jobs, key=lambda job: job.loss.weight)
+    function, effect = worst.entry.function, worst.loss.effect
+    name, many = function.qualname, len(jobs)
+    rest = f", as do {many - 1} more" if many > 2 else ", as does one more" if many == 2 else ""
+    option = f"`{worst.setting} = True` for all jobs" if worst.setting and many > 1 else f"`{worst.late}=True`"
+    return finding(
+        RULE,
+        model.place_of_function(function),
+        Severity.LOW,
+        title=say.fit(
+            f"the job `{name}` is acknowledged before it runs{', as are others' if rest else ''}: a killed worker loses it",
+            f"the job `{name}` is acknowledged before it runs",
+        ),
+        issue=f"Nothing sets `{worst.late}`, so that the message of `{name}()` is gone when its body begins, which {say.does(effect.effect)} with "
+        f"`{say.call(effect.site, model)}`{rest}.",
+        impact=f"A worker that is killed (out of memory, a deploy whose grace is over, a lost node) in the middle of `{name}()` leaves nothing that could be "
+        f"delivered again: whoever was answered at {worst.sent.path}:{worst.sent.line} waits in vain.",
+        fix=f"Once the bodies bear a second run, set {option}; or keep what is due in a row that a periodic job picks up.",
+        related=[
+            model.place(worst.sent, "sent here"),
+            *[
+                model.place_of_function(job.entry.function, "acknowledged before it runs")
+                for job in jobs
+                if job is not worst
+            ][:60],
+        ],
+        steps=model.steps(worst.entry, effect.function, effect.site),
+        confidence=worst.loss.confidence,
+        subject="jobs",
     )

@@ -86,6 +86,7 @@ RULE = Rule(id="enqueue-inside-transaction", anti_pattern="dual-write", doc=__do
 _LEAVES = (
     Effect.ENQUEUE, Effect.START_DURABLE, Effect.PUBLISH, Effect.EMAIL, Effect.SMS, Effect.OBJECT_DELETE, Effect.NOTIFY,
 )  # fmt: skip
+_TO_PEOPLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY})
 _READS_ROWS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
 _READS = frozenset({Effect.SQL_READ, Effect.SQL})
 _MANY = 3  # more transactions than this that meet at one call are one cause: the call
@@ -159,7 +160,7 @@ def meetings(function: Function, transactions: Transactions, leaving: Leaving, m
             sent = tuple(
                 s
                 for s in sent_inside(site, transactions, leaving, model)
-                if transaction_writes(model, found, chain_of(site, s))
+                if transaction_writes(model, found, chain_of(site, s), to_people=s.effect.effect in _TO_PEOPLE)
             )
             if sent:
                 yield Meeting(site, found, sent)

@@ -11,7 +11,8 @@ A write-then-rename scheme that syncs the descriptor while data still sits in th
 
 ## What is not reported
 Files written beside the old one and renamed over it. Appending. Outputs, exports, downloads, logs, caches and temporary files.
-Files that a command or a script writes where its user says. Files in a folder that was just made, or under a name by chance.
+Files that a command or a script writes where its user says. Files in a folder that was just made, or under a name by chance or by the second.
+Files that the same run reads back after it has written them, that are only touched, or that are made again when they cannot be read.
 
 ## Bad
 ```python

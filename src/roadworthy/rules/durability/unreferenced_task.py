@@ -41,6 +41,7 @@ async def main():
 
 from roadworthy.rules.api import (
     Confidence,
+    Effect,
     EntryKind,
     Finding,
     Function,
@@ -132,7 +133,18 @@ def severity_of(work: Spawned, model: Model) -> Severity:
     serving = any(
         r.entry.serves_others or r.entry.kind is EntryKind.STARTUP for r in model.exposure(work.site.function).entries
     )
+    if work.callees and all(only_sleeps(callee, model) for callee in work.callees):
+        return Severity.LOW
     return Severity.MEDIUM if is_a_loop(work, model) or (serving and work.callees) else Severity.LOW
+
+
+def only_sleeps(callee: Function, model: Model) -> bool:
+    """It waits until somebody cancels it: a timer of the loop refers to what sleeps, and nothing in the loop can fail."""
+    loops = [index for index, region in enumerate(callee.scope.regions) if region.kind == "while"]
+    inside = [callee.site(call) for index in loops for call in flow.calls_in(callee.scope, index)]
+    return bool(inside) and all(
+        any(effect.effect is Effect.SLEEP for effect in model.effects_at(site)) for site in inside
+    )
 
 
 def _unaware(model: Model, work: Spawned) -> str:
