@@ -15,6 +15,7 @@ from roadworthy.project.partial import left_out
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
 from roadworthy.project.reports import REPORTS, reporting_handler
+from roadworthy.project.strangers import sends
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ Kind = Literal["items", "worker"]
 
 _PER_ITEM = frozenset({
     Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE, Effect.LLM, Effect.OBJECT_READ,
+    Effect.OUTSIDE,
 })  # fmt: skip
 """What may fail for one item and work for the next: the other side differs, or the data does."""
 
@@ -179,9 +181,16 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         )  # the item was kept in the loop, what tells of it was not
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
-    told = any(acts(effect) or effect.effect is Effect.NOTIFY for _, effect in found)  # a reminder may be the whole job
+    told = any(
+        acts(effect) or effect.effect is Effect.NOTIFY or _is_sent(effect) for _, effect in found
+    )  # a reminder may be the whole job
     if told or (found and _changes_each(model, function, index, names)):
         yield from found
+
+
+def _is_sent(effect: EffectAt) -> bool:
+    """A library that nobody has described, and a name like `send_message`."""
+    return effect.effect is Effect.OUTSIDE and sends(effect.name)
 
 
 def _tells_of_failure(function: Function, site: CallSite, index: int) -> bool:
@@ -313,7 +322,7 @@ def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
     failures = tuple(
         (site, effect)
         for site, effect in model.escapes.within(function, index)
-        if effect.effect.word.external
+        if (effect.effect.word.external or effect.effect is Effect.OUTSIDE)
         and not effect.effect.word.telemetry
         and effect.effect not in {Effect.CONSUME, Effect.ACK, Effect.CLOSE, Effect.CONNECT}
         and site.fact.order > taking.fact.order

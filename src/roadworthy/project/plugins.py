@@ -25,7 +25,9 @@ _NOUNS = re.compile(
     r"|destination|indexer|forwarder|target"
 )
 """Implementations that stand beside each other. Handlers, processors and providers are often steps, or tried until one fits."""
-_OF_ITS_OWN = frozenset({Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.PUBLISH})
+_OF_ITS_OWN = frozenset(
+    {Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.PUBLISH, Effect.OUTSIDE}
+)
 """What may fail in one implementation and work in the next. The database of the service fails in all alike."""
 _MANY = 40  # classes with a method of this name: it says nothing
 _ENDS = re.compile(r"close|stop|shutdown|disconnect|teardown|cleanup|flush|load|setup|init\w*|register|start|connect")
@@ -117,7 +119,9 @@ def _fails(model: Model, site: CallSite, index: int, methods: list[Function]) ->
     ]
     for method in methods:
         for effect in model.escapes.of(method):
-            apart = effect.effect in _OF_ITS_OWN and (acts(effect) or effect.effect is Effect.NOTIFY)
+            apart = effect.effect in _OF_ITS_OWN and (
+                acts(effect) or effect.effect is Effect.NOTIFY or effect.effect is Effect.OUTSIDE
+            )
             index_of_its_own = effect.row.secondary and effect.effect.word.persists
             if (apart or index_of_its_own) and not model.escapes.stopped(inner, effect):
                 return effect
