@@ -73,6 +73,8 @@ class Fragile:
     left: Leak | None = None  # a handler in the loop that goes on to the next item for some of the failures only
     consumes: bool = False  # the items are messages of a queue
     plugins: bool = False  # the items are implementations that are handed the same thing
+    run: CallSite | None = None  # plugins: the call of one, where nothing is known of what it does
+    alike: tuple[tuple[Function, int], ...] = ()  # loops over such things that keep the failure of one inside
 
 
 def fragile_loops(model: Model) -> Iterator[Fragile]:
@@ -209,7 +211,12 @@ def _only_watches(effect: EffectAt) -> bool:
 def fails_alone(model: Model, effect: EffectAt, *, apart: bool = False) -> bool:
     """May it fail for one item and work for the next? A cloud or an object store fails for all; not where each item stands `apart`,
     as accounts do, with keys of their own."""
-    if effect.effect not in _PER_ITEM or effect.row.secondary or drives_program(model, effect) or _only_watches(effect):
+    if effect.row.secondary or drives_program(model, effect) or _only_watches(effect):
+        return False
+    if effect.effect is Effect.COMPUTE:
+        made_of = model.knowledge.library_of(effect.name)
+        return made_of is not None and bool({"documents", "media"} & set(made_of.role))  # a broken file
+    if effect.effect not in _PER_ITEM:
         return False
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
         return True

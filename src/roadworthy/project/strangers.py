@@ -106,15 +106,14 @@ class Strangers:
             case f.CallRef(index=index):
                 return self._made_by(function.calls[index], depth)
             case f.Name(id=name):
-                bound = function.bindings.get(name) or function.module.body.bindings.get(name, ())
-                where = function if function.bindings.get(name) else function.module.body
-                for assign in bound[-3:]:
+                where = function if name in function.bindings else function.module.body
+                for assign in where.bindings.get(name, [])[-3:]:
                     found = self._maker(assign.value, where, assign.order, depth - 1) if assign.op in _BINDS else ""
                     if found:
                         return found
             case f.Attr(value=f.Name(id="self"), name=name) if function.cls is not None:
                 for ancestor in function.cls.mro:
-                    for method, assign in ancestor.attribute_assigns.get(name, ())[-3:]:
+                    for method, assign in ancestor.attribute_assigns.get(name, [])[-3:]:
                         found = self._maker(assign.value, method, assign.order, depth - 1)
                         if found:
                             return found

@@ -156,7 +156,7 @@ from roadworthy.project.permanent import (
     whole_batches,
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
-from roadworthy.project.plugins import plugin_loops
+from roadworthy.project.plugins import plugin_loops, uneven_loops
 from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
 from roadworthy.project.producers import (
     Fed,
@@ -558,6 +558,7 @@ __all__ = [
     "unbounded_effects",
     "uncached_failures",
     "uncovered_way",
+    "uneven_loops",
     "unguarded_effects",
     "unresolved_tasks",
     "unstoppable",

@@ -69,6 +69,7 @@ from roadworthy.rules.api import (
     plugin_loops,
     raised_again,
     say,
+    uneven_loops,
 )
 
 RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation", doc=__doc__)
@@ -83,7 +84,7 @@ _CLOSE = 2  # calls between the entry and the loop: further away it is machinery
 def check(model: Model) -> Iterator[Finding]:
     """One finding for each function: its outermost loop."""
     seen: set[Function] = set()
-    for loop in (*fragile_loops(model), *plugin_loops(model)):
+    for loop in (*fragile_loops(model), *plugin_loops(model), *uneven_loops(model)):
         if loop.function in seen:
             continue
         entry = ends_worker(loop, model) if loop.kind == "worker" else batch_of(loop, model)
@@ -95,11 +96,12 @@ def check(model: Model) -> Iterator[Finding]:
 def batch_of(loop: Fragile, model: Model) -> Entry | None:
     """The job, schedule, worker or command whose business the loop is."""
     exposure = model.exposure(loop.function)
+    if loop.run is not None:
+        return None if exposure.only_commands or not exposure.entries else exposure.worst
     if loop.plugins:
         near = exposure.of_kind(*_BACKGROUND, *_HANDED)
         return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
-    to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
-    for entry in exposure.of_kind(*_BACKGROUND, *([EntryKind.COMMAND] if to_people or loop.consumes else [])):
+    for entry in exposure.of_kind(*_BACKGROUND, EntryKind.COMMAND):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
             return entry
     return None
@@ -156,7 +158,7 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
     worst = _worst(loop, model)
     effect = worst[1] if worst else None
     severity, audience = _judge(loop, entry, effect, model)
-    sites = dict.fromkeys(site for site, _ in loop.failures)
+    sites = dict.fromkeys([*(site for site, _ in loop.failures), *([loop.run] if loop.run is not None else [])])
     related = [model.place(site, "its failure ends the loop") for site in sites]
     again = [handler for site in sites for handler in raised_again(model, site)]
     related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
@@ -166,7 +168,8 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     if loop.left is not None:
         related.insert(0, model.place_of_region(function, loop.left.handler.region, "goes on after other failures"))
-    what = f"`{say.call(worst[0], model)}`" if worst else "the work"
+    ran = worst[0] if worst else loop.run
+    what = f"`{say.call(ran, model)}`" if ran else "the work"
     return finding(
         RULE,
         _at(loop, model),
@@ -201,20 +204,25 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
     if loop.left is not None:
         left, kept = _named(loop.left.missing), _named(loop.left.handler.types)
         return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}, which leaves the loop."
-    if worst is None:
-        return f"A failure of one `{loop.item}` leaves the loop."
+    if worst is None or loop.run is not None:
+        other, region = loop.alike[0]
+        like = f"{other.path}:{other.scope.regions[region].line}"
+        return f"Nothing inside the loop keeps what a `{loop.item}` raises, as {len(loop.alike)} other loops of the project do, that of {like} for one."
     site, effect = worst
     place = f"{effect.site.path}:{effect.site.line}"
     through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
     if effect.site is not site and what == f"`{effect.function.qualname}()`":
         through = f" ({place})"
-    return f"{what}{through} {effect.effect.word.meaning} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
+    does = "works on a file that may be broken" if effect.effect is Effect.COMPUTE else effect.effect.word.meaning
+    return f"{what}{through} {does} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
 
 
 def _impact(loop: Fragile, what: str, entry: Entry) -> str:
     who = say.entry(entry)
     if loop.kind == "worker":
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
+    if loop.run is not None:
+        return f"When one of `{loop.items}` raises, {who} fails with it, and those that come after it are not called."
     again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
     again = ", and each repetition of the job begins from the first again" if entry.retried else again
     return f"When {what} fails for one `{loop.item}`, {who} stops there: what comes after it in `{loop.items}` is not handled{again}."
@@ -223,7 +231,7 @@ def _impact(loop: Fragile, what: str, entry: Entry) -> str:
 def _fix(loop: Fragile, model: Model) -> str:
     function, first = loop.function, loop.item.partition(",")[0].strip("( ")
     tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
-    sites = list(dict.fromkeys(site for site, _ in loop.failures))
+    sites = [loop.run] if loop.run else list(dict.fromkeys(site for site, _ in loop.failures))
     if loop.left is not None:
         line, left = loop.left.handler.line, _named(loop.left.missing)
         return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of this client."
