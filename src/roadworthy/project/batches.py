@@ -35,6 +35,7 @@ _PER_ITEM = frozenset({
 })  # fmt: skip
 """What may fail for one item and work for the next: the other side differs, or the data does."""
 
+_TYPED = frozenset({"options", "args", "kwargs", "opts", "sys"})
 _NEAR = 3
 _GROWS = frozenset({"append", "extend", "add", "update"})
 _TAKES = frozenset({Effect.WAIT, Effect.CONSUME})
@@ -91,6 +92,15 @@ def fragile_loops(model: Model) -> Iterator[Fragile]:
                 yield found
 
 
+def is_given_by_hand(model: Model, loop: Fragile) -> bool:
+    """What a person has typed, or what stands in the code, and what is caught further out: who started the command sees what is missing."""
+    region = loop.function.scope.regions[loop.region]
+    root = next((part.id for part in flow.walk(region.test) if isinstance(part, f.Name)), "")
+    typed = root in {*_TYPED, *loop.function.parameters}  # `self.names` as well
+    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
+    return typed or isinstance(region.test, f.Seq) or not any(outcome.kind == "fails" for outcome in outcomes)
+
+
 # --- for item in items -----------------------------------------------------------------------------------------------
 
 
@@ -109,7 +119,11 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     left = _leaks(model, function, index, derived) if handler is None and not failures else None
     if left is not None:
         failures = ((left.site, left.effect),)
-    if handler is None and left is None and (not failures or _collects(function, index, derived)):
+    for_itself = any(
+        site.fact.use == "discarded" and _is_told(effect) for site, effect in failures
+    )  # not what is collected
+    collects = not for_itself and _collects(function, index, derived)
+    if handler is None and left is None and (not failures or collects):
         return None
     item = flow.text_of(target, scope).strip("()")
     items = flow.text_of(region.test, scope)
@@ -171,6 +185,8 @@ def _about_item(function: Function, call: f.Call, names: set[str]) -> bool:
 
 def _failures(model: Model, function: Function, index: int, names: set[str]) -> Iterator[tuple[CallSite, EffectAt]]:
     """Effects on one item that may fail for it alone, in a loop that changes something for each item."""
+    if _is_kept_outside(model, function, index):
+        return
     apart = any(word in _APART for name in names for word in words_of(name))
     found = [
         (site, effect)
@@ -183,16 +199,14 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         )  # the item was kept in the loop, what tells of it was not
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
-    told = any(
-        acts(effect) or effect.effect is Effect.NOTIFY or _is_sent(effect) for _, effect in found
-    )  # a reminder may be the whole job
+    told = any(_is_told(effect) for _, effect in found)  # a reminder may be the whole job
     if told or (found and _changes_each(model, function, index, names)):
         yield from found
 
 
-def _is_sent(effect: EffectAt) -> bool:
-    """A library that nobody has described, and a name like `send_message`."""
-    return effect.effect is Effect.OUTSIDE and sends(effect.name)
+def _is_told(effect: EffectAt) -> bool:
+    """Somebody hears of it, or something changes; also by a name like `send_message` in a library that nobody has described."""
+    return acts(effect) or effect.effect is Effect.NOTIFY or (effect.effect is Effect.OUTSIDE and sends(effect.name))
 
 
 def _tells_of_failure(function: Function, site: CallSite, index: int) -> bool:
@@ -200,6 +214,17 @@ def _tells_of_failure(function: Function, site: CallSite, index: int) -> bool:
     scope = function.scope
     around = (region for region in flow.ancestors(scope, site.fact.region) if flow.within(scope, region, index))
     return any(scope.regions[region].kind == "except" for region in around)
+
+
+def _is_kept_outside(model: Model, function: Function, index: int) -> bool:
+    """The loop works through parts of one item of a loop further out, which catches what comes out of this one and goes on."""
+    scope = function.scope
+    parent = scope.regions[index].parent
+    outer = flow.loop_of(scope, parent)
+    if outer is None:
+        return False
+    around = (h for handlers in model.exceptions.handlers_around(function, parent) for h in handlers)
+    return any(h.broad and h.stops and flow.within(scope, h.region, outer) for h in around)
 
 
 def _only_watches(effect: EffectAt) -> bool:

@@ -32,6 +32,10 @@ _OF_ITS_OWN = frozenset(
 """What may fail in one implementation and work in the next. The database of the service fails in all alike."""
 _FOREIGN = re.compile(r"(hook|callback|listener|subscriber|observer|plugin|extension|addon)s?")
 """What somebody else gives the program to run."""
+_RUNS = re.compile(
+    r"_?(on|handle|notify|process|run|execute|emit|call|fire|trigger|invoke|before|after|pre|post|receive|dispatch)(_|[A-Z]|$)"
+)
+"""Methods by which a plug-in is told of something; others only ask what it is."""
 _HABIT = 2  # functions that catch what each of them raises: then it is a habit of the project
 _MANY = 40  # classes with a method of this name: it says nothing
 _ENDS = re.compile(r"close|stop|shutdown|disconnect|teardown|cleanup|flush|load|setup|init\w*|register|start|connect")
@@ -80,6 +84,8 @@ def _run_of_each(model: Model, function: Function, index: int) -> tuple[CallSite
         if not isinstance(called, f.Name) or called.id not in _names(scope.regions[index].target):
             continue
         words = words_of(called.id)
+        if isinstance(call.func, f.Attr) and not _RUNS.match(call.func.name):
+            continue
         if words and (found := _FOREIGN.fullmatch(words[-1])):
             return function.site(call), called.id, found.group(1)
     return None

@@ -144,6 +144,7 @@ class Strangers:
             known = (
                 rest != ""
                 and root not in {"", "builtins"}
+                and ".signals." not in name
                 and root not in sys.stdlib_module_names
                 and (root, rest.partition(".")[0]) not in self._own
                 and not hasattr(builtins, root)

@@ -15,7 +15,7 @@ from roadworthy.advice import inserts as advise_inserts
 from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
-from roadworthy.advice.asides import let_fail_alone
+from roadworthy.advice.asides import let_fail_alone, statement_of
 from roadworthy.advice.imports import with_imports
 from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
@@ -47,7 +47,7 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
-from roadworthy.project.batches import Fragile, fragile_loops, raised_again
+from roadworthy.project.batches import Fragile, fragile_loops, is_given_by_hand, raised_again
 from roadworthy.project.blocking import (
     Blocked,
     blocked_coroutines,
@@ -459,6 +459,7 @@ __all__ = [
     "is_engine_call",
     "is_framework_retry",
     "is_gated",
+    "is_given_by_hand",
     "is_guarded",
     "is_index_write",
     "is_keyed",
@@ -546,6 +547,7 @@ __all__ = [
     "spawned_work",
     "spins",
     "stable_ids",
+    "statement_of",
     "status_lists",
     "steers",
     "stopping",

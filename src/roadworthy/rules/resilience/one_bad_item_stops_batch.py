@@ -60,15 +60,16 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     acts,
-    expr,
     finding,
     fragile_loops,
     impact_weight,
     is_aside,
+    is_given_by_hand,
     logger_near,
     plugin_loops,
     raised_again,
     say,
+    statement_of,
     uneven_loops,
 )
 
@@ -77,7 +78,7 @@ RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation
 _BACKGROUND = frozenset({EntryKind.JOB, EntryKind.SCHEDULED, EntryKind.WORKER_LOOP})
 _HANDED = frozenset({EntryKind.SIGNAL_RECEIVER, EntryKind.QUEUE_CONSUMER, EntryKind.WEBHOOK_HANDLER})
 _TO_PEOPLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
-_CLOSE = 2  # calls between the entry and the loop: further away it is machinery, not the batch
+_CLOSE = 3  # calls between the entry and the loop: further away it is machinery, not the batch
 
 
 @RULE.check
@@ -97,11 +98,14 @@ def batch_of(loop: Fragile, model: Model) -> Entry | None:
     """The job, schedule, worker or command whose business the loop is."""
     exposure = model.exposure(loop.function)
     if loop.run is not None:
-        return None if exposure.only_commands or not exposure.entries else exposure.worst
+        inline = [reached.entry for reached in exposure.entries if reached.inline]
+        return None if exposure.only_commands else next(iter(inline), None)
     if loop.plugins:
         near = exposure.of_kind(*_BACKGROUND, *_HANDED)
         return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
-    for entry in exposure.of_kind(*_BACKGROUND, EntryKind.COMMAND):
+    to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
+    by_hand = [] if is_given_by_hand(model, loop) and not to_people and not loop.consumes else [EntryKind.COMMAND]
+    for entry in exposure.of_kind(*_BACKGROUND, *by_hand):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
             return entry
     return None
@@ -235,7 +239,7 @@ def _fix(loop: Fragile, model: Model) -> str:
     if loop.left is not None:
         line, left = loop.left.handler.line, _named(loop.left.missing)
         return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of this client."
-    statement = _statement(sites[0]) if len(sites) == 1 else ""
+    statement = statement_of(sites[0]) if len(sites) == 1 else ""
     if "…" in statement:
         statement = f"...  # line {sites[0].line}, as it is"
     if statement and loop.handler is None:
@@ -250,17 +254,3 @@ def _fix(loop: Fragile, model: Model) -> str:
 
 def _named(types: tuple[str, ...]) -> str:
     return say.joined([f"`{say.last(name)}`" for name in types], 3)
-
-
-def _statement(site: CallSite) -> str:
-    """The statement in which the call stands, where it is the call alone or what it gives is bound to a name."""
-    call = f"{'await ' if site.fact.awaited else ''}{say.code(expr.CallRef(site.index), site.function)}"
-    if site.fact.use == "discarded":
-        return call
-    if site.fact.use == "assigned":
-        for assign in site.function.scope.assigns:
-            value = assign.value.value if isinstance(assign.value, expr.Await) else assign.value
-            if isinstance(value, expr.CallRef) and value.index == site.index and assign.op == "=":
-                target = say.code(assign.target, site.function)
-                return f"{target.strip('()') if target.startswith('(') else target} = {call}"
-    return ""
