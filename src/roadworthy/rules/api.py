@@ -125,6 +125,7 @@ from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
 from roadworthy.project.guard import Guard
+from roadworthy.project.halfcaught import HalfCaught, half_caught
 from roadworthy.project.handoffs import Handoff, handoff_to, is_on_loop, uncovered_way, waiting_top
 from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
@@ -296,6 +297,7 @@ __all__ = [
     "Growth",
     "Guard",
     "GuardKind",
+    "HalfCaught",
     "Handler",
     "Handoff",
     "Handover",
@@ -436,6 +438,7 @@ __all__ = [
     "given_up",
     "goes_on_after",
     "goes_on_after_success",
+    "half_caught",
     "handoff_to",
     "hands_off",
     "has_loop_for_itself",
