@@ -180,7 +180,7 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
         severity,
         title=_title(loop),
         issue=_issue(loop, what, worst, model),
-        impact=_impact(loop, what, entry),
+        impact=_impact(loop, what, entry, model),
         fix=_fix(loop, model),
         related=related,
         steps=model.steps(entry, function, worst[0] if worst else None),
@@ -221,12 +221,15 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
     return f"{what}{through} {does} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
 
 
-def _impact(loop: Fragile, what: str, entry: Entry) -> str:
+def _impact(loop: Fragile, what: str, entry: Entry, model: Model) -> str:
     who = say.entry(entry)
     if loop.kind == "worker":
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
     if loop.run is not None:
         return f"When one of `{loop.items}` raises, {who} fails with it, and those that come after it are not called."
+    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
+    if outcomes and all(outcome.kind == "handled" for outcome in outcomes):
+        return f"When {what} fails for one `{loop.item}`, a handler outside the loop hears of it, and what comes after it in `{loop.items}` is not handled in {who}."
     again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
     again = ", and each repetition of the job begins from the first again" if entry.retried else again
     return f"When {what} fails for one `{loop.item}`, {who} stops there: what comes after it in `{loop.items}` is not handled{again}."
