@@ -101,6 +101,18 @@ def is_given_by_hand(model: Model, loop: Fragile) -> bool:
     return typed or isinstance(region.test, f.Seq) or not any(outcome.kind == "fails" for outcome in outcomes)
 
 
+def is_run_again(model: Model, loop: Fragile) -> bool:
+    """The whole run is repeated by a retry, and may skip what is done."""
+    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
+    return bool(outcomes) and all(outcome.kind == "retried" for outcome in outcomes)
+
+
+def leaves_nobody(model: Model, loop: Fragile) -> bool:
+    """The worker is a task or thread of a process that lives on without it."""
+    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    return any(outcome.detached is not None for outcome in outcomes)
+
+
 # --- for item in items -----------------------------------------------------------------------------------------------
 
 

@@ -47,7 +47,14 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
-from roadworthy.project.batches import Fragile, fragile_loops, is_given_by_hand, raised_again
+from roadworthy.project.batches import (
+    Fragile,
+    fragile_loops,
+    is_given_by_hand,
+    is_run_again,
+    leaves_nobody,
+    raised_again,
+)
 from roadworthy.project.blocking import (
     Blocked,
     blocked_coroutines,
@@ -476,6 +483,7 @@ __all__ = [
     "is_on_loop",
     "is_remote",
     "is_replayed",
+    "is_run_again",
     "is_run_at_start",
     "is_run_by_itself",
     "is_self_retry",
@@ -484,6 +492,7 @@ __all__ = [
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "leaves_nobody",
     "let_fail_alone",
     "lifetime_of",
     "limits_in_vain",

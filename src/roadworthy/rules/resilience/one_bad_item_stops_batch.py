@@ -65,6 +65,8 @@ from roadworthy.rules.api import (
     impact_weight,
     is_aside,
     is_given_by_hand,
+    is_run_again,
+    leaves_nobody,
     logger_near,
     plugin_loops,
     raised_again,
@@ -78,6 +80,7 @@ RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation
 _BACKGROUND = frozenset({EntryKind.JOB, EntryKind.SCHEDULED, EntryKind.WORKER_LOOP})
 _HANDED = frozenset({EntryKind.SIGNAL_RECEIVER, EntryKind.QUEUE_CONSUMER, EntryKind.WEBHOOK_HANDLER})
 _TO_PEOPLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
+_LEAVING = frozenset({"__exit__", "__aexit__"})  # what they release, nobody else does
 _CLOSE = 3  # calls between the entry and the loop: further away it is machinery, not the batch
 
 
@@ -89,7 +92,7 @@ def check(model: Model) -> Iterator[Finding]:
         if loop.function in seen:
             continue
         entry = ends_worker(loop, model) if loop.kind == "worker" else batch_of(loop, model)
-        if entry is not None:
+        if entry is not None or (loop.failures and loop.function.name in _LEAVING):
             seen.add(loop.function)
             yield _report(loop, entry, model)
 
@@ -120,26 +123,14 @@ def ends_worker(loop: Fragile, model: Model) -> Entry | None:
     return entries[0]
 
 
-def is_repeated(loop: Fragile, model: Model) -> bool:
-    """The whole run is repeated by a retry, and may skip what is done."""
-    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
-    return bool(outcomes) and all(outcome.kind == "retried" for outcome in outcomes)
-
-
-def leaves_nobody(loop: Fragile, model: Model) -> bool:
-    """The worker is a task or thread of a process that lives on without it."""
-    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
-    return any(outcome.detached is not None for outcome in outcomes)
-
-
-def _judge(loop: Fragile, entry: Entry, effect: EffectAt | None, model: Model) -> tuple[Severity, Audience]:
-    if model.is_script(loop.function.path) or is_repeated(loop, model):
+def _judge(loop: Fragile, entry: Entry | None, effect: EffectAt | None, model: Model) -> tuple[Severity, Audience]:
+    if model.is_script(loop.function.path) or is_run_again(model, loop):
         return Severity.LOW, Audience.PEDANTIC
     if loop.kind == "worker":
-        return (Severity.HIGH if leaves_nobody(loop, model) else Severity.MEDIUM), Audience.REGULAR
+        return (Severity.HIGH if leaves_nobody(model, loop) else Severity.MEDIUM), Audience.REGULAR
     to_people = effect is not None and effect.effect in _TO_PEOPLE and not effect.secondary
     severity = Severity.HIGH if to_people else Severity.MEDIUM
-    by_hand = entry.kind is EntryKind.COMMAND and not loop.consumes
+    by_hand = entry is not None and entry.kind is EntryKind.COMMAND and not loop.consumes
     return (severity.lowered() if by_hand else severity), Audience.REGULAR
 
 
@@ -157,7 +148,7 @@ def _worst(loop: Fragile, model: Model) -> tuple[CallSite, EffectAt] | None:
     return ranked[0] if ranked else None
 
 
-def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
+def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
     function = loop.function
     worst = _worst(loop, model)
     effect = worst[1] if worst else None
@@ -221,7 +212,9 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
     return f"{what}{through} {does} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
 
 
-def _impact(loop: Fragile, what: str, entry: Entry, model: Model) -> str:
+def _impact(loop: Fragile, what: str, entry: Entry | None, model: Model) -> str:
+    if entry is None:
+        return f"When {what} fails for one `{loop.item}`, the others in `{loop.items}` are not released, and the error that ended the block is hidden by this one."
     who = say.entry(entry)
     if loop.kind == "worker":
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
