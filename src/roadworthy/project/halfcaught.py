@@ -39,7 +39,7 @@ class HalfCaught:
 
 
 def half_caught(model: Model) -> Iterator[HalfCaught]:
-    """All of reviewed code; the first call of each handler."""
+    """All of reviewed code; the first call of each handler. Who names only answers (a status, a refused key) speaks of those alone."""
     for function in model.functions:
         for index, region in enumerate(function.scope.regions):
             if region.kind == "except" and region.types:
@@ -52,7 +52,12 @@ def _of(model: Model, function: Function, region: int) -> HalfCaught | None:
     scope = function.scope
     tried = flow.sibling_of_kind(scope, region, "try")
     handler = model.exceptions.handler(function, region)
-    if tried is None or handler.broad or not handler.stops:
+    if (
+        tried is None
+        or handler.broad
+        or not handler.stops
+        or not any(_UNREACHED.search(_last(c)) for c in handler.types)
+    ):
         return None
     beside = [model.exceptions.handler(function, other) for other in flow.handlers_of(scope, tried)]
     for site, effect in model.escapes.within(function, tried):
@@ -72,7 +77,7 @@ def _of(model: Model, function: Function, region: int) -> HalfCaught | None:
 def _other_name(model: Model, effect: EffectAt, handler: Handler) -> tuple[str, ...]:
     """`except ConnectionError` around a client that raises its own error of that name, which is none of the language's."""
     plain = tuple(name for name in handler.types if name in _PLAIN)
-    if not plain or len(plain) < len(handler.types) or not is_foreign(model, effect, plain):
+    if not plain or not is_foreign(model, effect, plain):
         return ()
     return tuple(namesakes(model, effect, plain))
 

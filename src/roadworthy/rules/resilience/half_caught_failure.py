@@ -1,17 +1,17 @@
 """A handler goes on after some failures of a request, and the most ordinary one of the same request passes it.
 
 ## Why it fails in production
-Whoever writes `except APIError: log` around a call has decided that the work may go on without it. Then the other side does not answer at all: the
-client raises its timeout or its connection error, which the handler does not name, and the request, the job or the clean-up ends there after all.
+Whoever writes `except Timeout: log` around a call has decided that the work may go on without it. Then the other side does not answer at all: the
+client raises its connection error, which the handler does not name, and the request, the job or the clean-up ends there after all.
 `except ConnectionError` without an import catches the error of the language; most clients raise one of their own by the same name.
 
 ## What is reported
-A handler that catches failures of a request by name and lets the work go on, where the same call also raises a lost connection or a timeout that no
+A handler that names the timeout of a request, or its lost connection, and lets the work go on, where the same call also raises the other of the two, which no
 handler on the way to the request handler, job or consumer catches; the same in clean-up code. A handler that names `ConnectionError` or
 `TimeoutError` of the language for a client that raises neither.
 
 ## What is not reported
-Broad handlers. Handlers that raise. What a sibling or an outer handler catches. Failures that mean an answer (a status, a refused key). Commands, in
+Broad handlers. Handlers that raise. What a sibling or an outer handler catches. Handlers that name only answers (a status, a refused key). Commands, in
 front of which somebody sits.
 
 ## Bad
