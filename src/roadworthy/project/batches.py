@@ -46,6 +46,8 @@ _PARTS = re.compile(
     r"|plugin|plugins|handler|handlers|hook|hooks|middleware|filter|filters|processor|rule|provider|backend|candidate|strategy)"
 )
 
+_KEY = re.compile(r"keys?|id|name|index|idx")
+_ANY_VALUE = re.compile(r"v|val|values?|data|items?|x|y|row|result")
 _APART = frozenset({"account", "accounts", "region", "regions", "tenant", "subscription"})
 """Each of them is another endpoint of a cloud, or has keys of its own."""
 
@@ -121,7 +123,7 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     region = scope.regions[index]
     target = _item(region, scope)
     names = [name for name in bound_names(target) if name != "_"] if target is not None else []
-    if not names or any(_PARTS.fullmatch(word) for name in names for word in words_of(name)):
+    if not names or any(_PARTS.fullmatch(word) for name in _told_apart(names) for word in words_of(name)):
         return None
     if _is_one_unit(model, function, index) or region.exits in {"return", "break"}:
         return None
@@ -142,6 +144,12 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     return Fragile(
         "items", function, index, item, items, failures, handler, left, _consumes(model, function, region.test)
     )
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """`for tenant_key, tenant in …`: what the key belongs to says what an item is; `for key, value in …` says nothing."""
+    named = [name for name in names if not _KEY.fullmatch((words_of(name) or [""])[-1])] if len(names) > 1 else names
+    return named if named and not all(_ANY_VALUE.fullmatch(name) for name in named) else names
 
 
 def _item(region: f.Region, scope: f.Scope) -> f.Expr | None:
