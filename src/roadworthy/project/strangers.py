@@ -41,7 +41,8 @@ _LOCAL = re.compile(
     r"handler|handlers|listener|callback|hook|middleware|command|cog|route|router|header|headers|option|filter|path|name|url|uri|schema"
 )
 """Last words of methods that only note something on the object."""
-_DEPTH = 4
+_DEPTH = 8
+"""How far back an object is followed: a link of a chain costs one, a name, an attribute or a function that returns it two."""
 
 
 class Strangers:
@@ -68,7 +69,7 @@ class Strangers:
             return self._by_name(site, resolution.libraries, words)
         if not isinstance(func, f.Attr):
             return None
-        made = self._maker(func.value, site.function, site.fact.order, _DEPTH)
+        made = self._maker(func.value, site.function, _DEPTH)
         if not made or not (_does(words) or site.fact.awaited or _is_client(made)):
             return None
         sure = _does(words) or _is_client(made)
@@ -96,29 +97,29 @@ class Strangers:
             return library.name, Confidence.MEDIUM if does else Confidence.LOW
         return None
 
-    def _maker(self, expr: f.Expr | None, function: Function, order: int, depth: int) -> str:
+    def _maker(self, expr: f.Expr | None, function: Function, depth: int) -> str:
         """The name in an unknown library by which an object was made: `repo` of `repo = lib.connect(…)`, `lib.Api(1).repo("a")`."""
-        if depth == 0:
+        if depth <= 0:
             return ""
         match expr:
             case f.Await(value=inner):
-                return self._maker(inner, function, order, depth)
+                return self._maker(inner, function, depth - 1)
             case f.CallRef(index=index):
                 return self._made_by(function.calls[index], depth)
             case f.Name(id=name):
                 where = function if name in function.bindings else function.module.body
                 for assign in where.bindings.get(name, [])[-3:]:
-                    found = self._maker(assign.value, where, assign.order, depth - 1) if assign.op in _BINDS else ""
+                    found = self._maker(assign.value, where, depth - 2) if assign.op in _BINDS else ""
                     if found:
                         return found
             case f.Attr(value=f.Name(id="self"), name=name) if function.cls is not None:
                 for ancestor in function.cls.mro:
                     for method, assign in ancestor.attribute_assigns.get(name, [])[-3:]:
-                        found = self._maker(assign.value, method, assign.order, depth - 1)
+                        found = self._maker(assign.value, method, depth - 2)
                         if found:
                             return found
             case f.Attr(value=inner):
-                return self._maker(inner, function, order, depth)
+                return self._maker(inner, function, depth - 1)
         return ""
 
     def _made_by(self, site: CallSite, depth: int) -> str:
@@ -128,11 +129,11 @@ class Strangers:
                 return library.name
         for callee in resolution.functions[:2]:
             for leave in callee.scope.leaves:
-                if leave.kind == "return" and (found := self._maker(leave.value, callee, leave.order, depth - 1)):
+                if leave.kind == "return" and (found := self._maker(leave.value, callee, depth - 2)):
                     return found
         func = site.fact.func
         if not resolution.libraries and not resolution.functions and isinstance(func, f.Attr):
-            made = self._maker(func.value, site.function, site.fact.order, depth)
+            made = self._maker(func.value, site.function, depth - 1)
             return f"{made}.{func.name}" if made else ""  # what a client answers is no client
         return ""
 
