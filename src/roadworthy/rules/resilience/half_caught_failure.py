@@ -85,7 +85,8 @@ def _report(found: HalfCaught, model: Model) -> Finding:
     function, handler, site = found.handler.function, found.handler, found.site
     call = f"`{say.call(site, model)}`"
     missing = say.joined([f"`{say.last(name)}`" for name in found.missing], 3)
-    caught = say.joined([f"`{say.last(name)}`" for name in handler.types], 3)
+    named = [name for name in handler.types if not found.namesake or "." not in name]
+    caught = say.joined([f"`{say.last(name)}`" for name in named], 3)
     who = say.entry(found.entry, function)
     place = "" if found.effect.site is site else f" ({found.effect.site.path}:{found.effect.site.line})"
     if found.namesake:
