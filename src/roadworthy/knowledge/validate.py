@@ -43,6 +43,8 @@ ROLES = frozenset(
         "sms",
         "chat",
         "browser",
+        "documents",
+        "media",
         "saas",
         "observability",
         "logging",

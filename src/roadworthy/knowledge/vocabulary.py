@@ -61,6 +61,7 @@ class Effect(Enum):
     NOTIFY = "notify"
     CHARGE = "charge"
     LLM = "llm"
+    OUTSIDE = "outside"
     VECTOR_UPSERT = "vector-upsert"
     VECTOR_INSERT = "vector-insert"
     FILE_READ = "file-read"
@@ -124,6 +125,8 @@ EFFECTS: dict[Effect, EffectWord] = {
     ),
     Effect.CHARGE: EffectWord("moves money", external=True, persists=True, repeat=Repeat.WITH_KEY),
     Effect.LLM: EffectWord("asks a language model", external=True, repeat=Repeat.SAFE),
+    # not `external`: it is enough for rules that ask whether a call may fail, and for no other
+    Effect.OUTSIDE: EffectWord("calls something outside the process"),
     Effect.VECTOR_UPSERT: EffectWord("writes vectors by id", external=True, persists=True),
     Effect.VECTOR_INSERT: EffectWord("adds vectors", external=True, persists=True, repeat=Repeat.UNSAFE),
     Effect.FILE_READ: EffectWord("reads a file"),

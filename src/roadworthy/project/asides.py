@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _MAILS = frozenset({Effect.EMAIL, Effect.SMS})
 _HOOK = re.compile(r"_*((run|call|invoke|fire|execute|trigger)_)?(post|after)_(\w+_)?hooks?")
-_SENT = frozenset({Effect.NOTIFY, Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS})
+_SENT = frozenset({Effect.NOTIFY, Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.OUTSIDE})
 _ROWS = frozenset({Effect.SQL_READ, Effect.SQL, Effect.COMMIT, Effect.FLUSH, Effect.CONNECT, *WRITES})
 _ANSWERED = frozenset({
     EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.LAMBDA_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB,
@@ -329,7 +329,11 @@ def _mentions(pattern: re.Pattern[str], names: list[str]) -> bool:
 def _may_fail(effect: EffectAt) -> bool:
     """Leaves the process, and tells when that fails."""
     word = effect.effect.word
-    return word.external and not word.telemetry and effect.effect not in {Effect.CACHE_READ, Effect.CACHE_WRITE}
+    return (
+        (word.external or effect.effect is Effect.OUTSIDE)
+        and not word.telemetry
+        and effect.effect not in {Effect.CACHE_READ, Effect.CACHE_WRITE}
+    )
 
 
 def _reads(effect: EffectAt) -> bool:

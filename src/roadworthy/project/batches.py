@@ -15,6 +15,7 @@ from roadworthy.project.partial import left_out
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts, drives_program
 from roadworthy.project.reports import REPORTS, reporting_handler
+from roadworthy.project.strangers import sends
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ Kind = Literal["items", "worker"]
 
 _PER_ITEM = frozenset({
     Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE, Effect.LLM, Effect.OBJECT_READ,
+    Effect.OUTSIDE,
 })  # fmt: skip
 """What may fail for one item and work for the next: the other side differs, or the data does."""
 
+_TYPED = frozenset({"options", "args", "kwargs", "opts", "sys"})
 _NEAR = 3
 _GROWS = frozenset({"append", "extend", "add", "update"})
 _TAKES = frozenset({Effect.WAIT, Effect.CONSUME})
@@ -43,6 +46,8 @@ _PARTS = re.compile(
     r"|plugin|plugins|handler|handlers|hook|hooks|middleware|filter|filters|processor|rule|provider|backend|candidate|strategy)"
 )
 
+_KEY = re.compile(r"keys?|id|name|index|idx")
+_ANY_VALUE = re.compile(r"v|val|values?|data|items?|x|y|row|result")
 _APART = frozenset({"account", "accounts", "region", "regions", "tenant", "subscription"})
 """Each of them is another endpoint of a cloud, or has keys of its own."""
 
@@ -71,6 +76,8 @@ class Fragile:
     left: Leak | None = None  # a handler in the loop that goes on to the next item for some of the failures only
     consumes: bool = False  # the items are messages of a queue
     plugins: bool = False  # the items are implementations that are handed the same thing
+    run: CallSite | None = None  # plugins: the call of one, where nothing is known of what it does
+    alike: tuple[tuple[Function, int], ...] = ()  # loops over such things that keep the failure of one inside
 
 
 def fragile_loops(model: Model) -> Iterator[Fragile]:
@@ -87,6 +94,27 @@ def fragile_loops(model: Model) -> Iterator[Fragile]:
                 yield found
 
 
+def is_given_by_hand(model: Model, loop: Fragile) -> bool:
+    """What a person has typed, or what stands in the code, and what is caught further out: who started the command sees what is missing."""
+    region = loop.function.scope.regions[loop.region]
+    root = next((part.id for part in flow.walk(region.test) if isinstance(part, f.Name)), "")
+    typed = root in {*_TYPED, *loop.function.parameters}  # `self.names` as well
+    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
+    return typed or isinstance(region.test, f.Seq) or not any(outcome.kind == "fails" for outcome in outcomes)
+
+
+def is_run_again(model: Model, loop: Fragile) -> bool:
+    """The whole run is repeated by a retry, and may skip what is done."""
+    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
+    return bool(outcomes) and all(outcome.kind == "retried" for outcome in outcomes)
+
+
+def leaves_nobody(model: Model, loop: Fragile) -> bool:
+    """The worker is a task or thread of a process that lives on without it."""
+    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    return any(outcome.detached is not None for outcome in outcomes)
+
+
 # --- for item in items -----------------------------------------------------------------------------------------------
 
 
@@ -95,7 +123,7 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     region = scope.regions[index]
     target = _item(region, scope)
     names = [name for name in bound_names(target) if name != "_"] if target is not None else []
-    if not names or any(_PARTS.fullmatch(word) for name in names for word in words_of(name)):
+    if not names or any(_PARTS.fullmatch(word) for name in _told_apart(names) for word in words_of(name)):
         return None
     if _is_one_unit(model, function, index) or region.exits in {"return", "break"}:
         return None
@@ -105,13 +133,23 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     left = _leaks(model, function, index, derived) if handler is None and not failures else None
     if left is not None:
         failures = ((left.site, left.effect),)
-    if handler is None and left is None and (not failures or _collects(function, index, derived)):
+    for_itself = any(
+        site.fact.use == "discarded" and _is_told(effect) for site, effect in failures
+    )  # not what is collected
+    collects = not for_itself and _collects(function, index, derived)
+    if handler is None and left is None and (not failures or collects):
         return None
     item = flow.text_of(target, scope).strip("()")
     items = flow.text_of(region.test, scope)
     return Fragile(
         "items", function, index, item, items, failures, handler, left, _consumes(model, function, region.test)
     )
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """`for tenant_key, tenant in …`: what the key belongs to says what an item is; `for key, value in …` says nothing."""
+    named = [name for name in names if not _KEY.fullmatch((words_of(name) or [""])[-1])] if len(names) > 1 else names
+    return named if named and not all(_ANY_VALUE.fullmatch(name) for name in named) else names
 
 
 def _item(region: f.Region, scope: f.Scope) -> f.Expr | None:
@@ -167,6 +205,8 @@ def _about_item(function: Function, call: f.Call, names: set[str]) -> bool:
 
 def _failures(model: Model, function: Function, index: int, names: set[str]) -> Iterator[tuple[CallSite, EffectAt]]:
     """Effects on one item that may fail for it alone, in a loop that changes something for each item."""
+    if _is_kept_outside(model, function, index):
+        return
     apart = any(word in _APART for name in names for word in words_of(name))
     found = [
         (site, effect)
@@ -179,9 +219,14 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         )  # the item was kept in the loop, what tells of it was not
         and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
     ]
-    told = any(acts(effect) or effect.effect is Effect.NOTIFY for _, effect in found)  # a reminder may be the whole job
+    told = any(_is_told(effect) for _, effect in found)  # a reminder may be the whole job
     if told or (found and _changes_each(model, function, index, names)):
         yield from found
+
+
+def _is_told(effect: EffectAt) -> bool:
+    """Somebody hears of it, or something changes; also by a name like `send_message` in a library that nobody has described."""
+    return acts(effect) or effect.effect is Effect.NOTIFY or (effect.effect is Effect.OUTSIDE and sends(effect.name))
 
 
 def _tells_of_failure(function: Function, site: CallSite, index: int) -> bool:
@@ -189,6 +234,17 @@ def _tells_of_failure(function: Function, site: CallSite, index: int) -> bool:
     scope = function.scope
     around = (region for region in flow.ancestors(scope, site.fact.region) if flow.within(scope, region, index))
     return any(scope.regions[region].kind == "except" for region in around)
+
+
+def _is_kept_outside(model: Model, function: Function, index: int) -> bool:
+    """The loop works through parts of one item of a loop further out, which catches what comes out of this one and goes on."""
+    scope = function.scope
+    parent = scope.regions[index].parent
+    outer = flow.loop_of(scope, parent)
+    if outer is None:
+        return False
+    around = (h for handlers in model.exceptions.handlers_around(function, parent) for h in handlers)
+    return any(h.broad and h.stops and flow.within(scope, h.region, outer) for h in around)
 
 
 def _only_watches(effect: EffectAt) -> bool:
@@ -200,7 +256,12 @@ def _only_watches(effect: EffectAt) -> bool:
 def fails_alone(model: Model, effect: EffectAt, *, apart: bool = False) -> bool:
     """May it fail for one item and work for the next? A cloud or an object store fails for all; not where each item stands `apart`,
     as accounts do, with keys of their own."""
-    if effect.effect not in _PER_ITEM or effect.row.secondary or drives_program(model, effect) or _only_watches(effect):
+    if effect.row.secondary or drives_program(model, effect) or _only_watches(effect):
+        return False
+    if effect.effect is Effect.COMPUTE:
+        made_of = model.knowledge.library_of(effect.name)
+        return made_of is not None and bool({"documents", "media"} & set(made_of.role))  # a broken file
+    if effect.effect not in _PER_ITEM:
         return False
     if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
         return True
@@ -313,7 +374,7 @@ def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
     failures = tuple(
         (site, effect)
         for site, effect in model.escapes.within(function, index)
-        if effect.effect.word.external
+        if (effect.effect.word.external or effect.effect is Effect.OUTSIDE)
         and not effect.effect.word.telemetry
         and effect.effect not in {Effect.CONSUME, Effect.ACK, Effect.CLOSE, Effect.CONNECT}
         and site.fact.order > taking.fact.order

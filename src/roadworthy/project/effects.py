@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.findings.finding import Confidence
 from roadworthy.knowledge.names import needs_met, when_matches
+from roadworthy.knowledge.schema import CallRow
 from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.strangers import Strangers
 from roadworthy.project.values import Library, LibraryObject, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.knowledge.index import Knowledge
-    from roadworthy.knowledge.schema import CallRow
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
@@ -75,6 +76,7 @@ class EffectAt:
         return f"<{self.effect.value} {self.name} {self.site.path}:{self.site.line}>"
 
 
+_STRANGE = CallRow(names=(), effects=(Effect.OUTSIDE.value,))
 _CONTENT = frozenset({"text", "content", "body", "read", "decode", "getvalue", "BytesIO", "StringIO"})
 
 
@@ -88,12 +90,13 @@ class Effects:
         self._evaluator = evaluator
         self._versions = versions
         self._rows: dict[CallSite, tuple[tuple[str, CallRow, Library], ...]] = {}
+        self._strangers = Strangers(graph, knowledge, evaluator.symbols)
         self.at: dict[CallSite, tuple[EffectAt, ...]] = {}
         for site, resolution in graph.resolutions.items():
-            if resolution.libraries:
-                found = tuple(self._effects(site))
-                if found:
-                    self.at[site] = found
+            found = tuple(self._effects(site)) if resolution.libraries else ()
+            found = found or tuple(self._of_stranger(site))
+            if found:
+                self.at[site] = found
 
     def rows(self, site: CallSite) -> tuple[tuple[str, CallRow, Library], ...]:
         """(library name, row, resolved library value) of every row that holds for the call; the most specific per name."""
@@ -156,6 +159,13 @@ class Effects:
                 if (effect, name) not in seen:
                     seen.add((effect, name))
                     yield EffectAt(effect, site, name, row, self._model(library, site), sql, self._confidence(site))
+
+    def _of_stranger(self, site: CallSite) -> Iterator[EffectAt]:
+        """A call into a library that nobody has described: it may fail, as far as names tell."""
+        if not any(row.effects for _, row, _ in self._rows.get(site, ())):
+            asked = self._strangers.asked(site)
+            if asked is not None:
+                yield EffectAt(Effect.OUTSIDE, site, asked[0], _STRANGE, confidence=asked[1])
 
     def _builds_statement(self, name: str) -> bool:
         made = self._knowledge.type_from_call(name) or ""

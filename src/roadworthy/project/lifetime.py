@@ -290,6 +290,20 @@ class Lifetime:
         inside = dict.fromkeys(function for loop in run.loops for function in self.spread.closure(loop.function))
         return self._effects_that_matter(inside) or self._effects_that_matter(run.reached)
 
+    def confirms_late(self, lost: list[EffectAt]) -> bool:
+        """Is each message confirmed only when its work is done? Then what is cut off comes again."""
+        acks = [effect for effect in lost if effect.effect is Effect.ACK]
+        return bool(acks) and all(self._comes_after_work(ack.site) for ack in acks)
+
+    def _comes_after_work(self, ack: CallSite) -> bool:
+        scope = ack.function.scope
+        earlier = [s for s in ack.function.calls if s is not ack and flow.may_precede(scope, s.fact, ack.fact)]
+        return any(
+            effect.effect.word.persists and not effect.effect.word.telemetry and effect.effect is not Effect.ACK
+            for site in earlier
+            for effect in self._model.effects_through(site)
+        )
+
     def is_in_loop(self, run: Run, effect: EffectAt) -> bool:
         """Does one of the loops come to this effect, as far as its calls are known?"""
         return any(effect.function in self.spread.closure(loop.function) for loop in run.loops)

@@ -41,6 +41,7 @@ _STOP_WORDS = (
 _STOP_FLAGS = ("stop", "shut", "terminat", "quit", "kill", "is_set", "once")
 _GO_FLAGS = ("running", "alive", "active", "keep_", "should_run", "_run")
 _LIFE_WORDS = ("running", "activ", "enabled", "should_run", "serving", "started", "keep_", "forever", "live")
+_OPTIONS = frozenset({"options", "opts", "args", "kwargs", "flags", "arguments", "namespace"})
 _COUNTERS = frozenset({"range", "count", "trange"})
 _QUESTIONS = frozenset({"input", "getpass.getpass", "click.prompt", "click.confirm", "typer.prompt", "typer.confirm"})
 
@@ -183,9 +184,13 @@ def _asks_to_stop(test: f.Expr | None, scope: f.Scope) -> bool:
     """`self.should_stop`, `stop.is_set()`, `not self.running`, a switch of the caller's: a flag by name, no comparison of what was found."""
     negated = isinstance(test, f.Unary) and test.op == "not"
     inner = test.value if isinstance(test, f.Unary) else test
+    if isinstance(inner, f.Sub):
+        return _is_option(inner.value, scope)
     if not isinstance(inner, f.Name | f.Attr | f.CallRef):
         return False
     if isinstance(inner, f.Name) and _is_switch(inner.id, scope):
+        return True
+    if isinstance(inner, f.Attr) and _is_option(inner.value, scope):
         return True
     text = flow.text_of(inner, scope).lower()
     return any(word in text for word in (_GO_FLAGS if negated else _STOP_FLAGS))
@@ -195,6 +200,11 @@ def _is_switch(name: str, scope: f.Scope) -> bool:
     """A parameter that keeps its value: `def handle(self, loop=True): while True: …; if not loop: break`."""
     given = any(param.name == name for param in scope.params)
     return given and not any(isinstance(a.target, f.Name) and a.target.id == name for a in scope.assigns)
+
+
+def _is_option(expr: f.Expr, scope: f.Scope) -> bool:
+    """`options["loop"]`, `args.once`: what was asked for when the program was started does not change while it runs."""
+    return isinstance(expr, f.Name) and expr.id in _OPTIONS and _is_switch(expr.id, scope)
 
 
 def keeps_running(test: f.Expr | None, scope: f.Scope) -> bool:

@@ -85,12 +85,12 @@ def blind_retries(model: Model) -> Iterator[Partial]:
         if not guard.on or guard.attempts == 1 or not set(guard.on) <= _PLAIN or not _is_a_list(model, guard):
             continue
         effects = list(_near(model, retried))
-        meant = tuple(_namesakes(model, effects[0], guard.on)) if effects else ()
-        if meant and all(_is_foreign(model, effect, guard.on) for effect in effects):
+        meant = tuple(namesakes(model, effects[0], guard.on)) if effects else ()
+        if meant and all(is_foreign(model, effect, guard.on) for effect in effects):
             yield Partial(effects[0], guard.on, meant, retried)
 
 
-def _namesakes(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> Iterator[str]:
+def namesakes(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> Iterator[str]:
     """Errors of the client with the very names of those that are caught."""
     names = {name.rpartition(".")[2] for name in caught}
     for kind in _kinds_of(model, effect):
@@ -98,7 +98,7 @@ def _namesakes(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> Itera
             yield kind
 
 
-def _is_foreign(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> bool:
+def is_foreign(model: Model, effect: EffectAt, caught: tuple[str, ...]) -> bool:
     """Is nothing that the call raises known to be, or possibly, one of those?"""
     alike = model.exceptions.is_subclass
     kinds = [model.exceptions.plain(kind) for kind in (*effect.row.raises, *_kinds_of(model, effect))]

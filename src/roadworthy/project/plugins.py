@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -25,8 +26,17 @@ _NOUNS = re.compile(
     r"|destination|indexer|forwarder|target"
 )
 """Implementations that stand beside each other. Handlers, processors and providers are often steps, or tried until one fits."""
-_OF_ITS_OWN = frozenset({Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.PUBLISH})
+_OF_ITS_OWN = frozenset(
+    {Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.PUBLISH, Effect.OUTSIDE}
+)
 """What may fail in one implementation and work in the next. The database of the service fails in all alike."""
+_FOREIGN = re.compile(r"(hook|callback|listener|subscriber|observer|plugin|extension|addon)s?")
+"""What somebody else gives the program to run."""
+_RUNS = re.compile(
+    r"_?(on|handle|notify|process|run|execute|emit|call|fire|trigger|invoke|before|after|pre|post|receive|dispatch)(_|[A-Z]|$)"
+)
+"""Methods by which a plug-in is told of something; others only ask what it is."""
+_HABIT = 2  # functions that catch what each of them raises: then it is a habit of the project
 _MANY = 40  # classes with a method of this name: it says nothing
 _ENDS = re.compile(r"close|stop|shutdown|disconnect|teardown|cleanup|flush|load|setup|init\w*|register|start|connect")
 """What happens once, when a process starts or stops."""
@@ -44,6 +54,56 @@ def plugin_loops(model: Model) -> Iterator[Fragile]:
                 found = _of(model, function, index, owners)
                 if found is not None:
                     yield found
+
+
+def uneven_loops(model: Model) -> Iterator[Fragile]:
+    """Loops that call one hook or plug-in after the other as they are, where the project's other such loops catch what each of them raises."""
+    kept: dict[str, list[tuple[Function, int]]] = defaultdict(list)
+    bare: list[tuple[str, Fragile]] = []
+    for function in model.functions:
+        for index, region in enumerate(function.scope.regions):
+            run = _run_of_each(model, function, index) if region.kind == "for" else None
+            if run is None:
+                continue
+            site, item, noun = run
+            if _is_kept(model, site, index):
+                kept[noun].append((function, index))
+            elif not _ends_early(function, index):
+                items = flow.text_of(region.test, function.scope)
+                bare.append((noun, Fragile("items", function, index, item, items, (), plugins=True, run=site)))
+    for noun, loop in bare:
+        if len({function for function, _ in kept[noun]}) >= _HABIT:
+            yield replace(loop, alike=tuple(kept[noun]))
+
+
+def _run_of_each(model: Model, function: Function, index: int) -> tuple[CallSite, str, str] | None:
+    """(the call, the loop variable, its noun) of `for hook in hooks: hook(x)` and `for plugin in plugins: plugin.on_start()`."""
+    scope = function.scope
+    for call in flow.calls_in(scope, index):
+        called = call.func.value if isinstance(call.func, f.Attr) else call.func
+        if not isinstance(called, f.Name) or called.id not in _names(scope.regions[index].target):
+            continue
+        words = words_of(called.id)
+        if isinstance(call.func, f.Attr) and not _RUNS.match(call.func.name):
+            continue
+        if words and (found := _FOREIGN.fullmatch(words[-1])):
+            return function.site(call), called.id, found.group(1)
+    return None
+
+
+def _is_kept(model: Model, site: CallSite, index: int) -> bool:
+    around = (handler for handlers in model.handlers_around(site) for handler in handlers)
+    return any(h.broad and h.stops and flow.within(site.function.scope, h.region, index) for h in around)
+
+
+def _ends_early(function: Function, index: int) -> bool:
+    """The first that answers ends it, or it hands out one after the other; or some handler inside knows its failures."""
+    scope = function.scope
+    if scope.regions[index].exits or any(
+        r.kind == "try" and flow.within(scope, i, index) for i, r in enumerate(scope.regions)
+    ):
+        return True
+    return any(leave.kind in {"return", "break", "yield"} for leave in flow.leaves_in(scope, index))
 
 
 def _of(model: Model, function: Function, index: int, owners: dict[str, list[Function]]) -> Fragile | None:
@@ -117,7 +177,9 @@ def _fails(model: Model, site: CallSite, index: int, methods: list[Function]) ->
     ]
     for method in methods:
         for effect in model.escapes.of(method):
-            apart = effect.effect in _OF_ITS_OWN and (acts(effect) or effect.effect is Effect.NOTIFY)
+            apart = effect.effect in _OF_ITS_OWN and (
+                acts(effect) or effect.effect is Effect.NOTIFY or effect.effect is Effect.OUTSIDE
+            )
             index_of_its_own = effect.row.secondary and effect.effect.word.persists
             if (apart or index_of_its_own) and not model.escapes.stopped(inner, effect):
                 return effect

@@ -43,6 +43,13 @@ _ITEM_OF_FIRST = frozenset({"builtins.next", "builtins.anext", "builtins.max", "
 _VERBS = ("get", "post")  # what a client repeats of itself, and what it does not
 
 
+_COMMON = frozenset({
+    "Client", "AsyncClient", "AsyncServer", "Connection", "Consumer", "Channel", "Queue", "Server", "Service", "Manager", "Worker", "Group",
+    "Signal", "Webhook", "Election", "Grouper", "Pusher",
+})  # fmt: skip
+"""What every other library calls one of its classes, too: `FooClient` of an unknown library is not the client that we know."""
+
+
 class CallReader:
     """Results of calls."""
 
@@ -326,5 +333,7 @@ def _registrars(knowledge: Knowledge) -> tuple[tuple[str, str], ...]:
     """(bare name, dotted name) of library classes whose methods register entry points, longest name first."""
     owners = {name.rpartition(".")[0] for name in knowledge.tables.entry.names}
     found = {(owner.rpartition(".")[2], owner) for owner in owners if knowledge.type(owner) is not None}
-    distinctive = [(bare, owner) for bare, owner in found if len(bare) >= 5 and bare[0].isupper()]
+    distinctive = [
+        (bare, owner) for bare, owner in found if len(bare) >= 5 and bare[0].isupper() and bare not in _COMMON
+    ]
     return tuple(sorted(distinctive, key=lambda pair: (-len(pair[0]), pair)))

@@ -15,7 +15,7 @@ from roadworthy.advice import inserts as advise_inserts
 from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
-from roadworthy.advice.asides import let_fail_alone
+from roadworthy.advice.asides import let_fail_alone, statement_of
 from roadworthy.advice.imports import with_imports
 from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
@@ -47,7 +47,14 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
-from roadworthy.project.batches import Fragile, fragile_loops, raised_again
+from roadworthy.project.batches import (
+    Fragile,
+    fragile_loops,
+    is_given_by_hand,
+    is_run_again,
+    leaves_nobody,
+    raised_again,
+)
 from roadworthy.project.blocking import (
     Blocked,
     blocked_coroutines,
@@ -134,6 +141,7 @@ from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
 from roadworthy.project.guard import Guard
+from roadworthy.project.halfcaught import HalfCaught, half_caught
 from roadworthy.project.handoffs import Handoff, handoff_to, is_on_loop, uncovered_way, waiting_top
 from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
@@ -166,7 +174,7 @@ from roadworthy.project.permanent import (
     whole_batches,
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
-from roadworthy.project.plugins import plugin_loops
+from roadworthy.project.plugins import plugin_loops, uneven_loops
 from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
 from roadworthy.project.producers import (
     Fed,
@@ -307,6 +315,7 @@ __all__ = [
     "Growth",
     "Guard",
     "GuardKind",
+    "HalfCaught",
     "Handler",
     "Handoff",
     "Handover",
@@ -450,6 +459,7 @@ __all__ = [
     "given_up",
     "goes_on_after",
     "goes_on_after_success",
+    "half_caught",
     "handoff_to",
     "hands_off",
     "has_loop_for_itself",
@@ -475,6 +485,7 @@ __all__ = [
     "is_engine_call",
     "is_framework_retry",
     "is_gated",
+    "is_given_by_hand",
     "is_guarded",
     "is_index_write",
     "is_keyed",
@@ -488,6 +499,7 @@ __all__ = [
     "is_on_loop",
     "is_remote",
     "is_replayed",
+    "is_run_again",
     "is_run_at_start",
     "is_run_by_itself",
     "is_self_retry",
@@ -496,6 +508,7 @@ __all__ = [
     "key_uses",
     "key_value",
     "leaves_doubt",
+    "leaves_nobody",
     "let_fail_alone",
     "lifetime_of",
     "limits_in_vain",
@@ -564,6 +577,7 @@ __all__ = [
     "spawned_work",
     "spins",
     "stable_ids",
+    "statement_of",
     "status_lists",
     "steers",
     "stopping",
@@ -576,6 +590,7 @@ __all__ = [
     "unbounded_effects",
     "uncached_failures",
     "uncovered_way",
+    "uneven_loops",
     "unguarded_effects",
     "unresolved_tasks",
     "unsaved_jobs",

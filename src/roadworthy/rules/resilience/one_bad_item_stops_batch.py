@@ -60,15 +60,19 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     acts,
-    expr,
     finding,
     fragile_loops,
     impact_weight,
     is_aside,
+    is_given_by_hand,
+    is_run_again,
+    leaves_nobody,
     logger_near,
     plugin_loops,
     raised_again,
     say,
+    statement_of,
+    uneven_loops,
 )
 
 RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation", doc=__doc__)
@@ -76,18 +80,19 @@ RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation
 _BACKGROUND = frozenset({EntryKind.JOB, EntryKind.SCHEDULED, EntryKind.WORKER_LOOP})
 _HANDED = frozenset({EntryKind.SIGNAL_RECEIVER, EntryKind.QUEUE_CONSUMER, EntryKind.WEBHOOK_HANDLER})
 _TO_PEOPLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
-_CLOSE = 2  # calls between the entry and the loop: further away it is machinery, not the batch
+_LEAVING = frozenset({"__exit__", "__aexit__"})  # what they release, nobody else does
+_CLOSE = 3  # calls between the entry and the loop: further away it is machinery, not the batch
 
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """One finding for each function: its outermost loop."""
     seen: set[Function] = set()
-    for loop in (*fragile_loops(model), *plugin_loops(model)):
+    for loop in (*fragile_loops(model), *plugin_loops(model), *uneven_loops(model)):
         if loop.function in seen:
             continue
         entry = ends_worker(loop, model) if loop.kind == "worker" else batch_of(loop, model)
-        if entry is not None:
+        if entry is not None or (loop.failures and loop.function.name in _LEAVING):
             seen.add(loop.function)
             yield _report(loop, entry, model)
 
@@ -95,11 +100,15 @@ def check(model: Model) -> Iterator[Finding]:
 def batch_of(loop: Fragile, model: Model) -> Entry | None:
     """The job, schedule, worker or command whose business the loop is."""
     exposure = model.exposure(loop.function)
+    if loop.run is not None:
+        inline = [reached.entry for reached in exposure.entries if reached.inline]
+        return None if exposure.only_commands else next(iter(inline), None)
     if loop.plugins:
         near = exposure.of_kind(*_BACKGROUND, *_HANDED)
         return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
     to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
-    for entry in exposure.of_kind(*_BACKGROUND, *([EntryKind.COMMAND] if to_people or loop.consumes else [])):
+    by_hand = [] if is_given_by_hand(model, loop) and not to_people and not loop.consumes else [EntryKind.COMMAND]
+    for entry in exposure.of_kind(*_BACKGROUND, *by_hand):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
             return entry
     return None
@@ -114,26 +123,14 @@ def ends_worker(loop: Fragile, model: Model) -> Entry | None:
     return entries[0]
 
 
-def is_repeated(loop: Fragile, model: Model) -> bool:
-    """The whole run is repeated by a retry, and may skip what is done."""
-    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
-    return bool(outcomes) and all(outcome.kind == "retried" for outcome in outcomes)
-
-
-def leaves_nobody(loop: Fragile, model: Model) -> bool:
-    """The worker is a task or thread of a process that lives on without it."""
-    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
-    return any(outcome.detached is not None for outcome in outcomes)
-
-
-def _judge(loop: Fragile, entry: Entry, effect: EffectAt | None, model: Model) -> tuple[Severity, Audience]:
-    if model.is_script(loop.function.path) or is_repeated(loop, model):
+def _judge(loop: Fragile, entry: Entry | None, effect: EffectAt | None, model: Model) -> tuple[Severity, Audience]:
+    if model.is_script(loop.function.path) or is_run_again(model, loop):
         return Severity.LOW, Audience.PEDANTIC
     if loop.kind == "worker":
-        return (Severity.HIGH if leaves_nobody(loop, model) else Severity.MEDIUM), Audience.REGULAR
+        return (Severity.HIGH if leaves_nobody(model, loop) else Severity.MEDIUM), Audience.REGULAR
     to_people = effect is not None and effect.effect in _TO_PEOPLE and not effect.secondary
     severity = Severity.HIGH if to_people else Severity.MEDIUM
-    by_hand = entry.kind is EntryKind.COMMAND and not loop.consumes
+    by_hand = entry is not None and entry.kind is EntryKind.COMMAND and not loop.consumes
     return (severity.lowered() if by_hand else severity), Audience.REGULAR
 
 
@@ -151,12 +148,12 @@ def _worst(loop: Fragile, model: Model) -> tuple[CallSite, EffectAt] | None:
     return ranked[0] if ranked else None
 
 
-def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
+def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
     function = loop.function
     worst = _worst(loop, model)
     effect = worst[1] if worst else None
     severity, audience = _judge(loop, entry, effect, model)
-    sites = dict.fromkeys(site for site, _ in loop.failures)
+    sites = dict.fromkeys([*(site for site, _ in loop.failures), *([loop.run] if loop.run is not None else [])])
     related = [model.place(site, "its failure ends the loop") for site in sites]
     again = [handler for site in sites for handler in raised_again(model, site)]
     related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
@@ -166,14 +163,15 @@ def _report(loop: Fragile, entry: Entry, model: Model) -> Finding:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     if loop.left is not None:
         related.insert(0, model.place_of_region(function, loop.left.handler.region, "goes on after other failures"))
-    what = f"`{say.call(worst[0], model)}`" if worst else "the work"
+    ran = worst[0] if worst else loop.run
+    what = f"`{say.call(ran, model)}`" if ran else "the work"
     return finding(
         RULE,
         _at(loop, model),
         severity,
         title=_title(loop),
         issue=_issue(loop, what, worst, model),
-        impact=_impact(loop, what, entry),
+        impact=_impact(loop, what, entry, model),
         fix=_fix(loop, model),
         related=related,
         steps=model.steps(entry, function, worst[0] if worst else None),
@@ -201,20 +199,30 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
     if loop.left is not None:
         left, kept = _named(loop.left.missing), _named(loop.left.handler.types)
         return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}, which leaves the loop."
-    if worst is None:
-        return f"A failure of one `{loop.item}` leaves the loop."
+    if worst is None or loop.run is not None:
+        other, region = loop.alike[0]
+        like = f"{other.path}:{other.scope.regions[region].line}"
+        return f"Nothing inside the loop keeps what a `{loop.item}` raises, as {len(loop.alike)} other loops of the project do, that of {like} for one."
     site, effect = worst
     place = f"{effect.site.path}:{effect.site.line}"
     through = "" if effect.site is site else f", through `{effect.function.qualname}()` ({place}),"
     if effect.site is not site and what == f"`{effect.function.qualname}()`":
         through = f" ({place})"
-    return f"{what}{through} {effect.effect.word.meaning} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
+    does = "works on a file that may be broken" if effect.effect is Effect.COMPUTE else effect.effect.word.meaning
+    return f"{what}{through} {does} for each `{loop.item}`, and no handler inside the loop keeps its failure there."
 
 
-def _impact(loop: Fragile, what: str, entry: Entry) -> str:
+def _impact(loop: Fragile, what: str, entry: Entry | None, model: Model) -> str:
+    if entry is None:
+        return f"When {what} fails for one `{loop.item}`, the others in `{loop.items}` are not released, and the error that ended the block is hidden by this one."
     who = say.entry(entry)
     if loop.kind == "worker":
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
+    if loop.run is not None:
+        return f"When one of `{loop.items}` raises, {who} fails with it, and those that come after it are not called."
+    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
+    if outcomes and all(outcome.kind == "handled" for outcome in outcomes):
+        return f"When {what} fails for one `{loop.item}`, a handler outside the loop hears of it, and what comes after it in `{loop.items}` is not handled in {who}."
     again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
     again = ", and each repetition of the job begins from the first again" if entry.retried else again
     return f"When {what} fails for one `{loop.item}`, {who} stops there: what comes after it in `{loop.items}` is not handled{again}."
@@ -223,11 +231,11 @@ def _impact(loop: Fragile, what: str, entry: Entry) -> str:
 def _fix(loop: Fragile, model: Model) -> str:
     function, first = loop.function, loop.item.partition(",")[0].strip("( ")
     tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
-    sites = list(dict.fromkeys(site for site, _ in loop.failures))
+    sites = [loop.run] if loop.run else list(dict.fromkeys(site for site, _ in loop.failures))
     if loop.left is not None:
         line, left = loop.left.handler.line, _named(loop.left.missing)
         return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of this client."
-    statement = _statement(sites[0]) if len(sites) == 1 else ""
+    statement = statement_of(sites[0]) if len(sites) == 1 else ""
     if "…" in statement:
         statement = f"...  # line {sites[0].line}, as it is"
     if statement and loop.handler is None:
@@ -242,17 +250,3 @@ def _fix(loop: Fragile, model: Model) -> str:
 
 def _named(types: tuple[str, ...]) -> str:
     return say.joined([f"`{say.last(name)}`" for name in types], 3)
-
-
-def _statement(site: CallSite) -> str:
-    """The statement in which the call stands, where it is the call alone or what it gives is bound to a name."""
-    call = f"{'await ' if site.fact.awaited else ''}{say.code(expr.CallRef(site.index), site.function)}"
-    if site.fact.use == "discarded":
-        return call
-    if site.fact.use == "assigned":
-        for assign in site.function.scope.assigns:
-            value = assign.value.value if isinstance(assign.value, expr.Await) else assign.value
-            if isinstance(value, expr.CallRef) and value.index == site.index and assign.op == "=":
-                target = say.code(assign.target, site.function)
-                return f"{target.strip('()') if target.startswith('(') else target} = {call}"
-    return ""

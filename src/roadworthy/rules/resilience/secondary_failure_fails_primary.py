@@ -64,6 +64,7 @@ from roadworthy.rules.api import (
     Aside,
     Asides,
     Confidence,
+    Effect,
     EffectAt,
     Entry,
     EntryKind,
@@ -105,7 +106,8 @@ def check(model: Model) -> Iterator[Finding]:
 
 def severity_of(aside: Aside) -> Severity:
     """HIGH where a client or a sender gets an error, or every request does."""
-    if aside.entry is None or aside.family == "search index" or aside.how in {"announced", "report"}:
+    guessed = aside.effect is not None and aside.effect.effect is Effect.OUTSIDE
+    if guessed or aside.entry is None or aside.family == "search index" or aside.how in {"announced", "report"}:
         return Severity.MEDIUM
     if aside.how != "after-write":
         return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
@@ -145,9 +147,7 @@ def _does(aside: Aside) -> str:
     if aside.effect is None:
         return "runs code that somebody else wrote"
     if aside.family == "measurement":
-        return (
-            "keeps figures about it" if aside.effect.effect.word.meaning.endswith("rows") else "sends figures about it"
-        )
+        return f"{'keeps' if aside.effect.effect.word.meaning.endswith('rows') else 'sends'} figures about it"
     return aside.effect.effect.word.meaning
 
 

@@ -158,7 +158,7 @@ def _report(
     return finding(
         RULE,
         place,
-        _severity(lost),
+        _severity(lost, lifetime),
         title=title[:110],
         issue=issue,
         impact=_impact(run, lost, lifetime, model),
@@ -171,8 +171,11 @@ def _report(
     )
 
 
-def _severity(lost: list[EffectAt]) -> Severity:
-    """A loop that stores, sends or takes messages loses or repeats the item in hand; the other side of a request may heal itself."""
+def _severity(lost: list[EffectAt], lifetime: Lifetime) -> Severity:
+    """A loop that stores, sends or takes messages loses or repeats the item in hand; the other side of a request may heal itself, and
+    a message that is confirmed after its work comes again."""
+    if lifetime.confirms_late(lost):
+        return Severity.MEDIUM
     return Severity.HIGH if any(is_stored(effect) for effect in lost) else Severity.MEDIUM
 
 
@@ -237,7 +240,7 @@ def _deaf(found: Registration, lifetime: Lifetime, model: Model) -> Iterator[Fin
     yield finding(
         RULE,
         model.place(found.site),
-        _severity(lost),
+        _severity(lost, lifetime),
         title=f"the SIGTERM handler `{handler.qualname}` {does}"[:110],
         issue=f"`{say.call(found.site, model)}` replaces the default action of SIGTERM by `{handler.qualname}`, which {does}.",
         impact="At each deploy the process goes on as before until SIGKILL ends it, at the end of the grace period, at whatever line it has "
