@@ -37,7 +37,7 @@ from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
 from roadworthy.project.askedtwice import CaughtRetry, caught_retries
 from roadworthy.project.attemptloops import SetBack, goes_on_after_success, set_back
-from roadworthy.project.attempts import Attempts, is_remote, lone_connections
+from roadworthy.project.attempts import Attempts, all_losses, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
     Spawned,
@@ -47,6 +47,7 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
+from roadworthy.project.bareclients import Bare, bare_clients
 from roadworthy.project.batches import Fragile, fragile_loops, raised_again
 from roadworthy.project.blocking import (
     Blocked,
@@ -266,6 +267,7 @@ __all__ = [
     "Asides",
     "Attempts",
     "Audience",
+    "Bare",
     "Blocked",
     "BroadRetry",
     "Buffered",
@@ -396,6 +398,7 @@ __all__ = [
     "advise_inserts",
     "advise_keys",
     "all_but_one",
+    "all_losses",
     "answered",
     "answers_yes_or_no",
     "argument",
@@ -403,6 +406,7 @@ __all__ = [
     "asked_by",
     "asks_another",
     "asks_for_one",
+    "bare_clients",
     "blind_retries",
     "blocked_coroutines",
     "bound_by",

@@ -1,0 +1,167 @@
+"""Calls of other people's services that nothing repeats, by the class or module that makes them: there, one retry mends them all.
+
+What such a failure costs is told elsewhere where it is known (`attempts`: the job, loop or run that ends). Here are the rest: it
+reaches a caller, a plug-in's host or a person as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
+from roadworthy.project.attempts import (
+    REMOTE,
+    Attempts,
+    all_losses,
+    in_handler,
+    is_infrastructure,
+    is_telemetry_name,
+    repeats_failures,
+)
+from roadworthy.project.phrases import says_closing, says_probe
+from roadworthy.project.remedies import owner_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from roadworthy.project.clients import RetryVerdict
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.failures import Outcome
+    from roadworthy.project.guard import Guard
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, ClassInfo, Function
+
+_ASKED = tuple(sorted(
+    REMOTE - {Effect.EMAIL, Effect.SMS, Effect.CHARGE, Effect.VECTOR_INSERT, Effect.START_DURABLE}, key=lambda e: e.value
+))  # fmt: skip
+"""What may be asked for again without a second mail, payment or row."""
+_BY_HAND = frozenset({EntryKind.COMMAND, EntryKind.IMPORT_TIME})
+_MANY = 4
+_ONE_MORE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BareCall:
+    """A call that is made once, and one way that its failure goes."""
+
+    effect: EffectAt
+    outcome: Outcome
+
+    @property
+    def site(self) -> CallSite:
+        """Where it stands."""
+        return self.effect.site
+
+    @property
+    def is_watched(self) -> bool:
+        """A person started the program that it ends."""
+        entry, top = self.outcome.entry, self.outcome.top or self.effect.function
+        return entry.kind in _BY_HAND if entry is not None else top.kind == "module"
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """The calls that one repair mends."""
+
+    calls: tuple[BareCall, ...]
+    owners: tuple[tuple[str, ClassInfo | None], ...]  # several: a folder of modules that all do the same
+    repeated: EffectAt | None = None  # a call of the same library by the same owner that is repeated
+
+    @property
+    def is_watched(self) -> bool:
+        """Functions of a program that somebody starts by hand, and no client that others may use."""
+        return all(owner is None for _, owner in self.owners) and all(call.is_watched for call in self.calls)
+
+
+def bare_clients(model: Model) -> Iterator[Bare]:
+    """All of reviewed code, in the order of the files."""
+    told = {loss.effect.site for loss in all_losses(model)}
+    attempts = Attempts(model)
+    owners: dict[tuple[str, ClassInfo | None], list[BareCall]] = {}
+    repeated: dict[tuple[str, ClassInfo | None, str], EffectAt] = {}
+    for effect in model.effects_of(*_ASKED):
+        if is_infrastructure(model, effect) or effect.row.never_raises:
+            continue
+        owner = (effect.site.path, owner_of(effect.function))
+        own = model.client_retry(effect)
+        if _is_covered(model, effect) or (own.repeats and own.site is not None):
+            repeated.setdefault((*owner, _root(effect)), effect)
+        elif effect.site not in told and not _repeats_enough(own) and _counts(model, effect):
+            outcome = _unrepeated(model, attempts, effect)
+            if outcome is not None:
+                owners.setdefault(owner, []).append(BareCall(effect, outcome))
+    folders = _folders(owners)
+    for key, calls in owners.items():
+        folder = folders.get(key)
+        if folder is None:
+            beside = (repeated.get((*key, _root(call.effect))) for call in calls if call.effect.repeat.value == "yes")
+            yield Bare(tuple(calls), (key,), next((effect for effect in beside if effect is not None), None))
+        elif folder[0] == key:
+            yield Bare(tuple(call for one in folder for call in owners[one]), tuple(folder))
+
+
+def _folders(
+    owners: dict[tuple[str, ClassInfo | None], list[BareCall]],
+) -> dict[tuple[str, ClassInfo | None], list[tuple[str, ClassInfo | None]]]:
+    """Many modules of one folder that use one library directly: the habit is one cause."""
+    alike: dict[tuple[str, str], list[tuple[str, ClassInfo | None]]] = {}
+    for key, calls in owners.items():
+        alike.setdefault((key[0].rpartition("/")[0].rpartition("/")[0], _root(calls[0].effect)), []).append(key)
+    return {key: keys for keys in alike.values() if len(keys) > _MANY for key in keys}
+
+
+def _root(effect: EffectAt) -> str:
+    return effect.name.partition(".")[0]
+
+
+def _counts(model: Model, effect: EffectAt) -> bool:
+    """Production code that does its work, and not a look at whether the other side is there."""
+    function = effect.function
+    if in_handler(effect.site) or effect.secondary or is_telemetry_name(function) or model.is_script(function.path):
+        return False
+    library = model.knowledge.library_of(effect.name)
+    if library is None or "mail" in library.role:
+        return False  # what is repeated around a connection that sends mail is the mail, too
+    return not _is_own_client(model, effect) and not _asks_for_health(function)
+
+
+def _is_own_client(model: Model, effect: EffectAt) -> bool:
+    """`super().request()` in a client of one's own: its retries are put on it where it is made."""
+    return "super" in model.callee_text(effect.site)
+
+
+def _asks_for_health(function: Function | None) -> bool:
+    while function is not None:
+        if function.kind == "function" and (says_probe(function.name) or says_closing(function.name)):
+            return True
+        function = function.parent
+    return False
+
+
+def _is_covered(model: Model, effect: EffectAt) -> bool:
+    """Something around the call repeats it on one of its ways."""
+    outcomes = model.failures.of(effect.site, effect.row.raises)
+    return any(outcome.kind == "retried" for outcome in outcomes) or model.coverage(effect.site, _repeats).somewhere
+
+
+def _repeats_enough(own: RetryVerdict) -> bool:
+    """One more attempt on a kept connection that was dropped is no retry."""
+    return repeats_failures(own) or (own.repeats and own.attempts != _ONE_MORE)
+
+
+def _repeats(guard: Guard) -> bool:
+    return guard.kind is GuardKind.RETRY and guard.attempts not in {0, 1}
+
+
+def _unrepeated(model: Model, attempts: Attempts, effect: EffectAt) -> Outcome | None:
+    """The way on which nothing deals with the failure; of several the one that ends something that runs by itself."""
+    outcomes = [
+        outcome
+        for outcome in model.failures.of(effect.site, effect.row.raises)
+        if outcome.kind == "fails"
+        and attempts.is_plausible(outcome)
+        and not attempts.has_retried_twin(outcome, effect.site)
+        and not any(_asks_for_health(edge.caller) for edge in outcome.path)
+    ]
+    return min(outcomes, key=lambda o: (o.entry is None, o.entry is not None and o.entry.kind in _BY_HAND), default=None)  # fmt: skip
