@@ -215,9 +215,8 @@ class Attempts:
         if left.loop.kind != "worker" or function.scope.is_generator or is_telemetry_name(function):
             return False
         return any(
-            effect.effect in _PACES
+            self.model.effects_through(function.site(call), *_PACES)
             for call in flow.calls_in(function.scope, left.loop.region)
-            for effect in self.model.effects_at(function.site(call))
         )
 
     def _polls(self, left: LoopAt, effect: EffectAt, outcome: Outcome) -> bool:
