@@ -32,6 +32,7 @@ from roadworthy.findings.finding import (
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
 from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
+from roadworthy.project.adapters import Narrow, narrow_adapters
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
@@ -338,6 +339,7 @@ __all__ = [
     "Minting",
     "Model",
     "Mutation",
+    "Narrow",
     "Nested",
     "Numbering",
     "OpenTransaction",
@@ -516,6 +518,7 @@ __all__ = [
     "meets_itself",
     "must_complete",
     "names_a_creation",
+    "narrow_adapters",
     "nested_retries",
     "never_waits",
     "not_repeatable",
