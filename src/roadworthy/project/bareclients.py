@@ -6,6 +6,7 @@ reaches a caller, a plug-in's host or a person as it is.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from roadworthy.project.attempts import (
     repeats_failures,
 )
 from roadworthy.project.phrases import says_closing, says_probe
+from roadworthy.project.purpose import is_aside
 from roadworthy.project.remedies import owner_of
 
 if TYPE_CHECKING:
@@ -32,11 +34,17 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
+    _Owner = tuple[str, ClassInfo | None]
+
 _ASKED = tuple(sorted(
     REMOTE - {Effect.EMAIL, Effect.SMS, Effect.CHARGE, Effect.VECTOR_INSERT, Effect.START_DURABLE}, key=lambda e: e.value
 ))  # fmt: skip
 """What may be asked for again without a second mail, payment or row."""
 _BY_HAND = frozenset({EntryKind.COMMAND, EntryKind.IMPORT_TIME})
+_TOLD = frozenset({EntryKind.JOB, EntryKind.SCHEDULED})
+"""Whether their work is lost is asked in `attempts`, where also a declaration that once is enough is heard."""
+_SAME_NAME = frozenset({"client.py", "api.py", "__init__.py", "main.py", "service.py", "datasource.py", "adapter.py"})
+_MONITORS = re.compile(r"(^|/)(monitoring|monitors?|statistics|stats)/")
 _MANY = 4
 _ONE_MORE = 2
 
@@ -65,8 +73,9 @@ class Bare:
     """The calls that one repair mends."""
 
     calls: tuple[BareCall, ...]
-    owners: tuple[tuple[str, ClassInfo | None], ...]  # several: a folder of modules that all do the same
+    owners: tuple[_Owner, ...]
     repeated: EffectAt | None = None  # a call of the same library by the same owner that is repeated
+    folder: str = ""  # of several owners that all do the same
 
     @property
     def is_watched(self) -> bool:
@@ -78,7 +87,7 @@ def bare_clients(model: Model) -> Iterator[Bare]:
     """All of reviewed code, in the order of the files."""
     told = {loss.effect.site for loss in all_losses(model)}
     attempts = Attempts(model)
-    owners: dict[tuple[str, ClassInfo | None], list[BareCall]] = {}
+    owners: dict[_Owner, list[BareCall]] = {}
     repeated: dict[tuple[str, ClassInfo | None, str], EffectAt] = {}
     for effect in model.effects_of(*_ASKED):
         if is_infrastructure(model, effect) or effect.row.never_raises:
@@ -93,22 +102,23 @@ def bare_clients(model: Model) -> Iterator[Bare]:
                 owners.setdefault(owner, []).append(BareCall(effect, outcome))
     folders = _folders(owners)
     for key, calls in owners.items():
-        folder = folders.get(key)
-        if folder is None:
+        folder, keys = folders.get(key, ("", [key]))
+        if not folder:
             beside = (repeated.get((*key, _root(call.effect))) for call in calls if call.effect.repeat.value == "yes")
             yield Bare(tuple(calls), (key,), next((effect for effect in beside if effect is not None), None))
-        elif folder[0] == key:
-            yield Bare(tuple(call for one in folder for call in owners[one]), tuple(folder))
+        elif keys[0] == key:
+            yield Bare(tuple(call for one in keys for call in owners[one]), tuple(keys), None, folder)
 
 
-def _folders(
-    owners: dict[tuple[str, ClassInfo | None], list[BareCall]],
-) -> dict[tuple[str, ClassInfo | None], list[tuple[str, ClassInfo | None]]]:
+def _folders(owners: dict[_Owner, list[BareCall]]) -> dict[_Owner, tuple[str, list[_Owner]]]:
     """Many modules of one folder that use one library directly: the habit is one cause."""
-    alike: dict[tuple[str, str], list[tuple[str, ClassInfo | None]]] = {}
+    alike: dict[tuple[str, str], list[_Owner]] = {}
     for key, calls in owners.items():
-        alike.setdefault((key[0].rpartition("/")[0].rpartition("/")[0], _root(calls[0].effect)), []).append(key)
-    return {key: keys for keys in alike.values() if len(keys) > _MANY for key in keys}
+        folder, _, name = key[0].rpartition("/")
+        if name in _SAME_NAME:
+            folder = folder.rpartition("/")[0]
+        alike.setdefault((folder, _root(calls[0].effect)), []).append(key)
+    return {key: (place[0], keys) for place, keys in alike.items() if len(keys) > _MANY for key in keys}
 
 
 def _root(effect: EffectAt) -> str:
@@ -119,6 +129,8 @@ def _counts(model: Model, effect: EffectAt) -> bool:
     """Production code that does its work, and not a look at whether the other side is there."""
     function = effect.function
     if in_handler(effect.site) or effect.secondary or is_telemetry_name(function) or model.is_script(function.path):
+        return False
+    if is_aside(model, effect) or _MONITORS.search(function.path):
         return False
     library = model.knowledge.library_of(effect.name)
     if library is None or "mail" in library.role:
@@ -160,6 +172,7 @@ def _unrepeated(model: Model, attempts: Attempts, effect: EffectAt) -> Outcome |
         outcome
         for outcome in model.failures.of(effect.site, effect.row.raises)
         if outcome.kind == "fails"
+        and (outcome.entry is None or outcome.entry.kind not in _TOLD)
         and attempts.is_plausible(outcome)
         and not attempts.has_retried_twin(outcome, effect.site)
         and not any(_asks_for_health(edge.caller) for edge in outcome.path)

@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
 from roadworthy.project.askedtwice import retry_requests
+from roadworthy.project.phrases import says_probe
 from roadworthy.project.values import FunctionValue
 
 if TYPE_CHECKING:
@@ -141,7 +142,11 @@ def _in_handlers(model: Model, retried: Retried) -> Iterator[Refusal]:
         test, gives_up = flow.text_of(region.test, scope), region.exits in {"raise", "return", "break"}
         if gives_up and _REFUSED.search(test):
             yield Refusal(retried.function, retried.guard.line, retried.function, region.line, test)
-        elif _lists_faults(test, gives_up) and (gives_up or _gives_up_else(scope, handler)):
+        elif (
+            _lists_faults(test, gives_up)
+            and (gives_up or _gives_up_else(scope, handler))
+            and not says_probe(retried.function.name)
+        ):
             yield Refusal(retried.function, retried.guard.line, retried.function, region.line, test, faults_only=True)
 
 

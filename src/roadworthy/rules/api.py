@@ -142,6 +142,7 @@ from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.idleretries import IdleRetry, idle_retries
+from roadworthy.project.impatient import Impatient, impatient_clients
 from roadworthy.project.inside import writes as transaction_writes
 from roadworthy.project.invain import InVain, limits_in_vain
 from roadworthy.project.keys import KeyUse, key_uses, key_value
@@ -317,6 +318,7 @@ __all__ = [
     "Held",
     "Identity",
     "IdleRetry",
+    "Impatient",
     "InVain",
     "InertStop",
     "Instance",
@@ -465,6 +467,7 @@ __all__ = [
     "identities",
     "idle_retries",
     "impact_weight",
+    "impatient_clients",
     "in_handler",
     "in_loop",
     "inserted_unasked",

@@ -7,7 +7,7 @@ SDKs make one attempt unless they are told otherwise. Each of those moments then
 ## What is reported
 The calls of one class or module that nothing repeats: not the client by default or by its construction, no adapter, decorator, loop or caller, and
 no framework; and whose failure leaves the code as it is. One finding for the class or module, where one retry mends all of its calls; one for
-a folder in which many modules do the same. MEDIUM where the same class or module does repeat other calls of the same library; else LOW.
+a folder in which many modules do the same. A client of a search server that repeats lost connections and refusals by itself, but no timeouts. MEDIUM where the same class or module does repeat other calls of the same library; else LOW.
 
 ## What is not reported
 What `single-attempt-call` tells, because it knows which work is lost. Failures that every caller deals with. Questions whether the other
@@ -46,6 +46,7 @@ from roadworthy.rules.api import (
     Bare,
     Confidence,
     Finding,
+    Impatient,
     Iterator,
     Model,
     Rule,
@@ -53,6 +54,7 @@ from roadworthy.rules.api import (
     advise,
     bare_clients,
     finding,
+    impatient_clients,
     say,
 )
 
@@ -63,7 +65,9 @@ RULE = Rule(id="client-without-retry", anti_pattern="missing-retry", doc=__doc__
 def check(model: Model) -> Iterator[Finding]:
     """One finding for each class, module or folder."""
     for bare in bare_clients(model):
-        yield _folder(bare, model) if len(bare.owners) > 1 else _one(bare, model)
+        yield _folder(bare, model) if bare.folder else _one(bare, model)
+    for impatient in impatient_clients(model):
+        yield _impatient(impatient, model)
 
 
 def _one(bare: Bare, model: Model) -> Finding:
@@ -106,21 +110,40 @@ def _one(bare: Bare, model: Model) -> Finding:
 
 def _folder(bare: Bare, model: Model) -> Finding:
     effect = bare.calls[0].effect
-    folder = bare.owners[0][0].rpartition("/")[0].rpartition("/")[0] or "."
     call = f"`{say.call(effect.site, model)}`"
     names = [f"`{owner.name if owner is not None else path.rpartition('/')[2]}`" for path, owner in bare.owners]
     return finding(
         RULE,
         model.place(effect.site),
         Severity.LOW,
-        title=f"{len(names)} clients below `{folder}` call other services once, like {call}",
+        title=f"{len(names)} clients below `{bare.folder}` call other services once, like {call}",
         issue=f"{say.joined(names, 6)} each make their own calls, and nothing repeats one that fails.",
         impact=f"{say.unanswered(effect, model)} of any of those services becomes an error of whoever asked, though a second attempt a moment later would have done.",
         fix=advise.retry(model, effect.function, (), effect=effect),
         related=[model.place(one.site, "tried once, too") for one in bare.calls[1:40]],
         confidence=_confidence(bare, model),
-        subject=folder,
+        subject=bare.folder,
         audience=Audience.PEDANTIC if bare.is_watched else Audience.REGULAR,
+    )
+
+
+def _impatient(impatient: Impatient, model: Model) -> Finding:
+    made, effect = impatient.made, impatient.effects[0]
+    call, client = f"`{say.call(effect.site, model)}`", f"`{say.call(made, model)}`"
+    places = list(dict.fromkeys(one.site for one in impatient.effects if one.site is not made))
+    rule = effect.row.retry
+    note = f" ({rule.note})" if rule is not None and rule.note else ""
+    return finding(
+        RULE,
+        model.place(made),
+        Severity.LOW,
+        title=f"{client} makes no second attempt when an answer takes too long",
+        issue=f"By default {client} repeats lost connections and refusals, but not a timeout, and nothing around {call} does.",
+        impact=f"While the server is busy or moves its data, one slow answer ends what {say.whom(None, effect.function, model)} was doing.",
+        fix=f"Let the client repeat timeouts, too{note}, for calls that may be made twice, or repeat those calls with a growing pause.",
+        related=[model.place(site, "ends at a timeout") for site in places[:20]],
+        confidence=Confidence.weakest(model.confidence_of(effect), Confidence.MEDIUM),
+        subject=say.call(made, model),
     )
 
 

@@ -103,15 +103,11 @@ def _leave_429(refusal: Refusal) -> str:
     """The same condition, with the two refusals that ask for another attempt on the right side."""
     test = refusal.test
     status = re.search(r"[\w.]*(?:status|code)\w*(?![\w.(])", test)
+    text, added = "Leave 408 and 429 to the retry", "if {} and {} not in (408, 429):\n    raise"
     if refusal.faults_only and not re.search(r" not in |!=", test):
-        snippet = (
-            f"\n```python\nif {test} or {status[0]} in (408, 429):\n    ...  # as it is\n```"
-            if status and " and " not in test
-            else ""
-        )
-        return "Ask for another attempt at 408 and 429, too" + (":" if snippet else ".") + snippet
-    snippet = f"\n```python\nif {test} and {status[0]} not in (408, 429):\n    raise\n```" if status else ""
-    return "Leave 408 and 429 to the retry" + (":" if snippet else ".") + snippet
+        text, added = "Ask for another attempt at 408 and 429, too", "if {} or {} in (408, 429):\n    ...  # as it is"
+        status = None if " and " in test else status
+    return text + (f":\n```python\n{added.format(test, status[0])}\n```" if status else ".")
 
 
 def _report_refusal(refusal: Refusal, model: Model) -> Finding:
