@@ -21,7 +21,7 @@ from roadworthy.project.attempts import (
     repeats_failures,
 )
 from roadworthy.project.phrases import says_closing, says_probe
-from roadworthy.project.purpose import is_aside
+from roadworthy.project.purpose import is_aside, is_called_by_nobody
 from roadworthy.project.remedies import owner_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from roadworthy.project.clients import RetryVerdict
     from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
     from roadworthy.project.failures import Outcome
     from roadworthy.project.guard import Guard
     from roadworthy.project.model import Model
@@ -43,6 +44,7 @@ _ASKED = tuple(sorted(
 _BY_HAND = frozenset({EntryKind.COMMAND, EntryKind.IMPORT_TIME})
 _TOLD = frozenset({EntryKind.JOB, EntryKind.SCHEDULED})
 """Whether their work is lost is asked in `attempts`, where also a declaration that once is enough is heard."""
+_SERVED = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER})
 _SAME_NAME = frozenset({"client.py", "api.py", "__init__.py", "main.py", "service.py", "datasource.py", "adapter.py"})
 _MONITORS = re.compile(r"(^|/)(monitoring|monitors?|statistics|stats)/")
 _MANY = 4
@@ -94,7 +96,7 @@ def bare_clients(model: Model) -> Iterator[Bare]:
             continue
         owner = (effect.site.path, owner_of(effect.function))
         own = model.client_retry(effect)
-        if _is_covered(model, effect) or (own.repeats and own.site is not None):
+        if model.coverage(effect.site, _repeats).somewhere or (own.repeats and own.site is not None):
             repeated.setdefault((*owner, _root(effect)), effect)
         elif effect.site not in told and not _repeats_enough(own) and _counts(model, effect):
             outcome = _unrepeated(model, attempts, effect)
@@ -151,10 +153,15 @@ def _asks_for_health(function: Function | None) -> bool:
     return False
 
 
-def _is_covered(model: Model, effect: EffectAt) -> bool:
-    """Something around the call repeats it on one of its ways."""
-    outcomes = model.failures.of(effect.site, effect.row.raises)
-    return any(outcome.kind == "retried" for outcome in outcomes) or model.coverage(effect.site, _repeats).somewhere
+def _is_judged_here(entry: Entry, effect: EffectAt) -> bool:
+    """Not a job; and of a request only what is safe to repeat: whether to send another payment a person decides."""
+    return entry.kind not in _TOLD and (entry.kind not in _SERVED or effect.repeat.value == "yes")
+
+
+def _is_loose(model: Model, effect: EffectAt, outcome: Outcome) -> bool:
+    """A plain function that nobody is known to call: who will may repeat it."""
+    known = outcome.entry is not None or outcome.detached is not None or owner_of(effect.function) is not None
+    return not known and is_called_by_nobody(model, outcome.top or effect.function)
 
 
 def _repeats_enough(own: RetryVerdict) -> bool:
@@ -168,13 +175,17 @@ def _repeats(guard: Guard) -> bool:
 
 def _unrepeated(model: Model, attempts: Attempts, effect: EffectAt) -> Outcome | None:
     """The way on which nothing deals with the failure; of several the one that ends something that runs by itself."""
+    known = model.failures.of(effect.site, effect.row.raises)
+    if any(outcome.kind == "retried" for outcome in known):
+        return None
     outcomes = [
         outcome
-        for outcome in model.failures.of(effect.site, effect.row.raises)
+        for outcome in known
         if outcome.kind == "fails"
-        and (outcome.entry is None or outcome.entry.kind not in _TOLD)
+        and (outcome.entry is None or _is_judged_here(outcome.entry, effect))
         and attempts.is_plausible(outcome)
         and not attempts.has_retried_twin(outcome, effect.site)
         and not any(_asks_for_health(edge.caller) for edge in outcome.path)
+        and not _is_loose(model, effect, outcome)
     ]
     return min(outcomes, key=lambda o: (o.entry is None, o.entry is not None and o.entry.kind in _BY_HAND), default=None)  # fmt: skip

@@ -10,7 +10,8 @@ no framework; and whose failure leaves the code as it is. One finding for the cl
 a folder in which many modules do the same. A client of a search server that repeats lost connections and refusals by itself, but no timeouts. MEDIUM where the same class or module does repeat other calls of the same library; else LOW.
 
 ## What is not reported
-What `single-attempt-call` tells, because it knows which work is lost. Failures that every caller deals with. Questions whether the other
+What `single-attempt-call` tells, because it knows which work is lost. Failures that every caller deals with. What a request
+does that is not safe to repeat. Plain functions that nobody is known to call. Questions whether the other
 side is there; closing; telemetry. Payments, mails and inserts, which may be done twice. Clients of which it is not known what they repeat.
 The service's own database, cache and broker.
 
