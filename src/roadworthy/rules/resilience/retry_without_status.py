@@ -1,4 +1,4 @@
-"""A retry that is mounted on an HTTP client repeats lost connections, and leaves out answers that ask for another attempt.
+"""A retry on an HTTP client repeats lost connections, and leaves out answers that ask for another attempt.
 
 ## Why it fails in production
 Behind a load balancer the other side is rarely away: the connection is made, and the answer is 502, 503 or 504 while it is deployed, or 429
