@@ -10,12 +10,14 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
+from roadworthy.project.once import listed_once
 from roadworthy.project.schedules import names_of_job, scheduled_jobs, senders_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.calls import Edge
+    from roadworthy.project.clients import RetryVerdict
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.failures import LoopAt, Outcome
@@ -91,16 +93,15 @@ class Attempts:
             if in_handler(site) or is_telemetry_name(effect.function) or self.model.is_script(site.path):
                 continue
             verdict = self.model.client_retry(effect)
-            repeats = verdict.repeats and verdict.on != ("connect",)
-            repeats = repeats and (not self._searches(effect) or _covers_timeouts(verdict.on))
+            repeats = repeats_failures(verdict) and (not self._searches(effect) or _covers_timeouts(verdict.on))
             single = effect.effect in REMOTE and not repeats and not is_infrastructure(self.model, effect)
             if effect.row.never_raises or (effect.secondary and not self._searches(effect)):
                 continue
             for outcome in self.model.failures.of(site, effect.row.raises):
                 if (
                     outcome.kind != "retried"
-                    and self._is_plausible(outcome)
-                    and not self._has_retried_twin(outcome, site)
+                    and self.is_plausible(outcome)
+                    and not self.has_retried_twin(outcome, site)
                 ):
                     yield from self._judge(effect, outcome, verdict.repeats, single)
 
@@ -165,7 +166,7 @@ class Attempts:
         name = f"{entry.function.qualname} {entry.function.path.rpartition('/')[2]}"
         return _WORKS.search(name) is not None or entry.source == "__main__"
 
-    def _is_plausible(self, outcome: Outcome) -> bool:
+    def is_plausible(self, outcome: Outcome) -> bool:
         """A call of an abstract method reaches all its overrides; believe those whose class is made on the way. What only reports a
         failure from its handler is not the work that failed."""
         if any(in_handler(edge.site) for edge in outcome.path):
@@ -184,7 +185,7 @@ class Attempts:
                 return False
         return True
 
-    def _has_retried_twin(self, outcome: Outcome, site: CallSite) -> bool:
+    def has_retried_twin(self, outcome: Outcome, site: CallSite) -> bool:
         """The same call stands under a retry in another branch: this one is for who asked for none."""
         for here in (site, *(edge.spawner or edge.site for edge in outcome.path)):
             for other in here.function.calls:
@@ -214,9 +215,8 @@ class Attempts:
         if left.loop.kind != "worker" or function.scope.is_generator or is_telemetry_name(function):
             return False
         return any(
-            effect.effect in _PACES
+            self.model.effects_through(function.site(call), *_PACES)
             for call in flow.calls_in(function.scope, left.loop.region)
-            for effect in self.model.effects_at(function.site(call))
         )
 
     def _polls(self, left: LoopAt, effect: EffectAt, outcome: Outcome) -> bool:
@@ -279,6 +279,11 @@ def _is_handle(expr: f.Expr, name: f.Name) -> bool:
     )
 
 
+def repeats_failures(verdict: RetryVerdict) -> bool:
+    """Does the client try again by itself at more than a connection that was never made?"""
+    return verdict.repeats and verdict.on != ("connect",)
+
+
 def _covers_timeouts(on: tuple[str, ...]) -> bool:
     return not on or any("timeout" in name.lower() for name in on)
 
@@ -308,6 +313,12 @@ def in_handler(site: CallSite) -> bool:
     """Cleaning up after a failure is not the work."""
     scope = site.function.scope
     return any(scope.regions[r].kind in {"except", "finally"} for r in flow.ancestors(scope, site.fact.region))
+
+
+@listed_once
+def all_losses(model: Model) -> Iterator[Loss]:
+    """Every loss of reviewed code."""
+    yield from Attempts(model).losses()
 
 
 def lone_connections(model: Model) -> Iterator[tuple[EffectAt, int, bool]]:

@@ -10,6 +10,7 @@ from roadworthy.project.values import FunctionValue, Partial
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from roadworthy.project.calls import CallGraph
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, Function
 
@@ -69,6 +70,22 @@ def _applied(decorate: Function) -> Iterator[CallSite]:
         given = any(isinstance(arg, f.Name) and arg.id in decorate.parameters for arg in call.args)
         if given and isinstance(call.func, f.CallRef):
             yield decorate.calls[call.func.index]
+
+
+def handed_on(decorator: Function, graph: CallGraph) -> Iterator[Function]:
+    """`def again(func): return for_coroutines(func)`: functions of the project that do the decorating for a decorator."""
+    within = [(decorator, frozenset(decorator.parameters))]
+    within += [
+        (child, frozenset(child.parameters))
+        for children in decorator.children.values()
+        for child in children
+        if child.kind == "function"
+    ]
+    for function, names in within:
+        for site in function.calls:
+            given = (*site.fact.args, *(value for _, value in site.fact.kwargs))
+            if site.fact.use == "returned" and any(isinstance(a, f.Name) and a.id in names for a in given):
+                yield from (fn for fn in graph.resolutions[site].functions if fn is not decorator and fn.children)
 
 
 def maker_of(site: CallSite) -> CallSite | None:

@@ -11,7 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import arguments
 from roadworthy.project.chosen import chosen_errors
-from roadworthy.project.decorators import made_to_order, maker_of, wrapped_calls
+from roadworthy.project.decorators import handed_on, made_to_order, maker_of, wrapped_calls
 from roadworthy.project.guard import Guard, moved
 from roadworthy.project.guardrows import GuardReader, works_bare
 from roadworthy.project.loops import Loop, gives_up, loop_at, raises_by_count
@@ -389,6 +389,8 @@ class Guards:
             for row, name in self._reader.rows(site, "decorator"):
                 guard = self._reader.from_row(row, name, site, "decorator", None)
                 yield moved(guard, "house", decorator, site, None, line=line, path=function.path)
+        for other in handed_on(decorator, self._graph):
+            yield from self._house_decorator(other, function, line, user)
         self._busy.discard(decorator)
 
 

@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
 from roadworthy.project.askedtwice import retry_requests
+from roadworthy.project.phrases import says_probe
 from roadworthy.project.values import FunctionValue
 
 if TYPE_CHECKING:
@@ -96,6 +97,11 @@ _FAULTS_ONLY = re.compile(r"(status|code)\w*\b\s*(>= 500|> 499)\b|500 <= .*(stat
 _REST = re.compile(
     r"(status|code)\w*\b\s*(>= 400|> 399|!= 200)\b(?!.*\b(and|or)\b)|^not [\w.]*\b(ok|is_success)$|^[\w.]*\bis_error$"
 )
+_NAMED = re.compile(
+    r"(status|code)\w*\b['\"\])]*\s+(?P<how>not in|in|==|!=)\s*[\W\d]*?(HTTPStatus\.)?['\"]?(?P<fault>5\d\d\b|BAD_GATEWAY|SERVICE_UNAVAILABLE"
+    r"|GATEWAY_TIMEOUT|INTERNAL_SERVER_ERROR)"
+)
+"""Faults of the other side, one by one: `status in (502, 503, 504)`."""
 _CLOSE = 3  # calls between the retry and the request
 
 
@@ -128,14 +134,30 @@ def _in_handlers(model: Model, retried: Retried) -> Iterator[Refusal]:
     if _knows_429(retried.function):
         return
     for index, region in enumerate(scope.regions):
-        if region.kind != "if" or region.exits not in {"raise", "return", "break"}:
+        if region.kind != "if" or not (retried.whole or (own is not None and flow.within(scope, index, own))):
             continue
-        if not (retried.whole or (own is not None and flow.within(scope, index, own))):
+        handler = next((r for r in flow.ancestors(scope, index) if scope.regions[r].kind == "except"), None)
+        if handler is None:
             continue
-        handled = any(scope.regions[r].kind == "except" for r in flow.ancestors(scope, index))
-        test = flow.text_of(region.test, scope)
-        if handled and _REFUSED.search(test):
+        test, gives_up = flow.text_of(region.test, scope), region.exits in {"raise", "return", "break"}
+        if gives_up and _REFUSED.search(test):
             yield Refusal(retried.function, retried.guard.line, retried.function, region.line, test)
+        elif (
+            _lists_faults(test, gives_up)
+            and (gives_up or _gives_up_else(scope, handler))
+            and not says_probe(retried.function.name)
+        ):
+            yield Refusal(retried.function, retried.guard.line, retried.function, region.line, test, faults_only=True)
+
+
+def _lists_faults(test: str, gives_up: bool) -> bool:
+    """`if status in (502, 503): wait`, or `if status not in (502, 503): raise`."""
+    named = _NAMED.search(test)
+    return named is not None and (named["how"] in {"not in", "!="}) == gives_up
+
+
+def _gives_up_else(scope: f.Scope, handler: int) -> bool:
+    return any(leave.kind == "raise" for leave in flow.leaves_in(scope, handler))
 
 
 def _in_predicates(model: Model, retried: Retried) -> Iterator[Refusal]:

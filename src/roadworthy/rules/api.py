@@ -32,12 +32,13 @@ from roadworthy.findings.finding import (
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
 from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
+from roadworthy.project.adapters import Narrow, narrow_adapters
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
 from roadworthy.project.askedtwice import CaughtRetry, caught_retries
 from roadworthy.project.attemptloops import SetBack, goes_on_after_success, set_back
-from roadworthy.project.attempts import Attempts, is_remote, lone_connections
+from roadworthy.project.attempts import Attempts, all_losses, is_remote, lone_connections
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
     Spawned,
@@ -47,6 +48,7 @@ from roadworthy.project.background import (
     spawned_work,
     unresolved_tasks,
 )
+from roadworthy.project.bareclients import Bare, bare_clients
 from roadworthy.project.batches import (
     Fragile,
     fragile_loops,
@@ -147,6 +149,7 @@ from roadworthy.project.handovers import Handover, Handovers
 from roadworthy.project.hashcolumns import hash_columns
 from roadworthy.project.identities import Identity, Write, identified_writes, identities
 from roadworthy.project.idleretries import IdleRetry, idle_retries
+from roadworthy.project.impatient import Impatient, impatient_clients
 from roadworthy.project.inside import writes as transaction_writes
 from roadworthy.project.invain import InVain, limits_in_vain
 from roadworthy.project.jobloss import Unsaved, unsaved_jobs
@@ -274,6 +277,7 @@ __all__ = [
     "Asides",
     "Attempts",
     "Audience",
+    "Bare",
     "Blocked",
     "BroadRetry",
     "Buffered",
@@ -323,6 +327,7 @@ __all__ = [
     "Held",
     "Identity",
     "IdleRetry",
+    "Impatient",
     "InVain",
     "InertStop",
     "Instance",
@@ -345,6 +350,7 @@ __all__ = [
     "Minting",
     "Model",
     "Mutation",
+    "Narrow",
     "Nested",
     "Numbering",
     "OpenTransaction",
@@ -406,6 +412,7 @@ __all__ = [
     "advise_inserts",
     "advise_keys",
     "all_but_one",
+    "all_losses",
     "answered",
     "answers_yes_or_no",
     "argument",
@@ -413,6 +420,7 @@ __all__ = [
     "asked_by",
     "asks_another",
     "asks_for_one",
+    "bare_clients",
     "blind_retries",
     "blocked_coroutines",
     "bound_by",
@@ -470,6 +478,7 @@ __all__ = [
     "identities",
     "idle_retries",
     "impact_weight",
+    "impatient_clients",
     "in_handler",
     "in_loop",
     "inserted_unasked",
@@ -526,6 +535,7 @@ __all__ = [
     "meets_itself",
     "must_complete",
     "names_a_creation",
+    "narrow_adapters",
     "nested_retries",
     "never_waits",
     "not_repeatable",

@@ -103,11 +103,11 @@ def _leave_429(refusal: Refusal) -> str:
     """The same condition, with the two refusals that ask for another attempt on the right side."""
     test = refusal.test
     status = re.search(r"[\w.]*(?:status|code)\w*(?![\w.(])", test)
-    if refusal.faults_only:
-        snippet = f"\n```python\nif {test} or {status[0]} in (408, 429):\n    ...  # as it is\n```" if status else ""
-        return "Ask for another attempt at 408 and 429, too" + (":" if snippet else ".") + snippet
-    snippet = f"\n```python\nif {test} and {status[0]} not in (408, 429):\n    raise\n```" if status else ""
-    return "Leave 408 and 429 to the retry" + (":" if snippet else ".") + snippet
+    text, added = "Leave 408 and 429 to the retry", "if {} and {} not in (408, 429):\n    raise"
+    if refusal.faults_only and not re.search(r" not in |!=", test):
+        text, added = "Ask for another attempt at 408 and 429, too", "if {} or {} in (408, 429):\n    ...  # as it is"
+        status = None if " and " in test else status
+    return text + (f":\n```python\n{added.format(test, status[0])}\n```" if status else ".")
 
 
 def _report_refusal(refusal: Refusal, model: Model) -> Finding:
@@ -121,7 +121,7 @@ def _report_refusal(refusal: Refusal, model: Model) -> Finding:
             f"the retry of `{function.qualname}` gives up at 429, the answer that asks for another attempt",
             f"the retry of `{say.last(function.qualname)}` gives up at 429",
         ),
-        issue=f"`{refusal.test}` lets the retry happen for faults only: 429 (too many requests) is below them, as is 408."
+        issue=f"`{refusal.test}` lets the retry happen for faults of the other side only: 429 (too many requests) is not among them."
         if refusal.faults_only
         else f"`{refusal.test}` ends the retry for every refusal, and 429 (too many requests) is one of them; 408 is another.",
         impact=f"When the other side gets more requests than it allows, {say.entry(exposure.worst, function)} loses the work at the first attempt, "

@@ -37,7 +37,6 @@ def push_order(order_id):
 """
 
 from roadworthy.rules.api import (
-    Attempts,
     Confidence,
     Dropped,
     EffectAt,
@@ -50,6 +49,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     advise,
+    all_losses,
     by_repair,
     finding,
     given_up,
@@ -66,7 +66,7 @@ RULE = Rule(id="single-attempt-call", anti_pattern="missing-retry", doc=__doc__)
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """One finding per job, loop or call that ends."""
-    causes = list(by_repair(Attempts(model).losses()))
+    causes = list(by_repair(all_losses(model)))
     for how, losses in causes:
         found = {"job": _job, "loop": _loop, "poll": _poll, "batch": _batch}[how](losses, model)
         if found is not None:
