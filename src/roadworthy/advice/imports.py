@@ -50,6 +50,7 @@ _FROM: dict[str, tuple[str, ...]] = {
     "select": ("sqlalchemy", "sqlmodel", "sqlalchemy.future"),
     "shared_task": ("celery",),
     "stop_after_attempt": ("tenacity",),
+    "stop_after_delay": ("tenacity",),
     "sync_to_async": ("asgiref.sync",),
     "timedelta": ("datetime",),
     "transaction": ("django.db",),

@@ -11,7 +11,9 @@ from roadworthy.advice.mining.clients import decorator_at
 from roadworthy.advice.mining.work import decorator_of
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
+from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project import flow
 from roadworthy.project.silence import logger_near
 
 if TYPE_CHECKING:
@@ -138,18 +140,32 @@ def _decorated(model: Model, own: Pattern, function: Function, raised: tuple[str
 
 def _errors(function: Function, names: tuple[str, ...]) -> str:
     """Exceptions as this module would write them."""
-    shown = [_as_imported(function, name) for name in names[:2]]
+    shown = [as_imported(function, name) for name in names[:2]]
     return ", ".join(dict.fromkeys(shown)) or "ConnectionError, TimeoutError"
 
 
-def _as_imported(function: Function, name: str) -> str:
+def as_imported(function: Function, name: str) -> str:
     """A dotted name by the import that the module has, else whole."""
     body = function.module.body
     module, _, last = name.rpartition(".")
-    if module in {"", "builtins"} or last in body.imports:
-        return last
     root = name.partition(".")[0]
+    if module in {"", "builtins"}:
+        return last
+    found = body.imports.get(last, ())
+    if any(item.name and (item.module == module or item.module.startswith(root) or item.level) for item in found):
+        return last
+    short = name.replace(f"{module}.", f"{root}.") if root != module and _reads(function, f"{root}.{last}") else name
+    if short != name:
+        return short
     return f"{root}.{last}" if name.count(".") > 2 else name
+
+
+def _reads(function: Function, dotted: str) -> bool:
+    """Does the module write an exception so: `httpx.ReadError` for `httpx._exceptions.ReadError`?"""
+    scopes = (scope.scope for scope in function.module.functions)
+    return any(
+        flow.text_of(kind, scope) == dotted for scope in scopes for region in scope.regions for kind in region.types
+    )
 
 
 # --- retries that are there ------------------------------------------------------------------------------------------
@@ -186,6 +202,17 @@ def narrow_retry(model: Model, guard: Guard, function: Function) -> str:
     return _amended(model, guard, function, "retry-narrow", {"errors": _errors(function, raised)})
 
 
+def narrow_loop(model: Model, function: Function) -> str:
+    """Let a loop catch only what the calls in it raise when the way to the other side fails."""
+    raised = tuple(
+        dict.fromkeys(n for e in model.effects_under(function) if e.effect.word.external for n in _passing(model, e))
+    )
+    text = "Catch only what may pass by itself, and let the rest out"
+    if not raised:
+        return f"{text}: name the errors of this call that a second attempt can cure."
+    return fix(f"{text}:", "", f"except ({_errors(function, raised)}):\n    ...  # as it is")
+
+
 def _passing(model: Model, effect: EffectAt) -> tuple[str, ...]:
     """What the call raises when the way to the other side fails, the answer left out: an error of a status may be a permanent one."""
     known = [
@@ -212,7 +239,13 @@ def _amended(model: Model, guard: Guard, function: Function, topic: str, extra: 
     if filled is None:
         return ""
     if not filled.recipe.names:
-        return fix(filled.text, "", filled.code)
+        through = guard.through
+        where = (
+            f", in `{through.qualname}()` (`{through.path}:{guard.line}`) for all that use it:"
+            if through is not None
+            else ":"
+        )
+        return fix(f"{filled.text[:-1]}{where}", "", filled.code)
     shape = decorator_at(function, guard.line)
     if guard.site is not None and guard.form != "house":
         args = [a for a in argument_texts(guard.site) if a.partition("=")[0] != filled.code.partition("=")[0]]
@@ -251,6 +284,23 @@ def survive(model: Model, function: Function, raises: tuple[str, ...], site: Cal
     ])  # fmt: skip
     text = f"Catch what `{callee_text(site)}()` raises inside the loop, and go on after a pause that grows (`delay = 1` above the loop, too):"
     return fix(text, "", code)
+
+
+def raise_last(function: Function, region: int) -> str:
+    """Let the failure of the last attempt out, in the handler of the loop."""
+    loop = function.scope.regions[region]
+    number = loop.test if loop.kind == "for" else None
+    call = function.calls[number.index] if isinstance(number, f.CallRef) else None
+    limit = call.fact.args if call is not None and callee_text(call) == "range" else ()
+    if not isinstance(loop.target, f.Name) or len(limit) != 1 or loop.target.id == "_":
+        return "Raise behind the loop, where all attempts have failed: what was caught last, or an error of your own that names it."
+    most = limit[0]
+    last = (
+        str(most.value - 1)
+        if isinstance(most, f.Const) and isinstance(most.value, int)
+        else f"{written(most, function)} - 1"
+    )
+    return fix("Raise in the handler of the last attempt:", "", f"if {loop.target.id} == {last}:\n    raise")
 
 
 def jitter(model: Model, function: Function, delay: str, pause: CallSite | None = None) -> str:
