@@ -25,6 +25,6 @@ def doer(model: Model, function: Function) -> str:
     if reached is None:
         return entry(None, function)
     handed = next((edge for edge in reversed(model.entries.path(reached.entry, function)) if not edge.runs_here), None)
-    if reached.inline or handed is None or handed.kind not in _LEFT_TO:
+    if handed is None or handed.kind not in _LEFT_TO:
         return entry(reached.entry, function)
     return f"`{handed.callee.qualname}()`, which {entry(reached.entry)} leaves to {_LEFT_TO[handed.kind]},"
