@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import GAP, callee_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import best, cite, shows
+from roadworthy.advice.patterns import best, cite, elsewhere, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
@@ -240,7 +240,8 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
         return recipe_fix(place, "increment-cache")
     names = mappers(mutation.model)
     family = next((name for base in names if (name := family_of(model, base))), "")
-    own = best(model, "row-lock", function, family) if family else None
+    own = best(model, "row-lock", function, family, lambda p: any(elsewhere(use, function) for use in p.uses))
+    own = own if family else None
     place = Place(model, function, None, names, extra)
     if any(_decides(one) for one in (mutation, *more)):
         return recipe_fix(place, "increment-locked", cite(own, function))
@@ -249,7 +250,7 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
         return cite(own, function)
     held = ""
     if own is not None:
-        use = own.near(function)
+        use = own.near(function, lambda use: elsewhere(use, function))
         held = f"Or read the row for update, as `{own.name}` (`{use.path}:{use.line}`) does."
     others = [_statement(model, other) for other in more if other.kind == "row" and other.owner == mutation.owner]
     code = "\n".join(dict.fromkeys([filled.code, *(text for text in others if text)]))

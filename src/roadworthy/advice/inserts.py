@@ -91,6 +91,9 @@ def _answer(check: Check) -> str:
 def _inserted_first(model: Model, check: Check) -> str:
     """The insert as it is in a savepoint, and the lookup as it is once more where the key refuses it."""
     write, read = check.write.site, _fetch(check.read.site)
+    if callee_text(write).rpartition(".")[2] in {"bulk_create", "abulk_create"}:
+        code = f"{'await ' if write.fact.awaited else ''}{call_text(write, ['ignore_conflicts=True'], ('ignore_conflicts',), WHOLE)}"
+        return fix(f"Let the insert (line {write.line}) pass over the rows that another run was faster with:", "", code)
     insert = statement_text(write)
     name = _name_of(write) or _written_object(check)
     method = callee_text(read).rpartition(".")[2]

@@ -201,7 +201,7 @@ def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
             return each, f"`{others[-1]}` bounds each wait for data and lets a long answer pass."
         return f"{verdict.parameter}={place.extra['seconds']}", ""  # the object that holds the limits is made here
     filled = place.pick("timeout-value")
-    if filled is not None:
+    if filled is not None and (verdict.parameter or "timeout") in filled.code:
         return filled.code, filled.text
     rule = verdict.timeout
     seconds = place.extra["seconds"]

@@ -21,6 +21,7 @@ from roadworthy.advice.repeating import (
     narrow_retry,
     raise_last,
     retry,
+    retry_job,
     space_retry,
     survive,
 )
@@ -34,6 +35,7 @@ from roadworthy.advice.resilience import (
     read_results,
     shutdown,
 )
+from roadworthy.advice.silences import tell_failure
 
 __all__ = [
     "ask_retry",
@@ -64,9 +66,11 @@ __all__ = [
     "raise_last",
     "read_results",
     "retry",
+    "retry_job",
     "shutdown",
     "space_retry",
     "survive",
+    "tell_failure",
     "timeout",
     "unique",
     "upsert",

@@ -12,7 +12,7 @@ from roadworthy.advice.mining.work import decorator_of
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.silence import logger_near
 
@@ -40,7 +40,12 @@ def retry(
     site = site or (effect.site if effect is not None else None)
     raised = exceptions or (_transient(model, effect) if effect is not None else ())
     errors = _errors(function, raised)
-    extra = {"errors": errors, "caught": f"({errors})" if ", " in errors else errors, "attempts": "4"}
+    extra = {
+        "errors": errors,
+        "caught": f"({errors})" if ", " in errors else errors,
+        "tuple": _tuple(errors),
+        "attempts": "4",
+    }
     job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
     if job is not None:
         shape, declared = decorator_of(job)
@@ -66,6 +71,35 @@ def retry(
     return recipe_fix(place, "retry", cite(own, function))
 
 
+def _done_once(model: Model, function: Function, effect: EffectAt) -> str:
+    """The item of the loop of a job in which something is done that must not be done twice: a mail for each `user`; "" for none."""
+    if effect.function is not function or effect.effect not in _UNREPEATABLE:
+        return ""
+    if not any(e.kind is EntryKind.JOB for e in model.entries.at(function)):
+        return ""
+    index = effect.site.fact.region
+    while index >= 0:
+        region = function.scope.regions[index]
+        if region.kind == "for" and isinstance(region.target, f.Name):
+            return region.target.id
+        index = region.parent
+    return ""
+
+
+_UNREPEATABLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
+
+
+def retry_job(model: Model, function: Function, effect: EffectAt) -> str:
+    """Repeat a job; where it does something for each of many that must not be done twice, each of them by itself."""
+    item = _done_once(model, function, effect)
+    if not item:
+        return retry(model, function, effect.row.raises)
+    return (
+        f"Start a job of its own for each `{item}`, which does this one and is retried by itself: this job run again would do it once more for "
+        "all that came before the failure."
+    )
+
+
 def ask_retry(model: Model, entry: Entry) -> str:
     """A job that declares how it is retried, and never asks for it: its decorator as written, with the errors that start one."""
     function = entry.function
@@ -77,7 +111,7 @@ def ask_retry(model: Model, entry: Entry) -> str:
     if not shape or not options:
         return f"{text[:-1]}."
     args = argument_texts(site) if site is not None else []
-    args.append(f"{options[0]}=({_errors(function, raised)},)")
+    args.append(f"{options[0]}={_tuple(_errors(function, raised))}")
     head = apply_text(shape[1:].partition("(")[0], args, width=WHOLE)
     own = best(model, "job-retry", function)
     return fix(
@@ -100,9 +134,14 @@ def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
         if keyword in known or not (keyword in policy or any(word in keyword for word in _POLICY)):
             continue
         lists = keyword in policy and value.startswith(("(", "["))
-        args.append(f"{keyword}=({errors},)" if lists and errors else arg)
+        args.append(f"{keyword}={_tuple(errors)}" if lists and errors else arg)
     shape = f"@{apply_text(shape[1:].partition('(')[0], args, width=WHOLE)}"
     return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
+
+
+def _tuple(errors: str) -> str:
+    """`(OSError,)`, `(ConnectionError, TimeoutError)`."""
+    return f"({errors})" if ", " in errors else f"({errors},)"
 
 
 def _is_policy(argument: str) -> bool:
@@ -151,13 +190,15 @@ def as_imported(function: Function, name: str) -> str:
     root = name.partition(".")[0]
     if module in {"", "builtins"}:
         return last
+    if last in body.children or root == function.module.name.partition(".")[0]:
+        return last  # a class of the project
     found = body.imports.get(last, ())
     if any(item.name and (item.module == module or item.module.startswith(root) or item.level) for item in found):
         return last
     short = name.replace(f"{module}.", f"{root}.") if root != module and _reads(function, f"{root}.{last}") else name
     if short != name:
         return short
-    return f"{root}.{last}" if name.count(".") > 2 else name
+    return f"{root}.{last}" if "._" in module else name
 
 
 def _reads(function: Function, dotted: str) -> bool:

@@ -45,7 +45,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "timeout-outside": frozenset({"seconds"}),
     "retry": frozenset({"errors", "caught", "attempts"}),
     "retry-client": frozenset({"errors", "caught", "attempts"}),
-    "retry-job": frozenset({"errors", "caught", "attempts", "job", "given"}),
+    "retry-job": frozenset({"errors", "caught", "tuple", "attempts", "job", "given"}),
     "retry-end": frozenset(),
     "retry-wait": frozenset(),
     "retry-narrow": frozenset({"errors"}),
