@@ -197,7 +197,7 @@ def _impact(silence: Silence, rank: int, site: CallSite, effect: EffectAt, model
         return f"{fails}, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
     if rank == 0:
         return f"{fails}, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
-    if silence.outcome in _AS_IF_DONE:
+    if silence.outcome in _AS_IF_DONE - {"success"}:
         return f"{asked}, {who} goes on as if it had given nothing, and no log line tells an outage from that."
     if is_told_to_nobody(silence, model):
         return f"{asked}, {who} goes on as if it had been done, for nobody looks at what `{_where(function)}` returns, and no log line says so."
