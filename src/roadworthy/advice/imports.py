@@ -29,7 +29,7 @@ _ELSEWHERE = ("# in the model", "# in `upgrade()`", "models.UniqueConstraint(")
 _MOST = 6
 
 _MODULES = frozenset({
-    "asyncio", "contextlib", "hashlib", "json", "os", "random", "signal", "socket", "subprocess", "sys", "tempfile", "threading", "time", "uuid",
+    "asyncio", "atexit", "contextlib", "hashlib", "json", "os", "random", "signal", "socket", "subprocess", "sys", "tempfile", "threading", "time", "uuid",
 })  # fmt: skip
 _FROM: dict[str, tuple[str, ...]] = {
     "Coalesce": ("django.db.models.functions",),
