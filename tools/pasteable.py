@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _FENCE = re.compile(r"```(\w*)\n(.*?)\n```", re.DOTALL)
 _PLACE = re.compile(r"`?([\w./+-]+\.py):(\d+)`?")
@@ -38,13 +38,13 @@ class Fault(NamedTuple):
     detail: str
 
 
-def faults(fix: str, tree: Path, path: str, line: int) -> list[Fault]:
-    """What keeps the Python snippets of a fix from being pasted."""
+def faults(fix: str, tree: Path | Mapping[str, str], path: str, line: int) -> list[Fault]:
+    """What keeps the Python snippets of a fix from being pasted; `tree`: a folder, or path -> text."""
     snippets = [code for language, code in _FENCE.findall(fix) if language == "python"]
     prose = _FENCE.sub(" ", fix)
     told = _told(prose)
     places = [(path, line), *((found, int(number)) for found, number in _PLACE.findall(prose))]
-    scopes = [names for file, number in places if (names := at_hand(tree / file, number)) is not None]
+    scopes = [names for file, number in places if (names := at_hand(_text(tree, file), number)) is not None]
     found: list[Fault] = []
     for code in snippets:
         if "…" in code:
@@ -113,7 +113,14 @@ def _bound(nodes: Iterator[ast.AST]) -> set[str]:
 
 def _told(prose: str) -> set[str]:
     """Names that the text itself imports or defines, in its inline code."""
-    found = set(re.findall(r"[Bb]ind what .*? to `(\w+)`", prose))
+    ways = (
+        r"[Bb]ind what .*? to `(\w+)`",
+        r"[Gg]ive `[\w.]+\(\)` `(\w+)`",
+        r"\(here `(\w+)`\)",
+        r"new model `(\w+)`",
+        r"`(\w+)` is an? ",
+    )
+    found = {name for way in ways for name in re.findall(way, prose)}
     for code in _CODE.findall(prose):
         try:
             body = ast.parse(code).body
@@ -124,9 +131,9 @@ def _told(prose: str) -> set[str]:
     return found
 
 
-def at_hand(path: Path, line: int) -> set[str] | None:
+def at_hand(text: str, line: int) -> set[str] | None:
     """Names in scope at a line: those of the module and of every function around it; `*` after a star import."""
-    tree = _tree(path)
+    tree = _tree(text)
     if tree is None:
         return None
     found = _own(tree)
@@ -135,14 +142,25 @@ def at_hand(path: Path, line: int) -> set[str] | None:
             found |= _own(node)
         elif isinstance(node, ast.ClassDef) and node.lineno <= line <= (node.end_lineno or line):
             found |= _own(node)  # a snippet may be for the body of the class itself
+        elif isinstance(node, _COMPREHENSIONS) and node.lineno <= line <= (node.end_lineno or line):
+            found |= _bound(ast.walk(node))
     return found
 
 
-@cache
-def _tree(path: Path) -> ast.Module | None:
+def _text(tree: Path | Mapping[str, str], path: str) -> str:
+    if not isinstance(tree, Path):
+        return tree.get(path, "")
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        return (tree / path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+@cache
+def _tree(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text) if text else None
+    except (SyntaxError, ValueError):
         return None
 
 

@@ -306,7 +306,7 @@ async def start():
 
 
 def test_a_pause_counts_with_the_loops_own_variable() -> None:
-    """`_` gets a name; a variable that is there is used."""
+    """A variable that is there is used; where the loop counts for nobody, the pause counts itself."""
     text = """
 import requests
 
@@ -318,7 +318,8 @@ def send(order):
             print("again")
 """
     (finding,) = found(without_delay, app=text)
-    assert "with `attempt` for the variable of the loop (line 5)" in finding.fix
+    assert "with `delay = 1` above the loop" in finding.fix
+    assert "delay = min(30, 2 * delay)" in finding.fix
     (finding,) = found(without_delay, app=text.replace("for _ in", "for n in"))
     assert "2 ** n" in finding.fix
     assert "attempt`" not in finding.fix

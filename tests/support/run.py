@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pasteable
 from advice.snippets import faults as fix_faults
 from support.compare import finding_differences, problem_differences
 from support.engine import model_of_case, review_case
@@ -29,6 +30,11 @@ def run_rule_case(case: Case, rule: str) -> str:
         f"{case.source}:{case.line}: the fix of `{finding.title}`: {fault}"
         for finding in review.findings
         for fault in fix_faults(finding.fix)
+    ]
+    told += [
+        f"{case.source}:{case.line}: the snippet of `{finding.title}` cannot be pasted: {fault.kind} {fault.detail}"
+        for finding in review.findings
+        for fault in pasteable.faults(finding.fix, case.files, finding.at.path, finding.at.line)
     ]
     told.append(run_stage_case(case))
     return "\n".join(text for text in told if text)

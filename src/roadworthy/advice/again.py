@@ -6,9 +6,10 @@ import re
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, call_text, callee_text, written
+from roadworthy.advice.code import WHOLE, argument_texts, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix
 from roadworthy.advice.idempotency import dedup
+from roadworthy.advice.imports import at_hand
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
@@ -29,13 +30,22 @@ def replay_safe(model: Model, effect: EffectAt, entry: Entry) -> str:
     """Take the value from the engine, or let a recorded step do the work."""
     function = effect.function
     name = effect.name.rpartition(".")[2]
-    place = Place(
-        model, entry.function, None, (entry.source,), {"step": name if name.isidentifier() else function.name}
-    )
+    name = f"do_{name}" if name.isidentifier() else "do_it"
+    inner = function is entry.function
+    extra = {
+        "step": name if inner else function.name,
+        "given": "" if inner else _given(model, entry.function, function),
+    }
+    place = Place(model, entry.function, None, (entry.source,), extra)
     call = f"`{call_text(effect.site)}`"
     step = place.pick("engine-step")
     shown = step.code if step is not None else ""
-    recorded = f"make {call} inside a step, whose result the engine records{':' if shown else '.'}"
+    here = (
+        f"put {call} into a function of its own (here `{name}`), and make that a step"
+        if inner
+        else f"make `{function.name}()` a step"
+    )
+    recorded = f"{here}, whose result the engine records{':' if shown else '.'}"
     if effect.effect is Effect.PROCESS_HASH:
         return "Use a digest that is the same in every process: `hashlib.sha256(value.encode()).hexdigest()`."
     if effect.effect is Effect.SLEEP:
@@ -52,6 +62,19 @@ def replay_safe(model: Model, effect: EffectAt, entry: Entry) -> str:
         )
     helper = f"`{function.qualname}` is a helper: let the workflow make the value and pass it in."
     return fix(f"Take the value from the engine, which gives the same one at each replay. {helper}", "", own.code)
+
+
+def _given(model: Model, caller: Function, callee: Function) -> str:
+    """What a helper is given by the workflow, behind its name: `, order_id`; "" where it is not called at once, or with more than one."""
+    edge = next((edge for edge in model.edges_from(caller) if edge.callee is callee), None)
+    args = argument_texts(edge.site) if edge is not None else []
+    return (
+        f", {args[0]}"
+        if len(args) == 1 and "=" not in args[0]
+        else f", args=[{', '.join(args)}]"
+        if args and not any("=" in arg for arg in args)
+        else ""
+    )
 
 
 _CONTEXTS = frozenset({"ctx", "context"})  # what an engine gives to the workflow's function alone
@@ -121,16 +144,56 @@ def derived_id(model: Model, site: CallSite, ids: list[str], kind: str) -> str:
     if kind == "object" and ids:
         return f"Name the object after what it holds: put `{ids[0]}` into the key in place of `{maker}()`, so that a repetition overwrites it."
     if ids:
-        seed = f'f"{{{ids[0]}}}:…"' if len(ids) == 1 else f'f"{{{ids[0]}}}:{{{ids[1]}}}"'
-        return with_snippet(
-            f"Derive the id from what is the same each time (`{ids[0]}`, and the position where there are several), so that a repetition "
-            "overwrites.",
-            f"str(uuid.uuid5(NAMESPACE, {seed}))  # NAMESPACE: one fixed uuid.UUID of this index",
-        )
-    return with_snippet(
-        f"Derive the id from the content or its source (URL, path and position) in place of `{maker}()`, so that a repetition overwrites.",
-        "str(uuid.uuid5(NAMESPACE, text))  # NAMESPACE: one fixed uuid.UUID of this index",
+        return _of_source(site, ids)
+    return (
+        f"Derive the id from the content or its source (URL, path and position) in place of `{maker}()`, so that a repetition overwrites: "
+        "`uuid.uuid5(uuid.NAMESPACE_URL, …)` gives the same one for the same text."
     )
+
+
+def _of_source(site: CallSite, ids: list[str]) -> str:
+    """An id of what is the same each time; with the place in the list where there are several for one source."""
+    parts = [f"{{{text}}}" for text in ids[:2]]
+    around = _round(site)
+    told = f"`{ids[0]}`" if len(ids) == 1 else f"`{ids[0]}` and `{ids[1]}`"
+    several = ""
+    if around is not None and not any(re.split(r"\W", text, maxsplit=1)[0] in around[0] for text in ids):
+        parts.append("{position}")
+        several = f"; bind what `enumerate({around[1]})` counts to `position`, for there are several"
+    quote = "'" if any('"' in part for part in parts) else '"'
+    clash = quote == '"' and any("'" in part for part in parts)
+    seed = "f" + quote + ":".join(parts) + quote
+    if len(parts) == 1:
+        seed = f"str({ids[0]})"
+    elif clash or (quote == "'" and any("'" in part for part in parts)):
+        seed = ' + ":" + '.join(f"str({part[1:-1]})" for part in parts)
+    text = f"Derive the id from what is the same each time ({told}{several}), so that a repetition overwrites:"
+    far = [
+        name
+        for name in dict.fromkeys(re.split(r"\W", one, maxsplit=1)[0] for one in ids[:2])
+        if not at_hand(name, site.function)
+    ]
+    if far:
+        text = (
+            f"Give `{site.function.qualname}()` `{far[0]}`, and derive the id from it, so that a repetition overwrites:"
+        )
+    return fix(
+        text,
+        "",
+        f"str(uuid.uuid5(uuid.NAMESPACE_URL, {seed}))",
+    )
+
+
+def _round(site: CallSite) -> tuple[set[str], str] | None:
+    """(the variables, the list) of the loop or comprehension in which a call stands; None for none."""
+    scope, index = site.function.scope, site.fact.region
+    while index >= 0:
+        region = scope.regions[index]
+        if region.kind in {"for", "comprehension"} and region.target is not None:
+            names = {part.id for part in flow.walk(region.target) if isinstance(part, f.Name)}
+            return names, written(region.test, site.function)
+        index = region.parent
+    return None
 
 
 def content_id(default: DefaultId) -> str:
@@ -150,10 +213,19 @@ _SOMEBODY = re.compile(
 
 def claim_first(model: Model, function: Function, ids: list[str]) -> str:
     """Claim the work by a stable id before its effect; not by that of somebody of whom many events come."""
-    ids = [text for text in ids if not _SOMEBODY.search(text)]
+    here = [_here(text, function) for text in ids if not _SOMEBODY.search(text)]
+    ids = [text for text in here if text]
     return dedup(
         model, function, f"`{ids[0]}`" if ids else "the id of the event, message or row", ids[0] if ids else ""
     )
+
+
+def _here(text: str, function: Function) -> str:
+    """An id by a name that the function has: `order.id` of the caller is `order_id` where that is a parameter; "" where it has none."""
+    if at_hand(re.split(r"\W", text, maxsplit=1)[0], function):
+        return text
+    name = text.replace(".", "_")
+    return name if name in function.parameters else ""
 
 
 def execution_id(model: Model, effect: EffectAt, argument: str, ids: list[str]) -> str:
@@ -219,12 +291,8 @@ def stable_digest(model: Model, site: CallSite) -> str:
             f"hashlib.sha256(str({shown}).encode()).hexdigest()",
         )
     return with_snippet(
-        "Use a digest that is the same in every process; where a number is needed, take the first bytes of it.",
-        f"""
-        hashlib.sha256(str({shown}).encode()).hexdigest()
-        # as a positive 63-bit number
-        int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8], "big") >> 1
-        """,
+        f"Put a digest that is the same in every process in place of `{callee_text(site)}({shown})`; this one is a number of 63 bits, as that is:",
+        f'int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8], "big") >> 1',
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.project import flow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -81,7 +82,7 @@ def _f_string(expr: f.FStr, function: Function, depth: int) -> str:
 def _display(expr: f.Seq | f.Dict | f.Comp, function: Function, depth: int) -> str:
     opening, closing = _BRACKETS["dict" if isinstance(expr, f.Dict) else expr.kind]
     if isinstance(expr, f.Comp):
-        return f"{opening}{GAP}{closing}"
+        return f"{opening}{_comprehension(expr, function, depth)}{closing}"
     if isinstance(expr, f.Dict):
         items = [
             f"**{written(value, function, depth + 1)}"
@@ -97,6 +98,27 @@ def _display(expr: f.Seq | f.Dict | f.Comp, function: Function, depth: int) -> s
     elif isinstance(expr, f.Seq) and expr.kind == "tuple" and len(items) == 1:
         body += ","
     return f"{opening}{body}{closing}"
+
+
+def _comprehension(expr: f.Comp, function: Function, depth: int) -> str:
+    """`fetch(url) for url in urls if url`; a gap for more than one `for`."""
+    regions = function.scope.regions
+    inner = {part.region for part in flow.walk(expr.element) if isinstance(part, f.Comp)}
+    more = any(r.kind == "comprehension" and r.parent == expr.region and i not in inner for i, r in enumerate(regions))
+    region = regions[expr.region]
+    if more or region.kind != "comprehension" or region.target is None:
+        return GAP
+    key = f"{written(expr.key, function, depth + 1)}: " if expr.key is not None else ""
+    names = written(region.target, function, depth + 1)
+    names = names[1:-1] if isinstance(region.target, f.Seq) and len(region.target.items) > 1 else names
+    tests = "".join(f" if {_tight(test, function, depth)}" for test in expr.tests)
+    word = "async for" if region.is_async else "for"
+    text = (
+        f"{key}{written(expr.element, function, depth + 1)} {word} {names} in {_tight(region.test, function, depth)}{tests}"
+        if region.test is not None
+        else GAP
+    )
+    return text if len(text) <= _NESTED else GAP
 
 
 def _operation(expr: Expr, function: Function, depth: int) -> str:
@@ -161,6 +183,13 @@ def call_text(
 ) -> str:
     """The call as written with `extra` arguments behind its own, kept short by leaving out the longest of its own."""
     args = argument_texts(site, without, depth)
+    if (
+        len(args) == 1
+        and not extra
+        and isinstance(site.fact.args[0] if site.fact.args else None, f.Comp)
+        and args[0][:1] == "("
+    ):
+        args = [args[0][1:-1]]  # the brackets of the call are those of the generator
     callee = callee_text(site)
     if width >= WHOLE and GAP in callee:
         callee = chain_text(site)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import GAP, callee_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
-from roadworthy.advice.patterns import best, cite, shows
+from roadworthy.advice.patterns import best, cite, elsewhere, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
@@ -54,6 +54,7 @@ def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: 
         "only": _as_q(table, condition),
         "meta": _meta(table),
         "args": _table_args(table),
+        "home": f" (`{table.model.path}:{table.model.line}`)" if table.model is not None else "",
     }
     place = Place(model, _scope_of(model, table), None, mappers(table.model), extra)
     own = best(model, "unique-migration", None, accept=lambda p: any(w in p.name.lower() for w in ("create", "add")))
@@ -101,7 +102,7 @@ def _table_args(table: Table) -> str:
     cls = table.model
     if cls is None:
         return "`__table_args__`"
-    whose = f"`__table_args__` of `{cls.name}`"
+    whose = f"`__table_args__` of `{cls.name}` (`{cls.path}:{cls.line}`)"
     names = cls.module.body
     known = "UniqueConstraint" in names.imports or "UniqueConstraint" in names.bindings
     needs = "" if known else " (`from sqlalchemy import UniqueConstraint`)"
@@ -239,7 +240,8 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
         return recipe_fix(place, "increment-cache")
     names = mappers(mutation.model)
     family = next((name for base in names if (name := family_of(model, base))), "")
-    own = best(model, "row-lock", function, family) if family else None
+    own = best(model, "row-lock", function, family, lambda p: any(elsewhere(use, function) for use in p.uses))
+    own = own if family else None
     place = Place(model, function, None, names, extra)
     if any(_decides(one) for one in (mutation, *more)):
         return recipe_fix(place, "increment-locked", cite(own, function))
@@ -248,7 +250,7 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
         return cite(own, function)
     held = ""
     if own is not None:
-        use = own.near(function)
+        use = own.near(function, lambda use: elsewhere(use, function))
         held = f"Or read the row for update, as `{own.name}` (`{use.path}:{use.line}`) does."
     others = [_statement(model, other) for other in more if other.kind == "row" and other.owner == mutation.owner]
     code = "\n".join(dict.fromkeys([filled.code, *(text for text in others if text)]))
@@ -258,9 +260,9 @@ def in_one_statement(model: Model, mutation: Mutation, more: Sequence[Mutation] 
 def _decides(mutation: Mutation) -> bool:
     """Is the new number bounded by the old one, or looked at before it is written: `n -= min(amount, n)`, `if new_total > limit`?"""
     scope = mutation.function.scope
-    if mutation.kind != "row":
-        return False
     step = _step(mutation)
+    if mutation.kind != "row":
+        return mutation.kind == "update" and GAP in step
     given = mutation.attribute in mutation.function.parameters  # `self.rows + rows`: the caller's number, not the row's
     before = r"\." if given else r"\b"
     if GAP in step or re.search(rf"{before}{re.escape(mutation.attribute)}\b", step):
@@ -367,12 +369,25 @@ def _stored_step(write: CallSite) -> str:
     return ""
 
 
+def _given_step(mutation: Mutation) -> str:
+    """`- 1` of `update(stock=item.stock - 1)`."""
+    given = mutation.write.fact.kwargs if mutation.write is not None else ()
+    value = next((value for keyword, value in given if keyword == mutation.attribute), None)
+    if (
+        isinstance(value, f.Bin)
+        and value.op in {"+", "-"}
+        and written(value.left, mutation.function).endswith(f".{mutation.attribute}")
+    ):
+        return f"{value.op} {written(value.right, mutation.function)}"
+    return f"+ {GAP}"
+
+
 def _step(mutation: Mutation) -> str:
     """`+ amount` of the assignment; a gap where it is not seen."""
     scope = mutation.function.scope
     assign = next((a for a in scope.assigns if a.order == mutation.order), None)
     if assign is None or assign.value is None:
-        return f"+ {GAP}"
+        return _given_step(mutation)
     if assign.op in _STEPS:
         return f"{_STEPS[assign.op]} {written(assign.value, mutation.function)}"
     value: f.Expr | None = assign.value

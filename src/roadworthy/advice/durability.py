@@ -64,6 +64,17 @@ def durable(model: Model, function: Function, work: str, callee: Function | None
     return recipe_fix(_work_place(model, function, callee, name, args), "durable")
 
 
+def hand_over(model: Model, function: Function, work: Function | None) -> str:
+    """Wait for the start of what is durable before success is told; the call as it is written where it is started."""
+    turned = (
+        ""
+        if work is None or not work.is_async or function.is_async
+        else f" (`{function.name}()` must become a coroutine for that)"
+    )
+    text = f"Wait for the hand-over (not for the work itself) before the answer{turned}, and let its failure be the failure of the request; what is handed over is safe from then on."
+    return fix(text, "", _waited(model, function, work))
+
+
 def durable_start(model: Model, function: Function, work: Function) -> str:
     """Wait for work that itself starts a durable execution: once it has, nothing is left to lose."""
     edge = next((edge for edge in model.edges_from(function) if edge.callee is work), None)

@@ -64,6 +64,9 @@ def _target(site: CallSite | None) -> str:
     return written(first, site.function) if first is not None else ""
 
 
+_PACKERS = frozenset({"gzip", "bz2", "lzma", "tarfile", "zipfile"})
+
+
 def _is_module(value: f.Expr) -> bool:
     return isinstance(value, f.Name) and value.id in {"aiofiles", "anyio", "io", "codecs", "gzip", "bz2", "lzma", "os"}
 
@@ -106,13 +109,10 @@ def _beside(site: CallSite, target: str, body: str, suffix: str) -> str:
     else:
         return ""
     made = f'partial = {path}.with_name(f"{{{path}.name}}{suffix}")' if is_path else f'partial = f"{{{path}}}{suffix}"'
-    lines = [
-        f"{head}",
-        f"    {inside}",
-        f"    {awaits}{handle}.flush()",
-        f"    os.fsync({handle}.fileno())",
-        f"os.replace(partial, {path})",
-    ]
+    whole = [f"    {awaits}{handle}.flush()", f"    os.fsync({handle}.fileno())"]
+    if callee_text(site).partition(".")[0] in _PACKERS:  # the rest of the archive is written when it is closed
+        whole = ['with open(partial, "rb") as done:', "    os.fsync(done.fileno())"]
+    lines = [f"{head}", f"    {inside}", *whole, f"os.replace(partial, {path})"]
     done = "\n".join([f"{lead}{made}", *lines])
     return done if GAP not in done else ""
 

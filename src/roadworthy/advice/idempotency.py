@@ -93,8 +93,11 @@ def dedup(model: Model, function: Function, key: str, value: str = "") -> str:
         made = f"`{claim}` (`{place_of}`)" if place_of else "a table with a unique column for it"
         return f"Claim {key} before the effect: insert it into {made} in the same transaction, and do nothing where it is there already."
     cited = cite(own, function) or (f"`{claim}` (`{place_of}`) has a unique `{column}` for it." if place_of else "")
+    names = _orm_names(model, function)
     extra = {"key": key, "value": value or "event_id", "claim": claim, "column": column, "scope": function.name}
-    place = Place(model, function, None, _orm_names(model, function), extra)
+    if own is None and not cited:
+        extra |= {"new": claim}
+    place = Place(model, function, None, names, extra)
     filled = place.pick("dedup")
     if filled is not None and "redis.set(" in filled.code and not _has_client(function, "redis"):
         return fix(

@@ -29,7 +29,7 @@ _ELSEWHERE = ("# in the model", "# in `upgrade()`", "models.UniqueConstraint(")
 _MOST = 6
 
 _MODULES = frozenset({
-    "asyncio", "contextlib", "hashlib", "json", "os", "random", "signal", "socket", "subprocess", "sys", "tempfile", "threading", "time", "uuid",
+    "asyncio", "atexit", "contextlib", "hashlib", "json", "os", "random", "signal", "socket", "subprocess", "sys", "tempfile", "threading", "time", "uuid",
 })  # fmt: skip
 _FROM: dict[str, tuple[str, ...]] = {
     "Coalesce": ("django.db.models.functions",),
@@ -50,6 +50,7 @@ _FROM: dict[str, tuple[str, ...]] = {
     "select": ("sqlalchemy", "sqlmodel", "sqlalchemy.future"),
     "shared_task": ("celery",),
     "stop_after_attempt": ("tenacity",),
+    "stop_after_delay": ("tenacity",),
     "sync_to_async": ("asgiref.sync",),
     "timedelta": ("datetime",),
     "transaction": ("django.db",),

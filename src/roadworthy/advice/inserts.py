@@ -11,6 +11,7 @@ from roadworthy.advice.patterns import best, cite, shows
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project.database.checks import refusal, work_where_found
+from roadworthy.project.database.presence import Presence
 
 if TYPE_CHECKING:
     from roadworthy.project.database.checks import Check
@@ -55,7 +56,10 @@ def _found_or_created(model: Model, check: Check, columns: tuple[str, ...]) -> s
     call = f"{'await ' if write.fact.awaited else ''}{owner}.{_CREATES[method]}({', '.join(arguments)})"
     name = _name_of(write)
     code = call
-    if name:
+    answer = _answer(check)
+    if answer and write.fact.use in {"assigned", "discarded"}:
+        code = f"{name or '_'}, created = {call}\nif not created:\n    {answer}"
+    elif name:
         code = f"{name}, created = {call}"
     elif write.fact.use == "returned":
         code = f"return ({call})[0]" if write.fact.awaited else f"return {call}[0]"
@@ -67,9 +71,29 @@ def _found_or_created(model: Model, check: Check, columns: tuple[str, ...]) -> s
     return fix(f"{text}{'.' if cited else ':'}", cited, code)
 
 
+def _answer(check: Check) -> str:
+    """What the function returns where the row is there, a literal: `return False`; "" where it goes on with the row."""
+    scope, presence = check.function.scope, Presence(check.function, check.read.site)
+    for leave in scope.leaves:
+        region = scope.regions[leave.region]
+        before = check.read.site.fact.order <= leave.order < check.write.site.fact.order
+        if (
+            before
+            and leave.kind == "return"
+            and isinstance(leave.value, f.Const)
+            and region.kind == "if"
+            and presence.sign(region.test) == 1
+        ):
+            return f"return {written(leave.value, check.function)}"
+    return ""
+
+
 def _inserted_first(model: Model, check: Check) -> str:
     """The insert as it is in a savepoint, and the lookup as it is once more where the key refuses it."""
     write, read = check.write.site, _fetch(check.read.site)
+    if callee_text(write).rpartition(".")[2] in {"bulk_create", "abulk_create"}:
+        code = f"{'await ' if write.fact.awaited else ''}{call_text(write, ['ignore_conflicts=True'], ('ignore_conflicts',), WHOLE)}"
+        return fix(f"Let the insert (line {write.line}) pass over the rows that another run was faster with:", "", code)
     insert = statement_text(write)
     name = _name_of(write) or _written_object(check)
     method = callee_text(read).rpartition(".")[2]
@@ -184,7 +208,13 @@ def insert_or_refuse(model: Model, check: Check) -> str:
 
 
 def one_at_a_time(
-    model: Model, table: Table, columns: tuple[str, ...], function: Function, why: str, sends: str = ""
+    model: Model,
+    table: Table,
+    columns: tuple[str, ...],
+    function: Function,
+    why: str,
+    sends: str = "",
+    read: CallSite | None = None,
 ) -> str:
     """Where several rows of one key are let in by other ways (`why`): lock the parent row over the lookup and the insert; `sends`: a call
     on the way to the insert that waits for others, for which no lock may be held.
@@ -194,7 +224,12 @@ def one_at_a_time(
     where = f"{why}, so a unique key may not hold"
     if parent is None:
         return f"{where[0].upper()}{where[1:]}: hold one lock for the key over the lookup and the insert."
-    after = f"{sends} behind this block" if sends else "as they are"
+    after = (
+        f"the lookup and the insert, {sends} behind this block" if sends else "the lookup and the insert, as they are"
+    )
+    late = _comes_late(function, parents[0].attribute, read)
+    if late:
+        after = "look for the row once more, and insert it where there is still none"
     extra = {
         "parent": parent.name,
         "owner": parents[0].attribute,
@@ -203,4 +238,13 @@ def one_at_a_time(
     }
     filled = Place(model, function, None, mappers(parent), extra).pick("parent-lock")
     text = f"{where[0].upper()}{where[1:]}: lock the `{parent.name}` before the lookup, and look and insert in its transaction:"
+    if late:
+        text = f"{where[0].upper()}{where[1:]}: lock the `{parent.name}` where it is known (line {late}), look once more under the lock, and insert in its transaction:"
     return fix(text, "", filled.code if filled is not None else "")
+
+
+def _comes_late(function: Function, name: str, read: CallSite | None) -> int:
+    """The line on which a variable gets its value, where that is behind the lookup; 0 where it is there before."""
+    assigns = [a for a in function.bindings.get(name, ()) if a.op != "except"]
+    early = name in function.parameters or read is None or any(a.order < read.fact.order for a in assigns)
+    return 0 if early or not assigns else assigns[0].line

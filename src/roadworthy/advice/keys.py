@@ -65,7 +65,7 @@ def unique_without(model: Model, table: Table, key: UniqueKey, column: Column) -
     if not rest:
         return f"Make `{column.attribute}` NOT NULL, or declare the key `NULLS NOT DISTINCT`."
     also = unique_key(model, table, rest, f"{column.name} IS NULL")
-    return f"Make `{column.attribute}` NOT NULL; or keep the key ({sql(key.columns)}) and add one for the rows without a `{column.attribute}`. {also}"
+    return f"Keep the key ({sql(key.columns)}) and add one for the rows without a `{column.attribute}`. {also}"
 
 
 def _for_some_rows(

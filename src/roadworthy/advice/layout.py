@@ -8,6 +8,7 @@ from typing import NamedTuple
 WIDTH = 100
 _OPEN, _CLOSE = "([{", ")]}"
 _FENCE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
+_PARAMETERS = re.compile(r"(^|=)\s*lambda [^:]*$")  # the commas of its parameters look the same
 _STEP = "    "
 _SHORT = 6
 
@@ -88,12 +89,10 @@ def _items(body: str) -> list[str]:
             depth += 1
         elif char in _CLOSE:
             depth -= 1
-        elif char == "," and depth == 0:
+        elif char == "," and depth == 0 and not _PARAMETERS.search(body[start:index]):
             items.append(body[start:index].strip())
             start = index + 1
     items.append(body[start:].strip())
-    if any(item.startswith("lambda ") for item in items):  # the commas of its parameters look the same
-        return [body.strip()]
     return [item for item in items if item]
 
 

@@ -146,7 +146,7 @@ def _cite(pattern: Pattern | None, site: CallSite) -> str:
     wanted = next((asks for asks in (_is_number, _tells) if any(asks(use) for use in pattern.uses)), None)
     use = pattern.near(site.function, wanted)
     others = len(pattern.uses)
-    if not use.text or len(use.text) > 60:
+    if not use.text or len(use.text) > 60 or wanted is None:  # `timeout=timeout`: nothing to copy from
         return ""
     if others == 1:
         return f"`{pattern.name}` in `{use.path}:{use.line}` has `{use.text}`."
@@ -201,7 +201,7 @@ def _value(place: Place, verdict: TimeoutVerdict) -> tuple[str, str]:
             return each, f"`{others[-1]}` bounds each wait for data and lets a long answer pass."
         return f"{verdict.parameter}={place.extra['seconds']}", ""  # the object that holds the limits is made here
     filled = place.pick("timeout-value")
-    if filled is not None:
+    if filled is not None and (verdict.parameter or "timeout") in filled.code:
         return filled.code, filled.text
     rule = verdict.timeout
     seconds = place.extra["seconds"]
@@ -245,6 +245,11 @@ def _without_parameter(place: Place, effect: EffectAt, rule: Timeout) -> str:
         text = f"{text} Bound the wait, and call `{program}.kill()` where `TimeoutError` comes out of it, for the program runs on:"
     if outside is None:
         return text if note else f"{text} Run it where it can be given up: in a process or a job with a time limit."
+    if GAP in outside.code:  # too long to be written again
+        written_as = outside.code.removeprefix("await ").partition("(")[0]
+        return fix(
+            f"{text} Give what line {place.site.line if place.site is not None else effect.site.line} runs to `{written_as}()`, with `timeout={place.extra['seconds']}`."
+        )
     return fix(f"{text} {outside.text}".strip(), "", outside.code)
 
 

@@ -92,6 +92,11 @@ def decorates(use: Use, function: Function) -> bool:
     return use.path == function.path and use.line in (function.line, *function.scope.decorator_lines)
 
 
+def elsewhere(use: Use, function: Function) -> bool:
+    """Does a use stand outside of the very function that is to follow it?"""
+    return use.path != function.path or not function.scope.line <= use.line <= function.scope.end_line
+
+
 class Patterns:
     """All patterns of a code base, by kind, most used first."""
 

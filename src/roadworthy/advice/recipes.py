@@ -6,18 +6,22 @@ there is one, and a short fenced snippet in the style of the code at hand (sync 
 
 from roadworthy.advice.claims import claim
 from roadworthy.advice.commits import on_commit
-from roadworthy.advice.durability import durable, durable_start, keep_task
+from roadworthy.advice.durability import durable, durable_start, hand_over, keep_task
 from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.limits import timeout
+from roadworthy.advice.partly import name_the_rest
 from roadworthy.advice.repeating import (
     ask_retry,
     backoff,
     end_job,
     end_retry,
     jitter,
+    narrow_loop,
     narrow_retry,
+    raise_last,
     retry,
+    retry_job,
     space_retry,
     survive,
 )
@@ -31,6 +35,7 @@ from roadworthy.advice.resilience import (
     read_results,
     shutdown,
 )
+from roadworthy.advice.silences import tell_failure
 
 __all__ = [
     "ask_retry",
@@ -44,22 +49,28 @@ __all__ = [
     "durable_start",
     "end_job",
     "end_retry",
+    "hand_over",
     "idempotency_key",
     "isolate",
     "jitter",
     "keep_task",
     "lock",
     "log_and_raise",
+    "name_the_rest",
+    "narrow_loop",
     "narrow_retry",
     "off_loop",
     "off_loop_inside",
     "on_commit",
     "plain_handler",
+    "raise_last",
     "read_results",
     "retry",
+    "retry_job",
     "shutdown",
     "space_retry",
     "survive",
+    "tell_failure",
     "timeout",
     "unique",
     "upsert",

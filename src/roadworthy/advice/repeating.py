@@ -11,7 +11,9 @@ from roadworthy.advice.mining.clients import decorator_at
 from roadworthy.advice.mining.work import decorator_of
 from roadworthy.advice.patterns import best, cite
 from roadworthy.advice.stack import family_of
-from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.facts import schema as f
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
+from roadworthy.project import flow
 from roadworthy.project.silence import logger_near
 
 if TYPE_CHECKING:
@@ -38,7 +40,12 @@ def retry(
     site = site or (effect.site if effect is not None else None)
     raised = exceptions or (_transient(model, effect) if effect is not None else ())
     errors = _errors(function, raised)
-    extra = {"errors": errors, "caught": f"({errors})" if ", " in errors else errors, "attempts": "4"}
+    extra = {
+        "errors": errors,
+        "caught": f"({errors})" if ", " in errors else errors,
+        "tuple": _tuple(errors),
+        "attempts": "4",
+    }
     job = next((e for e in model.entries.at(function) if e.kind is EntryKind.JOB), None)
     if job is not None:
         shape, declared = decorator_of(job)
@@ -64,6 +71,35 @@ def retry(
     return recipe_fix(place, "retry", cite(own, function))
 
 
+def _done_once(model: Model, function: Function, effect: EffectAt) -> str:
+    """The item of the loop of a job in which something is done that must not be done twice: a mail for each `user`; "" for none."""
+    if effect.function is not function or effect.effect not in _UNREPEATABLE:
+        return ""
+    if not any(e.kind is EntryKind.JOB for e in model.entries.at(function)):
+        return ""
+    index = effect.site.fact.region
+    while index >= 0:
+        region = function.scope.regions[index]
+        if region.kind == "for" and isinstance(region.target, f.Name):
+            return region.target.id
+        index = region.parent
+    return ""
+
+
+_UNREPEATABLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
+
+
+def retry_job(model: Model, function: Function, effect: EffectAt) -> str:
+    """Repeat a job; where it does something for each of many that must not be done twice, each of them by itself."""
+    item = _done_once(model, function, effect)
+    if not item:
+        return retry(model, function, effect.row.raises)
+    return (
+        f"Start a job of its own for each `{item}`, which does this one and is retried by itself: this job run again would do it once more for "
+        "all that came before the failure."
+    )
+
+
 def ask_retry(model: Model, entry: Entry) -> str:
     """A job that declares how it is retried, and never asks for it: its decorator as written, with the errors that start one."""
     function = entry.function
@@ -75,7 +111,7 @@ def ask_retry(model: Model, entry: Entry) -> str:
     if not shape or not options:
         return f"{text[:-1]}."
     args = argument_texts(site) if site is not None else []
-    args.append(f"{options[0]}=({_errors(function, raised)},)")
+    args.append(f"{options[0]}={_tuple(_errors(function, raised))}")
     head = apply_text(shape[1:].partition("(")[0], args, width=WHOLE)
     own = best(model, "job-retry", function)
     return fix(
@@ -98,9 +134,14 @@ def _queued(own: Pattern, function: Function, job: Entry, errors: str) -> str:
         if keyword in known or not (keyword in policy or any(word in keyword for word in _POLICY)):
             continue
         lists = keyword in policy and value.startswith(("(", "["))
-        args.append(f"{keyword}=({errors},)" if lists and errors else arg)
+        args.append(f"{keyword}={_tuple(errors)}" if lists and errors else arg)
     shape = f"@{apply_text(shape[1:].partition('(')[0], args, width=WHOLE)}"
     return fix(text, cite(own, function), f"{shape}\n{signature_text(function)} ...")
+
+
+def _tuple(errors: str) -> str:
+    """`(OSError,)`, `(ConnectionError, TimeoutError)`."""
+    return f"({errors})" if ", " in errors else f"({errors},)"
 
 
 def _is_policy(argument: str) -> bool:
@@ -138,18 +179,34 @@ def _decorated(model: Model, own: Pattern, function: Function, raised: tuple[str
 
 def _errors(function: Function, names: tuple[str, ...]) -> str:
     """Exceptions as this module would write them."""
-    shown = [_as_imported(function, name) for name in names[:2]]
+    shown = [as_imported(function, name) for name in names[:2]]
     return ", ".join(dict.fromkeys(shown)) or "ConnectionError, TimeoutError"
 
 
-def _as_imported(function: Function, name: str) -> str:
+def as_imported(function: Function, name: str) -> str:
     """A dotted name by the import that the module has, else whole."""
     body = function.module.body
     module, _, last = name.rpartition(".")
-    if module in {"", "builtins"} or last in body.imports:
-        return last
     root = name.partition(".")[0]
-    return f"{root}.{last}" if name.count(".") > 2 else name
+    if module in {"", "builtins"}:
+        return last
+    if last in body.children or root == function.module.name.partition(".")[0]:
+        return last  # a class of the project
+    found = body.imports.get(last, ())
+    if any(item.name and (item.module == module or item.module.startswith(root) or item.level) for item in found):
+        return last
+    short = name.replace(f"{module}.", f"{root}.") if root != module and _reads(function, f"{root}.{last}") else name
+    if short != name:
+        return short
+    return f"{root}.{last}" if "._" in module else name
+
+
+def _reads(function: Function, dotted: str) -> bool:
+    """Does the module write an exception so: `httpx.ReadError` for `httpx._exceptions.ReadError`?"""
+    scopes = (scope.scope for scope in function.module.functions)
+    return any(
+        flow.text_of(kind, scope) == dotted for scope in scopes for region in scope.regions for kind in region.types
+    )
 
 
 # --- retries that are there ------------------------------------------------------------------------------------------
@@ -186,6 +243,17 @@ def narrow_retry(model: Model, guard: Guard, function: Function) -> str:
     return _amended(model, guard, function, "retry-narrow", {"errors": _errors(function, raised)})
 
 
+def narrow_loop(model: Model, function: Function) -> str:
+    """Let a loop catch only what the calls in it raise when the way to the other side fails."""
+    raised = tuple(
+        dict.fromkeys(n for e in model.effects_under(function) if e.effect.word.external for n in _passing(model, e))
+    )
+    text = "Catch only what may pass by itself, and let the rest out"
+    if not raised:
+        return f"{text}: name the errors of this call that a second attempt can cure."
+    return fix(f"{text}:", "", f"except ({_errors(function, raised)}):\n    ...  # as it is")
+
+
 def _passing(model: Model, effect: EffectAt) -> tuple[str, ...]:
     """What the call raises when the way to the other side fails, the answer left out: an error of a status may be a permanent one."""
     known = [
@@ -212,7 +280,13 @@ def _amended(model: Model, guard: Guard, function: Function, topic: str, extra: 
     if filled is None:
         return ""
     if not filled.recipe.names:
-        return fix(filled.text, "", filled.code)
+        through = guard.through
+        where = (
+            f", in `{through.qualname}()` (`{through.path}:{guard.line}`) for all that use it:"
+            if through is not None
+            else ":"
+        )
+        return fix(f"{filled.text[:-1]}{where}", "", filled.code)
     shape = decorator_at(function, guard.line)
     if guard.site is not None and guard.form != "house":
         args = [a for a in argument_texts(guard.site) if a.partition("=")[0] != filled.code.partition("=")[0]]
@@ -251,6 +325,23 @@ def survive(model: Model, function: Function, raises: tuple[str, ...], site: Cal
     ])  # fmt: skip
     text = f"Catch what `{callee_text(site)}()` raises inside the loop, and go on after a pause that grows (`delay = 1` above the loop, too):"
     return fix(text, "", code)
+
+
+def raise_last(function: Function, region: int) -> str:
+    """Let the failure of the last attempt out, in the handler of the loop."""
+    loop = function.scope.regions[region]
+    number = loop.test if loop.kind == "for" else None
+    call = function.calls[number.index] if isinstance(number, f.CallRef) else None
+    limit = call.fact.args if call is not None and callee_text(call) == "range" else ()
+    if not isinstance(loop.target, f.Name) or len(limit) != 1 or loop.target.id == "_":
+        return "Raise behind the loop, where all attempts have failed: what was caught last, or an error of your own that names it."
+    most = limit[0]
+    last = (
+        str(most.value - 1)
+        if isinstance(most, f.Const) and isinstance(most.value, int)
+        else f"{written(most, function)} - 1"
+    )
+    return fix("Raise in the handler of the last attempt:", "", f"if {loop.target.id} == {last}:\n    raise")
 
 
 def jitter(model: Model, function: Function, delay: str, pause: CallSite | None = None) -> str:

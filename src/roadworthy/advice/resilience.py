@@ -131,6 +131,24 @@ def shutdown(model: Model, function: Function) -> str:
     return recipe_fix(Place(model, function), "shutdown", cite(best(model, "shutdown", function), function))
 
 
+def _listed(function: Function, piece: str) -> dict[str, str]:
+    """The list of coroutines as it is made, each of them bounded: `tasks = [bounded(fetch(url)) for url in urls]`."""
+    for assign in function.scope.assigns:
+        made = assign.value
+        if (
+            not isinstance(made, f.Comp)
+            or made.kind != "list"
+            or assign.op != "="
+            or written(made.element, function) != piece
+        ):
+            continue
+        region = function.scope.regions[made.region]
+        target, items = written(assign.target, function), written(region.test, function)
+        if GAP not in f"{target}{items}{piece}" and f"[{piece} for {written(region.target, function)} in {items}]":
+            return {"listed": f"{target} = [bounded({piece}) for {written(region.target, function)} in {items}]"}
+    return {}
+
+
 def bounded(model: Model, site: CallSite, piece: str = "") -> str:
     """Limit a fan-out; `piece`: one of the coroutines that it starts, as written."""
     function = site.function
@@ -138,6 +156,8 @@ def bounded(model: Model, site: CallSite, piece: str = "") -> str:
     parts = (part for arg in site.fact.args for part in flow.walk(arg))
     found = next((part for part in parts if isinstance(part, f.Comp)), None)
     extra = {"piece": piece} if piece else {}
+    if found is None and piece:
+        extra |= _listed(function, piece)
     if found is not None:
         region = function.scope.regions[found.region]
         if isinstance(region.target, f.Name):

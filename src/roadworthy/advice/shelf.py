@@ -36,6 +36,7 @@ _MAY_BE_EMPTY = frozenset(
         "bound",
         "after",
         "turned",
+        "home",
     }
 )
 TOPICS: dict[str, frozenset[str]] = {
@@ -44,13 +45,13 @@ TOPICS: dict[str, frozenset[str]] = {
     "timeout-outside": frozenset({"seconds"}),
     "retry": frozenset({"errors", "caught", "attempts"}),
     "retry-client": frozenset({"errors", "caught", "attempts"}),
-    "retry-job": frozenset({"errors", "caught", "attempts", "job", "given"}),
+    "retry-job": frozenset({"errors", "caught", "tuple", "attempts", "job", "given"}),
     "retry-end": frozenset(),
     "retry-wait": frozenset(),
     "retry-narrow": frozenset({"errors"}),
     "engine-random": frozenset(),
     "engine-clock": frozenset(),
-    "engine-step": frozenset({"step"}),
+    "engine-step": frozenset({"step", "given"}),
     "engine-conflict": frozenset(),
     "read-results": frozenset({"results"}),
     "backoff": frozenset({"caught"}),
@@ -72,7 +73,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "keep-task": frozenset({"task", "work_call"}),
     "on-commit": frozenset({"deferred", "partial"}),
     "upsert": frozenset({"model", "table", "columns", "quoted", "values", "kwargs", "find_or_create"}),
-    "dedup": frozenset({"key", "value", "scope", "claim", "column"}),
+    "dedup": frozenset({"key", "value", "scope", "claim", "column", "new"}),
     "deterministic-id": frozenset({"parts", "holes"}),
     "idempotency-key": frozenset({"parameter", "key"}),
     "off-loop": frozenset({"moved", "partial"}),
@@ -83,9 +84,24 @@ TOPICS: dict[str, frozenset[str]] = {
     "isolate": frozenset(),
     "shutdown": frozenset(),
     "lock": frozenset({"model", "table", "lookup", "column"}),
-    "unique": frozenset({"model", "table", "columns", "quoted", "fields", "constraint", "owner", "meta", "args"}),
+    "unique": frozenset(
+        {"model", "table", "columns", "quoted", "fields", "constraint", "owner", "meta", "args", "home"}
+    ),
     "unique-partial": frozenset(
-        {"model", "table", "columns", "quoted", "fields", "constraint", "owner", "condition", "only", "meta", "args"}
+        {
+            "model",
+            "table",
+            "columns",
+            "quoted",
+            "fields",
+            "constraint",
+            "owner",
+            "condition",
+            "only",
+            "meta",
+            "args",
+            "home",
+        }
     ),
     "parent-lock": frozenset({"parent", "owner", "get", "after"}),
     "insert-or-find": frozenset(
@@ -98,7 +114,7 @@ TOPICS: dict[str, frozenset[str]] = {
     "claim": frozenset({"model", "column", "was", "new", "row", "leave", "lock", "read_at", "update", "update_at"}),
     "increment": frozenset({"model", "row", "column", "step", "update", "reload", "line", "saved", "after", "base"}),
     "increment-cache": frozenset({"key", "amount", "cache", "expiry", "by", "bound"}),
-    "bounded": frozenset({"work_call", "item", "items", "gather", "piece"}),
+    "bounded": frozenset({"work_call", "item", "items", "gather", "piece", "listed"}),
 }
 """Every topic and the holes that it can fill beside the common ones."""
 

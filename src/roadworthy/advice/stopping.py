@@ -99,12 +99,14 @@ def deaf_handler(handler: Function, flag: str, *, lazy: bool) -> tuple[str, str]
 
 def start_task(handler: Function) -> str:
     """A handler that is a coroutine: one that starts it as a task."""
+    given = [p.name for p in handler.scope.params if p.kind == "positional" and p.name not in {"self", "cls"}]
+    call = f"{'self.' if handler.is_method else ''}{handler.name}({'signal.SIGTERM, None' if len(given) == 2 else ''})"
     name = handler.name
     return _with(
         f"Register a function that starts `{name}()` as a task, and keep the task until it is done.",
         "",
-        f"tasks = set()\n\ndef on_signal():\n    tasks.add(asyncio.ensure_future({name}()))  # a reference, or it may be collected\n\n"
-        "loop.add_signal_handler(signal.SIGTERM, on_signal)",
+        f"tasks = set()\n\ndef on_signal():\n    tasks.add(asyncio.ensure_future({call}))  # a reference, or it may be collected\n\n"
+        "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, on_signal)  # where the loop runs",
     )
 
 
@@ -124,6 +126,8 @@ def close_at_end(model: Model, function: Function, name: str, closers: tuple[str
     said = f"`{name}`"
     if not all(part.isidentifier() for part in name.split(".")):  # "the KafkaProducer": it has no name here
         said, name = name, name.rpartition(" ")[2].lower()
+    if said != f"`{name}`" and function.kind == "function":
+        return f"Keep {said} that `{function.qualname}()` makes in one place, and call {' and '.join(f'`{closer}()`' for closer in closers[:2])} on it when the process stops, in the shutdown hook of the server."
     body = "\n    ".join(f"{word}{name}.{closer}()" for closer in closers[:2])
     return _with(
         f"Close {said} in a `finally` (or as a context manager) around the work that uses it.",

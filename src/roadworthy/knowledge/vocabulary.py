@@ -100,7 +100,7 @@ EFFECTS: dict[Effect, EffectWord] = {
     Effect.SQL_UPDATE: EffectWord("updates rows", external=True, persists=True),
     Effect.SQL_INCREMENT: EffectWord("adds to a stored number", external=True, persists=True, repeat=Repeat.UNSAFE),
     Effect.SQL_DELETE: EffectWord("deletes rows", external=True, persists=True),
-    Effect.SQL: EffectWord("executes SQL whose kind the text decides", external=True),
+    Effect.SQL: EffectWord("executes SQL", external=True),
     Effect.COMMIT: EffectWord("commits a transaction", external=True, persists=True),
     Effect.ROLLBACK: EffectWord("rolls a transaction back", external=True),
     Effect.CONNECT: EffectWord("opens a connection or takes one from a pool", external=True),

@@ -301,7 +301,12 @@ def text_of(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str:
         case f.Name():
             return expr.id
         case f.Attr():
-            return f"{text_of(expr.value, scope, depth + 1)}.{expr.name}"
+            owner = text_of(expr.value, scope, depth + 1)
+            return (
+                f"({owner}).{expr.name}"
+                if isinstance(expr.value, f.BoolOp | f.IfExp | f.Bin)
+                else f"{owner}.{expr.name}"
+            )
         case f.CallRef():
             call = scope.calls[expr.index]
             return f"{text_of(call.func, scope, depth + 1)}({'…' if call.args or call.kwargs else ''})"

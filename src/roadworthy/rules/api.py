@@ -15,7 +15,7 @@ from roadworthy.advice import inserts as advise_inserts
 from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
-from roadworthy.advice.asides import let_fail_alone, statement_of
+from roadworthy.advice.asides import let_fail_alone, rearm, statement_of
 from roadworthy.advice.imports import with_imports
 from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
@@ -259,6 +259,7 @@ from roadworthy.project.values import (
 from roadworthy.project.voidtests import VoidTest, void_tests
 from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
 from roadworthy.rules import wording as say
+from roadworthy.rules.doers import doer
 
 __all__ = [
     "ANSWERS",
@@ -441,6 +442,7 @@ __all__ = [
     "covers",
     "dedup_before",
     "default_ids",
+    "doer",
     "drives_program",
     "dropped_outcomes",
     "durable_branch",
@@ -561,6 +563,7 @@ __all__ = [
     "read_back",
     "read_throughs",
     "reads_setting",
+    "rearm",
     "rearmed_late",
     "refusals",
     "repeated_blocks",

@@ -128,6 +128,8 @@ def whom(found: Entry | None, function: Function, model: Model) -> str:
 
 def unanswered(found: EffectAt, model: Model) -> str:
     """The ordinary faults that make a call raise, to start a sentence with: an answer of 503 does where somebody asks for it."""
+    if found.effect is Effect.EMAIL:
+        return "A timeout, a refused connection or a mail server that is busy"
     asks = any(model.callee_text(site).endswith("raise_for_status") for site in found.function.calls)
     silent = found.row.result_tells == "status" and not asks
     return "A timeout or a refused connection" if silent else "A timeout, a refused connection or a 503"

@@ -59,8 +59,15 @@ def _says_timeout(site: CallSite) -> bool:
 
 def _limits(site: CallSite) -> str:
     """`connect_timeout=5, read_timeout=10`."""
-    found = [(k, written(v, site.function)) for k, v in site.fact.kwargs if "timeout" in k.lower()]
+    found = [(k, _number(v, site.function)) for k, v in site.fact.kwargs if "timeout" in k.lower()]
     return ", ".join(f"{keyword}={text}" for keyword, text in found)
+
+
+def _number(value: f.Expr, function: Function) -> str:
+    """The limit as written; a parameter by the number that it is by default, where it has one: `timeout=timeout` tells nothing."""
+    given = next((p.default for p in function.scope.params if isinstance(value, f.Name) and p.name == value.id), None)
+    plain = isinstance(given, f.Const) and given.kind in {"int", "float"}
+    return written(given if plain else value, function)
 
 
 def _call_of(model: Model, factory: Function, effect: EffectAt) -> CallSite | None:

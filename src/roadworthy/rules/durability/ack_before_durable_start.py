@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     Spawned,
+    advise,
     answered,
     finding,
     hands_off,
@@ -95,7 +96,6 @@ def _report(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Mod
     worst = lost[0]
     does = worst.effect.effect.word.meaning
     entry = told[0]
-    waits = "await " if work.kind == "task" or any(callee.is_async for callee in work.callees) else ""
     return finding(
         RULE,
         model.place(work.site),
@@ -112,10 +112,7 @@ def _report(work: Spawned, lost: list[Loss], told: tuple[Entry, ...], model: Mod
             f"When the process stops in between, or the other side does not answer, the request is lost although {_lower(say.told(entry))}. "
             "Nothing has stored it, and the exception is seen by nobody who could send it again."
         ),
-        fix=(
-            "Wait for the hand-over (not for the work itself) before the answer, and let its failure be the failure of the request; what is "
-            f"handed over is safe from then on.\n```python\n{waits}{say.last(work.name)}(…)\n```"
-        ),
+        fix=advise.hand_over(model, work.site.function, work.callee),
         related=[*_too_early(told, work, model), model.place(worst.effect.site, does)],
         steps=(*model.steps(entry, work.site.function, work.site, f"starts {work.name}"), *model.chain(worst.path)),
         confidence=worst.confidence,

@@ -144,6 +144,13 @@ def _report(early: EarlyAck, model: Model) -> Finding:
     )
 
 
+def _bases(jobs: EarlyJobs) -> str:
+    """`(app.Task)`: what the class inherits from, as written."""
+    scope = jobs.cls.body.parent or jobs.cls.body
+    bases = [say.code(base, scope) for base in jobs.cls.body.scope.bases]
+    return f"({', '.join(bases)})" if bases else ""
+
+
 def _report_jobs(jobs: EarlyJobs, model: Model) -> Finding:
     name = jobs.cls.name
     return finding(
@@ -156,7 +163,7 @@ def _report_jobs(jobs: EarlyJobs, model: Model) -> Finding:
             f"A retry needs a living worker: a worker that is killed or redeployed in the middle of a job of `{name}` loses the job, which "
             "neither the queue nor the retries bring back."
         ),
-        fix=f"Acknowledge after the body, and make the bodies bear a second run.\n```python\nclass {name}(…):\n    {jobs.late} = True\n```",
+        fix=f"Acknowledge after the body, and make the bodies bear a second run.\n```python\nclass {name}{_bases(jobs)}:\n    {jobs.late} = True  # beside the rest\n```",
         subject=name,
     )
 

@@ -181,13 +181,17 @@ def _report(
         if f not in held.writers
     ]
     certain = held.cls is None and entry is not None
+    changed = (
+        f"`{function.qualname}()` changes it"
+        if entry is None
+        else f"{say.entry(entry)} changes it in `{function.qualname}()`"
+    )
     return finding(
         RULE,
         model.place_of_lines(held.owner, held.line, held.end_line),
         Severity.HIGH if promise != "conversation" and entry is not None else Severity.MEDIUM,
         title=f"the {promise} kept in {name} lives in one process"[:110],
-        issue=f"{name} ({path}:{held.line}) is a container in memory; {say.entry(entry)} changes it in `{function.qualname}()`"
-        f" and `{readers[0][0].qualname}()` decides by it.",
+        issue=f"{name} ({path}:{held.line}) is a container in memory; {changed}, and `{readers[0][0].qualname}()` decides by it.",
         impact=_IMPACTS[promise],
         fix=f"Keep it where all workers see it and a restart does not: a row with a unique key or a conditional update, or a key with an "
         f"expiry in the store that this service already uses, written before `{function.qualname}()` answers.",

@@ -143,11 +143,29 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
     name = say.entry(untold.entry)
     return (
         say.fit(f"{name} answers success after `{call}` has failed", f"success is answered after `{call}` has failed"),
-        f"The handler around `{call}` only logs the exception; line {untold.line} then answers success.",
-        f"When the write fails (a lost connection, a deadlock), {name} says that it is done; the sender has no reason to send it again, and the "
-        "data is lost.",
-        "Let the exception out, or answer an error (5xx) in the handler, so that the sender repeats it.",
+        f"The `except` around `{call}`, which {does}, only logs; line {untold.line} then answers success.",
+        f"When `{call}` fails ({_FAULTS.get(untold.effect.effect, 'a timeout, a lost connection')}), {name} says that it is done; the client has no "
+        "reason to send it again, and nothing else does.",
+        f"Let the exception out at the end of the `except`, so that the answer is an error and the client repeats the request:\n```python\n{_let_out(untold)}\n```",
     )
+
+
+_STATEMENTS = (Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_DELETE, Effect.COMMIT)
+_FAULTS = {
+    Effect.ENQUEUE: "the broker of the queue is away",
+    Effect.PUBLISH: "the broker is away",
+    **dict.fromkeys(_STATEMENTS, "a lost connection, a deadlock"),
+}
+
+
+def _let_out(untold: Untold) -> str:
+    """The handler as it is written, with `raise` at its end."""
+    assert untold.handler is not None
+    region = untold.handler.function.scope.regions[untold.handler.region]
+    kinds = [say.code(kind, untold.handler.function) for kind in region.types]
+    caught = f" ({', '.join(kinds)})" if len(kinds) > 1 else f" {kinds[0]}" if kinds else ""
+    bound = f" as {say.code(region.target, untold.handler.function)}" if region.target is not None else ""
+    return f"except{caught}{bound}:\n    ...  # as it is\n    raise"
 
 
 def _failures(untold: Untold) -> str:

@@ -283,6 +283,9 @@ def _impact(pair: RowCheck, key: UniqueKey | None, entry: Entry | None, model: M
         after = say.on_two_rows(asks_for_one(pair.read.access.site))
         sent = model.effects_through(pair.write.site, *_TOLD)
         told = f", and `{say.call(sent[0].site, model)}` goes out twice" if sent else ""
+        several = several_expected(model, pair.read.site)
+        if several is not None:
+            after = f"ends in line {several.line}"
         return f"When {at_once}, both find nothing and both insert{told}. `{pair.model_name}` then has two rows for one {_names(pair)}, and every later lookup {after}."
     outcome = (
         "with a database error instead of the answer meant for it" if pair.rejects else "although its row is there"
@@ -308,7 +311,7 @@ def _fix(pair: RowCheck, key: UniqueKey | None, model: Model) -> str:
     if (why := _lets_several(pair, columns, model)) != "":
         sent = model.effects_through(pair.write.site, *_TOLD)
         sends = f"`{say.call(sent[0].site, model)}`" if sent else ""
-        return advise_inserts.one_at_a_time(model, pair.table, columns, pair.function, why, sends)
+        return advise_inserts.one_at_a_time(model, pair.table, columns, pair.function, why, sends, pair.read.site)
     return advise_keys.key_and_insert(model, pair, columns, insert)
 
 

@@ -76,9 +76,9 @@ from roadworthy.rules.api import (
     Severity,
     Table,
     advise_database,
+    doer,
     finding,
     impact_weight,
-    say,
 )
 
 RULE = Rule(id="conflict-target-without-index", anti_pattern="missing-unique-constraint", doc=__doc__)
@@ -117,7 +117,7 @@ def _report(access: Access, table: Table, target: tuple[str, ...], model: Model)
         Severity.HIGH,
         title=f"the conflict clause ({columns}) of `{table.name}` has no unique index over these columns",
         issue=f"The statement resolves conflicts on ({columns}), but `{table.name}` has no unique key over exactly these columns{gone}{has}.",
-        impact=f"The database refuses the statement each time: {say.entry(exposure.worst)} fails each time it comes here, and no row is written.",
+        impact=f"The database refuses the statement each time: {doer(model, access.function)} fails each time it comes here, and no row is written.",
         fix=advise_database.unique_key(model, table, target),
         related=model.protection.places_of(table, target),
         steps=model.steps(exposure.worst, access.function, access.site),

@@ -56,6 +56,7 @@ urlpatterns = [path("webhook", webhook)]
 """
 
 import re
+from dataclasses import replace
 
 from roadworthy.rules.api import (
     UPSERT,
@@ -71,6 +72,7 @@ from roadworthy.rules.api import (
     Through,
     UniqueKey,
     advise_database,
+    doer,
     expr,
     finding,
     impact_weight,
@@ -162,6 +164,18 @@ def _value(access: Access, table: Table, name: str) -> expr.Expr | None:
     return next((match.value for match in access.lookup if _name(match, table) == name), None)
 
 
+def _defaults(access: Access, table: Table, key: UniqueKey) -> str:
+    """What is not the key, as the items of `defaults`, in front of those that are there."""
+    rest = [m for m in access.lookup if _name(m, table) not in key.columns]
+    items = [f'"{_attribute(m, table)}": {advise_database.value_text(m)}' for m in rest]
+    there = next((value for keyword, value in access.site.fact.kwargs if keyword == "defaults"), None)
+    if isinstance(there, expr.Dict):
+        items.append(say.code(there, access.function)[1:-1])
+    elif there is not None:
+        items.append(f"**{say.code(there, access.function)}")
+    return ", ".join(item for item in items if item)
+
+
 def _report(access: Access, table: Table, key: UniqueKey, more: tuple[Match, ...], model: Model) -> Finding:
     owner = table.model.name if table.model is not None else table.name
     names = [column.attribute for name in key.columns if (column := table.column(name)) is not None]
@@ -171,13 +185,11 @@ def _report(access: Access, table: Table, key: UniqueKey, more: tuple[Match, ...
     call = say.call(access.site, model)
     given = [m for m in access.lookup if _name(m, table) in key.columns]
     looked = ", ".join(f"{_attribute(m, table)}={advise_database.value_text(m)}" for m in given)
-    defaults = ", ".join(f'"{_attribute(m, table)}": {advise_database.value_text(m)}' for m in more)
-    updating = call.removesuffix("()").replace("get_or_create", "update_or_create")
-    code = f"{updating}({looked}, defaults={{{defaults}}})"
+    code = f"{call.removesuffix('()')}({looked}, defaults={{{_defaults(access, table, key)}}})"
     keep = (
         ""
         if access.method.endswith("update_or_create")
-        else " `get_or_create()` with the same `defaults` keeps what is stored."
+        else " The row that is there is then found and kept as it is; where the new value shall win, `update_or_create()` takes the same arguments."
     )
     return finding(
         RULE,
@@ -186,14 +198,18 @@ def _report(access: Access, table: Table, key: UniqueKey, more: tuple[Match, ...
         title=say.fit(
             f"`{access.method}()` looks `{owner}` up by {rest} besides its unique key {unique}",
             f"`{access.method}()` looks `{owner}` up by more than its unique key {unique}",
+            f"`{access.method}()` looks `{owner}` up by more than its unique key",
         ),
         issue=f"`{call}` asks for one `{owner}` with this {unique} and also this {rest}; `{table.name}` is unique over {unique} alone.",
         impact=(
             f"When one `{owner}` of this {unique} is stored with another {rest}, it is not found, and the insert is refused by the key: "
-            f"{say.entry(exposure.worst, access.function)} fails then and in each repetition, and the new value is not stored."
+            f"{doer(model, access.function)} fails then and in each repetition, and the new value is not stored."
         ),
         fix=f"Look up by the key alone, and give the rest as defaults.{keep}\n```python\n{code}\n```",
-        related=model.protection.places_of(table, key.columns),
+        related=[
+            replace(place, note="its unique key is narrower") if place.note.startswith("no unique key") else place
+            for place in model.protection.places_of(table, key.columns)
+        ],
         steps=model.steps(exposure.worst, access.function, access.site),
         confidence=Confidence.weakest(
             access.effect.confidence, Confidence.HIGH if exposure.entries else Confidence.MEDIUM

@@ -142,10 +142,10 @@ def _report(repeat: _Repeat, model: Model) -> Finding:
     effect, guard = repeat.effect, repeat.over.guard
     call, does = f"`{say.call(effect.site, model)}`", repeat.word.word.meaning
     exposure = model.exposure(effect.function)
-    times = f"up to {guard.attempts} times" if isinstance(guard.attempts, int) else "again"
+    times = f"up to {guard.attempts} times" if isinstance(guard.attempts, int) and guard.attempts > 1 else "again"
     short = ".".join(guard.name.split(".")[-2:])
     asked = f", asked by `{repeat.asker.qualname}`," if repeat.asker is not None else ""
-    who = say.entry(exposure.worst) if exposure.worst is not None else "its caller"
+    who = say.entry(exposure.worst, effect.function)
     return finding(
         RULE,
         model.place(effect.site),

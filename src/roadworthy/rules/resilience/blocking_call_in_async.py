@@ -150,7 +150,7 @@ def _report(found: list[Blocked], model: Model) -> Finding:
     effect = first.effect
     exposure = model.exposure(first.function)
     entry = next((reached.entry for reached in exposure.entries if reached.entry.on_loop), exposure.worst)
-    others = [model.place(b.site, "blocks here too") for b in found[1:]]
+    others = [model.place(b.site, "blocks here too") for b in _elsewhere(found)]
     return finding(
         RULE,
         model.place(first.site),
@@ -166,6 +166,13 @@ def _report(found: list[Blocked], model: Model) -> Finding:
         audience=Audience.PEDANTIC if effect.effect in _SMALL else Audience.REGULAR,
         weight=impact_weight(exposure, [effect]) + len(found),
     )
+
+
+def _elsewhere(found: list[Blocked]) -> list[Blocked]:
+    """Of the others one for each line."""
+    lines = {(b.site.path, b.site.line): b for b in reversed(found)}
+    lines.pop((found[0].site.path, found[0].site.line))
+    return list(reversed(lines.values()))
 
 
 def _impact(entry: Entry | None, function: Function) -> str:
@@ -196,17 +203,16 @@ def _issue(found: list[Blocked], model: Model) -> str:
     first = found[0]
     effect = first.effect
     call, inner = say.call(first.site, model), say.call(effect.site, model)
+    others = len(_elsewhere(found))
     place = f"{effect.site.path}:{effect.site.line}"
     what = (
         f"`{call}`"
         if not first.path
+        else f"`{call}`, which calls `{inner}` ({place}),"
+        if say.last(call) == f"{effect.function.name}()"
         else f"`{call}`, which reaches `{inner}` in `{effect.function.qualname}()` ({place}),"
     )
-    many = (
-        f" The same kind of call blocks at {len(found) - 1} further place{'s' if len(found) > 2 else ''}."
-        if len(found) > 1
-        else ""
-    )
+    many = f" The same kind of call blocks at {others} further place{'s' if others > 1 else ''}." if others else ""
     return (
         f"The coroutine `{first.function.qualname}` calls {what} on the event loop; it {effect.effect.word.meaning} and holds the thread "
         f"until it is done.{many}"

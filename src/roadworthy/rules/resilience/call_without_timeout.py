@@ -144,7 +144,7 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         model.place(cause),
         _severity(effect, model),
         title=_title(cause, verdict, len(alike), how, model),
-        issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike, verdict),
+        issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike),
         impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
         fix=_fix(effect, verdict, len(alike), model),
         related=[model.place(site, "waits without a bound") for site in sites],
@@ -168,19 +168,17 @@ def _title(cause: CallSite, verdict: TimeoutVerdict, more: int, how: str, model:
     return f"`{callee}` and {_calls(more, 'more')}{where} have {how}, so each may wait for ever"
 
 
-def _also(cause: CallSite, alike: list[CallSite], verdict: TimeoutVerdict) -> str:
+def _also(cause: CallSite, alike: list[CallSite]) -> str:
     """Where the others are."""
     if not alike:
         return ""
-    verb = "is" if len(alike) == 1 else "are"
-    if verdict.reason == "no parameter":
-        verb = "does" if len(alike) == 1 else "do"
+    has = "has" if len(alike) == 1 else "have"
     here = [str(site.line) for site in alike if site.path == cause.path]
     if len(here) < len(alike):
         files = len({site.path for site in alike} | {cause.path})
-        return f" So {verb} {_calls(len(alike), 'other')}, in {files} files."
+        return f" {_calls(len(alike), 'other')} {has} none either, in {files} files."
     lines = ", ".join(here[:_LINES]) + (" …" if len(here) > _LINES else "")
-    return f" So {verb} {_calls(len(alike), 'other')} ({'line' if len(here) == 1 else 'lines'} {lines})."
+    return f" {_calls(len(alike), 'other')} ({'line' if len(here) == 1 else 'lines'} {lines}) {has} none either."
 
 
 def _calls(number: int, word: str) -> str:

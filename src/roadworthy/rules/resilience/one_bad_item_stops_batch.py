@@ -43,6 +43,8 @@ def remind(users):
 ```
 """
 
+from textwrap import dedent
+
 from roadworthy.rules.api import (
     Audience,
     CallSite,
@@ -236,8 +238,7 @@ def _fix(loop: Fragile, model: Model) -> str:
         line, left = loop.left.handler.line, _named(loop.left.missing)
         return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of this client."
     statement = statement_of(sites[0]) if len(sites) == 1 else ""
-    if "…" in statement:
-        statement = f"...  # line {sites[0].line}, as it is"
+    statement = f"...  # line {sites[0].line}, as it is" if "…" in statement else statement
     if statement and loop.handler is None:
         code = f"try:\n    {statement}\nexcept Exception:\n    {tell}\n    continue"
         return f"Catch it inside the loop, say which `{first}` it was, and go on with the next:\n```python\n{code}\n```"
@@ -245,7 +246,8 @@ def _fix(loop: Fragile, model: Model) -> str:
     items = say.code(region.test, function) if loop.kind == "items" else loop.items
     head = f"for {loop.item} in {items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {items}"
     body = f"    try:\n        ...  # the body of the loop as it is\n    except Exception:\n        {tell}"
-    return f"Catch inside the loop, say which `{first}` it was, and go on.\n```python\n{head}\n{body}\n```"
+    code = dedent(body) if "…" in head else f"{head}\n{body}"  # a long head stays as it is, unshown
+    return f"Catch inside the loop, say which `{first}` it was, and go on.\n```python\n{code}\n```"
 
 
 def _named(types: tuple[str, ...]) -> str:

@@ -46,7 +46,6 @@ def send(url: str, body: str) -> None:
 ```
 """
 
-import builtins
 import re
 
 from roadworthy.rules.api import (
@@ -59,8 +58,9 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     SwitchedOff,
+    advise,
     blind_retries,
-    expr,
+    doer,
     finding,
     impact_weight,
     list_of,
@@ -102,7 +102,7 @@ def check(model: Model) -> Iterator[Finding]:
 def _leave_429(refusal: Refusal) -> str:
     """The same condition, with the two refusals that ask for another attempt on the right side."""
     test = refusal.test
-    status = re.search(r"[\w.]*(?:status|code)\w*(?![\w.(])", test)
+    status = re.search(r"[\w.]*(?:status|code)\w*(?![\w.(])", test) if "…" not in test else None
     text, added = "Leave 408 and 429 to the retry", "if {} and {} not in (408, 429):\n    raise"
     if refusal.faults_only and not re.search(r" not in |!=", test):
         text, added = "Ask for another attempt at 408 and 429, too", "if {} or {} in (408, 429):\n    ...  # as it is"
@@ -124,7 +124,7 @@ def _report_refusal(refusal: Refusal, model: Model) -> Finding:
         issue=f"`{refusal.test}` lets the retry happen for faults of the other side only: 429 (too many requests) is not among them."
         if refusal.faults_only
         else f"`{refusal.test}` ends the retry for every refusal, and 429 (too many requests) is one of them; 408 is another.",
-        impact=f"When the other side gets more requests than it allows, {say.entry(exposure.worst, function)} loses the work at the first attempt, "
+        impact=f"When the other side gets more requests than it allows, {doer(model, function)} loses the work at the first attempt, "
         "although a pause would have been enough.",
         fix=_leave_429(refusal),
         related=[model.place_of_lines(function, refusal.at, refusal.at)],
@@ -192,9 +192,9 @@ def _report(partial: Partial, at: Location, model: Model) -> Finding:
             f"{what} of `{say.last(function.qualname)}` leaves out `{say.last(partial.missing[0])}`",
         ),
         issue=f"{what[0].upper()}{what[1:]} {does} for {caught}; `{call}` also raises {left}, which that does not cover.",
-        impact=f"When the other side restarts or the network drops, {say.entry(exposure.worst, function)} fails {_when(partial)}, "
+        impact=f"When the other side restarts or the network drops, {doer(model, function)} fails {_when(partial)}, "
         "although it was made to try again.",
-        fix=_fix(partial),
+        fix=advise.name_the_rest(partial),
         related=[model.place(effect.site, "raises it")],
         steps=model.steps(exposure.worst, function, effect.site),
         confidence=model.confidence_of(effect),
@@ -218,7 +218,7 @@ def _report_blind(partial: Partial, at: Location, model: Model) -> Finding:
             f"the retry of `{say.last(function.qualname)}` repeats nothing: its {caught} is the built-in one",
         ),
         issue=f"{caught} is the built-in class here; {call} raises {meant}, which has the same name and is no kind of it.",
-        impact=f"When the other side restarts or the network drops, {say.entry(exposure.worst, function)} fails at the first attempt, "
+        impact=f"When the other side restarts or the network drops, {doer(model, function)} fails at the first attempt, "
         "although it was made to try again.",
         fix=f"Name {meant} in the retry.",
         related=[model.place(effect.site, "raises it")],
@@ -231,30 +231,3 @@ def _report_blind(partial: Partial, at: Location, model: Model) -> Finding:
 
 def _when(partial: Partial) -> str:
     return "after the client's own few attempts" if partial.left_to_client else "at the first attempt"
-
-
-def _fix(partial: Partial) -> str:
-    names = ", ".join(dict.fromkeys(_as_written(name) for name in (*partial.caught, *partial.missing)))
-    homes: dict[str, list[str]] = {}
-    for name in partial.missing:
-        if "." in name and "." not in _as_written(name):
-            homes.setdefault(name.rpartition(".")[0], []).append(say.last(name))
-    where = " and ".join(f"`from {home} import {', '.join(found)}`" for home, found in homes.items())
-    text = f"Name them, too ({where}):" if where else "Name them, too:"
-    handles = partial.retried is None or partial.retried.guard.form == "loop"
-    code = f"except ({names}){_bound(partial)}:\n    ...  # as it is" if handles else f"({names})"
-    return f"{text}\n```python\n{code}\n```"
-
-
-def _as_written(name: str) -> str:
-    """The last part, unless a builtin has the same name."""
-    return name if "." in name and say.last(name) in dir(builtins) else say.last(name)
-
-
-def _bound(partial: Partial) -> str:
-    """` as error`, by the name that the handler gives it."""
-    if partial.handler is None:
-        return ""
-    assigns = partial.handler.function.scope.assigns
-    found = next((a.target for a in assigns if a.op == "except" and a.region == partial.handler.region), None)
-    return f" as {found.id}" if isinstance(found, expr.Name) else ""

@@ -58,6 +58,8 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     UsedUp,
+    advise,
+    doer,
     finding,
     impact_weight,
     say,
@@ -89,9 +91,9 @@ def _report(forgotten: UsedUp, model: Model) -> Finding:
         ),
         issue=f"Each failure of {call} is caught, and nothing is raised after the last attempt; `{forgotten.user.function.qualname}` "
         "works with the answer without asking whether there is one.",
-        impact=f"In an outage {say.entry(exposure.worst, function)} fails with an AttributeError or TypeError of `None` elsewhere: "
+        impact=f"In an outage {doer(model, function)} fails with an AttributeError or TypeError of `None` elsewhere: "
         "what really happened is lost, and handlers of the real error are passed by.",
-        fix="Raise in the handler of the last attempt, or behind the loop:\n```python\nif attempt == ATTEMPTS - 1:\n    raise\n```",
+        fix=advise.raise_last(function, forgotten.region),
         related=[model.place(forgotten.user, "works with the answer")],
         steps=model.steps(exposure.worst, function),
         confidence=model.confidence_of(forgotten.effect),

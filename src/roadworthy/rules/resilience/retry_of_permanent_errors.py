@@ -55,6 +55,8 @@ from roadworthy.rules.api import (
     all_but_one,
     broad_self_retries,
     causes_in,
+    doer,
+    expr,
     finding,
     goes_on_after_success,
     impact_weight,
@@ -127,7 +129,7 @@ def _report(found: list[tuple[Retried, list[Cause]]], model: Model) -> Finding:
             f"`{function.qualname}` is repeated on every exception",
         ),
         issue=f"{name if name.startswith('`') else name.capitalize()} repeats `{function.qualname}()`{more} whatever it raises, and {cause.what}.",
-        impact=f"Such a failure is tried {times} with the same outcome: {say.entry(exposure.worst, function)} is held for all pauses, "
+        impact=f"Such a failure is tried {times} with the same outcome: {doer(model, function)} is held for all pauses, "
         "and the real error shows only at the end.",
         fix=_narrow(retried, house, model),
         related=[
@@ -150,10 +152,7 @@ def _narrow(retried: Retried, house: Function | None, model: Model) -> str:
             "else then comes out at the first attempt, in all functions that it decorates."
         )
     if retried.guard.form == "loop":
-        return (
-            "Catch only what may pass by itself, and let the rest out:\n"
-            "```python\nexcept (ConnectionError, TimeoutError) as error:\n    ...  # pause, next attempt\n```"
-        )
+        return advise.narrow_loop(model, retried.function)
     if narrowed := advise.narrow_retry(model, retried.guard, retried.function):
         return narrowed
     return (
@@ -192,6 +191,7 @@ def _report_job(broad: BroadRetry, model: Model) -> Finding:
 def _report_predicate(predicate: Function, retried: Retried, model: Model) -> Finding:
     leave = all_but_one(model, predicate)
     line = leave.line if leave is not None else predicate.line
+    asked = say.code(leave.value.left, predicate) if leave and isinstance(leave.value, expr.Compare) else "code"
     function = retried.function
     exposure = model.exposure(function)
     return finding(
@@ -204,8 +204,8 @@ def _report_predicate(predicate: Function, retried: Retried, model: Model) -> Fi
         issue=f"`{predicate.qualname}()` decides what `{function.qualname}()` repeats, and it excludes a single code here; not found, "
         "not allowed and invalid are repeated.",
         impact=f"{say.subject(exposure.worst, function)} spends all attempts, their pauses and the rate limit on requests that can never succeed.",
-        fix="Turn it round: list the codes that may pass by themselves.\n"
-        '```python\nreturn code in {"rate_limited", "timeout", "service_unavailable", "internal_error"}\n```',
+        fix="Turn it round: list the codes of this service that may pass by themselves, such as these.\n"
+        f'```python\nreturn {asked} in {{"rate_limited", "timeout", "service_unavailable", "internal_error"}}\n```',
         related=[model.place_of_guard(retried.guard, "uses it")],
         steps=model.steps(exposure.worst, function),
         subject=predicate.qualname,

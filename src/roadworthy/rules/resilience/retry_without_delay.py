@@ -140,7 +140,7 @@ def _spin(spin: Spin, model: Model) -> Finding:
         issue=f"The handler in the endless loop of `{name}` lets it go on, and nothing between two attempts of {call} takes time.",
         impact=f"While the other side is away, {call} fails at once and the loop turns thousands of times a second: a processor at 100 %, a log that "
         "fills the disk, and a storm of connections for the server that comes back.",
-        fix=f"Wait in the handler before the next round, longer each time up to a cap, and start anew after a success:\n```python\n{_pause(spin)}\n```",
+        fix=f"Wait in the handler before the next round, longer each time up to a cap, with `delay = 1` above the loop and after each success:\n```python\n{_pause(spin)}\n```",
         related=[model.place(spin.site, "fails at once"), model.place_of_region(spin.function, spin.loop, "the loop")],
         confidence=model.confidence_of(spin.effect),
         subject=name,
@@ -186,15 +186,12 @@ def _between(retried: Retried) -> str:
         if r.kind == "except" and retried.guard.region is not None and flow.within(scope, i, retried.guard.region)
     ]
     where = f"the handler (line {handlers[0]})" if len(handlers) == 1 else "the handler"
-    renamed = (
-        ""
-        if name
-        else f", with `attempt` for the variable of the loop (line {region.line})"
-        if region is not None and region.kind == "for"
-        else ", with `attempt` counted from 0 in the loop"
-    )
-    pause = say.sleep(retried.function, f"min(30, 2 ** {name or 'attempt'}) * random.uniform(0.5, 1.5)")
-    return f"Wait at the end of {where}, longer each time and with a random part{renamed}:\n```python\n{pause}\n```"
+    text = f"Wait at the end of {where}, longer each time and with a random part"
+    if name and region is not None and region.kind == "for":
+        pause = say.sleep(retried.function, f"min(30, 2 ** {name}) * random.uniform(0.5, 1.5)")
+        return f"{text}:\n```python\n{pause}\n```"
+    pause = f"{say.sleep(retried.function, 'delay * random.uniform(0.5, 1.5)')}\ndelay = min(30, 2 * delay)"
+    return f"{text}, with `delay = 1` above the loop:\n```python\n{pause}\n```"
 
 
 def _impact(retried: Retried, call: str, model: Model, *, endless: bool) -> str:

@@ -141,7 +141,7 @@ def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
         Severity.MEDIUM,
         title=f"`{function.name}` repeats {call} without end",
         issue=f"{how[:1].upper() + how[1:]} has no limit of attempts or time, so while {call} fails `{function.name}` never returns.",
-        impact=f"A dependency that stays away, or one input that can never succeed, keeps {say.entry(exposure.worst)} busy for ever; no failure is ever reported.",
+        impact=f"A dependency that stays away, or one input that can never succeed, keeps {say.entry(exposure.worst, function)} busy for ever; no failure is ever reported.",
         fix=advise.end_retry(model, guard, function)
         or "Give it an end: a number of attempts or, better, a total time that its caller can bear; then let the last error out.",
         related=[model.place(effect.site, "repeated without end")],

@@ -100,7 +100,7 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
         title=title,
         issue=f"`{entry.function.qualname}` calls {calls}, which nothing repeats, and the job itself is not retried when it raises.{also}",
         impact=f"{say.unanswered(losses[0].effect, model)} raises `{error}`; the job `{entry.function.name}` ends there, and what it had not done by then is lost: nothing sends it again.",
-        fix=advise.retry(model, entry.function, losses[0].effect.row.raises),
+        fix=advise.retry_job(model, entry.function, losses[0].effect),
         related=[
             *_related(losses, model, "tried once"),
             *(model.place_of_function(job, "ends there, too") for job in jobs[1:]),

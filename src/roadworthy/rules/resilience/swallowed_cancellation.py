@@ -122,7 +122,7 @@ def _report(caught: Caught, others: list[Caught], model: Model) -> Finding:
     function = caught.function
     region = function.scope.regions[caught.region]
     exposure = model.exposure(function)
-    who = say.entry(exposure.worst)
+    reached = f" It is reached from {say.entry(exposure.worst)}." if exposure.worst is not None else ""
     clause = (
         "a bare `except`"
         if caught.bare and not region.types
@@ -140,7 +140,7 @@ def _report(caught: Caught, others: list[Caught], model: Model) -> Finding:
         Severity.LOW if harmless else Severity.MEDIUM,
         title=f"`{function.qualname}` catches its own cancellation {_THEN[caught.after]}",
         issue=f"When `{function.name}` is cancelled, {clause} in line {region.line} ends the cancellation {_THEN[caught.after]}.",
-        impact=f"{subject} {_HARM[caught.after]}. It is reached from {who}.",
+        impact=f"{subject} {_HARM[caught.after]}.{reached}",
         fix=stopping.let_cancellation_pass(),
         related=[model.place_of_region(function, other.region, "and here") for other in others],
         steps=model.steps(exposure.worst, function),

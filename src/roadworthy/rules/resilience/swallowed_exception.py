@@ -54,6 +54,7 @@ from roadworthy.rules.api import (
     Severity,
     Silence,
     acts,
+    advise,
     answers_yes_or_no,
     cannot_speak,
     covers,
@@ -148,7 +149,7 @@ def _report(silence: Silence, rank: int, hidden: list[Failure], alike: list[Sile
         ),
         issue=_issue(silence, site, effect, model) + _also(alike),
         impact=_impact(silence, rank, site, effect, model),
-        fix=_fix(silence, site, model),
+        fix=advise.tell_failure(model, silence, site),
         related=[
             model.place(effect.site, effect.effect.word.meaning),
             *(Location(function.path, other.line, other.end_line, note="drops it here too") for other in alike),
@@ -196,7 +197,7 @@ def _impact(silence: Silence, rank: int, site: CallSite, effect: EffectAt, model
         return f"{fails}, {who} counts it as done: the effect is lost, nothing repeats it, and no log line says so."
     if rank == 0:
         return f"{fails}, {who} learns only that there is no result; which error it was, and since when, is nowhere to be found."
-    if silence.outcome in _AS_IF_DONE:
+    if silence.outcome in _AS_IF_DONE - {"success"}:
         return f"{asked}, {who} goes on as if it had given nothing, and no log line tells an outage from that."
     if is_told_to_nobody(silence, model):
         return f"{asked}, {who} goes on as if it had been done, for nobody looks at what `{_where(function)}` returns, and no log line says so."
@@ -210,32 +211,6 @@ def is_told_to_nobody(silence: Silence, model: Model) -> bool:
     """Every caller drops what the function returns."""
     ways = [edge for edge in model.edges_to(silence.function) if edge.kind == "call"]
     return bool(ways) and all(edge.site.fact.use == "discarded" for edge in ways)
-
-
-def _fix(silence: Silence, site: CallSite, model: Model) -> str:
-    function = silence.function
-    if function.scope.regions[silence.region].kind == "finally":
-        return "Take the `return` out of the `finally`: put what follows it under the opposite condition, so that the error goes on its way."
-    log = logger_near(model, function)
-    head = silence.head if silence.handler is not None and silence.types else "except Exception"
-    call = say.call(site, model)
-    kept, plain = _ending(silence), call.replace('"', "'").replace("%", "")
-    text = f"Log it with its traceback; what comes after it stays (put `raise` there if `{_where(function)}` must not go on without it):"
-    if not kept:
-        text = f"Log it with its traceback, and let it out unless the rest of `{_where(function)}` is right without `{call}`:"
-    return f'{text}\n```python\n{head}:\n    {log}.exception("{plain} failed")\n    {kept or "raise"}\n```'
-
-
-def _ending(silence: Silence) -> str:
-    """What the handler does at its end, where that is to stay: `continue`, `return {…}`."""
-    if silence.outcome in {"next item", "skipped"}:
-        return "continue"
-    if silence.outcome in {"nothing", "default", "stand-in"}:
-        leaves = [leave for leave in silence.function.scope.leaves if leave.region == silence.region]
-        found = next((leave for leave in leaves if leave.kind == "return"), None)
-        if found is not None:
-            return f"return {say.code(found.value, silence.function)}".rstrip()
-    return ""
 
 
 def _where(function: Function) -> str:

@@ -54,6 +54,7 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     logger_near,
+    rearm,
     rearmed_late,
     say,
 )
@@ -86,7 +87,7 @@ def _report(found: Rearmed, model: Model) -> Finding:
         f"`{function.qualname}()` again, is not reached, and nothing else calls it.",
         impact=f"At the first failure of {call} the periodic work of `{function.qualname}()` is over until the process is started anew, "
         "and the process goes on as if nothing were missing.",
-        fix=_fix(found, model),
+        fix=rearm(found.timer, function.name, logger_near(model, function)),
         related=[
             model.place(site, "when this fails"),
             *([model.place(effect.site, "fails here")] if effect.site is not site else []),
@@ -95,13 +96,4 @@ def _report(found: Rearmed, model: Model) -> Finding:
         confidence=model.confidence_of(effect),
         subject=function.qualname,
         weight=impact_weight(model.exposure(function), [e for _, e in found.failures]),
-    )
-
-
-def _fix(found: Rearmed, model: Model) -> str:
-    log, name = logger_near(model, found.function), found.function.name
-    return (
-        "Start the timer whatever happens, and say what failed:\n"
-        f'```python\ntry:\n    ...  # the work, as it is\nexcept Exception:\n    {log}.exception("{name} failed; it is tried again")\n'
-        f"finally:\n    {say.call(found.timer, model)[:-2]}(…)  # as it is\n```"
     )

@@ -49,6 +49,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     advise,
+    doer,
     expr,
     fan_outs,
     finding,
@@ -80,7 +81,7 @@ def _report(fan_out: FanOut, effects: list[EffectAt], model: Model) -> Finding:
         title=f"`{work}()` starts once for every item of `{fan_out.items}`, all at the same time",
         issue=f"`{say.call(fan_out.site, model)}` runs `{work}()` for each item of `{fan_out.items}` at once. Each runs "
         f"{say.which(effect, model)}, and no semaphore, pool or chunk bounds how many do so together.",
-        impact=_impact(fan_out, effect, say.entry(exposure.worst)),
+        impact=_impact(fan_out, effect, doer(model, fan_out.site.function)),
         fix=advise.bounded(model, fan_out.site, _piece(fan_out, model)),
         related=[model.place(effect.site, "runs for every item")],
         steps=model.steps(exposure.worst, fan_out.site.function, fan_out.site),

@@ -145,7 +145,7 @@ def _open(resource: Resource, shutdown: Shutdown, model: Model) -> Finding:
         Severity.HIGH if not model.is_script(function.path) else Severity.MEDIUM,
         title=f"`{name}` buffers messages, and nothing flushes or closes it"[:110],
         issue=f"`{say.call(resource.site, model)}` makes a {resource.short_type}, which sends in the background.{used} No path calls {closers}.",
-        impact=f"Messages that {say.entry(exposure.worst)} has handed over and that are not sent yet are dropped without an error when the "
+        impact=f"Messages that {say.entry(exposure.worst, writes[0].function if writes else function)} has handed over and that are not sent yet are dropped without an error when the "
         "process stops, at every deploy.",
         fix=_fix(resource, name, model),
         related=[model.place(effect.site, "buffered here") for effect in writes[:6]],
