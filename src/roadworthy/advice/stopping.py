@@ -37,7 +37,7 @@ def stop_flag(model: Model, root: Function, loop: Loop, *, on_loop: bool) -> str
     """End the loop between two items when SIGTERM comes: the loop as it is written, with the flag in its condition."""
     own = nearest(model, "shutdown", root)
     path = loop.function.path
-    where = f"`{path}:{loop.line}`" if path != root.path else f"line {loop.line}"
+    where = f"`{path}:{loop.line}`" if loop.function is not root else f"line {loop.line}"
     start = root.qualname if root.kind != "module" else root.path
     shown = _asking(loop)
     if not shown:

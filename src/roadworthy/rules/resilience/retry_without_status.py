@@ -10,7 +10,8 @@ An adapter or transport that is given a plain number of attempts, and a policy o
 that names 5xx and not 429: of those only the ones that say how long to wait are repeated, if any. LOW.
 
 ## What is not reported
-Retries that are switched off. Lists that are only known at run time, or that name no fault of the other side. Options passed through `**`.
+Retries that are switched off. Lists that are only known at run time, or that name no fault of the other side. Lists without 503, of which
+`retry-omits-status` speaks. Options passed through `**`.
 
 ## Bad
 ```python
@@ -46,12 +47,16 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="retry-without-status", anti_pattern="missing-retry", doc=__doc__)
 
+_UNAVAILABLE = 503
+
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """One finding for each list and each construction."""
     told = set()
     for narrow in narrow_adapters(model):
+        if narrow.statuses and _UNAVAILABLE not in narrow.statuses:
+            continue  # `retry-omits-status` tells it
         where = (narrow.listed[0].path, narrow.listed[1]) if narrow.listed is not None else narrow.site
         if where not in told:
             told.add(where)
