@@ -113,14 +113,17 @@ def bare_clients(model: Model) -> Iterator[Bare]:
 
 
 def _folders(owners: dict[_Owner, list[BareCall]]) -> dict[_Owner, tuple[str, list[_Owner]]]:
-    """Many modules of one folder that use one library directly: the habit is one cause."""
-    alike: dict[tuple[str, str], list[_Owner]] = {}
-    for key, calls in owners.items():
-        folder, _, name = key[0].rpartition("/")
-        if name in _SAME_NAME:
-            folder = folder.rpartition("/")[0]
-        alike.setdefault((folder, _root(calls[0].effect)), []).append(key)
-    return {key: (place[0], keys) for place, keys in alike.items() if len(keys) > _MANY for key in keys}
+    """Many modules of one folder, or of folders side by side in it, that use one library directly: the habit is one cause."""
+    found: dict[_Owner, tuple[str, list[_Owner]]] = {}
+    for up in (1, 2):
+        alike: dict[tuple[str, str], list[_Owner]] = {}
+        for key, calls in owners.items():
+            *folders, name = key[0].split("/")
+            depth = len(folders) - up + (name not in _SAME_NAME)
+            if key not in found and depth > 0:
+                alike.setdefault(("/".join(folders[:depth]), _root(calls[0].effect)), []).append(key)
+        found |= {key: (place[0], keys) for place, keys in alike.items() if len(keys) > _MANY for key in keys}
+    return found
 
 
 def _root(effect: EffectAt) -> str:
