@@ -81,3 +81,13 @@ def test_a_client_of_an_unknown_library_is_not_one_that_we_know() -> None:
     ask = next(function for function in model.functions if function.name == "ask")
     names = [name for site in ask.calls for name in model.library_names(site)]
     assert names == ["acme.Client"]
+
+
+def test_who_is_given_a_default_does_not_fail() -> None:
+    """`client.get_boolean_value("flag", default_value=False)`: the default is what it gives when nobody answers."""
+    model = model_of(
+        {
+            "app/work.py": "import acme\n\nflags = acme.FlagClient(1)\n\ndef ask():\n    flags.fetch_value('new', default_value=False)\n    flags.fetch_value('new')\n"
+        }
+    )
+    assert [effect.site.line for effect in model.effects_of(Effect.OUTSIDE)] == [7]

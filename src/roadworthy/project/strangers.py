@@ -62,6 +62,8 @@ class Strangers:
         words = words_of(last)
         if not words or (_QUIET.fullmatch(words[0]) and not _does(words)) or _LOCAL.fullmatch(words[-1]):
             return None
+        if any(keyword.startswith("default") for keyword, _ in site.fact.kwargs):
+            return None  # what it gives when nobody answers
         resolution = self._graph.resolutions[site]
         if resolution.functions or resolution.classes:
             return None
