@@ -33,6 +33,11 @@ KEEPS = frozenset({
 })  # fmt: skip
 
 
+_DEEP = 14
+_MOST = 5_000
+"""Parts that are looked at for one value: helpers that call each other open ways by the million, none of them new."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """One source that a value depends on."""
@@ -48,7 +53,8 @@ class Origins:
     """Follows values backwards."""
 
     def __init__(self, graph: CallGraph, effects: Effects, evaluator: Evaluator) -> None:
-        """Bounded in depth; what is not followed is "unknown"."""
+        """Bounded in depth and number; what is not followed is "unknown"."""
+        self._left = 0
         self._graph = graph
         self._effects = effects
         self._evaluator = evaluator
@@ -57,10 +63,12 @@ class Origins:
         """The sources of an expression, without repetitions."""
         if expr is None:
             return ()
+        self._left = _MOST
         return tuple(dict.fromkeys(self._follow(expr, scope, order, 0)))
 
     def _follow(self, expr: f.Expr, scope: Function, order: int | None, depth: int) -> Iterator[Origin]:
-        if depth > 14:
+        self._left -= 1
+        if depth > _DEEP or self._left < 0:
             yield Origin("unknown")
             return
         match expr:
@@ -202,19 +210,24 @@ class Origins:
         )
 
     def _through(self, site: CallSite, functions: tuple[Function, ...], depth: int) -> Iterator[Origin]:
-        """What a project function returns; its parameters are replaced by what the call passes."""
-        from_args: list[Origin] | None = None
+        """What a project function returns; its parameters are replaced by what the call passes. Each source once: helpers that call
+        helpers would multiply them."""
+        seen: set[Origin] = set()
+        passes = False
         for function in functions[:3]:
             for leave in function.scope.leaves:
                 if leave.kind != "return" or leave.value is None:
                     continue
                 for origin in self._follow(leave.value, function, leave.order, depth + 2):
                     if origin.kind == "argument":
-                        if from_args is None:
-                            from_args = list(self._inputs(site, depth))
-                        yield from from_args
-                    else:
-                        yield Origin(origin.kind, origin.site, origin.name, origin.hashed, (site, *origin.steps))
+                        if not passes:
+                            passes = True
+                            yield from dict.fromkeys(self._inputs(site, depth))
+                        continue
+                    through = Origin(origin.kind, origin.site, origin.name, origin.hashed, (site, *origin.steps))
+                    if through not in seen:
+                        seen.add(through)
+                        yield through
 
     def _default_factory(self, site: CallSite) -> FunctionValue | None:
         for keyword, expr in site.fact.kwargs:
