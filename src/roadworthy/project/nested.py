@@ -58,6 +58,9 @@ class Nested:
         return tuple(_key(layer, client) for layer in self.layers)
 
 
+_ONE_MORE = 2
+
+
 def _key(layer: Layer, client: str) -> object:
     if layer.guard is not None:
         return (layer.guard.path, layer.guard.line, layer.guard.name)
@@ -86,7 +89,8 @@ def _client(model: Model, effect: EffectAt) -> list[Layer]:
     verdict = model.client_retry(effect)
     if verdict.attempts == "forever":
         return [Layer(None, site=verdict.site, default=verdict.site is None)]
-    if isinstance(verdict.attempts, int) and verdict.attempts > 1:
+    least = _ONE_MORE if verdict.site is None else 1  # by default: a kept connection that was dropped is opened again
+    if isinstance(verdict.attempts, int) and verdict.attempts > least:
         return [Layer(verdict.attempts, site=verdict.site, default=verdict.site is None)]
     return []
 

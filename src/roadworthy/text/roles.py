@@ -132,7 +132,9 @@ def _is_application(entries: frozenset[str]) -> bool:
 
 def _is_behave_suite(entries: frozenset[str]) -> bool:
     """Recognise scenarios in Gherkin with their steps, as behave lays them out."""
-    return bool(entries & {"steps", "environment.py"}) and any(entry.endswith(".feature") for entry in entries)
+    return {"steps", "environment.py"} <= entries or (
+        "steps" in entries and any(e.endswith(".feature") for e in entries)
+    )
 
 
 def _has_tests(entries: frozenset[str]) -> bool:

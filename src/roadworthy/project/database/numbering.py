@@ -65,9 +65,15 @@ def numberings(model: Model, function: Function) -> Iterator[Numbering]:
 
 
 def _counts(column: Column) -> bool:
-    """A number that names the row; one by which rows are sorted does no harm twice."""
+    """A number that names the row; one by which rows are sorted does no harm twice, one that ends in `_id` names what several share."""
     known = not column.type or bool(_NUMBERS.search(column.type))
-    return known and not column.primary and not column.unique and not _SORTS.search(column.attribute)
+    return (
+        known
+        and not column.attribute.endswith("_id")
+        and not column.primary
+        and not column.unique
+        and not _SORTS.search(column.attribute)
+    )
 
 
 def _filled(model: Model, function: Function) -> Iterator[tuple[Table, str, f.Expr, int, int, int, CallSite | None]]:
