@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHARED = "import requests\n\n\ndef fetch(url):\n    # copied from the platform\n    return requests.get(url).json()\n"
-WEB = """from fastapi import FastAPI
+WEB = """import logging
+
+import requests
+from fastapi import FastAPI
 from shop.http import fetch
 
 app = FastAPI()
@@ -23,7 +26,11 @@ app = FastAPI()
 
 @app.get("/x")
 def x():
-    return fetch("https://example.org")
+    try:
+        return fetch("https://example.org")
+    except requests.RequestException:
+        logging.exception("not there")
+        return {}
 """
 SHOP = {"shop/__init__.py": "", "shop/http.py": SHARED, "shop/web.py": WEB}
 
