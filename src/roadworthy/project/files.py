@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _PASSING = re.compile(
-    r"tmp|temp|scratch|/dev/|devnull|(?<![A-Za-z])out(put)?(?![A-Za-z])|report|export|download|upload|(?<![A-Za-z])logs?(?![A-Za-z])|artifact|result|dump|cache|plot|chart|archives?(\b|_)",
+    r"tmp|temp|scratch|/dev/|devnull|(?<![A-Za-z])out(put)?(?![A-Za-z])|report|export|download|upload|(?<![A-Za-z])logs?(?![A-Za-z])|artifact|result|dump|cache|plot|chart|archives?(\b|_)"
+    r"|\.(git|docker)ignore|\.gitkeep|cachedir",
     re.IGNORECASE,
 )
 _WORKING_COPY = re.compile(r"(?<![A-Za-z])(build|checkout|clone)_?(dir|path|folder|root)(?![A-Za-z])", re.IGNORECASE)
