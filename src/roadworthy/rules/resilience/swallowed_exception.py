@@ -143,10 +143,7 @@ def _report(silence: Silence, rank: int, hidden: list[Failure], alike: list[Sile
         RULE,
         model.place_of_lines(function, silence.line, min(silence.end_line, silence.line + 12)),
         severity,
-        title=say.fit(
-            f"`{_where(function)}` drops every failure of `{say.call(site, model)}` without a trace",
-            f"`{say.last(_where(function))}` drops every failure of `{say.last(say.call(site, model))}` without a trace",
-        ),
+        title=_title(silence, site, model),
         issue=_issue(silence, site, effect, model) + _also(alike),
         impact=_impact(silence, rank, site, effect, model),
         fix=advise.tell_failure(model, silence, site),
@@ -159,6 +156,19 @@ def _report(silence: Silence, rank: int, hidden: list[Failure], alike: list[Sile
         subject=f"{effect.name} {' '.join(silence.types)}",
         audience=audience,
         weight=impact_weight(exposure, [e for _, e in hidden]),
+    )
+
+
+def _title(silence: Silence, site: CallSite, model: Model) -> str:
+    where, call = _where(silence.function), say.call(site, model)
+    if silence.handler is not None and silence.handler.whispers:
+        return say.fit(
+            f"`{where}` tells of a failure of `{call}` only below the level that production shows",
+            f"`{say.last(where)}` tells of a failure of `{say.last(call)}` only below the level that production shows",
+        )
+    return say.fit(
+        f"`{where}` drops every failure of `{call}` without a trace",
+        f"`{say.last(where)}` drops every failure of `{say.last(call)}` without a trace",
     )
 
 
