@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import time
 from contextlib import closing, contextmanager, suppress
@@ -15,6 +16,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUSY_SECONDS = 30.0
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the log. SQLite does not wait for its busy timeout here when another process is just switching. Raises sqlite3.Error."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(random.uniform(0.005, 0.05))
 
 
 class Sqlite:
@@ -35,7 +50,7 @@ class Sqlite:
             raise StoreError(f"{file}: {error}") from error
         try:
             with self._failures():
-                self._connection.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(self._connection)
                 self._connection.execute("PRAGMA synchronous = FULL")
         except StoreError:
             self._connection.close()
