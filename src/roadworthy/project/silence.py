@@ -53,7 +53,7 @@ _ROWS = frozenset(
         Effect.SQL_DELETE,
     }
 )
-_BEST_EFFORT = re.compile(r"\bbest[- ]effort\b", re.IGNORECASE)
+_BEST_EFFORT = re.compile(r"(?<![a-z])best[-_ ]effort(?![a-z])", re.IGNORECASE)
 _SURROUNDINGS = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "100.100.100.200")
 """Where a machine of a cloud tells about itself: outside that cloud nobody answers, and nobody should."""
 _ENDS = frozenset({"sys.exit", "exit", "quit", "os._exit"})
@@ -224,11 +224,11 @@ def _is_bool(expr: f.Expr | None, *, value: bool) -> bool:
 
 
 def is_best_effort(silence: Silence, model: Model) -> bool:
-    """The code says of itself that it need not succeed: in a comment at the handler or above the block, or in the docstring."""
+    """The code says of itself that it need not succeed: in its name, in a comment at the handler or above the block, in the docstring."""
     function = silence.function
     first = min(silence.line, function.scope.regions[silence.covered].line)
     comments = model.comments_near(function.path, first - 4, silence.end_line)
-    return _BEST_EFFORT.search(f"{function.scope.doc} {comments}") is not None
+    return _BEST_EFFORT.search(f"{function.name} {function.scope.doc} {comments}") is not None
 
 
 def tells_of_another(silence: Silence, model: Model) -> bool:
