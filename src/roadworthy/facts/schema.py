@@ -375,6 +375,8 @@ class Process(Fact):
     """Branches of the script in which it stands: (`$1`, patterns of which one matched)."""
     wrapped: bool = False
     """Has a redirection, or stands in a pipeline, subshell, branch or loop: no shell replaces itself by it unasked."""
+    expands: bool = False
+    """Form "shell": the text has variables; `argv` holds what they are as far as the file says so."""
 
 
 class Setting(Fact):

@@ -51,6 +51,7 @@ class Timeout(Row):
     environment: tuple[str, ...] = ()  # environment variables or settings that bound it
     via: Literal["call", "constructor", "either"] = "call"
     """Where the arguments stand: at the call, at the construction of the receiver, or the call overriding the construction."""
+    lease: tuple[str, ...] = ()  # keywords of the construction that end what is waited for: a lock lapses by itself
     impossible: bool = False  # no such parameter exists: only an outer timeout helps
     unit: Literal["s", "ms"] = "s"
     note: str = ""

@@ -134,6 +134,10 @@ class Clients:
         given = self._given(site, rule, constructor=at_construction)
         if given is not None:
             return given
+        if at_construction and any(
+            k in rule.lease and not (isinstance(v, f.Const) and v.kind == "none") for k, v in site.fact.kwargs
+        ):
+            return TimeoutVerdict("bounded", None, site, True, "lease", timeout=rule)
         if has_spread(site.fact) or any(isinstance(a, f.Star) for a in site.fact.args):
             return self._spread(site, rule, cause, at_construction)
         reason = "no parameter" if rule.impossible else "absent"

@@ -110,7 +110,7 @@ class Lifecycles:
     def _beside_flush(self, cls: ClassInfo, stops: list[Function]) -> Iterator[Forgotten]:
         """`shutdown()` repeats a part of what `flush()` does, and leaves out the rest."""
         flush = next((cls.methods[name] for name in FLUSHES if name in cls.methods), None)
-        if flush is None:
+        if flush is None or "write" in cls.methods:  # a stream: its `flush()` hands on what its writer sees at once
             return
         flushed = self.closed_members(flush)
         reached = {function for stop in stops for function in self.closure(stop)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
-from roadworthy.project.calls import DELIVERED
+from roadworthy.project.calls import DELIVERED, DETACHED
 from roadworthy.project.endless import Endless, Loop
 from roadworthy.project.once import once
 from roadworthy.project.phrases import is_question
@@ -131,11 +131,16 @@ class Lifetime:
         }
         for function in _in_order(marked - reached):
             others = [r for r in self._model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
-            if others or not self._model.is_reviewed(function.path):
+            if others or not self._model.is_reviewed(function.path) or self._is_stopped_by_starter(function):
                 continue
             run = self.run(function) or self._unresolved_run(function)
             if run is not None:
                 yield replace(run, tops=tuple(self.spread.tops(function)))
+
+    def _is_stopped_by_starter(self, function: Function) -> bool:
+        """Whoever starts it as a process of its own hears SIGTERM, and tells it to stop."""
+        hears = {found.site.function for found in self.signals.all if found.names("TERM") and found.action == "handler"}
+        return any(edge.kind in DETACHED and edge.caller in hears for edge in self._model.edges_to(function))
 
     def deaf_runs(self) -> Iterable[list[Run]]:
         """Runs of a service in which nothing hears SIGTERM, those that end in the same loop together."""

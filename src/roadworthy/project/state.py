@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MAKERS = re.compile(
     r"^(dict|list|set|deque|defaultdict|Counter|OrderedDict|WeakValueDictionary|.*(Cache|Dict|Store))$"
 )
+_CLOCK = re.compile(r"\bnow\(|time\(|monotonic\(|perf_counter\(|\bage\b|expire|stale|ttl", re.IGNORECASE)
 _STORED = re.compile(r"redis|valkey|memcache|disk|file|shelve|sql|mongo|persist|django|database|remote", re.IGNORECASE)
 _BUILDS = ("build_", "make_", "create_", "provide_")
 _CHANGES = frozenset({
@@ -61,6 +62,44 @@ def paces(held: Held, model: Model) -> bool:
                 resolution = model.graph.resolutions.get(writer.calls[assign.value.index])
                 if resolution is not None and any(_makes_wait(value.cls, model) for value in resolution.classes):
                     return True
+    return False
+
+
+def is_refreshed(held: Held, model: Model) -> bool:
+    """It mirrors what another system says, and is asked for anew when it is older than so long: nothing is lost with it."""
+    name = held.name.rpartition(".")[2]
+    return any(
+        isinstance(assign.target, f.Sub)
+        and assign.op == "="
+        and flow.last_name(assign.target.value) == name
+        and _when_old(writer, assign.region)
+        and _is_read_outside(assign.value, writer, model)
+        for writer in held.writers
+        for assign in writer.scope.assigns
+    )
+
+
+def _when_old(function: Function, region: int) -> bool:
+    """A condition around it compares a clock."""
+    regions = function.scope.regions
+    tests = (regions[r].test for r in flow.ancestors(function.scope, region) if regions[r].kind == "if")
+    return any(test is not None and _CLOCK.search(flow.deep_text(test, function.scope)) for test in tests)
+
+
+def _is_read_outside(expr: f.Expr | None, function: Function, model: Model, depth: int = 3) -> bool:
+    """The value comes from a call that asks another system and changes nothing there."""
+    while isinstance(expr, f.Sub | f.Attr):
+        expr = expr.value
+    if isinstance(expr, f.CallRef):
+        effects = [e for e in model.effects_through(function.calls[expr.index]) if e.effect.word.external]
+        return bool(effects) and not any(e.effect.word.persists for e in effects)
+    if isinstance(expr, f.Name) and depth:
+        return any(
+            isinstance(assign.target, f.Name)
+            and assign.target.id == expr.id
+            and _is_read_outside(assign.value, function, model, depth - 1)
+            for assign in function.scope.assigns
+        )
     return False
 
 
@@ -178,10 +217,22 @@ def _uses(function: Function, found: dict[str, Held], owner: str | None) -> None
                     changed.writers.setdefault(function, call.line)
                 if not changes or call.func.name in {"pop", "setdefault", "popleft"}:
                     changed.readers.setdefault(function, call.line)
+    for region in scope.regions:
+        for container in _looked_into(region.test) if region.kind == "if" and region.exits else ():
+            asked = _named(container, found, owner)
+            if asked is not None:
+                asked.readers.setdefault(function, region.line)
     for name, held in found.items():
         path = name if owner is None else f"{owner}.{name}"
         if scope.last_read.get(path, -1) >= 0 and function not in held.writers:
             held.readers.setdefault(function, function.line)
+
+
+def _looked_into(test: f.Expr | None) -> Iterator[f.Expr]:
+    """`if key in X: return`: a decision by what X holds."""
+    for part in flow.walk(test):
+        if isinstance(part, f.Compare):
+            yield from (right for op, right in zip(part.ops, part.rights, strict=True) if op == "in")
 
 
 def _element_of(expr: f.Expr | None, found: dict[str, Held], owner: str | None, scope: f.Scope) -> Held | None:

@@ -86,9 +86,20 @@ def endless_waits(model: Model) -> Iterator[Wait]:
         verdict = model.timeout(effect)
         if verdict.bound != "forever" and not _is_long(verdict):
             continue
-        what = _what(model, effect)
+        what = "" if _goes_with_its_call(model, effect, verdict) else _what(model, effect)
         if what and (what == "answer" or verdict.bound == "forever") and not _limited_around(model, effect.site):
             yield Wait(effect, verdict, what)
+
+
+def _goes_with_its_call(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> bool:
+    """It waits for the answer to a request on the same client: the construction is judged there, once."""
+    if not verdict.at_construction:
+        return False
+    return any(
+        other.effect.word.external and model.timeout(other).cause is verdict.cause
+        for site in effect.function.calls
+        for other in model.effects_at(site)
+    )
 
 
 def _is_long(verdict: TimeoutVerdict) -> bool:

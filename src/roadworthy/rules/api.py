@@ -119,8 +119,8 @@ from roadworthy.project.database.promises import promised_keys
 from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.database.unread import UnreadAnswer
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
+from roadworthy.project.deployment import Hop, StartedProcess, Workload
 from roadworthy.project.deployment import Reach as SignalReach
-from roadworthy.project.deployment import StartedProcess, Workload
 from roadworthy.project.deployment.draining import ShortGrace, Unwarned, short_graces, unwarned_servers
 from roadworthy.project.documents import DefaultId, default_ids, is_index_write
 from roadworthy.project.doubling import Doubled, raises_value, unguarded_effects
@@ -234,7 +234,7 @@ from roadworthy.project.silence import (
 )
 from roadworthy.project.spins import Skipped, Spin, asks_another, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
-from roadworthy.project.state import Held, Lifetimes, Planned, held_state, paces, planned_in_memory
+from roadworthy.project.state import Held, Lifetimes, Planned, held_state, is_refreshed, paces, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.statuslists import StatusList, status_lists
 from roadworthy.project.subscriptions import is_subscription
@@ -326,6 +326,7 @@ __all__ = [
     "Handover",
     "Handovers",
     "Held",
+    "Hop",
     "Identity",
     "IdleRetry",
     "Impatient",
@@ -508,6 +509,7 @@ __all__ = [
     "is_natural_key",
     "is_off_from",
     "is_on_loop",
+    "is_refreshed",
     "is_remote",
     "is_replayed",
     "is_run_again",

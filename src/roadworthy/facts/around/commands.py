@@ -81,6 +81,7 @@ def add_shell_text(found: Found, text: str, shell: tuple[str, ...], start: Start
                 shell=shell,
                 cases=command.cases,
                 wrapped=command.wrapped,
+                expands="$" in text,
             )
         )
     for line, key, value in script.settings:

@@ -133,7 +133,7 @@ class Walk:
         for index, placed in enumerate(text):
             if self._is_taken(placed.fact, _Command(), facts):
                 hop = self._text_hop(placed, becomes, final=index == len(text) - 1)
-                hop = replace(hop, alone=len(text) == 1)
+                hop = replace(hop, alone=len(text) == 1, expands=placed.fact.expands)
                 self._follow(_Command(placed.fact.argv, (), placed), (*hops, hop), depth + 1)
 
     def _becomes_last(self, prefix: tuple[str, ...]) -> bool | None:

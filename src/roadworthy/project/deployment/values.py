@@ -28,6 +28,7 @@ class Hop:
     certain: bool = True
     why: str = ""
     alone: bool = True  # the text of the shell holds this command only
+    expands: bool = False  # the text of the shell has variables in it
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ from roadworthy.rules.api import (
     finding,
     held_state,
     impact_weight,
+    is_refreshed,
     paces,
     planned_in_memory,
     say,
@@ -108,6 +109,7 @@ def check(model: Model) -> Iterator[Finding]:
             promise is None
             or is_choice(held)
             or (promise == "rate limit" and paces(held, model))
+            or is_refreshed(held, model)
             or not lifetimes.lives_long(held)
         ):
             continue

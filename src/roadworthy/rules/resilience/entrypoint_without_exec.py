@@ -32,6 +32,7 @@ from collections.abc import Collection
 from roadworthy.rules.api import (
     Confidence,
     Finding,
+    Hop,
     Iterator,
     Location,
     Model,
@@ -175,7 +176,7 @@ def _fix(process: StartedProcess, answer: SignalReach) -> str:
     if answer.at is None:
         return f"Add `{process.needs_option_to_stop[0]}` to the command line or its configuration file."
     words = list(process.argv)
-    plain = not any("$" in word for word in words) and len(words) <= 12
+    plain = not any("$" in word for word in words) and len(words) <= 12 and not answer.at.expands
     if answer.at.what == "script":
         inner = next((hop for hop in process.hops if "background" in hop.why and hop is not answer.at), None)
         if inner is not None and "background" not in answer.reason:
@@ -191,13 +192,28 @@ def _fix(process: StartedProcess, answer: SignalReach) -> str:
         if len(words) > 8 or any("…" in word for word in words):
             return f"Let the script become the process: put `exec` in front of `{words[0]}`, and leave the rest of the line as it is."
         return f"Let the script become the process:\n```sh\nexec {' '.join(words)}\n```"
+    inside = [hop for hop in process.hops[process.hops.index(answer.at) + 1 :] if hop.what == "script"]
+    if inside:
+        return _through_scripts(answer.at, inside, words[0])
     if plain and answer.at.alone:
         keyword = "CMD" if process.path.rpartition("/")[2].lower().find("dockerfile") >= 0 else "command:"
         return f"Use the JSON form, which needs no shell:\n```\n{keyword} {json.dumps(words)}\n```"
     command = f"exec {' '.join(words[:8])}{' …' if len(words) > 8 else ''}"
+    if answer.at.expands:  # the words hold what the variables are here and now
+        command = f"exec {words[0]} …"
     if not answer.at.alone:
         return f"Keep the commands before it, and let the shell become the last one:\n```sh\n… && {command}\n```"
     return f"The shell is needed for its variables: let it become the process.\n```sh\n{command}\n```"
+
+
+def _through_scripts(at: Hop, scripts: list[Hop], program: str) -> str:
+    """A shell starts a script that starts it: the shell and the script have to give way."""
+    held = [hop for hop in scripts if hop.passes != "exec"]
+    inner = say.joined([f"`exec` in front of what it starts on line {hop.line} of `{hop.path}`" for hop in held[:-1]])
+    last = f"`exec` in front of `{program}` on line {held[-1].line} of `{held[-1].path}`" if held else ""
+    rest = say.joined([text for text in (inner, last) if text])
+    also = f", and {rest}" if rest else ""
+    return f"Put `exec` in front of the script in line {at.line} of `{at.path}` (or name it there in the JSON form, without a shell){also}."
 
 
 def _severity(lost: list[Lost]) -> Severity:

@@ -184,6 +184,8 @@ def _fix(nested: Nested, model: Model) -> str:
     outer = _named(last, model)
     rule = nested.effect.row.retry
     if first.guard is None and first.entry is None:
-        parameter = rule.argument if rule is not None and rule.argument else "the client's retry option"
-        return f"Keep one layer. {outer[0].upper()}{outer[1:]} repeats the work as a whole, so turn the client's own retry off (`{parameter}`) and give the call a short timeout."
+        if rule is None or not rule.argument:
+            between = [_named(layer, model) for layer in nested.layers[1:-1]] or [outer]
+            return f"The client has no option that turns its own attempts off, so remove {say.joined(between)}."
+        return f"Keep one layer. {outer[0].upper()}{outer[1:]} repeats the work as a whole, so turn the client's own retry off (`{rule.argument}`) and give the call a short timeout."
     return f"Keep one layer: remove the inner retry, and leave it to {outer}."
