@@ -41,7 +41,7 @@ _APP_FILES = _names(
     "models.py views.py routes.py router.py urls.py api.py tasks.py service.py services.py schemas.py "
     "handlers.py controllers.py repository.py serializers.py admin.py"
 )
-_TEST_FILE = re.compile(r"(?:test_.*|.*_tests?|tests?|conftest)\.py")
+_TEST_FILE = re.compile(r"(?:test_.*|.*tests?|conftest)\.py")
 _SURE_TEST_FILE = re.compile(r"(?:conftest|pytest_plugins?|test_settings|settings_test|locustfile)\.py")
 _SCRIPT_FILES = frozenset(("setup.py", "hatch_build.py", "noxfile.py", "fabfile.py", "dodo.py"))
 _GENERATED_FILE = re.compile(r".*_pb2(?:_grpc)?\.py|.*_grpc_?pb\.py")

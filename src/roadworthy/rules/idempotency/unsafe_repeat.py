@@ -141,11 +141,14 @@ def _severity(repeat: _Repeat, model: Model) -> Severity:
 def _report(repeat: _Repeat, model: Model) -> Finding:
     effect, guard = repeat.effect, repeat.over.guard
     call, does = f"`{say.call(effect.site, model)}`", repeat.word.word.meaning
-    exposure = model.exposure(effect.function)
+    top = (
+        repeat.over.path[0].caller if repeat.over.path else effect.function
+    )  # others come to the effect without the retry
+    exposure = model.exposure(top)
     times = f"up to {guard.attempts} times" if isinstance(guard.attempts, int) and guard.attempts > 1 else "again"
     short = ".".join(guard.name.split(".")[-2:])
     asked = f", asked by `{repeat.asker.qualname}`," if repeat.asker is not None else ""
-    who = say.entry(exposure.worst, effect.function)
+    who = say.entry(exposure.worst, top)
     return finding(
         RULE,
         model.place(effect.site),
