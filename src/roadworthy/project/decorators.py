@@ -34,11 +34,18 @@ def wrapped_calls(decorator: Function) -> Iterator[tuple[Function, CallSite]]:
                     func = site.fact.func
                     given = (*site.fact.args, *(value for _, value in site.fact.kwargs))
                     passes = any(
-                        isinstance(a, f.Name) and a.id in names and a.id not in child.parameters for a in given
+                        (isinstance(a, f.Name) and a.id in names and a.id not in child.parameters)
+                        or (isinstance(a, f.LambdaRef) and _calls_any(child.module.functions[a.scope], names))
+                        for a in given
                     )
                     if (isinstance(func, f.Name) and func.id in names and func.id not in child.parameters) or passes:
                         yield child, site
                 stack.append((child, names | frozenset(child.parameters)))
+
+
+def _calls_any(body: Function, names: frozenset[str]) -> bool:
+    """`lambda: func(*args)`: a hook or a pool is given the wrapped function."""
+    return any(isinstance(site.fact.func, f.Name) and site.fact.func.id in names for site in body.calls)
 
 
 def decorators_of(function: Function, evaluator: Evaluator) -> Iterator[Function]:

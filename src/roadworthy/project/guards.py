@@ -379,6 +379,7 @@ class Guards:
         self._busy.add(decorator)
         for wrapper, site in wrapped_calls(decorator):
             for guard in (
+                *(guard for guard in self._wrapper_rows(site) if guard.kind is GuardKind.ON_COMMIT),
                 *self.wrappers_of(site),
                 *self.on_region(wrapper, site.fact.region),
                 *self.on_function(wrapper),

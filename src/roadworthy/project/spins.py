@@ -125,6 +125,21 @@ def _paced_before(model: Model, function: Function, loop: int, site: CallSite) -
     )
 
 
+def _tries_another(scope: f.Scope, handler: int, tried: int) -> bool:
+    """`except NumberTaken: number += 10`: the next round asks for something else, so it is no second attempt."""
+    changed = {
+        a.target.id for a in flow.assigns_in(scope, handler) if isinstance(a.target, f.Name) and a.op != "except"
+    }
+    asked = {
+        part.id
+        for call in flow.calls_in(scope, tried)
+        for expr in (*call.args, *(value for _, value in call.kwargs))
+        for part in flow.walk(expr)
+        if isinstance(part, f.Name)
+    }
+    return bool(changed & asked)
+
+
 def _unpaced_handler(model: Model, function: Function, loop: int, tried: int, effect: EffectAt) -> Handler | None:
     scope = function.scope
     after = max(scope.regions[r].end for r in flow.siblings(scope, tried))
@@ -132,6 +147,8 @@ def _unpaced_handler(model: Model, function: Function, loop: int, tried: int, ef
         handler = model.exceptions.handler(function, region)
         if handler.types and all(model.exceptions.nature(name) in {"conflict", "permanent"} for name in handler.types):
             continue  # `except DuplicateKeyError:` no server that is away
+        if _tries_another(scope, region, tried):
+            continue
         if (
             not any(model.exceptions.catches(handler, name) for name in effect.row.raises or ("Exception",))
             and not handler.broad
