@@ -157,6 +157,8 @@ def _unpaced_handler(model: Model, function: Function, loop: int, tried: int, ef
         if handler.raises or handler.exits in {"return", "break", "raise"} or _only_timeouts(handler):
             return None
         goes_on_below = handler.exits != "continue"
+        if goes_on_below and scope.regions[loop].exits in {"break", "return", "raise"}:
+            return None  # what is below the `try` leaves the loop
         for call in scope.calls:
             inside = flow.within(scope, call.region, region)
             below = goes_on_below and call.order >= after and flow.within(scope, call.region, loop)

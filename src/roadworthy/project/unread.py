@@ -31,6 +31,7 @@ _CHECKS = re.compile(
 )
 _MARKS = frozenset({Effect.SQL_UPDATE, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.COMMIT, Effect.ACK})
 
+_FAILURES = re.compile(r"\.(failed_\w+|\w*failures|number_errors)$")
 _MAILS = frozenset({Effect.EMAIL, Effect.SMS})
 
 
@@ -93,12 +94,20 @@ def _unread(model: Model, site: CallSite) -> Untold | None:
     for effect in model.effects_at(site):
         told = effect.row.result_tells
         if told in {"partial", "errors"} and _is_batch_write(effect) and _goes_unread(model, site):
+            if _asks_elsewhere(site):
+                continue
             return Untold("partial", site, effect)
         if told == "status" and effect.repeat is not Repeat.SAFE and _is_dropped(site) and not _is_checked(model, site):
             then = _marked_after(model, site)
             if then is not None:
                 return Untold("status", site, effect, then)
     return None
+
+
+def _asks_elsewhere(site: CallSite) -> bool:
+    """`batch.add(…)`, and later `batch.failed_objects`: the failures are read off the object itself."""
+    reads = site.function.scope.last_read.items()
+    return any(_FAILURES.search(path) and order > site.fact.order for path, order in reads)
 
 
 def _is_batch_write(effect: EffectAt) -> bool:

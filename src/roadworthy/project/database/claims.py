@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.database.access import READ, UPDATE
 from roadworthy.project.database.conditions import Match
@@ -269,7 +269,8 @@ class Claims:
             if rows is not None and not _mentions(site, rows):
                 continue
             for effect in self._model.effects_through(site, *words):
-                if not effect.secondary and not effect.effect.word.telemetry:
+                harmless = effect.repeat is Repeat.SAFE and effect.effect is not Effect.LLM  # a read, a revocation
+                if not (effect.secondary or effect.effect.word.telemetry or harmless):
                     return effect
         return None
 

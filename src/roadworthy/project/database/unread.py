@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project import flow
 from roadworthy.project.database.expressions import last_name
 from roadworthy.project.database.presence import Presence
 
@@ -77,8 +78,19 @@ def _callers(model: Model, function: Function) -> tuple[CallSite, ...]:
 def _gives_back(asks: CallSite) -> bool:
     """A cache that is asked for the value itself: what was read is returned, and a miss is filled in."""
     presence = Presence(asks.function, asks)
-    leaves = asks.function.scope.leaves
-    return any(leave.kind == "return" and leave.value is not None and presence.depends(leave.value) for leave in leaves)
+    scope = asks.function.scope
+    unpacked = {  # `(answer,) = kept`
+        part.id
+        for assign in scope.assigns
+        if assign.op == "=" and isinstance(assign.target, f.Seq) and presence.depends(assign.value)
+        for part in flow.walk(assign.target)
+        if isinstance(part, f.Name)
+    }
+    return any(
+        presence.depends(leave.value) or any(isinstance(p, f.Name) and p.id in unpacked for p in flow.walk(leave.value))
+        for leave in scope.leaves
+        if leave.kind == "return" and leave.value is not None
+    )
 
 
 def _same_text(first: f.Expr, second: f.Expr) -> bool:
