@@ -13,6 +13,7 @@ from roadworthy.project.cutoff import is_telemetry
 from roadworthy.project.handling import mentions
 from roadworthy.project.partial import left_out
 from roadworthy.project.phrases import words_of
+from roadworthy.project.processes import is_started_anew
 from roadworthy.project.purpose import acts, drives_program
 from roadworthy.project.reports import REPORTS, reporting_handler
 from roadworthy.project.strangers import sends
@@ -380,7 +381,7 @@ def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
         and site.fact.order > taking.fact.order
         and _about_item(function, site.fact, derived)
     )
-    if not failures:
+    if not failures or is_started_anew(function, model):
         return None
     return Fragile(
         "worker", function, index, min(names), f"{flow.text_of(taking.fact.func, function.scope)}()", failures

@@ -178,7 +178,7 @@ from roadworthy.project.permanent import (
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.plugins import plugin_loops, uneven_loops
-from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
+from roadworthy.project.processes import first_process, is_alone_in_its_process, is_started_anew, unstoppable
 from roadworthy.project.producers import (
     Fed,
     brings_batches,
@@ -516,6 +516,7 @@ __all__ = [
     "is_run_at_start",
     "is_run_by_itself",
     "is_self_retry",
+    "is_started_anew",
     "is_subscription",
     "is_telemetry",
     "key_uses",

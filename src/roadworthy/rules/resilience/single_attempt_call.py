@@ -56,6 +56,7 @@ from roadworthy.rules.api import (
     idle_retries,
     impact_weight,
     is_alone_in_its_process,
+    is_started_anew,
     lone_connections,
     say,
 )
@@ -117,7 +118,7 @@ def _loop(losses: list[Dropped], model: Model) -> Finding | None:
     assert left is not None
     function = left.function
     detached = next((loss.outcome.detached for loss in losses if loss.outcome.detached is not None), None)
-    if detached is None and is_alone_in_its_process(function, model):
+    if is_started_anew(function, model) or (detached is None and is_alone_in_its_process(function, model)):
         return None
     loss = min(
         losses, key=lambda one: (one.effect.function is not function, len(one.outcome.path), one.effect.site.fact.order)
