@@ -44,6 +44,7 @@ from roadworthy.rules.api import (
     EffectAt,
     FanOut,
     Finding,
+    Function,
     Iterator,
     Model,
     Rule,
@@ -63,14 +64,17 @@ RULE = Rule(id="unbounded-fan-out", anti_pattern="no-circuit-breaker", doc=__doc
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
-    """Ask each fan-out what its pieces do to the outside."""
+    """Ask each fan-out what its pieces do to the outside; branches of a function that do so over the same items are one finding."""
+    found: dict[tuple[Function, str], list[tuple[FanOut, list[EffectAt]]]] = {}
     for fan_out in fan_outs(model):
         effects = unbounded_effects(model, fan_out)
         if effects:
-            yield _report(fan_out, effects, model)
+            found.setdefault((fan_out.site.function, fan_out.items), []).append((fan_out, effects))
+    for (first, effects), *others in found.values():
+        yield _report(first, effects, [other for other, _ in others], model)
 
 
-def _report(fan_out: FanOut, effects: list[EffectAt], model: Model) -> Finding:
+def _report(fan_out: FanOut, effects: list[EffectAt], others: list[FanOut], model: Model) -> Finding:
     effect = effects[0]
     exposure = model.exposure(fan_out.site.function)
     work = fan_out.work.qualname
@@ -80,14 +84,26 @@ def _report(fan_out: FanOut, effects: list[EffectAt], model: Model) -> Finding:
         Severity.LOW if exposure.only_commands or not exposure.entries else Severity.MEDIUM,
         title=f"`{work}()` starts once for every item of `{fan_out.items}`, all at the same time",
         issue=f"`{say.call(fan_out.site, model)}` runs `{work}()` for each item of `{fan_out.items}` at once. Each runs "
-        f"{say.which(effect, model)}, and no semaphore, pool or chunk bounds how many do so together.",
+        f"{say.which(effect, model)}, and no semaphore, pool or chunk bounds how many do so together.{_also(others)}",
         impact=_impact(fan_out, effect, doer(model, fan_out.site.function)),
         fix=advise.bounded(model, fan_out.site, _piece(fan_out, model)),
-        related=[model.place(effect.site, "runs for every item")],
+        related=[
+            model.place(effect.site, "runs for every item"),
+            *(model.place(other.site, "starts them all, too") for other in others),
+        ],
         steps=model.steps(exposure.worst, fan_out.site.function, fan_out.site),
         confidence=model.confidence_of(effect),
         subject=work,
         weight=impact_weight(exposure, effects),
+    )
+
+
+def _also(others: list[FanOut]) -> str:
+    lines = [str(other.site.line) for other in others]
+    return (
+        f" {'Line' if len(lines) == 1 else 'Lines'} {say.joined(lines)} {'does' if len(lines) == 1 else 'do'} the same."
+        if lines
+        else ""
     )
 
 
