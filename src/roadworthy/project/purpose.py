@@ -12,7 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
@@ -182,11 +182,17 @@ def program_of(effect: EffectAt) -> set[str]:
         text = first.items[2]
         text = text.left if isinstance(text, f.Bin) and text.op == "%" else text
         return {word.rpartition("/")[2] for part in flow.strings_of(text) for word in re.split(r"[\s;&|()]+", part)}
-    items = first.items[:2] if isinstance(first, f.Seq) else (first,)
+    items = (first.items[0], *_plain(first.items[1:6])) if isinstance(first, f.Seq) and first.items else (first,)
     if not items or not isinstance(items[0], f.Str):
         return set()
     words = [word for item in items if isinstance(item, f.Str) for word in item.value.split()[:2]]
     return {word.rpartition("/")[2] for word in words}
+
+
+def _plain(items: Sequence[f.Expr]) -> list[f.Expr]:
+    """The word behind the options: `git -C folder fetch`."""
+    words = (item for item in items if isinstance(item, f.Str) and not item.value.startswith("-"))
+    return list(words)[:1]
 
 
 def is_called_by_nobody(model: Model, function: Function) -> bool:
