@@ -108,6 +108,8 @@ class CallRow(Row):
     unless_built_with: tuple[
         str, ...
     ] = ()  # constants given where the object was made: then the row does not hold (`SOCK_DGRAM`)
+    only_built_with: Argument | None = None
+    """Something given where the object was made: without it the row does not hold (a queue without a size takes all)."""
     unless_text: Argument | None = None  # an address, or the content itself: with that the row does not hold
     when: dict[str, str] = {}  # keyword -> literal text: the row applies only to calls that pass exactly this
     payload: Argument | None = None  # the SQL text, the body, the job's function …

@@ -41,7 +41,7 @@ _NEAR = 3
 _GROWS = frozenset({"append", "extend", "add", "update"})
 _TAKES = frozenset({Effect.WAIT, Effect.CONSUME})
 _PARTS = re.compile(
-    r"(page|pages|chunk|chunks|batch|batches|part|parts|piece|block|blocks|slice|step|steps|stage|attempt|attempts|try|offset|cursor|window"
+    r"(page|pages|count|counter|chunk|chunks|batch|batches|part|parts|piece|block|blocks|slice|step|steps|stage|attempt|attempts|try|offset|cursor|window"
     r"|shard|range|i|j|n|idx|index|_|line|lines|token|tokens|frame|frames|byte|bytes|column|columns|field|fields|param|params|header|arg|args"
     r"|key|keys|word|words|char|option|options|migration|statement|command|commands|retry|round|iteration|phase|layer|condition|section"
     r"|plugin|plugins|handler|handlers|hook|hooks|middleware|filter|filters|processor|rule|provider|backend|candidate|strategy)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.findings.finding import Confidence
 from roadworthy.knowledge.names import needs_met, when_matches
-from roadworthy.knowledge.schema import CallRow
+from roadworthy.knowledge.schema import Argument, CallRow
 from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
@@ -132,7 +132,17 @@ class Effects:
                 given = (*made.fact.args, *(value for _, value in made.fact.kwargs)) if made is not None else ()
                 if any(_last_name(expr) in row.unless_built_with for expr in given):
                     return False
+        if row.only_built_with is not None and not self._is_built_with(row.only_built_with, site):
+            return False
         return row.unless_text is None or not _is_content(argument(site.fact, row.unless_text), site.function)
+
+    def _is_built_with(self, wanted: Argument, site: CallSite) -> bool:
+        for library in self._graph.resolutions[site].libraries:
+            made = library.receiver.site if isinstance(library.receiver, LibraryObject) else None
+            given = argument(made.fact, wanted) if made is not None else None
+            if given is not None and not (isinstance(given, f.Const) and not given.value):
+                return True
+        return False
 
     def _literals(self, site: CallSite) -> dict[str, str]:
         found: dict[str, str] = {}

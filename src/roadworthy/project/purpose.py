@@ -189,7 +189,7 @@ def program_of(effect: EffectAt) -> set[str]:
     return {word.rpartition("/")[2] for word in words}
 
 
-def _plain(items: Sequence[f.Expr]) -> list[f.Expr]:
+def _plain(items: Sequence[f.Expr]) -> Sequence[f.Expr]:
     """The word behind the options: `git -C folder fetch`."""
     words = (item for item in items if isinstance(item, f.Str) and not item.value.startswith("-"))
     return list(words)[:1]
