@@ -236,6 +236,7 @@ class ExceptionRow(Row):
     bases: tuple[str, ...] = ()
     nature: Literal["transient", "permanent", "mixed", "conflict"] = "mixed"
     same_as: tuple[str, ...] = ()
+    refusals: bool = False  # raised for every answer of 400 and above: for 404 as well as for 503
 
 
 class SchemaRow(Row):

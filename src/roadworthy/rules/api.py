@@ -206,6 +206,7 @@ from roadworthy.project.purpose import (
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.rearming import Rearmed, rearmed_late
+from roadworthy.project.refused import Refused, repeated_refusals
 from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
 from roadworthy.project.repeats import (
     goes_on_after,
@@ -245,6 +246,7 @@ from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.unread import Untold, untold_failures
+from roadworthy.project.unseen import Unseen, unseen_answers
 from roadworthy.project.usedup import UsedUp, used_up
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
@@ -366,6 +368,7 @@ __all__ = [
     "ReadThrough",
     "Rearmed",
     "Refusal",
+    "Refused",
     "Registration",
     "Repeat",
     "Replayed",
@@ -398,6 +401,7 @@ __all__ = [
     "UniqueKey",
     "UnreadAnswer",
     "Unsaved",
+    "Unseen",
     "Untold",
     "Unwarned",
     "UsedUp",
@@ -568,6 +572,7 @@ __all__ = [
     "refusals",
     "repeated_blocks",
     "repeated_by",
+    "repeated_refusals",
     "repeats_everything",
     "replaces",
     "replayed_effects",
@@ -607,6 +612,7 @@ __all__ = [
     "unguarded_effects",
     "unresolved_tasks",
     "unsaved_jobs",
+    "unseen_answers",
     "unstoppable",
     "untold_failures",
     "unwarned_servers",
