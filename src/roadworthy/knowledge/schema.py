@@ -174,6 +174,7 @@ class GuardRow(Row):
         str, ...
     ] = ()  # predicates that wrap what is not repeated (`tenacity.retry_if_not_exception_type`)
     gives_up: Argument | None = None
+    methods: tuple[str, ...] = ()  # options that name what is repeated; without one of them POST and PATCH are not
     seconds: Argument | None = None  # timeout guards
     settings: tuple[str, ...] = ()  # timeout guards: settings of the project that give all of them their limit
     robust: bool = False  # on-commit and hooks: exceptions of the callee are caught

@@ -32,7 +32,7 @@ from roadworthy.findings.finding import (
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
 from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
-from roadworthy.project.adapters import Narrow, narrow_adapters
+from roadworthy.project.adapters import Narrow, Unused, narrow_adapters, unused_lists
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
@@ -403,6 +403,7 @@ __all__ = [
     "Unsaved",
     "Unseen",
     "Untold",
+    "Unused",
     "Unwarned",
     "UsedUp",
     "VoidTest",
@@ -615,6 +616,7 @@ __all__ = [
     "unseen_answers",
     "unstoppable",
     "untold_failures",
+    "unused_lists",
     "unwarned_servers",
     "unwind",
     "used_up",
