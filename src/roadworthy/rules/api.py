@@ -202,6 +202,7 @@ from roadworthy.project.purpose import (
     program_of,
     reads_setting,
     runs_nearby,
+    runs_remote,
 )
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
@@ -581,6 +582,7 @@ __all__ = [
     "retries_over",
     "runs_nearby",
     "runs_over_again",
+    "runs_remote",
     "say",
     "says_closing",
     "says_probe",
