@@ -248,7 +248,7 @@ from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.unread import Untold, untold_failures
 from roadworthy.project.unseen import Unseen, unseen_answers
-from roadworthy.project.usedup import UsedUp, used_up
+from roadworthy.project.usedup import LeftUndone, UsedUp, left_undone, used_up
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -340,6 +340,7 @@ __all__ = [
     "KeyUse",
     "Layer",
     "Leaving",
+    "LeftUndone",
     "Library",
     "LibraryObject",
     "Lifecycles",
@@ -526,6 +527,7 @@ __all__ = [
     "key_value",
     "leaves_doubt",
     "leaves_nobody",
+    "left_undone",
     "let_fail_alone",
     "lifetime_of",
     "limits_in_vain",
