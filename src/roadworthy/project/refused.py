@@ -11,6 +11,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import argument, arguments
 from roadworthy.project.exceptions import BROAD
 from roadworthy.project.phrases import says_probe
+from roadworthy.project.spins import asks_another
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,8 @@ def repeated_refusals(model: Model) -> Iterator[Refused]:
     for retried in (*model.retries.all, *model.retries.of_given):
         guard = retried.guard
         if not errors or model.is_script(retried.function.path) or not _is_plain(guard) or _sorts_out(model, retried):
+            continue
+        if asks_another(retried):
             continue
         found = next(_of(model, retried, errors), None)
         if found is not None:

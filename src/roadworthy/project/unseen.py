@@ -13,6 +13,7 @@ from roadworthy.project.attempts import repeats_failures
 from roadworthy.project.exceptions import BROAD
 from roadworthy.project.once import once
 from roadworthy.project.phrases import says_probe
+from roadworthy.project.spins import asks_another
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Unseen:
 def unseen_answers(model: Model) -> Iterator[Unseen]:
     """Of reviewed code, one for each retry."""
     for retried in (*model.retries.all, *model.retries.of_given):
-        if not _repeats_errors(retried) or model.is_script(retried.function.path):
+        if not _repeats_errors(retried) or model.is_script(retried.function.path) or asks_another(retried):
             continue
         found = next((unseen for unseen in _of(model, retried) if unseen is not None), None)
         if found is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
 from roadworthy.project.purpose import acts, is_aside
+from roadworthy.project.spins import asks_another
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ def left_undone(model: Model) -> Iterator[LeftUndone]:
         if guard.form != "loop" or guard.region is None or retried.whole or guard.function is not function:
             continue
         loop = model.guards.loop(function, guard.region)
-        if not loop.bounded or not _breaks(function, loop) or not _is_over(model, function, loop):
+        if (
+            not loop.bounded
+            or asks_another(retried)
+            or not _breaks(function, loop)
+            or not _is_over(model, function, loop)
+        ):
             continue
         for site in retried.sites:
             effect = next((e for e in model.effects_through(site) if _is_work(model, e, function)), None)

@@ -11,7 +11,7 @@ answers are raised as such, where neither the handler nor the repeated code tell
 
 ## What is not reported
 Retries for everything (see retry-of-permanent-errors). Policies with a predicate; handlers and functions that look at the status or at the kind of the
-error. Probes. Clients that hand an error answer over.
+error. Probes. Clients that hand an error answer over. Loops that ask another address each round.
 
 ## Bad
 ```python
