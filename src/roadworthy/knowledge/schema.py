@@ -177,6 +177,7 @@ class GuardRow(Row):
         str, ...
     ] = ()  # predicates that wrap what is not repeated (`tenacity.retry_if_not_exception_type`)
     gives_up: Argument | None = None
+    methods: tuple[str, ...] = ()  # options that name what is repeated; without one of them POST and PATCH are not
     seconds: Argument | None = None  # timeout guards
     settings: tuple[str, ...] = ()  # timeout guards: settings of the project that give all of them their limit
     robust: bool = False  # on-commit and hooks: exceptions of the callee are caught
@@ -239,6 +240,7 @@ class ExceptionRow(Row):
     bases: tuple[str, ...] = ()
     nature: Literal["transient", "permanent", "mixed", "conflict"] = "mixed"
     same_as: tuple[str, ...] = ()
+    refusals: bool = False  # raised for every answer of 400 and above: for 404 as well as for 503
 
 
 class SchemaRow(Row):

@@ -199,7 +199,9 @@ def _type(row: TypeRow) -> Iterator[str]:
 
 
 def _exception(row: ExceptionRow) -> Iterator[str]:
-    yield from _wrapped("    ", f"{row.name}({', '.join(row.bases)}): {row.nature}")
+    yield from _wrapped(
+        "    ", f"{row.name}({', '.join(row.bases)}): {row.nature}{', refusals too' if row.refusals else ''}"
+    )
 
 
 def _argument(argument: Argument) -> str:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project.arguments import argument, has_spread
+from roadworthy.project.repeats import requests_of
 from roadworthy.project.values import Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.knowledge.schema import GuardRow
+    from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _TOO_MANY = 429
 _FAULTS = range(500, 600)
 _DEPTH = 3
+_SENDS = frozenset({"post", "patch"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,31 @@ class Narrow:
     option: str = ""  # the argument that would name the statuses; "": it has none
     statuses: tuple[int, ...] = ()  # those that are named; (): none is repeated
     listed: tuple[Function, int] | None = None  # where they are listed, if not at the construction
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A list of statuses for which no request of the client is repeated: all of them are of methods that the policy leaves out."""
+
+    site: CallSite
+    option: str  # names the methods
+    effects: tuple[EffectAt, ...]
+
+
+def unused_lists(model: Model) -> Iterator[Unused]:
+    """Policies of reviewed code that name statuses and no methods, on clients that only send."""
+    for function in model.functions:
+        for site in function.calls if not model.is_script(function.path) else ():
+            for name in dict.fromkeys(model.library_names(site)):
+                for row in model.knowledge.guards(name):
+                    named = row.retries_on
+                    if not row.methods or named is None or argument(site.fact, named) is None or has_spread(site.fact):
+                        continue
+                    if any(keyword in row.methods for keyword, _ in site.fact.kwargs):
+                        continue
+                    effects = requests_of(model, site)
+                    if effects and all(effect.name.rpartition(".")[2] in _SENDS for effect in effects):
+                        yield Unused(site, row.methods[0], tuple(effects))
 
 
 def narrow_adapters(model: Model) -> Iterator[Narrow]:

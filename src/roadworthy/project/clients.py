@@ -58,6 +58,8 @@ class RetryVerdict:
 
 
 UNKNOWN = TimeoutVerdict("unknown")
+_SENDS = frozenset({"post", "patch"})
+"""Requests that a policy for a client leaves out unless it is told otherwise."""
 
 
 class Clients:
@@ -455,12 +457,26 @@ class Clients:
         rule = effect.row.retry
         configured = self._configured(effect, rule)
         if configured is not None:
-            return configured
+            return self._of_method(effect, configured)
         if self._may_be_retried_elsewhere(effect) or self._is_replaced(effect):
             return RetryVerdict(None)
         if rule is None:
             return RetryVerdict(1)
         return RetryVerdict(rule.attempts, None, rule.writes, rule.key, rule.on, rule.backoff)
+
+    def _of_method(self, effect: EffectAt, verdict: RetryVerdict) -> RetryVerdict:
+        """A policy that names no methods repeats of a `post` only the connection that was never made."""
+        place = verdict.site
+        if place is None or not verdict.repeats or verdict.on or effect.name.rpartition(".")[2] not in _SENDS:
+            return verdict
+        given = (*place.fact.args, *(value for _, value in place.fact.kwargs))
+        for site in (place, *(made for expr in given for made in self._made_in(expr, place))):
+            for library in self._graph.resolutions[site].libraries:
+                rows = [row for row in self._knowledge.guards(library.name) if row.methods]
+                named = any(keyword in row.methods for row in rows for keyword, _ in site.fact.kwargs)
+                if rows and not named and not has_spread(site.fact):
+                    return replace(verdict, on=("connect",))
+        return verdict
 
     def _may_be_retried_elsewhere(self, effect: EffectAt) -> bool:
         """The client is known by its annotation only, and the project builds such clients with retries somewhere."""

@@ -14,10 +14,11 @@ from roadworthy.project.phrases import words_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import CallSite, Function
 
 _READS = re.compile(
     r"(get|fetch|list|search|query|read|load|find|lookup|resolve|download|check|describe|head|count|select|retrieve|show|poll|stream"
@@ -169,11 +170,26 @@ def _is_shell(items: tuple[f.Expr, ...]) -> bool:
 
 def program_of(effect: EffectAt) -> set[str]:
     """The program that is started, and the word behind it (`sudo git`); nothing where it is only known at run time."""
-    site = effect.site
+    return _program_at(effect.site)
+
+
+def runs_remote(effect: EffectAt, way: Sequence[Edge]) -> bool:
+    """Another program that talks to another machine, named at the call or by who calls the helper that starts it (`run(["skopeo", "copy"])`)."""
+    if effect.effect is not Effect.SPAWN_PROCESS:
+        return False
+    rows = load_programs().rows
+    named = (_program_at(site) for site in (effect.site, *(edge.site for edge in reversed(way))))
+    words = next((words for words in named if words), set())
+    return bool(words & set(rows.remote)) and not any(set(row.split()) <= words for row in rows.nearby)
+
+
+def _program_at(site: CallSite) -> set[str]:
     given = next((value for keyword, value in site.fact.kwargs if keyword in {"args", "command"}), None)
     first = site.fact.args[0] if site.fact.args else given
     if isinstance(first, f.Name) and first.id in site.function.bindings:
         first = site.function.bindings[first.id][0].value
+    while isinstance(first, f.Bin) and first.op == "+":
+        first = first.left  # `["git", "clone"] + options`
     if isinstance(first, f.FStr) and first.parts:
         first = first.parts[0]
     elif isinstance(first, f.Bin) and first.op == "%":

@@ -106,10 +106,15 @@ def write_retrying_clients(model: Model) -> Iterator[tuple[CallSite, tuple[str, 
 
 def repeated_by(model: Model, site: CallSite) -> list[EffectAt]:
     """The requests of clients on which the retry made by this call is mounted, that are not safe to repeat."""
+    return [effect for effect in requests_of(model, site) if not_repeatable(effect)]
+
+
+def requests_of(model: Model, site: CallSite) -> list[EffectAt]:
+    """All requests of clients on which the retry made by this call is mounted."""
     found = []
     for effect in model.effects_of(Effect.HTTP_REQUEST, Effect.RPC):
         place = model.client_retry(effect).site
-        if place is not None and not_repeatable(effect) and (place is site or _is_given(model, place, site)):
+        if place is not None and (place is site or _is_given(model, place, site)):
             found.append(effect)
     return found
 

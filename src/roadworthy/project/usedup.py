@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
+from roadworthy.project.purpose import acts, is_aside
+from roadworthy.project.spins import asks_another
+from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from roadworthy.project.retries import Retried
     from roadworthy.project.symbols import CallSite, Function
 
+_TELLS = frozenset(
+    {"error", "critical", "exception", "warning", "warn", "fail", "abort", "exit", "notify", "send_alert"}
+)
 _ASKS = frozenset({"bool", "isinstance", "len"})
 _OPENED = frozenset({"receiver", "attribute", "iterated"})
 
@@ -29,6 +35,16 @@ class UsedUp:
     region: int
     effect: EffectAt  # what is tried
     user: CallSite  # a call that works with the answer unasked
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeftUndone:
+    """A loop over attempts behind which the function goes on, whether the work was done or not."""
+
+    function: Function
+    region: int
+    site: CallSite  # what is tried
+    effect: EffectAt
 
 
 def used_up(model: Model) -> Iterator[UsedUp]:
@@ -44,6 +60,65 @@ def used_up(model: Model) -> Iterator[UsedUp]:
         user = _trusting_user(model, function) if effect is not None else None
         if effect is not None and user is not None:
             yield UsedUp(function, guard.region, effect, user)
+
+
+def left_undone(model: Model) -> Iterator[LeftUndone]:
+    """Loops of reviewed code that success leaves by `break`, around a call that acts; behind them nobody asks how they were left."""
+    for retried in model.retries.all:
+        guard, function = retried.guard, retried.function
+        if guard.form != "loop" or guard.region is None or retried.whole or guard.function is not function:
+            continue
+        loop = model.guards.loop(function, guard.region)
+        if (
+            not loop.bounded
+            or asks_another(retried)
+            or not _breaks(function, loop)
+            or not _is_over(model, function, loop)
+        ):
+            continue
+        for site in retried.sites:
+            effect = next((e for e in model.effects_through(site) if _is_work(model, e, function)), None)
+            if effect is not None:
+                yield LeftUndone(function, guard.region, site, effect)
+                break
+
+
+def _is_work(model: Model, effect: EffectAt, function: Function) -> bool:
+    return effect.effect.word.external and acts(effect, function.name) and not is_aside(model, effect, function.name)
+
+
+def _breaks(function: Function, loop: Loop) -> bool:
+    """Success, and nothing else, leaves the loop by `break`."""
+    scope = function.scope
+    found = False
+    for leave in flow.leaves_in(scope, loop.region):
+        if leave.kind == "continue":
+            continue
+        around = list(flow.ancestors(scope, leave.region))
+        around = around[: around.index(loop.region)]
+        if leave.kind != "break" or any(scope.regions[r].kind not in {"try", "try_else", "with"} for r in around):
+            return False
+        found = True
+    return found
+
+
+def _is_over(model: Model, function: Function, loop: Loop) -> bool:
+    """No handler lets the error out or keeps it, and what follows asks for nothing that the loop has set, raises nothing and reports nothing."""
+    scope = function.scope
+    here = scope.regions[loop.region]
+    handlers = [model.exceptions.handler(function, h) for t in loop.tries for h in flow.handlers_of(scope, t)]
+    if not handlers or any(h.raises or h.may_raise or h.records or h.exits in {"return", "break"} for h in handlers):
+        return False
+    if any(scope.regions[r].kind == "loop_else" for r in flow.siblings(scope, loop.region)):
+        return False
+    if any(leave.kind == "raise" and leave.order >= here.end for leave in scope.leaves):
+        return False
+    set_here = {name for a in flow.assigns_in(scope, loop.region) for name in bound_names(a.target)}
+    set_here |= set(bound_names(here.target)) if here.target is not None else set()
+    if any(scope.last_read.get(name, -1) >= here.end for name in set_here):
+        return False
+    told = (call for call in scope.calls if call.order >= here.end and flow.last_name(call.func) in _TELLS)
+    return not any(call.region == here.parent for call in told)
 
 
 def _gives_answer(function: Function, loop: Loop) -> bool:

@@ -32,7 +32,7 @@ from roadworthy.findings.finding import (
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
 from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
-from roadworthy.project.adapters import Narrow, narrow_adapters
+from roadworthy.project.adapters import Narrow, Unused, narrow_adapters, unused_lists
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
 from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
@@ -202,10 +202,12 @@ from roadworthy.project.purpose import (
     program_of,
     reads_setting,
     runs_nearby,
+    runs_remote,
 )
 from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.rearming import Rearmed, rearmed_late
+from roadworthy.project.refused import Refused, repeated_refusals
 from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
 from roadworthy.project.repeats import (
     goes_on_after,
@@ -245,7 +247,8 @@ from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.unread import Untold, untold_failures
-from roadworthy.project.usedup import UsedUp, used_up
+from roadworthy.project.unseen import Unseen, unseen_answers
+from roadworthy.project.usedup import LeftUndone, UsedUp, left_undone, used_up
 from roadworthy.project.uses import only_told, steers
 from roadworthy.project.values import (
     ClassValue,
@@ -338,6 +341,7 @@ __all__ = [
     "KeyUse",
     "Layer",
     "Leaving",
+    "LeftUndone",
     "Library",
     "LibraryObject",
     "Lifecycles",
@@ -367,6 +371,7 @@ __all__ = [
     "ReadThrough",
     "Rearmed",
     "Refusal",
+    "Refused",
     "Registration",
     "Repeat",
     "Replayed",
@@ -399,7 +404,9 @@ __all__ = [
     "UniqueKey",
     "UnreadAnswer",
     "Unsaved",
+    "Unseen",
     "Untold",
+    "Unused",
     "Unwarned",
     "UsedUp",
     "VoidTest",
@@ -523,6 +530,7 @@ __all__ = [
     "key_value",
     "leaves_doubt",
     "leaves_nobody",
+    "left_undone",
     "let_fail_alone",
     "lifetime_of",
     "limits_in_vain",
@@ -571,6 +579,7 @@ __all__ = [
     "refusals",
     "repeated_blocks",
     "repeated_by",
+    "repeated_refusals",
     "repeats_everything",
     "replaces",
     "replayed_effects",
@@ -578,6 +587,7 @@ __all__ = [
     "retries_over",
     "runs_nearby",
     "runs_over_again",
+    "runs_remote",
     "say",
     "says_closing",
     "says_probe",
@@ -610,8 +620,10 @@ __all__ = [
     "unguarded_effects",
     "unresolved_tasks",
     "unsaved_jobs",
+    "unseen_answers",
     "unstoppable",
     "untold_failures",
+    "unused_lists",
     "unwarned_servers",
     "unwind",
     "used_up",

@@ -6,7 +6,8 @@ function ends, its answer is `None`, and whoever works with it fails somewhere e
 
 ## What is reported
 A loop over attempts around a call that leaves the process, whose success returns an answer, where no handler raises after the last attempt
-and nothing stands behind the loop; and a caller takes the answer apart without asking whether it is there.
+and nothing stands behind the loop; and a caller takes the answer apart without asking whether it is there. Such a loop around work that acts on
+the world, which success leaves by `break`, and behind which the function goes on in the same way.
 
 ## What is not reported
 A `raise` in the loop, behind it or in its `else`; a value that is returned behind it; a signature that says `None`; failures that are kept
@@ -54,6 +55,7 @@ def name_of(url: str) -> str:
 from roadworthy.rules.api import (
     Finding,
     Iterator,
+    LeftUndone,
     Model,
     Rule,
     Severity,
@@ -62,6 +64,7 @@ from roadworthy.rules.api import (
     doer,
     finding,
     impact_weight,
+    left_undone,
     say,
     used_up,
 )
@@ -75,6 +78,33 @@ def check(model: Model) -> Iterator[Finding]:
     for forgotten in used_up(model):
         if model.is_reviewed(forgotten.function.path) and not model.is_script(forgotten.function.path):
             yield _report(forgotten, model)
+    for undone in left_undone(model):
+        if model.is_reviewed(undone.function.path) and not model.is_script(undone.function.path):
+            yield _report_undone(undone, model)
+
+
+def _report_undone(undone: LeftUndone, model: Model) -> Finding:
+    function = undone.function
+    exposure = model.exposure(function)
+    call = f"`{say.call(undone.site, model)}`"
+    return finding(
+        RULE,
+        model.place_of_region(function, undone.region),
+        Severity.MEDIUM,
+        title=say.fit(
+            f"`{function.qualname}` goes on as if {call} had worked when all attempts have failed",
+            f"`{say.last(function.qualname)}` goes on when all attempts have failed",
+        ),
+        issue=f"Each failure of {call} is caught, success leaves the loop by `break`, and the code behind it does not ask which of the two it was.",
+        impact=f"When an outage outlasts the attempts, {doer(model, function)} goes on as after a success: {say.effect(undone.effect, model)}, "
+        "and that never happened.",
+        fix=advise.raise_last(function, undone.region),
+        related=[model.place(undone.site, "is not done in the end")],
+        steps=model.steps(exposure.worst, function),
+        confidence=model.confidence_of(undone.effect),
+        subject=function.qualname,
+        weight=impact_weight(exposure, [undone.effect]),
+    )
 
 
 def _report(forgotten: UsedUp, model: Model) -> Finding:

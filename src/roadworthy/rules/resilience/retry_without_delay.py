@@ -6,7 +6,7 @@ processor, fills the log and meets the recovering server with a storm.
 
 ## What is reported
 Endless loops that go on after a failure of a call that leaves the process and in which nothing takes time on that path; `continue` in front of the loop's pause. Retries
-of remote calls, by decorator or loop, that wait for nothing between three or more attempts.
+of remote calls and of programs that talk to another machine (`git fetch`, `skopeo copy`), by decorator or loop, that wait for nothing between three or more attempts.
 
 ## What is not reported
 A pause anywhere on the failing path, also in a helper, a `finally` or the loop's condition; a blocking wait that comes before the call; a client
@@ -65,6 +65,7 @@ from roadworthy.rules.api import (
     finding,
     flow,
     is_remote,
+    runs_remote,
     say,
     skipped_pauses,
     spins,
@@ -98,9 +99,10 @@ def check(model: Model) -> Iterator[Finding]:
 def _repeated(retried: Retried, model: Model) -> EffectAt | None:
     """A remote call among what is repeated whose client does not wait by itself."""
     for effect in model.retries.effects(retried):
-        near = len(model.reach.path_down(retried.function, effect)) <= 3
+        way = model.reach.path_down(retried.function, effect)
         primary = effect.effect is not Effect.LLM and not effect.secondary
-        if near and primary and is_remote(model, effect) and not model.client_retry(effect).repeats:
+        remote = runs_remote(effect, way) or (is_remote(model, effect) and not model.client_retry(effect).repeats)
+        if len(way) <= 3 and primary and remote:
             return effect
     return None
 

@@ -7,7 +7,8 @@ somebody had seen to it.
 
 ## What is reported
 An adapter or transport that is given a plain number of attempts, and a policy object without its list of statuses: no answer is repeated. A list
-that names 5xx and not 429: of those only the ones that say how long to wait are repeated, if any. LOW.
+that names 5xx and not 429: of those only the ones that say how long to wait are repeated, if any. LOW. A list of statuses on a client whose requests are
+all of methods that the policy leaves out: MEDIUM.
 
 ## What is not reported
 Retries that are switched off. Lists that are only known at run time, or that name no fault of the other side. Lists without 503, of which
@@ -40,9 +41,12 @@ from roadworthy.rules.api import (
     Narrow,
     Rule,
     Severity,
+    Unused,
     finding,
+    impact_weight,
     narrow_adapters,
     say,
+    unused_lists,
 )
 
 RULE = Rule(id="retry-without-status", anti_pattern="missing-retry", doc=__doc__)
@@ -61,6 +65,37 @@ def check(model: Model) -> Iterator[Finding]:
         if where not in told:
             told.add(where)
             yield _left_out(narrow, model) if narrow.statuses else _none(narrow, model)
+    for unused in unused_lists(model):
+        yield _unused(unused, model)
+
+
+def _unused(unused: Unused, model: Model) -> Finding:
+    made, effect = f"`{say.call(unused.site, model)}`", unused.effects[0]
+    exposure = model.exposure(effect.function)
+    called = list(dict.fromkeys(one.name.rpartition(".")[2].upper() for one in unused.effects))
+    methods = say.joined([f"`{method}`" for method in called])
+    return finding(
+        RULE,
+        model.place(unused.site),
+        Severity.MEDIUM,
+        title=say.fit(
+            f"the statuses of {made} are never repeated: its client only sends {methods}",
+            f"{made} repeats no answer of its client",
+        ),
+        issue=f"Without `{unused.option}` this policy repeats reads and writes that are safe to repeat; every request of its client is {methods}, which it leaves out.",
+        impact="While the other side is deployed or busy, its 502, 503 and 429 fail the work at the first attempt, though a retry with a list of statuses is there.",
+        fix=f"Name the methods, if the other side takes a repeated request for one (an idempotency key, a state that is set): `{unused.option}=frozenset({_set_of(called)})`.",
+        related=[model.place(one.site, "is not repeated") for one in unused.effects[:6]],
+        steps=model.steps(exposure.worst, effect.function, effect.site),
+        confidence=model.confidence_of(effect),
+        subject="methods",
+        weight=impact_weight(exposure, [effect]),
+    )
+
+
+def _set_of(methods: list[str]) -> str:
+    """`{"GET", "POST"}`."""
+    return "{" + ", ".join(f'"{method}"' for method in ("GET", *methods)) + "}"
 
 
 def _none(narrow: Narrow, model: Model) -> Finding:
