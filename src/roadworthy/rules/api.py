@@ -55,6 +55,7 @@ from roadworthy.project.batches import (
     is_given_by_hand,
     is_run_again,
     leaves_nobody,
+    outcomes,
     raised_again,
 )
 from roadworthy.project.blocking import (
@@ -545,6 +546,7 @@ __all__ = [
     "only_looks",
     "only_setting",
     "only_told",
+    "outcomes",
     "outside_ids",
     "own_ids",
     "owner_of",

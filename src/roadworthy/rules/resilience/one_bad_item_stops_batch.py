@@ -70,6 +70,7 @@ from roadworthy.rules.api import (
     is_run_again,
     leaves_nobody,
     logger_near,
+    outcomes,
     plugin_loops,
     raised_again,
     say,
@@ -118,9 +119,9 @@ def batch_of(loop: Fragile, model: Model) -> Entry | None:
 
 def ends_worker(loop: Fragile, model: Model) -> Entry | None:
     """The endless loop itself, when nothing further out catches the failure or starts it again."""
-    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
-    entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
-    if not entries or any(outcome.kind != "fails" for outcome in outcomes):
+    ends = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    entries = [outcome.entry for outcome in ends if outcome.entry is not None]
+    if not entries or any(outcome.kind != "fails" for outcome in ends):
         return None
     return entries[0]
 
@@ -155,7 +156,7 @@ def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
     worst = _worst(loop, model)
     effect = worst[1] if worst else None
     severity, audience = _judge(loop, entry, effect, model)
-    sites = dict.fromkeys([*(site for site, _ in loop.failures), *([loop.run] if loop.run is not None else [])])
+    sites = loop.sites
     related = [model.place(site, "its failure ends the loop") for site in sites]
     again = [handler for site in sites for handler in raised_again(model, site)]
     related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
@@ -165,7 +166,9 @@ def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     if loop.left is not None:
         related.insert(0, model.place_of_region(function, loop.left.handler.region, "goes on after other failures"))
-    ran = worst[0] if worst else loop.run
+        raised = loop.left.raised
+        related += [model.place_of_lines(raised.function, raised.line, raised.line, "raised here")] if raised else []
+    ran = worst[0] if worst else next(iter(sites), None)
     what = f"`{say.call(ran, model)}`" if ran else "the work"
     return finding(
         RULE,
@@ -185,7 +188,7 @@ def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
 
 
 def _at(loop: Fragile, model: Model) -> Location:
-    region = loop.function.scope.regions[loop.region]
+    region = loop.function.scope.regions[loop.left.handler.region if loop.left else loop.region]
     return model.place_of_lines(loop.function, region.line, min(region.end_line, region.line + 20))
 
 
@@ -199,8 +202,10 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
     if loop.handler is not None:
         return f"The handler in line {loop.handler.line} logs which `{loop.item}` failed and raises the error again, out of the loop."
     if loop.left is not None:
-        left, kept = _named(loop.left.missing), _named(loop.left.handler.types)
-        return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}, which leaves the loop."
+        left, kept = _named(loop.left.names), _named(loop.left.handler.types)
+        raised = loop.left.raised
+        place = f" ({raised.function.path}:{raised.line})" if raised else ""
+        return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}{place}, which leaves the loop."
     if worst is None or loop.run is not None:
         other, region = loop.alike[0]
         like = f"{other.path}:{other.scope.regions[region].line}"
@@ -222,8 +227,8 @@ def _impact(loop: Fragile, what: str, entry: Entry | None, model: Model) -> str:
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
     if loop.run is not None:
         return f"When one of `{loop.items}` raises, {who} fails with it, and those that come after it are not called."
-    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
-    if outcomes and all(outcome.kind == "handled" for outcome in outcomes):
+    ends = outcomes(model, loop)
+    if ends and all(outcome.kind == "handled" for outcome in ends):
         return f"When {what} fails for one `{loop.item}`, a handler outside the loop hears of it, and what comes after it in `{loop.items}` is not handled in {who}."
     again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
     again = ", and each repetition of the job begins from the first again" if entry.retried else again
@@ -233,10 +238,11 @@ def _impact(loop: Fragile, what: str, entry: Entry | None, model: Model) -> str:
 def _fix(loop: Fragile, model: Model) -> str:
     function, first = loop.function, loop.item.partition(",")[0].strip("( ")
     tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
-    sites = [loop.run] if loop.run else list(dict.fromkeys(site for site, _ in loop.failures))
+    sites = loop.sites
     if loop.left is not None:
-        line, left = loop.left.handler.line, _named(loop.left.missing)
-        return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of this client."
+        line, left = loop.left.handler.line, _named(loop.left.names)
+        base = "this project" if loop.left.raised else "this client"
+        return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of {base}."
     statement = statement_of(sites[0]) if len(sites) == 1 else ""
     statement = f"...  # line {sites[0].line}, as it is" if "…" in statement else statement
     if statement and loop.handler is None:
