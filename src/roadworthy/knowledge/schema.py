@@ -132,6 +132,7 @@ class TypeRow(Row):
     lends: bool = False  # a pool: its construction decides how long the connections that it lends may take
     closes: tuple[str, ...] = ()  # methods that flush, drain or close it
     self_closing: bool = False  # atexit or the framework does it
+    keeps_failure: bool = False  # what the work behind it raises is told to nobody who does not ask for it
     shared: bool = False
     unread: tuple[str, ...] = ()  # attributes that code sets in vain: nothing of the library reads them
     always_given: tuple[str, ...] = ()

@@ -186,6 +186,7 @@ def _type(row: TypeRow) -> Iterator[str]:
         for word, is_set in (
             ("buffers", row.buffers),
             ("works in the background", row.runs_in_background),
+            ("keeps what failed to itself", row.keeps_failure),
             ("lends connections", row.lends),
         )
         if is_set

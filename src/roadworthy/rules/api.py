@@ -245,6 +245,7 @@ from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
+from roadworthy.project.unasked import Unasked, unasked_work
 from roadworthy.project.unread import Untold, untold_failures
 from roadworthy.project.usedup import UsedUp, used_up
 from roadworthy.project.uses import only_told, steers
@@ -395,6 +396,7 @@ __all__ = [
     "TimeoutVerdict",
     "Transactions",
     "Transients",
+    "Unasked",
     "Uncached",
     "UniqueKey",
     "UnreadAnswer",
@@ -602,6 +604,7 @@ __all__ = [
     "tells_anyway",
     "tells_of_another",
     "transaction_writes",
+    "unasked_work",
     "unbounded_effects",
     "uncached_failures",
     "uncovered_way",
