@@ -108,6 +108,8 @@ def _call_facts(row: CallRow) -> Iterator[str]:
         yield f"raises {', '.join(row.raises)}"
     if row.returns or row.yields:
         yield f"gives {row.returns or row.yields}"
+    if row.missing:
+        yield f"raises {row.missing} where there is no such row"
     if row.result_tells:
         yield f"the result must be read: {row.result_tells}"
 

@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.handling import mentions
 from roadworthy.project.leaks import leak_of
+from roadworthy.project.missingrows import missing_row
 from roadworthy.project.peritem import NEAR, about_item, fails_alone
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
     from roadworthy.project.failures import Outcome
     from roadworthy.project.handler import Handler
     from roadworthy.project.leaks import Leak
+    from roadworthy.project.missingrows import MissingRow
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
@@ -63,13 +66,18 @@ class Fragile:
     consumes: bool = False  # the items are messages of a queue
     plugins: bool = False  # the items are implementations that are handed the same thing
     run: CallSite | None = None  # plugins: the call of one, where nothing is known of what it does
+    row: MissingRow | None = None  # a row that is looked up for the item and may not be there
     alike: tuple[tuple[Function, int], ...] = ()  # loops over such things that keep the failure of one inside
 
     @property
     def sites(self) -> tuple[CallSite, ...]:
         """The calls whose failure ends the loop."""
         known = [site for site, _ in self.failures]
-        return tuple(dict.fromkeys(known or [one for one in (self.run, self.left and self.left.site) if one]))
+        return tuple(
+            dict.fromkeys(
+                known or [one for one in (self.run, self.left and self.left.site, self.row and self.row.site) if one]
+            )
+        )
 
 
 def fragile_loops(model: Model) -> Iterator[Fragile]:
@@ -90,6 +98,7 @@ def fragile_loops(model: Model) -> Iterator[Fragile]:
 def outcomes(model: Model, loop: Fragile) -> list[Outcome]:
     """What becomes of the failures that end the loop; of what a handler in the loop leaves out, not of what it holds."""
     passing = loop.left.missing if loop.left is not None else ()
+    passing = (loop.row.effect.row.missing,) if loop.row is not None else passing
     return [outcome for site in loop.sites for outcome in model.failures.of(site, passing)]
 
 
@@ -113,6 +122,13 @@ def leaves_nobody(model: Model, loop: Fragile) -> bool:
     return any(outcome.detached is not None for outcome in outcomes)
 
 
+def ended_by(model: Model, loop: Fragile) -> Entry | None:
+    """The endless loop itself, when nothing further out catches the failure or starts it again."""
+    ends = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    entries = [outcome.entry for outcome in ends if outcome.entry is not None]
+    return None if not entries or any(outcome.kind != "fails" for outcome in ends) else entries[0]
+
+
 # --- for item in items -----------------------------------------------------------------------------------------------
 
 
@@ -129,19 +145,19 @@ def _of_items(model: Model, function: Function, index: int, raises: Raises) -> F
     handler = _raises_again(model, function, index, derived)
     failures = tuple(_failures(model, function, index, derived))
     left = leak_of(model, function, index, derived, raises) if handler is None and not failures else None
+    row = missing_row(model, function, index, derived) if not (handler or failures or left) else None
     if left is not None and left.effect is not None:
         failures = ((left.site, left.effect),)
     for_itself = any(
         site.fact.use == "discarded" and _is_told(effect) for site, effect in failures
     )  # not what is collected
     collects = not for_itself and _collects(function, index, derived)
-    if handler is None and left is None and (not failures or collects):
+    if handler is None and left is None and row is None and (not failures or collects):
         return None
     item = flow.text_of(target, scope).strip("()")
     items = flow.text_of(region.test, scope)
-    return Fragile(
-        "items", function, index, item, items, failures, handler, left, _consumes(model, function, region.test)
-    )
+    consumes = _consumes(model, function, region.test)
+    return Fragile("items", function, index, item, items, failures, handler, left, consumes, row=row)
 
 
 def _told_apart(names: list[str]) -> list[str]:

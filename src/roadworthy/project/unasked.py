@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
-_ASKS = frozenset({"result", "exception", "add_done_callback", "get", "successful", "traceback", "done", "cancel"})
+_ASKS = frozenset({"result", "exception", "add_done_callback", "get", "successful"})
 _KEEPS = frozenset({"append", "add", "put", "insert"})
 
 
@@ -102,7 +102,7 @@ def _is_asked(function: Function) -> bool:
     """Somewhere in the function, or in one inside it, a result is asked for: whose, is not followed."""
     inner = [child for children in function.children.values() for child in children]
     return any(
-        isinstance(call.func, f.Attr) and call.func.name in _ASKS
+        isinstance(call.func, f.Attr) and call.func.name in _ASKS and not any(isinstance(a, f.Str) for a in call.args)
         for one in (function, *inner)
         for call in one.scope.calls
     )

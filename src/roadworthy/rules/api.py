@@ -51,6 +51,7 @@ from roadworthy.project.background import (
 from roadworthy.project.bareclients import Bare, bare_clients
 from roadworthy.project.batches import (
     Fragile,
+    ended_by,
     fragile_loops,
     is_given_by_hand,
     is_run_again,
@@ -452,6 +453,7 @@ __all__ = [
     "early_acks",
     "early_jobs",
     "early_syncs",
+    "ended_by",
     "endless_polls",
     "endless_waits",
     "ends_at_once",

@@ -7,8 +7,8 @@ everybody after it gets nothing; and since the next run starts with the same ite
 ## What is reported
 In a job, a schedule, a worker or a command: a loop over items that sends, pays or asks something outside for each and lets the failure
 out, directly or a few calls down; a handler in such a loop that logs the item and raises all the same, or that goes on after some failures of
-a request and leaves others out; an endless loop that takes item after item from a queue and ends at the first failure. A loop that hands the
-same thing to one implementation (backend, notifier, listener) after the other, in a signal's receiver or a consumer as well.
+a request and leaves others out; an endless loop that takes item after item from a queue and ends at the first failure. A row
+that is looked up for an item that came from elsewhere, and is not there. A loop that hands the same thing to one implementation (backend, notifier, listener) after the other, in a signal's receiver or a consumer as well.
 
 ## What is not reported
 A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps). Results that are collected into
@@ -62,6 +62,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     acts,
+    ended_by,
     finding,
     fragile_loops,
     impact_weight,
@@ -94,7 +95,7 @@ def check(model: Model) -> Iterator[Finding]:
     for loop in (*fragile_loops(model), *plugin_loops(model), *uneven_loops(model)):
         if loop.function in seen:
             continue
-        entry = ends_worker(loop, model) if loop.kind == "worker" else batch_of(loop, model)
+        entry = ended_by(model, loop) if loop.kind == "worker" else batch_of(loop, model)
         if entry is not None or (loop.failures and loop.function.name in _LEAVING):
             seen.add(loop.function)
             yield _report(loop, entry, model)
@@ -110,20 +111,13 @@ def batch_of(loop: Fragile, model: Model) -> Entry | None:
         near = exposure.of_kind(*_BACKGROUND, *_HANDED)
         return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
     to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
-    by_hand = [] if is_given_by_hand(model, loop) and not to_people and not loop.consumes else [EntryKind.COMMAND]
+    by_hand = (
+        [] if loop.row or (is_given_by_hand(model, loop) and not to_people and not loop.consumes) else [EntryKind.COMMAND]
+    )
     for entry in exposure.of_kind(*_BACKGROUND, *by_hand):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
             return entry
     return None
-
-
-def ends_worker(loop: Fragile, model: Model) -> Entry | None:
-    """The endless loop itself, when nothing further out catches the failure or starts it again."""
-    ends = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
-    entries = [outcome.entry for outcome in ends if outcome.entry is not None]
-    if not entries or any(outcome.kind != "fails" for outcome in ends):
-        return None
-    return entries[0]
 
 
 def _judge(loop: Fragile, entry: Entry | None, effect: EffectAt | None, model: Model) -> tuple[Severity, Audience]:
@@ -162,6 +156,8 @@ def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
     related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
     if effect is not None and effect.site not in sites:
         related.append(model.place(effect.site, "fails here"))
+    if loop.row is not None:
+        related.append(model.place(loop.row.effect.site, "looks the row up"))
     if loop.handler is not None:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     if loop.left is not None:
@@ -206,6 +202,10 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
         raised = loop.left.raised
         place = f" ({raised.function.path}:{raised.line})" if raised else ""
         return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}{place}, which leaves the loop."
+    if loop.row is not None:
+        seen = f"{loop.row.effect.site.path}:{loop.row.effect.site.line}"
+        error = say.last(loop.row.effect.row.missing)
+        return f"{what} looks up one row for each `{loop.item}` ({seen}) and raises `{error}` where it has gone or never was; no handler inside the loop keeps that there."
     if worst is None or loop.run is not None:
         other, region = loop.alike[0]
         like = f"{other.path}:{other.scope.regions[region].line}"
