@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _ANY = "RuntimeError"
 """Stands for whatever a broad handler lets go on: no handler for an error of the project holds it."""
 
+_LONG = 30  # lines that people read at once
+
 
 @dataclass(frozen=True, slots=True)
 class Leak:
@@ -32,6 +34,13 @@ class Leak:
     effect: EffectAt | None  # None: what the project raises itself
     missing: tuple[str, ...]  # dotted names
     raised: Raised | None = None  # where the project raises it
+
+    @property
+    def lines(self) -> tuple[int, int]:
+        """From the call to the end of the handler around it; the call alone where the handler stands around another."""
+        around = flow.within(self.site.function.scope, self.site.fact.region, _tried(self.handler))
+        end = min(self.handler.end_line, self.site.line + _LONG) if around else self.site.fact.end_line
+        return self.site.line, end
 
     @property
     def names(self) -> tuple[str, ...]:

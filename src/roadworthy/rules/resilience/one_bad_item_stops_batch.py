@@ -112,7 +112,9 @@ def batch_of(loop: Fragile, model: Model) -> Entry | None:
         return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
     to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
     by_hand = (
-        [] if loop.row or (is_given_by_hand(model, loop) and not to_people and not loop.consumes) else [EntryKind.COMMAND]
+        []
+        if loop.row or (is_given_by_hand(model, loop) and not to_people and not loop.consumes)
+        else [EntryKind.COMMAND]
     )
     for entry in exposure.of_kind(*_BACKGROUND, *by_hand):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
@@ -132,25 +134,18 @@ def _judge(loop: Fragile, entry: Entry | None, effect: EffectAt | None, model: M
 
 
 def _worst(loop: Fragile, model: Model) -> tuple[CallSite, EffectAt] | None:
-    ranked = sorted(
-        loop.failures,
-        key=lambda pair: (
-            is_aside(model, pair[1]),
-            not acts(pair[1]),
-            pair[0].line,
-            pair[1].site.path,
-            pair[1].site.line,
-        ),
-    )
-    return ranked[0] if ranked else None
+    def rank(pair: tuple[CallSite, EffectAt]) -> tuple[bool, bool, int, str, int]:
+        site, effect = pair
+        return is_aside(model, effect), not acts(effect), site.line, effect.site.path, effect.site.line
+
+    return min(loop.failures, key=rank, default=None)
 
 
 def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
     function = loop.function
     worst = _worst(loop, model)
-    effect = worst[1] if worst else None
+    effect, sites = worst[1] if worst else None, loop.sites
     severity, audience = _judge(loop, entry, effect, model)
-    sites = loop.sites
     related = [model.place(site, "its failure ends the loop") for site in sites]
     again = [handler for site in sites for handler in raised_again(model, site)]
     related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
@@ -184,8 +179,9 @@ def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
 
 
 def _at(loop: Fragile, model: Model) -> Location:
-    region = loop.function.scope.regions[loop.left.handler.region if loop.left else loop.region]
-    return model.place_of_lines(loop.function, region.line, min(region.end_line, region.line + 20))
+    region = loop.function.scope.regions[loop.region]
+    first, last = loop.left.lines if loop.left else (region.line, min(region.end_line, region.line + 20))
+    return model.place_of_lines(loop.function, first, last)
 
 
 def _title(loop: Fragile) -> str:
@@ -240,8 +236,11 @@ def _fix(loop: Fragile, model: Model) -> str:
     tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
     sites = loop.sites
     if loop.left is not None:
-        line, left = loop.left.handler.line, _named(loop.left.names)
-        base = "this project" if loop.left.raised else "this client"
+        line, left, base = (
+            loop.left.handler.line,
+            _named(loop.left.names),
+            "this project" if loop.left.raised else "this client",
+        )
         return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of {base}."
     statement = statement_of(sites[0]) if len(sites) == 1 else ""
     statement = f"...  # line {sites[0].line}, as it is" if "…" in statement else statement
