@@ -72,17 +72,18 @@ def _of_request(model: Model, function: Function, index: int, names: set[str]) -
 
 def _of_own(model: Model, function: Function, index: int, names: set[str], raises: Raises) -> Leak | None:
     """`except OrderError: log` in a loop, and out of a call, maybe that very one, comes an error of the project that is none."""
-    for call in flow.calls_in(function.scope, index):
-        site = function.site(call)
-        kept = _goes_on_for(model, function, site, index) or _goes_on_beside(model, function, site, index)
-        if kept is None or not _is_meant(model, kept) or not about_item(function, call, names):
-            continue
-        for one in raises.at(site, NEAR + 1):
-            if not _held(model, site, index, one.name):
-                return Leak(kept, site, None, (one.name,), one)
-        again = _raised_after_log(model, site) if flow.within(function.scope, site.fact.region, _tried(kept)) else None
-        if again is not None and not _held(model, site, index, _ANY):
-            return Leak(kept, site, None, (_ANY,), again)
+    sites = [function.site(call) for call in flow.calls_in(function.scope, index) if about_item(function, call, names)]
+    for find in (_goes_on_for, _goes_on_beside):  # what the handler stands around says more than what it stands beside
+        for site in sites:
+            kept = find(model, function, site, index)
+            if kept is None or not _is_meant(model, kept):
+                continue
+            for one in raises.at(site, NEAR + 1):
+                if not _held(model, site, index, one.name):
+                    return Leak(kept, site, None, (one.name,), one)
+            again = _raised_after_log(model, site) if find is _goes_on_for else None
+            if again is not None and not _held(model, site, index, _ANY):
+                return Leak(kept, site, None, (_ANY,), again)
     return None
 
 
