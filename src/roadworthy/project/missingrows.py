@@ -32,15 +32,14 @@ class MissingRow:
 
 def missing_row(model: Model, function: Function, index: int, names: set[str]) -> MissingRow | None:
     """The first look-up by what an item says, in the loop or one call down, in a loop that changes something for each item."""
-    if _comes_from_rows(model, function, index):
-        return None
     for call in flow.calls_in(function.scope, index):
         site = function.site(call)
         if not about_item(function, call, names):
             continue
         for effect in _looked_up(model, site, names):
             if not _is_held(model, site, effect.row.missing, index):
-                return MissingRow(site, effect) if _acts_on(model, function, index, names) else None
+                asked = _acts_on(model, function, index, names) and not _comes_from_rows(model, function, index)
+                return MissingRow(site, effect) if asked else None
     return None
 
 
