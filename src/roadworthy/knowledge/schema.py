@@ -113,6 +113,7 @@ class CallRow(Row):
     unless_text: Argument | None = None  # an address, or the content itself: with that the row does not hold
     when: dict[str, str] = {}  # keyword -> literal text: the row applies only to calls that pass exactly this
     payload: Argument | None = None  # the SQL text, the body, the job's function …
+    missing: str = ""  # the error where the one row that it asks for is not there
     result_tells: Literal["", "rowcount", "partial", "errors", "status", "bool"] = ""
     """The result says whether it worked and must be read: rows changed, partly failed batch, an error map, HTTP status, a truth value."""
     refused_in: str = ""  # the key of the result, or its attribute, under which stands what was refused
@@ -135,6 +136,7 @@ class TypeRow(Row):
     lends: bool = False  # a pool: its construction decides how long the connections that it lends may take
     closes: tuple[str, ...] = ()  # methods that flush, drain or close it
     self_closing: bool = False  # atexit or the framework does it
+    keeps_failure: bool = False  # what the work behind it raises is told to nobody who does not ask for it
     shared: bool = False
     unread: tuple[str, ...] = ()  # attributes that code sets in vain: nothing of the library reads them
     always_given: tuple[str, ...] = ()

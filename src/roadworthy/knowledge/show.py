@@ -108,6 +108,8 @@ def _call_facts(row: CallRow) -> Iterator[str]:
         yield f"raises {', '.join(row.raises)}"
     if row.returns or row.yields:
         yield f"gives {row.returns or row.yields}"
+    if row.missing:
+        yield f"raises {row.missing} where there is no such row"
     if row.result_tells:
         yield f"the result must be read: {row.result_tells}"
 
@@ -186,6 +188,7 @@ def _type(row: TypeRow) -> Iterator[str]:
         for word, is_set in (
             ("buffers", row.buffers),
             ("works in the background", row.runs_in_background),
+            ("keeps what failed to itself", row.keeps_failure),
             ("lends connections", row.lends),
         )
         if is_set

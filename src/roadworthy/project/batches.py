@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
-from roadworthy.project.cutoff import is_telemetry
 from roadworthy.project.handling import mentions
-from roadworthy.project.partial import left_out
+from roadworthy.project.leaks import leak_of
+from roadworthy.project.missingrows import missing_row
+from roadworthy.project.peritem import NEAR, about_item, fails_alone
 from roadworthy.project.phrases import words_of
 from roadworthy.project.processes import is_started_anew
-from roadworthy.project.purpose import acts, drives_program
+from roadworthy.project.purpose import acts
+from roadworthy.project.raised import Raises
 from roadworthy.project.reports import REPORTS, reporting_handler
 from roadworthy.project.strangers import sends
 from roadworthy.project.symbols import bound_names
@@ -23,21 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.effects import EffectAt
+    from roadworthy.project.entry import Entry
+    from roadworthy.project.failures import Outcome
     from roadworthy.project.handler import Handler
+    from roadworthy.project.leaks import Leak
+    from roadworthy.project.missingrows import MissingRow
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
 Kind = Literal["items", "worker"]
 """items: a `for` over a collection. worker: an endless loop that takes one item after the other from a queue."""
 
-_PER_ITEM = frozenset({
-    Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE, Effect.LLM, Effect.OBJECT_READ,
-    Effect.OUTSIDE,
-})  # fmt: skip
-"""What may fail for one item and work for the next: the other side differs, or the data does."""
-
 _TYPED = frozenset({"options", "args", "kwargs", "opts", "sys"})
-_NEAR = 3
 _GROWS = frozenset({"append", "extend", "add", "update"})
 _TAKES = frozenset({Effect.WAIT, Effect.CONSUME})
 _PARTS = re.compile(
@@ -51,16 +50,6 @@ _KEY = re.compile(r"keys?|id|name|index|idx")
 _ANY_VALUE = re.compile(r"v|val|values?|data|items?|x|y|row|result")
 _APART = frozenset({"account", "accounts", "region", "regions", "tenant", "subscription"})
 """Each of them is another endpoint of a cloud, or has keys of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leak:
-    """A handler that keeps some failures of an item in the loop, and what passes it."""
-
-    handler: Handler
-    site: CallSite
-    effect: EffectAt
-    missing: tuple[str, ...]  # dotted names
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +67,40 @@ class Fragile:
     consumes: bool = False  # the items are messages of a queue
     plugins: bool = False  # the items are implementations that are handed the same thing
     run: CallSite | None = None  # plugins: the call of one, where nothing is known of what it does
+    row: MissingRow | None = None  # a row that is looked up for the item and may not be there
     alike: tuple[tuple[Function, int], ...] = ()  # loops over such things that keep the failure of one inside
+
+    @property
+    def sites(self) -> tuple[CallSite, ...]:
+        """The calls whose failure ends the loop."""
+        known = [site for site, _ in self.failures]
+        return tuple(
+            dict.fromkeys(
+                known or [one for one in (self.run, self.left and self.left.site, self.row and self.row.site) if one]
+            )
+        )
 
 
 def fragile_loops(model: Model) -> Iterator[Fragile]:
     """Every loop over items of reviewed code out of which the failure of one item comes."""
+    raises = Raises(model)
     for function in model.functions:
         for index, region in enumerate(function.scope.regions):
             found = None
             if region.kind == "for" and region.target is not None:
                 if model.guards.loop(function, index).kind == "items":
-                    found = _of_items(model, function, index)
+                    found = _of_items(model, function, index, raises)
             elif region.kind == "while" and model.guards.loop(function, index).kind == "worker":
                 found = _of_worker(model, function, index)
             if found is not None:
                 yield found
+
+
+def outcomes(model: Model, loop: Fragile) -> list[Outcome]:
+    """What becomes of the failures that end the loop; of what a handler in the loop leaves out, not of what it holds."""
+    passing = loop.left.missing if loop.left is not None else ()
+    passing = (loop.row.effect.row.missing,) if loop.row is not None else passing
+    return [outcome for site in loop.sites for outcome in model.failures.of(site, passing)]
 
 
 def is_given_by_hand(model: Model, loop: Fragile) -> bool:
@@ -100,14 +108,13 @@ def is_given_by_hand(model: Model, loop: Fragile) -> bool:
     region = loop.function.scope.regions[loop.region]
     root = next((part.id for part in flow.walk(region.test) if isinstance(part, f.Name)), "")
     typed = root in {*_TYPED, *loop.function.parameters}  # `self.names` as well
-    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
-    return typed or isinstance(region.test, f.Seq) or not any(outcome.kind == "fails" for outcome in outcomes)
+    return typed or isinstance(region.test, f.Seq) or not any(o.kind == "fails" for o in outcomes(model, loop))
 
 
 def is_run_again(model: Model, loop: Fragile) -> bool:
     """The whole run is repeated by a retry, and may skip what is done."""
-    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
-    return bool(outcomes) and all(outcome.kind == "retried" for outcome in outcomes)
+    ends = outcomes(model, loop)
+    return bool(ends) and all(outcome.kind == "retried" for outcome in ends)
 
 
 def leaves_nobody(model: Model, loop: Fragile) -> bool:
@@ -116,10 +123,17 @@ def leaves_nobody(model: Model, loop: Fragile) -> bool:
     return any(outcome.detached is not None for outcome in outcomes)
 
 
+def ended_by(model: Model, loop: Fragile) -> Entry | None:
+    """The endless loop itself, when nothing further out catches the failure or starts it again."""
+    ends = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    entries = [outcome.entry for outcome in ends if outcome.entry is not None]
+    return None if not entries or any(outcome.kind != "fails" for outcome in ends) else entries[0]
+
+
 # --- for item in items -----------------------------------------------------------------------------------------------
 
 
-def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
+def _of_items(model: Model, function: Function, index: int, raises: Raises) -> Fragile | None:
     scope = function.scope
     region = scope.regions[index]
     target = _item(region, scope)
@@ -131,20 +145,20 @@ def _of_items(model: Model, function: Function, index: int) -> Fragile | None:
     derived = _derived(function, index, set(names))
     handler = _raises_again(model, function, index, derived)
     failures = tuple(_failures(model, function, index, derived))
-    left = _leaks(model, function, index, derived) if handler is None and not failures else None
-    if left is not None:
+    left = leak_of(model, function, index, derived, raises) if handler is None and not failures else None
+    row = missing_row(model, function, index, derived) if not (handler or failures or left) else None
+    if left is not None and left.effect is not None:
         failures = ((left.site, left.effect),)
     for_itself = any(
         site.fact.use == "discarded" and _is_told(effect) for site, effect in failures
     )  # not what is collected
     collects = not for_itself and _collects(function, index, derived)
-    if handler is None and left is None and (not failures or collects):
+    if handler is None and left is None and row is None and (not failures or collects):
         return None
     item = flow.text_of(target, scope).strip("()")
     items = flow.text_of(region.test, scope)
-    return Fragile(
-        "items", function, index, item, items, failures, handler, left, _consumes(model, function, region.test)
-    )
+    consumes = _consumes(model, function, region.test)
+    return Fragile("items", function, index, item, items, failures, handler, left, consumes, row=row)
 
 
 def _told_apart(names: list[str]) -> list[str]:
@@ -199,11 +213,6 @@ def raised_again(model: Model, site: CallSite) -> list[Handler]:
     return found
 
 
-def _about_item(function: Function, call: f.Call, names: set[str]) -> bool:
-    exprs = (call.func, *call.args, *(value for _, value in call.kwargs))
-    return any(mentions(expr, name, function.scope) for expr in exprs for name in names)
-
-
 def _failures(model: Model, function: Function, index: int, names: set[str]) -> Iterator[tuple[CallSite, EffectAt]]:
     """Effects on one item that may fail for it alone, in a loop that changes something for each item."""
     if _is_kept_outside(model, function, index):
@@ -214,11 +223,11 @@ def _failures(model: Model, function: Function, index: int, names: set[str]) -> 
         for site, effect in model.escapes.within(function, index)
         if fails_alone(model, effect, apart=apart)
         and not _tells_of_failure(function, site, index)
-        and _about_item(function, site.fact, names)
+        and about_item(function, site.fact, names)
         and not (
             effect.effect in REPORTS and reporting_handler(model, site)
         )  # the item was kept in the loop, what tells of it was not
-        and len(model.reach.path_down(function, effect)) <= _NEAR  # far below, what fails is machinery that all share
+        and len(model.reach.path_down(function, effect)) <= NEAR  # far below, what fails is machinery that all share
     ]
     told = any(_is_told(effect) for _, effect in found)  # a reminder may be the whole job
     if told or (found and _changes_each(model, function, index, names)):
@@ -248,70 +257,11 @@ def _is_kept_outside(model: Model, function: Function, index: int) -> bool:
     return any(h.broad and h.stops and flow.within(scope, h.region, outer) for h in around)
 
 
-def _only_watches(effect: EffectAt) -> bool:
-    """Figures that are sent somewhere: nobody waits for the next one."""
-    stem = effect.site.path.rpartition("/")[2].removesuffix(".py")
-    return is_telemetry(stem, effect.function.cls.name if effect.function.cls is not None else "")
-
-
-def fails_alone(model: Model, effect: EffectAt, *, apart: bool = False) -> bool:
-    """May it fail for one item and work for the next? A cloud or an object store fails for all; not where each item stands `apart`,
-    as accounts do, with keys of their own."""
-    if effect.row.secondary or drives_program(model, effect) or _only_watches(effect):
-        return False
-    if effect.effect is Effect.COMPUTE:
-        made_of = model.knowledge.library_of(effect.name)
-        return made_of is not None and bool({"documents", "media"} & set(made_of.role))  # a broken file
-    if effect.effect not in _PER_ITEM:
-        return False
-    if effect.effect not in {Effect.HTTP_REQUEST, Effect.RPC}:
-        return True
-    library = model.knowledge.library_of(effect.name)
-    return apart or library is None or not {"cloud", "object-store"} & set(library.role)
-
-
-def _leaks(model: Model, function: Function, index: int, names: set[str]) -> Leak | None:
-    """`except HTTPError: continue` around a request: whoever wrote it means to go on, and a timeout ends the loop all the same."""
-    for call in flow.calls_in(function.scope, index):
-        site = function.site(call)
-        kept = _goes_on_for(model, function, site, index)
-        if kept is None or not _about_item(function, call, names):
-            continue
-        for effect in model.escapes.at(site):
-            near = len(model.reach.path_down(function, effect)) <= _NEAR
-            if effect.effect is not Effect.HTTP_REQUEST or not near or not fails_alone(model, effect):
-                continue
-            missing = tuple(name for name in left_out(model, effect, kept.types) if not _held(model, site, index, name))
-            if missing:
-                return Leak(kept, site, effect, missing)
-    return None
-
-
-def _goes_on_for(model: Model, function: Function, site: CallSite, index: int) -> Handler | None:
-    """The handler of a call in the loop that is meant to keep the failure of one item there."""
-    for handler in (handler for handlers in model.handlers_around(site) for handler in handlers):
-        inside = flow.within(function.scope, handler.region, index)
-        if inside and handler.stops and not handler.broad and handler.exits not in {"return", "break", "raise"}:
-            return handler
-    return None
-
-
-def _held(model: Model, site: CallSite, index: int, name: str) -> bool:
-    """Does a handler inside the loop catch this failure, or one that we do not know well enough?"""
-    scope = site.function.scope
-    around = [handler for handlers in model.handlers_around(site) for handler in handlers]
-    return any(
-        model.exceptions.catches(handler, name) is not False
-        for handler in around
-        if flow.within(scope, handler.region, index)
-    )
-
-
 def _changes_each(model: Model, function: Function, index: int, names: set[str]) -> bool:
     """Is something stored or sent for each item in the loop?"""
     for call in flow.calls_in(function.scope, index):
         site = function.site(call)
-        if _about_item(function, call, names) and any(acts(effect) for effect in model.effects_through(site)):
+        if about_item(function, call, names) and any(acts(effect) for effect in model.effects_through(site)):
             return True
     return False
 
@@ -323,7 +273,7 @@ def _collects(function: Function, index: int, names: set[str]) -> bool:
     targets: list[f.Expr] = []
     for call in flow.calls_in(scope, index):
         func = call.func
-        if isinstance(func, f.Attr) and func.name in _GROWS and _about_item(function, call, names):
+        if isinstance(func, f.Attr) and func.name in _GROWS and about_item(function, call, names):
             targets.append(func.value)
     targets.extend(
         assign.target.value
@@ -347,7 +297,7 @@ def _raises_again(model: Model, function: Function, index: int, names: set[str])
         raised = [leave for leave in flow.leaves_in(scope, region) if leave.kind == "raise"]
         same = all(leave.value is None or leave.value == here.target for leave in raised)
         tried = flow.sibling_of_kind(scope, region, "try")
-        named = any(_about_item(function, call, names) for call in flow.calls_in(scope, region))
+        named = any(about_item(function, call, names) for call in flow.calls_in(scope, region))
         if same and named and tried is not None and _waits(model, function, tried):
             return handler
     return None
@@ -379,7 +329,7 @@ def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
         and not effect.effect.word.telemetry
         and effect.effect not in {Effect.CONSUME, Effect.ACK, Effect.CLOSE, Effect.CONNECT}
         and site.fact.order > taking.fact.order
-        and _about_item(function, site.fact, derived)
+        and about_item(function, site.fact, derived)
     )
     if not failures or is_started_anew(function, model):
         return None

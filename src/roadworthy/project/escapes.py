@@ -34,7 +34,7 @@ class Escapes:
         """Effects whose failure comes out of a call, before any handler around the call."""
         found = {id(effect): effect for effect in self._model.effects_at(site) if not effect.row.never_raises}
         for edge in self._model.edges_at(site):
-            if self._is_followed(edge) and not self._shielded(edge.callee):
+            if self.follows(edge) and not self._shielded(edge.callee):
                 below = self._model.reach.effects(self._bits.get(edge.callee, 0))
                 found.update((id(effect), effect) for effect in below)
         return list(found.values())
@@ -80,12 +80,13 @@ class Escapes:
         )
 
     def _passes_up(self, edge: Edge) -> bool:
-        if not self._is_followed(edge):
+        if not self.follows(edge):
             return False
         guards = (*self._model.guards.on_edge(edge), *self._model.guards.on_function(edge.caller))
         return not self.stopped(guards)
 
-    def _is_followed(self, edge: Edge) -> bool:
+    def follows(self, edge: Edge) -> bool:
+        """Does what the callee raises come out of the call?"""
         if (
             not edge.runs_here
             or edge.kind == "callback"

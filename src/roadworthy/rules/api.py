@@ -51,10 +51,12 @@ from roadworthy.project.background import (
 from roadworthy.project.bareclients import Bare, bare_clients
 from roadworthy.project.batches import (
     Fragile,
+    ended_by,
     fragile_loops,
     is_given_by_hand,
     is_run_again,
     leaves_nobody,
+    outcomes,
     raised_again,
 )
 from roadworthy.project.blocking import (
@@ -246,6 +248,7 @@ from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
+from roadworthy.project.unasked import Unasked, unasked_work
 from roadworthy.project.unread import Untold, untold_failures
 from roadworthy.project.unseen import Unseen, unseen_answers
 from roadworthy.project.usedup import LeftUndone, UsedUp, left_undone, used_up
@@ -400,6 +403,7 @@ __all__ = [
     "TimeoutVerdict",
     "Transactions",
     "Transients",
+    "Unasked",
     "Uncached",
     "UniqueKey",
     "UnreadAnswer",
@@ -457,6 +461,7 @@ __all__ = [
     "early_acks",
     "early_jobs",
     "early_syncs",
+    "ended_by",
     "endless_polls",
     "endless_waits",
     "ends_at_once",
@@ -556,6 +561,7 @@ __all__ = [
     "only_looks",
     "only_setting",
     "only_told",
+    "outcomes",
     "outside_ids",
     "own_ids",
     "owner_of",
@@ -613,6 +619,7 @@ __all__ = [
     "tells_anyway",
     "tells_of_another",
     "transaction_writes",
+    "unasked_work",
     "unbounded_effects",
     "uncached_failures",
     "uncovered_way",

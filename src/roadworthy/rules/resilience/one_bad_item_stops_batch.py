@@ -7,8 +7,8 @@ everybody after it gets nothing; and since the next run starts with the same ite
 ## What is reported
 In a job, a schedule, a worker or a command: a loop over items that sends, pays or asks something outside for each and lets the failure
 out, directly or a few calls down; a handler in such a loop that logs the item and raises all the same, or that goes on after some failures of
-a request and leaves others out; an endless loop that takes item after item from a queue and ends at the first failure. A loop that hands the
-same thing to one implementation (backend, notifier, listener) after the other, in a signal's receiver or a consumer as well.
+a request and leaves others out; an endless loop that takes item after item from a queue and ends at the first failure. A row
+that is looked up for an item that came from elsewhere, and is not there. A loop that hands the same thing to one implementation (backend, notifier, listener) after the other, in a signal's receiver or a consumer as well.
 
 ## What is not reported
 A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps). Results that are collected into
@@ -62,6 +62,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     acts,
+    ended_by,
     finding,
     fragile_loops,
     impact_weight,
@@ -70,6 +71,7 @@ from roadworthy.rules.api import (
     is_run_again,
     leaves_nobody,
     logger_near,
+    outcomes,
     plugin_loops,
     raised_again,
     say,
@@ -93,7 +95,7 @@ def check(model: Model) -> Iterator[Finding]:
     for loop in (*fragile_loops(model), *plugin_loops(model), *uneven_loops(model)):
         if loop.function in seen:
             continue
-        entry = ends_worker(loop, model) if loop.kind == "worker" else batch_of(loop, model)
+        entry = ended_by(model, loop) if loop.kind == "worker" else batch_of(loop, model)
         if entry is not None or (loop.failures and loop.function.name in _LEAVING):
             seen.add(loop.function)
             yield _report(loop, entry, model)
@@ -109,20 +111,15 @@ def batch_of(loop: Fragile, model: Model) -> Entry | None:
         near = exposure.of_kind(*_BACKGROUND, *_HANDED)
         return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
     to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
-    by_hand = [] if is_given_by_hand(model, loop) and not to_people and not loop.consumes else [EntryKind.COMMAND]
+    by_hand = (
+        []
+        if loop.row or (is_given_by_hand(model, loop) and not to_people and not loop.consumes)
+        else [EntryKind.COMMAND]
+    )
     for entry in exposure.of_kind(*_BACKGROUND, *by_hand):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
             return entry
     return None
-
-
-def ends_worker(loop: Fragile, model: Model) -> Entry | None:
-    """The endless loop itself, when nothing further out catches the failure or starts it again."""
-    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
-    entries = [outcome.entry for outcome in outcomes if outcome.entry is not None]
-    if not entries or any(outcome.kind != "fails" for outcome in outcomes):
-        return None
-    return entries[0]
 
 
 def _judge(loop: Fragile, entry: Entry | None, effect: EffectAt | None, model: Model) -> tuple[Severity, Audience]:
@@ -137,35 +134,32 @@ def _judge(loop: Fragile, entry: Entry | None, effect: EffectAt | None, model: M
 
 
 def _worst(loop: Fragile, model: Model) -> tuple[CallSite, EffectAt] | None:
-    ranked = sorted(
-        loop.failures,
-        key=lambda pair: (
-            is_aside(model, pair[1]),
-            not acts(pair[1]),
-            pair[0].line,
-            pair[1].site.path,
-            pair[1].site.line,
-        ),
-    )
-    return ranked[0] if ranked else None
+    def rank(pair: tuple[CallSite, EffectAt]) -> tuple[bool, bool, int, str, int]:
+        site, effect = pair
+        return is_aside(model, effect), not acts(effect), site.line, effect.site.path, effect.site.line
+
+    return min(loop.failures, key=rank, default=None)
 
 
 def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
     function = loop.function
     worst = _worst(loop, model)
-    effect = worst[1] if worst else None
+    effect, sites = worst[1] if worst else None, loop.sites
     severity, audience = _judge(loop, entry, effect, model)
-    sites = dict.fromkeys([*(site for site, _ in loop.failures), *([loop.run] if loop.run is not None else [])])
     related = [model.place(site, "its failure ends the loop") for site in sites]
     again = [handler for site in sites for handler in raised_again(model, site)]
     related += [model.place_of_region(handler.function, handler.region, "logs it and raises") for handler in again[:4]]
     if effect is not None and effect.site not in sites:
         related.append(model.place(effect.site, "fails here"))
+    if loop.row is not None:
+        related.append(model.place(loop.row.effect.site, "looks the row up"))
     if loop.handler is not None:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     if loop.left is not None:
         related.insert(0, model.place_of_region(function, loop.left.handler.region, "goes on after other failures"))
-    ran = worst[0] if worst else loop.run
+        raised = loop.left.raised
+        related += [model.place_of_lines(raised.function, raised.line, raised.line, "raised here")] if raised else []
+    ran = worst[0] if worst else next(iter(sites), None)
     what = f"`{say.call(ran, model)}`" if ran else "the work"
     return finding(
         RULE,
@@ -186,7 +180,8 @@ def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
 
 def _at(loop: Fragile, model: Model) -> Location:
     region = loop.function.scope.regions[loop.region]
-    return model.place_of_lines(loop.function, region.line, min(region.end_line, region.line + 20))
+    first, last = loop.left.lines if loop.left else (region.line, min(region.end_line, region.line + 20))
+    return model.place_of_lines(loop.function, first, last)
 
 
 def _title(loop: Fragile) -> str:
@@ -199,8 +194,14 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
     if loop.handler is not None:
         return f"The handler in line {loop.handler.line} logs which `{loop.item}` failed and raises the error again, out of the loop."
     if loop.left is not None:
-        left, kept = _named(loop.left.missing), _named(loop.left.handler.types)
-        return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}, which leaves the loop."
+        left, kept = _named(loop.left.names), _named(loop.left.handler.types)
+        raised = loop.left.raised
+        place = f" ({raised.function.path}:{raised.line})" if raised else ""
+        return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}{place}, which leaves the loop."
+    if loop.row is not None:
+        seen = f"{loop.row.effect.site.path}:{loop.row.effect.site.line}"
+        error = say.last(loop.row.effect.row.missing)
+        return f"{what} looks up one row for each `{loop.item}` ({seen}) and raises `{error}` where it has gone or never was; no handler inside the loop keeps that there."
     if worst is None or loop.run is not None:
         other, region = loop.alike[0]
         like = f"{other.path}:{other.scope.regions[region].line}"
@@ -222,8 +223,8 @@ def _impact(loop: Fragile, what: str, entry: Entry | None, model: Model) -> str:
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
     if loop.run is not None:
         return f"When one of `{loop.items}` raises, {who} fails with it, and those that come after it are not called."
-    outcomes = [outcome for site, _ in loop.failures for outcome in model.failures.of(site)]
-    if outcomes and all(outcome.kind == "handled" for outcome in outcomes):
+    ends = outcomes(model, loop)
+    if ends and all(outcome.kind == "handled" for outcome in ends):
         return f"When {what} fails for one `{loop.item}`, a handler outside the loop hears of it, and what comes after it in `{loop.items}` is not handled in {who}."
     again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
     again = ", and each repetition of the job begins from the first again" if entry.retried else again
@@ -233,10 +234,14 @@ def _impact(loop: Fragile, what: str, entry: Entry | None, model: Model) -> str:
 def _fix(loop: Fragile, model: Model) -> str:
     function, first = loop.function, loop.item.partition(",")[0].strip("( ")
     tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
-    sites = [loop.run] if loop.run else list(dict.fromkeys(site for site, _ in loop.failures))
+    sites = loop.sites
     if loop.left is not None:
-        line, left = loop.left.handler.line, _named(loop.left.missing)
-        return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of this client."
+        line, left, base = (
+            loop.left.handler.line,
+            _named(loop.left.names),
+            "this project" if loop.left.raised else "this client",
+        )
+        return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of {base}."
     statement = statement_of(sites[0]) if len(sites) == 1 else ""
     statement = f"...  # line {sites[0].line}, as it is" if "…" in statement else statement
     if statement and loop.handler is None:

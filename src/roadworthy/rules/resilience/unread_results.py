@@ -5,7 +5,8 @@
 succeeded: no log line, no retry, no error for the caller.
 
 ## What is reported
-Awaited work whose exceptions are returned as results (`return_exceptions=True`) when the result is discarded or never read.
+Awaited work whose exceptions are returned as results (`return_exceptions=True`) when the result is discarded or never read. Work that is handed
+to a pool of threads or processes and waited for, by `wait()` or the end of the `with`, when no future is ever asked for its result.
 
 ## What is not reported
 Results that are read afterwards. Waiting for tasks that were just cancelled, in shutdown and clean-up code.
@@ -53,13 +54,16 @@ from roadworthy.rules.api import (
     Model,
     Rule,
     Severity,
+    Unasked,
     advise,
     doer,
     expr,
     finding,
     flow,
     impact_weight,
+    logger_near,
     say,
+    unasked_work,
 )
 
 RULE = Rule(id="unread-results", anti_pattern="swallowed-exception", doc=__doc__)
@@ -76,6 +80,9 @@ def check(model: Model) -> Iterator[Finding]:
         for site in function.calls:
             if returns_exceptions(site, model) and is_unread(site) and not is_cleanup(site):
                 yield _report(site, model)
+    for work in unasked_work(model):
+        if not _CLEANS_UP.search(work.site.function.name):
+            yield _unasked(work, model)
 
 
 def returns_exceptions(site: CallSite, model: Model) -> bool:
@@ -144,4 +151,37 @@ def _report(site: CallSite, model: Model) -> Finding:
         steps=model.steps(exposure.worst, site.function, site),
         subject=work,
         weight=impact_weight(exposure, lost),
+    )
+
+
+def _unasked(found: Unasked, model: Model) -> Finding:
+    site, function = found.site, found.site.function
+    work, exposure = f"`{found.callee.qualname}()`", model.exposure(function)
+    until = f"`{say.call(found.waits, model)}` in line {found.waits.line}" if found.waits else "the end of the `with`"
+    place = f"{found.effect.site.path}:{found.effect.site.line}"
+    keep = (
+        f"Keep what `{say.call(site, model)}` returns, and ask each future"
+        if site.fact.use == "discarded"
+        else "Ask each future"
+    )
+    return finding(
+        RULE,
+        model.place(site),
+        Severity.LOW if exposure.only_commands or model.is_script(function.path) else Severity.MEDIUM,
+        title=say.fit(
+            f"what {work} raises stays in futures that `{function.qualname}` never asks",
+            f"what {work} raises stays in futures that nobody asks",
+        ),
+        issue=f"`{say.call(site, model)}` keeps every exception of {work}, which {found.effect.effect.word.meaning} ({place}), in a future; "
+        f"{until} only waits, and nobody asks for a result.",
+        impact=f"When {work} fails, {doer(model, function)} goes on as if it had succeeded: nothing is logged, repeated or told.",
+        fix=f"{keep} when it is over: `future.result()` raises what {work} raised; catch it for each and log it with `{logger_near(model, function)}.exception(…)`.",
+        related=[
+            model.place(found.effect.site, "fails unseen"),
+            *([model.place(found.waits, "only waits")] if found.waits else []),
+        ],
+        steps=model.steps(exposure.worst, function, site),
+        confidence=model.confidence_of(found.effect),
+        subject=work,
+        weight=impact_weight(exposure, [found.effect]),
     )

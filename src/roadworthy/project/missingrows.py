@@ -1,0 +1,100 @@
+"""Rows that are looked up for an item from elsewhere, and that may have gone or never have been there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roadworthy.facts import schema as f
+from roadworthy.project import flow
+from roadworthy.project.handling import mentions
+from roadworthy.project.peritem import about_item
+from roadworthy.project.purpose import acts
+from roadworthy.project.raised import may_hold
+from roadworthy.project.symbols import bound_names
+from roadworthy.project.values import Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from roadworthy.project.effects import EffectAt
+    from roadworthy.project.model import Model
+    from roadworthy.project.symbols import CallSite, Function
+
+
+@dataclass(frozen=True, slots=True)
+class MissingRow:
+    """The call in the loop, and the look-up that it makes."""
+
+    site: CallSite
+    effect: EffectAt
+
+
+def missing_row(model: Model, function: Function, index: int, names: set[str]) -> MissingRow | None:
+    """The first look-up by what an item says, in the loop or one call down, in a loop that changes something for each item."""
+    for call in flow.calls_in(function.scope, index):
+        site = function.site(call)
+        if not about_item(function, call, names):
+            continue
+        for effect in _looked_up(model, site, names):
+            if not _is_held(model, site, effect.row.missing, index):
+                asked = _acts_on(model, function, index, names) and not _comes_from_rows(model, function, index)
+                return MissingRow(site, effect) if asked else None
+    return None
+
+
+def _looked_up(model: Model, site: CallSite, names: set[str]) -> Iterator[EffectAt]:
+    yield from _demands(model, site, names)
+    for edge in model.edges_at(site):
+        if model.escapes.follows(edge):
+            given = {name for name in edge.callee.parameters if name not in {"self", "cls"}}
+            for inner in edge.callee.calls:
+                for effect in _demands(model, inner, given):
+                    if not _is_held(model, inner, effect.row.missing, None):
+                        yield effect
+
+
+def _demands(model: Model, site: CallSite, names: Iterable[str]) -> list[EffectAt]:
+    """One row, by a value of these names; a default of what it is called with is none."""
+    values = (*site.fact.args, *(value for _, value in site.fact.kwargs))
+    if not any(mentions(value, name, site.function.scope) for value in values for name in names):
+        return []
+    return [effect for effect in model.effects_at(site) if effect.row.missing]
+
+
+def _is_held(model: Model, site: CallSite, missing: str, index: int | None) -> bool:
+    scope = site.function.scope
+    around = [handler for handlers in model.handlers_around(site) for handler in handlers]
+    return any(
+        may_hold(model, handler, missing)
+        for handler in around
+        if index is None or flow.within(scope, handler.region, index)
+    )
+
+
+def _acts_on(model: Model, function: Function, index: int, names: set[str]) -> bool:
+    calls = [call for call in flow.calls_in(function.scope, index) if about_item(function, call, names)]
+    return any(acts(effect) for call in calls for effect in model.effects_through(function.site(call)))
+
+
+def _comes_from_rows(model: Model, function: Function, index: int) -> bool:
+    """Rows of the same database, ids that were just read there, what stands in the code: their rows are there."""
+    region = function.scope.regions[index]
+    if region.test is None or region.target is None or isinstance(region.test, f.Seq):
+        return True
+    if any(
+        isinstance(value, Instance)
+        for name in bound_names(region.target)
+        for value in model.values(f.Name(name), function, region.start)
+    ):
+        return True
+    exprs = [region.test]
+    for part in flow.walk(region.test):
+        if isinstance(part, f.Name):
+            bound = [a.value for a in function.bindings.get(part.id, ()) if a.value is not None]
+            if part.id.isupper() or any(isinstance(value, f.Seq) for value in bound):
+                return True
+            exprs += bound
+    calls = [part for expr in exprs for part in flow.walk(expr) if isinstance(part, f.CallRef)]
+    read = (e for part in calls for e in model.effects_through(function.calls[part.index]))
+    return any(e.effect.value.startswith("sql") for e in read)
