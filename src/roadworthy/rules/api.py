@@ -99,6 +99,7 @@ from roadworthy.project.database.arrivals import (
     is_code,
     is_gated,
     is_natural_key,
+    key_from_outside,
     outside_ids,
 )
 from roadworthy.project.database.checks import Check as RowCheck
@@ -516,6 +517,7 @@ __all__ = [
     "is_self_retry",
     "is_subscription",
     "is_telemetry",
+    "key_from_outside",
     "key_uses",
     "key_value",
     "leaves_doubt",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project import flow
 from roadworthy.project.database.expressions import last_name
 from roadworthy.project.database.presence import Presence
 
@@ -76,9 +77,19 @@ def _callers(model: Model, function: Function) -> tuple[CallSite, ...]:
 
 def _gives_back(asks: CallSite) -> bool:
     """A cache that is asked for the value itself: what was read is returned, and a miss is filled in."""
-    presence = Presence(asks.function, asks)
-    leaves = asks.function.scope.leaves
-    return any(leave.kind == "return" and leave.value is not None and presence.depends(leave.value) for leave in leaves)
+    scope, presence = asks.function.scope, Presence(asks.function, asks)
+    taken = {  # `(value,) = found`
+        part.id
+        for assign in scope.assigns
+        if assign.op == "=" and assign.order > asks.fact.order and presence.depends(assign.value)
+        for part in flow.walk(assign.target)
+        if isinstance(part, f.Name)
+    }
+    given = [leave.value for leave in scope.leaves if leave.kind == "return" and leave.value is not None]
+    return any(
+        presence.depends(value) or any(isinstance(part, f.Name) and part.id in taken for part in flow.walk(value))
+        for value in given
+    )
 
 
 def _same_text(first: f.Expr, second: f.Expr) -> bool:
