@@ -36,14 +36,7 @@ _ACTS = (
 )  # fmt: skip
 
 
-_ONCE = (
-    Effect.EMAIL,
-    Effect.SMS,
-    Effect.CHARGE,
-    Effect.START_DURABLE,
-    Effect.ENQUEUE,
-    Effect.PUBLISH,
-)  # once for each row, also when two runs look at one row only
+_ONCE = (Effect.EMAIL, Effect.SMS, Effect.CHARGE)  # once for each row, also when two runs look at one row only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
