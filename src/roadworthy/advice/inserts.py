@@ -169,11 +169,23 @@ def insert_again(model: Model, check: Check) -> str:
 
 def _then_as_found(check: Check) -> str:
     """What whoever comes second has to do: look once more, and what is done to a row that is there; "" where that is nothing but to take it."""
-    lines = work_where_found(check)
+    filled = _filled_after(check)
+    lines = filled or work_where_found(check)
     if lines is None:
         return ""
-    where = f"line {lines[1]}" if lines[1] - lines[0] <= 1 else f"lines {lines[0]} to {lines[1]}"
+    alone = lines[1] - lines[0] <= (0 if filled else 1)  # a branch begins with its condition
+    where = f"line {lines[1]}" if alone else f"lines {lines[0]} to {lines[1]}"
     return f"...  # line {check.read.site.line} once more, and {where}: it is there now"
+
+
+def _filled_after(check: Check) -> tuple[int, int] | None:
+    """First and last line of what is done alike to a row that was found and to one that was made, up to the write of both."""
+    made, write = check.write.access.made, check.write.site
+    if made is None:
+        return None
+    scope = write.function.scope
+    later = [a.line for a in scope.assigns if made.fact.order < a.order < write.fact.order and a.line > made.line]
+    return min([*later, write.line]), write.fact.end_line
 
 
 def _fetch(read: CallSite) -> CallSite:

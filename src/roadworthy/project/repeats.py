@@ -37,14 +37,14 @@ def leaves_doubt(guard: Guard) -> bool:
     return any(not _CERTAIN.search(name) and not _DATABASE.search(name) for name in guard.on)
 
 
-def goes_on_after(model: Model, sites: Sequence[CallSite], *, for_long: bool = False) -> bool:
+def goes_on_after(model: Model, sites: Sequence[CallSite], *, for_long: bool = False, in_loops: bool = True) -> bool:
     """Can the run still fail after the last of these nested calls: is it one of many in a loop, does external work follow?
 
-    `for_long`: a mere write to the database does not count, which leaves but a moment.
+    `for_long`: a mere write to the database does not count, which leaves but a moment. `in_loops`: whether the rest of a loop counts.
     """
     for site in sites:
         scope = site.function.scope
-        for loop in flow.loops_of(scope, site.fact.region):
+        for loop in flow.loops_of(scope, site.fact.region) if in_loops else ():
             if scope.regions[loop].kind != "while" and model.guards.loop(site.function, loop).kind == "items":
                 return True
         for other in site.function.calls:

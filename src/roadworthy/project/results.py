@@ -63,7 +63,22 @@ class CallReader:
     def callees(self, site: CallSite) -> Values:
         """What a call calls."""
         found = self._evaluator.evaluate(site.fact.func, site.function, site.fact.order)
-        return found or self._evaluator.sessions.callee(site)
+        if found and not all(self._is_hung_on(value) for value in found):
+            return found
+        return self._evaluator.sessions.callee(site) or found
+
+    def _is_hung_on(self, value: object) -> bool:
+        """`current_app.db.session.query`: a method of what the application has hung on an object of a framework, of which nothing is known."""
+        if not isinstance(value, Library) or self._knowledge.knows(value.name):
+            return False
+        owner, types = value.name.rpartition(".")[0], self._knowledge.tables.types
+        if owner in types:
+            return False
+        while "." in owner:
+            owner = owner.rpartition(".")[0]
+            if owner in types or self._knowledge.knows(owner):
+                return True
+        return False
 
     def call_result(self, site: CallSite) -> Values:
         """What a call returns (awaited when it is a coroutine)."""

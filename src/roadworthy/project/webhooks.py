@@ -30,13 +30,18 @@ _PROVES = re.compile(
 )
 
 _BODY = frozenset({"body", "data", "get_data", "get_json", "json", "raw_body", "payload"})
+_SIGNED = frozenset({"body", "raw_body", "headers", "META"})
+_POSTED = frozenset({"create", "acreate"})
+"""What a framework calls the handler of a POST, whoever sends it."""
 
 
 def is_webhook(function: Function, label: str) -> bool:
     """Events from outside, told by route, by names, and by the proof of who sent them; managing the webhooks that one sends is another thing."""
     method, _, route = label.rpartition(" ")
-    if method in {"GET", "DELETE", "PUT", "PATCH"} or _MANAGES.match(function.name):
+    if method in {"GET", "DELETE", "PUT", "PATCH"}:
         return False
+    if _MANAGES.match(function.name):
+        return function.name in _POSTED and _is_signed(function, whole=True)
     segments = [part for part in route.strip("^$/").split("/") if part]
     if len(segments) > 1 and _HOLE.search(segments[-2]) and _VERB.fullmatch(segments[-1]):
         return False  # `/webhooks/{id}/activate`: somebody does something with one that is stored
@@ -51,10 +56,21 @@ def is_webhook(function: Function, label: str) -> bool:
     return bool((receives or method == "POST") and re.search(r"webhook|ipn", owner, re.IGNORECASE))
 
 
-def _is_signed(function: Function) -> bool:
-    """No person's browser signs a body: a handler that reads one and asks for its signature is told of events by another system."""
-    proves = any(_PROVES.fullmatch(_last(site.fact.func)) for site in function.calls)
-    return proves and any(_last(part) in _BODY for value in _values(function) for part in flow.walk(value))
+def _is_signed(function: Function, *, whole: bool = False) -> bool:
+    """No person's browser signs a body: a handler that reads one and asks for its signature is told of events by another system.
+
+    `whole`: the request itself or its body is what is signed, not a field of a form.
+    """
+    proofs = [site for site in function.calls if _PROVES.fullmatch(_last(site.fact.func))]
+    if whole:
+        proofs = [site for site in proofs if any(_is_request(arg, function) for arg in site.fact.args)]
+    return bool(proofs) and any(_last(part) in _BODY for value in _values(function) for part in flow.walk(value))
+
+
+def _is_request(arg: f.Expr, function: Function) -> bool:
+    """`validate_signature(request)`, `verify_signature(request.body, request.headers)`."""
+    owner = arg.value if isinstance(arg, f.Attr) and arg.name in _SIGNED else arg
+    return isinstance(owner, f.Name) and owner.id in function.parameters
 
 
 def _values(function: Function) -> Iterator[f.Expr]:

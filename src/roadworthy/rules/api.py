@@ -101,6 +101,7 @@ from roadworthy.project.database.arrivals import (
     is_code,
     is_gated,
     is_natural_key,
+    key_from_outside,
     outside_ids,
 )
 from roadworthy.project.database.checks import Check as RowCheck
@@ -531,6 +532,7 @@ __all__ = [
     "is_started_anew",
     "is_subscription",
     "is_telemetry",
+    "key_from_outside",
     "key_uses",
     "key_value",
     "leaves_doubt",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
-from roadworthy.project.database.chains import ChainReader, Match
+from roadworthy.project.database.chains import Chain, ChainReader, Match
 from roadworthy.project.database.rawsql import read_sql
 from roadworthy.project.values import Instance
 
@@ -60,6 +60,7 @@ class Access:
     fresh: bool | None = None  # write of an object: made here (True), loaded here (False), unknown (None)
     object: Expr | None = None  # the object that is written, as an expression of the site's scope
     listed: tuple[str, ...] = ()  # read: the only columns that are fetched
+    made: CallSite | None = None  # where the new row is made that a write stores unless it stores one that was found
 
     @property
     def function(self) -> Function:
@@ -158,6 +159,11 @@ class Accesses:
     def at(self, site: CallSite) -> tuple[Access, ...]:
         """Accesses that this very call runs."""
         return tuple(access for access in self.of(site.function) if access.site is site)
+
+    def new_one(self, site: CallSite) -> Access | None:
+        """The insert among what a call does that stores a row which was found or, where there was none, is made."""
+        chain = self._chains.objects.found_or_made(site)
+        return self._inserted(site, chain) if chain is not None else None
 
     def through(self, site: CallSite) -> tuple[Through, ...]:
         """Accesses of a call, its own or of the functions that it calls and waits for (a few levels down)."""
@@ -293,13 +299,19 @@ class Accesses:
     def _stored(self, site: CallSite) -> Iterator[Access]:
         """`order = Order(…); order.save()`: a new row, though the model's own `save()` stands between."""
         chain = self._chains.kept(site)
-        effect = self._reached(site, UPSERT, chain.model) if chain is not None else None
-        if chain is None or effect is None:
-            return
+        found = self._inserted(site, chain) if chain is not None else None
+        yield from (found,) if found is not None else ()
+
+    def _inserted(self, site: CallSite, chain: Chain) -> Access | None:
+        """The insert of a new row by its `save()`, the framework's or its own, or by a session."""
+        own = next((effect for effect in self._effects.at.get(site, ()) if _is_sql(effect)), None)
+        effect = own or self._reached(site, UPSERT, chain.model)
         table = self._schema.table_of(chain.model)
-        yield Access(
+        if effect is None:
+            return None
+        return Access(
             INSERT, site, effect, chain.model, table, values=_named(chain.values, table, self._schema), filled=chain.filled, method=chain.method,
-            fresh=True, object=chain.object,
+            fresh=True, object=chain.object, made=chain.made,
         )  # fmt: skip
 
     def _stores_own(self, site: CallSite) -> bool:

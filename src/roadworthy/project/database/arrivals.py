@@ -38,6 +38,8 @@ _NAMES = re.compile(r"_(id|uid|uuid|guid|ref|reference)$")
 _IDS = frozenset({"id", "uid", "uuid", "guid", "event_id", "message_id", "delivery_id"})
 _ANSWERS = (Effect.HTTP_REQUEST, Effect.RPC, Effect.NOTIFY, Effect.SMS, Effect.CHARGE)
 _GIVEN = frozenset({"argument", "field", "call"})
+_TAKEN = frozenset({"pop", "get"})  # out of a payload
+_CONVERGING = frozenset({"save", "asave", "merge"})  # a row of that key that is there is written anew
 
 
 def is_natural_key(name: str) -> bool:
@@ -85,6 +87,19 @@ def outside_ids(model: Model, access: Access) -> tuple[str, ...]:
         if kinds & _GIVEN and kinds <= _GIVEN | {"literal"} and not _is_our_own(model, match):
             found.append(column.name)
     return tuple(dict.fromkeys(found))
+
+
+def key_from_outside(model: Model, access: Access) -> tuple[str, ...]:
+    """The primary key that an insert fills with what it was given: `create(id=event["id"])`; () where the row converges or makes up its own."""
+    table = access.table
+    if table is None or len(table.primary) != 1 or access.method in _CONVERGING:
+        return ()
+    column, match = table.column(table.primary[0]), access.value_of(table.primary[0])
+    if column is None or column.target or match is None or match.value is None or _is_our_own(model, match):
+        return ()
+    origins = model.origin(match.value, match.scope, match.order)
+    given = [o for o in origins if o.kind in {"argument", "field"} or (o.kind == "call" and o.name in _TAKEN)]
+    return table.primary if given and all(o in given or o.kind == "literal" for o in origins) else ()
 
 
 def is_gated(model: Model, entry: Entry, access: Access) -> bool:

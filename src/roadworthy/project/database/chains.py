@@ -46,7 +46,7 @@ class ChainReader:
         self._schema = schema
         self._conditions = ConditionReader(evaluator, schema)
         self._managed = ManagedReader(self._conditions)
-        self._objects = ObjectReader(graph, evaluator, schema, self._conditions)
+        self.objects = ObjectReader(graph, evaluator, schema, self._conditions)
 
     def is_inner(self, site: CallSite) -> bool:
         """Does a later link of the same chain run this one (`filter(…)` of `filter(…).first()`), or a call that is handed it?"""
@@ -104,13 +104,13 @@ class ChainReader:
         chain = Chain(method=_method(site), target=self._unique_fields(site))
         payload = self._payload(site, kind)
         if payload is not None and kind in {"insert", "upsert", "update", "delete"} and self._is_object(payload, site):
-            self._objects.read(payload, site, chain, kind)
+            self.objects.read(payload, site, chain, kind)
         elif payload is not None:
             self._walk(payload, site.function, site.fact.order, chain, 0)
         else:
             self._walk_from(site, chain, 0)
             if chain.method in {"save", "asave"} and isinstance(site.fact.func, f.Attr):
-                self._objects.read(site.fact.func.value, site, chain, kind)
+                self.objects.read(site.fact.func.value, site, chain, kind)
         for link in reversed(chain.found):
             self._link(link, chain, kind)
         chain.links = tuple(_method(link) for link in reversed(chain.found))
@@ -131,10 +131,10 @@ class ChainReader:
                     chain.links = tuple(_method(link) for link in reversed(chain.found))
                     return (chain.kind or kind), chain
                 case Instance(cls=cls, site=made) if (
-                    made is not None and self._schema.is_model(cls) and self._objects.constructs(made, cls)
+                    made is not None and self._schema.is_model(cls) and self.objects.constructs(made, cls)
                 ):
                     chain = Chain(model=cls, method=_method(site), fresh=True)
-                    self._objects.read(expr, site, chain, "insert")
+                    self.objects.read(expr, site, chain, "insert")
                     return "insert", chain
         return None
 
@@ -143,7 +143,7 @@ class ChainReader:
         if not isinstance(site.fact.func, f.Attr):
             return None
         chain = Chain(method=_method(site))
-        self._objects.read(site.fact.func.value, site, chain, "insert")
+        self.objects.read(site.fact.func.value, site, chain, "insert")
         return chain if chain.fresh and chain.model is not None else None
 
     def keywords(self, given: tuple[tuple[str, f.Expr], ...], site: CallSite) -> tuple[Match, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
-from roadworthy.project.database.access import INSERT, READ, UPDATE
+from roadworthy.project.database.access import INSERT, READ, UPDATE, Through
 from roadworthy.project.database.conditions import Match, same_value
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.phrases import is_log_owner
@@ -15,7 +15,7 @@ from roadworthy.project.phrases import is_log_owner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadworthy.project.database.access import Access, Accesses, Through
+    from roadworthy.project.database.access import Access, Accesses
     from roadworthy.project.database.tables import Table
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, Function
@@ -81,6 +81,8 @@ class Checks:
         if function not in self._accesses.inserting:
             return
         writes = [w for site in function.calls for w in self._accesses.through(site) if self._is_insert(w)]
+        new = ((site, self._accesses.new_one(site)) for site in function.calls)
+        writes += [Through(access, site) for site, access in new if access is not None]
         if not writes:
             return
         reads = [r for site in function.calls for r in self._accesses.through(site) if _looks(r.access)]
@@ -104,10 +106,11 @@ class Checks:
         return all(check.write.access is not write.access for function in write.path for check in self.of(function))
 
     def _check(self, function: Function, read: Through, write: Through) -> Check | None:
-        if not dominated(function, read.site, write.site) or not self._answers(read):
+        there = write.access.made or write.site
+        if not dominated(function, read.site, there) or not self._answers(read):
             return None
         presence = Presence(function, read.site)
-        found = presence.absent_at(write.site)
+        found = presence.absent_at(there)
         if found is None or not self._same_row(read.access, write.access):
             return None
         table = read.access.table

@@ -269,8 +269,7 @@ class Claims:
             if rows is not None and not _mentions(site, rows):
                 continue
             for effect in self._model.effects_through(site, *words):
-                harmless = effect.repeat is Repeat.SAFE and effect.effect is not Effect.LLM  # a read, a revocation
-                if not (effect.secondary or effect.effect.word.telemetry or harmless):
+                if not (effect.secondary or effect.effect.word.telemetry or _does_no_harm_twice(effect)):
                     return effect
         return None
 
@@ -284,6 +283,11 @@ class Claims:
     def unread(self) -> Iterator[UnreadAnswer]:
         """Answers of claims that nobody reads."""
         return unread_answers(self._model)
+
+
+def _does_no_harm_twice(effect: EffectAt) -> bool:
+    """A message that says the same the second time: a job is called off, a worker told to stop."""
+    return effect.effect in {Effect.PUBLISH, Effect.ENQUEUE} and effect.row.safe_to_repeat == "yes"
 
 
 def _in_another_loop(scope: f.Scope, first: int, second: int) -> bool:

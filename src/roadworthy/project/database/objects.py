@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import CallSite, ClassInfo, Function
 
+_SAVES = frozenset({"save", "asave"})
+
 
 @dataclass
 class Chain:
@@ -34,6 +36,7 @@ class Chain:
     fresh: bool | None = None
     object: f.Expr | None = None
     listed: tuple[str, ...] = ()
+    made: CallSite | None = None  # where the new row is made, when the write stores that or one that was found
     found: list[CallSite] = field(default_factory=list)
 
 
@@ -56,12 +59,35 @@ class ObjectReader:
                 self._written(value, item, site, chain)
                 if chain.model is not None:
                     break
-        if chain.method in {"save", "asave"} and chain.fresh:
+        if chain.method in _SAVES and chain.fresh:
             chain.kind = "insert"
         elif chain.kind == "upsert":
             return
-        elif chain.method in {"save", "asave"} or (kind == "insert" and chain.fresh is False):
+        elif chain.method in _SAVES or (kind == "insert" and chain.fresh is False):
             chain.kind = "update"
+
+    def found_or_made(self, site: CallSite) -> Chain | None:
+        """`row = find(…)`, `if row is None: row = Row(…)` and then one `row.save()` or `session.add(row)` for both: the new row."""
+        func, scope = site.fact.func, site.function
+        method = func.name if isinstance(func, f.Attr) else ""
+        given = func.value if method in _SAVES and isinstance(func, f.Attr) else (*site.fact.args, None)[0]
+        if method not in {*_SAVES, "add"} or not isinstance(given, f.Name) or given.id not in scope.bindings:
+            return None
+        made = [
+            value
+            for value in self._evaluator.evaluate(given, scope, site.fact.order)
+            if isinstance(value, Instance)
+            and value.site is not None
+            and value.site.function is scope
+            and self._schema.is_model(value.cls)
+            and self.constructs(value.site, value.cls)
+        ]
+        bound = [assign for assign in scope.bindings[given.id] if assign.order < site.fact.order]
+        if len(made) != 1 or not _has_another(bound, made[0].site):
+            return None
+        chain = Chain(method=method, made=made[0].site, object=given)
+        self._written(made[0], given, site, chain)
+        return chain
 
     def _written(self, value: object, item: f.Expr, site: CallSite, chain: Chain) -> None:
         match value:
@@ -134,6 +160,12 @@ class ObjectReader:
             and a.target.value.id == item.id
             and a.order > made.fact.order
         )
+
+
+def _has_another(bound: list[f.Assign], made: CallSite | None) -> bool:
+    """Is a name bound to something else than what is made, or to that as the last choice (`find() or Row()`)?"""
+    given = [assign.value for assign in bound if assign.op in {"=", ":="}]
+    return made is not None and any(value is not None and value != f.CallRef(made.index) for value in given)
 
 
 def _gathered(expr: f.Expr, site: CallSite) -> list[f.Expr]:

@@ -164,9 +164,14 @@ class Protection:
         last = name.rpartition(".")[2].lower()
         return self._model.exceptions.nature(name) == "conflict" or any(word in last for word in _CONFLICTS)
 
-    def conflict_handled(self, function: Function, write: Through) -> bool:
-        """Is the error of a second insert caught: in the function, between it and the write, in a caller, or by the framework?"""
-        if self._catches(function, write.site) or any(self._catches(here) for here in write.path):
+    def conflict_handled(self, function: Function, write: Through, *, by_name: bool = False) -> bool:
+        """Is the error of a second insert caught: in the function, between it and the write, in a caller, or by the framework?
+
+        `by_name`: a handler for any error counts only where it goes back to the database; one that notes it leaves the row as it was.
+        """
+        if self._catches(function, write.site, by_name) or any(
+            self._catches(here, None, by_name) for here in write.path
+        ):
             return True
         covered = self._model.coverage_of(
             function,
@@ -187,7 +192,7 @@ class Protection:
         entries = [reached.entry for reached in self._model.exposure(function).entries if reached.entry.serves_others]
         return all(entry.kind in _REQUESTS for entry in entries)
 
-    def _catches(self, function: Function, write: CallSite | None = None) -> bool:
+    def _catches(self, function: Function, write: CallSite | None = None, by_name: bool = False) -> bool:
         """Does the function handle a conflict? A handler that itself makes the write handles another one."""
         for index, region in enumerate(function.scope.regions):
             if region.kind != "except":
@@ -195,9 +200,17 @@ class Protection:
             if write is not None and flow.within(function.scope, write.fact.region, index):
                 continue
             handler = self._model.exceptions.handler(function, index)
-            if any(self.is_conflict(name) for name in handler.types) or (handler.broad and not handler.may_raise):
+            named = any(self.is_conflict(name) for name in handler.types)
+            if named or (
+                handler.broad and not handler.may_raise and not (by_name and self._only_notes(function, index))
+            ):
                 return True
         return False
+
+    def _only_notes(self, function: Function, handler: int) -> bool:
+        """Does a handler leave the database alone?"""
+        calls = (function.site(call) for call in flow.calls_in(function.scope, handler))
+        return not any(self._model.accesses.through(site) for site in calls)
 
     @cached_property
     def _has_conflict_handler(self) -> bool:

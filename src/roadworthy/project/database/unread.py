@@ -77,19 +77,18 @@ def _callers(model: Model, function: Function) -> tuple[CallSite, ...]:
 
 def _gives_back(asks: CallSite) -> bool:
     """A cache that is asked for the value itself: what was read is returned, and a miss is filled in."""
-    presence = Presence(asks.function, asks)
-    scope = asks.function.scope
-    unpacked = {  # `(answer,) = kept`
+    scope, presence = asks.function.scope, Presence(asks.function, asks)
+    taken = {  # `(value,) = found`
         part.id
         for assign in scope.assigns
-        if assign.op == "=" and isinstance(assign.target, f.Seq) and presence.depends(assign.value)
+        if assign.op == "=" and assign.order > asks.fact.order and presence.depends(assign.value)
         for part in flow.walk(assign.target)
         if isinstance(part, f.Name)
     }
+    given = [leave.value for leave in scope.leaves if leave.kind == "return" and leave.value is not None]
     return any(
-        presence.depends(leave.value) or any(isinstance(p, f.Name) and p.id in unpacked for p in flow.walk(leave.value))
-        for leave in scope.leaves
-        if leave.kind == "return" and leave.value is not None
+        presence.depends(value) or any(isinstance(part, f.Name) and part.id in taken for part in flow.walk(value))
+        for value in given
     )
 
 

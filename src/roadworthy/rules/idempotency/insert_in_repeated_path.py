@@ -81,6 +81,7 @@ from roadworthy.rules.api import (
     argument,
     comes_with_the_event,
     entries_again,
+    expr,
     finding,
     flow,
     impact_weight,
@@ -95,6 +96,9 @@ RULE = Rule(id="insert-in-repeated-path", anti_pattern="insert-not-upsert", doc=
 _LOG = re.compile(
     r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Activity|Attempt|Metric|Snapshot|Stat|Stats)$"
 )
+_EVENT = re.compile(r"(event|update|change|transition|receipt)$")
+_EVENTS = frozenset({"event", "delivery", "webhook", "notification"})
+_STATE = re.compile(r"(^|_)(status|state|event|type|kind|action)$")
 _CONVERGES = re.compile(r"get_or_create|update_or_create|create_or|upsert|ensure|merge|sync", re.IGNORECASE)
 _REPEATED = frozenset({
     EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER, EntryKind.DURABLE_ACTIVITY, EntryKind.JOB,
@@ -112,7 +116,7 @@ def check(model: Model) -> Iterator[Finding]:
             or converges(access, model)
         ):
             continue
-        ids = outside_ids(model, access)
+        ids = tuple(name for name in outside_ids(model, access) if not is_one_of_many(access, name))
         entries = [entry for entry in entries_again(model, access.function) if entry.kind in _REPEATED] if ids else []
         open_entries = [
             e for e in entries if comes_with_the_event(model, e, access, ids[0]) and not is_gated(model, e, access)
@@ -126,6 +130,17 @@ def check(model: Model) -> Iterator[Finding]:
 def is_meant_to_append(access: Access) -> bool:
     """A log or a history: a second line is a blemish."""
     return access.table is not None and access.table.model is not None and bool(_LOG.search(access.table.model.name))
+
+
+def is_one_of_many(access: Access, name: str) -> bool:
+    """The id names what an event is about, and the row says what became of it (`message_id`, `status`): sent, delivered and read are three."""
+    table = access.table
+    model = table.model.name.lower() if table is not None and table.model is not None else ""
+    subject, _, _ = name.lower().rpartition("_")
+    told = any(
+        _STATE.search(match.column) and not isinstance(match.value, expr.Str | expr.Const) for match in access.values
+    )
+    return bool(subject) and bool(_EVENT.search(model)) and subject not in {*_EVENTS, model} and told
 
 
 def converges(access: Access, model: Model) -> bool:

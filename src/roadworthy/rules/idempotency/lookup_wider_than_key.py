@@ -10,7 +10,8 @@ that went on, a payload with another time stamp, an address that was corrected; 
 
 ## What is not reported
 Lookups by a key or a part of it. Further columns that are foreign keys, or whose value is a literal or made from the key's own: they do not change for one key.
-Keys that are literals, partial keys, calls that only commands and start-up make. A conflict that is caught, and a call behind a check of what is stored.
+Keys that are literals, partial keys, calls that only commands and start-up make. A conflict that is caught by its name, or by a handler that goes back to the
+database, and a call behind a check of what is stored.
 
 ## Bad
 ```python
@@ -146,7 +147,7 @@ def is_open(access: Access, model: Model) -> bool:
         (exposure.entries and not exposure.serves)
         or model.protection.is_set_up(access.function)
         or model.protection.gated(access.site)
-        or model.protection.conflict_handled(access.function, Through(access, access.site))
+        or model.protection.conflict_handled(access.function, Through(access, access.site), by_name=True)
     )
 
 
@@ -176,6 +177,13 @@ def _defaults(access: Access, table: Table, key: UniqueKey) -> str:
     return ", ".join(item for item in items if item)
 
 
+def _outcome(access: Access, model: Model) -> str:
+    """A handler for every error hides what is refused; else the run fails."""
+    if model.protection.conflict_handled(access.function, Through(access, access.site)):
+        return "the handler around it takes that for any failure"
+    return f"{doer(model, access.function)} fails then and in each repetition"
+
+
 def _report(access: Access, table: Table, key: UniqueKey, more: tuple[Match, ...], model: Model) -> Finding:
     owner = table.model.name if table.model is not None else table.name
     names = [column.attribute for name in key.columns if (column := table.column(name)) is not None]
@@ -203,7 +211,7 @@ def _report(access: Access, table: Table, key: UniqueKey, more: tuple[Match, ...
         issue=f"`{call}` asks for one `{owner}` with this {unique} and also this {rest}; `{table.name}` is unique over {unique} alone.",
         impact=(
             f"When one `{owner}` of this {unique} is stored with another {rest}, it is not found, and the insert is refused by the key: "
-            f"{doer(model, access.function)} fails then and in each repetition, and the new value is not stored."
+            f"{_outcome(access, model)}, and the new value is not stored."
         ),
         fix=f"Look up by the key alone, and give the rest as defaults.{keep}\n```python\n{code}\n```",
         related=[

@@ -7,10 +7,11 @@ repetition ever catches up, and the sender sees an error each time until it give
 
 ## What is reported
 An insert in a webhook handler or a consumer, whose row carries an id of the sender and fills a unique key, with no look for the row before it and no
-handler of the conflict, and with work behind it that reaches beyond the database.
+handler of the conflict, and with work behind it that reaches beyond the database, or more rows of the same delivery. A primary key that
+the sender gives counts as well.
 
 ## What is not reported
-Inserts after which nothing else is to be done: the refusal is all that is needed. Upserts, checks before the insert, conflicts that are caught. Keys
+Inserts after which nothing else is to be done: the refusal is all that is needed. Rows that one transaction stores all or none. Upserts, checks before the insert, conflicts that are caught. Keys
 that are filled with chance or the clock. Requests of people and jobs, which are not sent again until they succeed.
 
 ## Bad
@@ -75,6 +76,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     Through,
+    Transactions,
     UniqueKey,
     advise_database,
     comes_with_the_event,
@@ -83,6 +85,7 @@ from roadworthy.rules.api import (
     goes_on_after,
     impact_weight,
     is_gated,
+    key_from_outside,
     outside_ids,
     say,
 )
@@ -98,8 +101,7 @@ def check(model: Model) -> Iterator[Finding]:
     for access in model.accesses.all(INSERT):
         if access.table is None or not model.is_reviewed(access.site.path) or is_expected(access, model):
             continue
-        key = filled_key(access, model)
-        ids = outside_ids(model, access) if key is not None else ()
+        key, ids = met_key(access, model)
         if key is None or not ids:
             continue
         for entry in entries_again(model, access.function):
@@ -119,6 +121,16 @@ def is_expected(access: Access, model: Model) -> bool:
     return checked or model.protection.conflict_handled(access.function, Through(access, access.site))
 
 
+def met_key(access: Access, model: Model) -> tuple[UniqueKey | None, tuple[str, ...]]:
+    """The key that refuses the second delivery, and the columns that hold what the sender gives."""
+    key = filled_key(access, model)
+    if key is not None:
+        return key, outside_ids(model, access)
+    given = key_from_outside(model, access)
+    keys = access.table.keys if access.table is not None else ()
+    return next((k for k in keys if k.in_force and given and k.columns == given), None), given
+
+
 def filled_key(access: Access, model: Model) -> UniqueKey | None:
     """A unique key that the insert fills with what a repetition fills in again."""
     keys = access.table.keys if access.table is not None else ()
@@ -129,9 +141,10 @@ def filled_key(access: Access, model: Model) -> UniqueKey | None:
 
 
 def has_more_to_do(entry: Entry, access: Access, model: Model) -> bool:
-    """Does work beyond the database stand behind the insert, in its function or on the way to it?"""
+    """Does work beyond the database stand behind the insert, or the rest of a delivery of which each row is stored by itself?"""
     sites = [*(edge.site for edge in model.entries.path(entry, access.function)), access.site]
-    return goes_on_after(model, sites, for_long=True)
+    alone = not any(Transactions(model).around(site) for site in sites)
+    return goes_on_after(model, sites, for_long=True, in_loops=alone)
 
 
 def _report(access: Access, key: UniqueKey, entry: Entry, model: Model) -> Finding:
