@@ -77,8 +77,8 @@ def _expressions(scope: f.Scope) -> Iterator[f.Expr | None]:
 
 
 def _is_zero(site: CallSite) -> bool:
-    first = site.fact.args[0] if site.fact.args else None
-    return isinstance(first, f.Const) and first.value == 0
+    given = (*site.fact.args, *(value for _, value in site.fact.kwargs))
+    return bool(given) and isinstance(given[0], f.Const) and (given[0].value == 0 or given[0].kind == "none")
 
 
 def _last(expr: f.Expr) -> str:

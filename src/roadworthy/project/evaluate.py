@@ -181,6 +181,12 @@ class Evaluator:
         self._depth += 1
         try:
             result = ask(expr, scope, order)
+        except (
+            RecursionError
+        ):  # definitions that go round in a way nobody has thought of: one must not cost a whole review
+            if self._depth > 1:
+                raise
+            return UNKNOWN
         finally:
             self._busy.discard(key)
             self._depth -= 1

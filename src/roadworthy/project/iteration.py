@@ -146,7 +146,17 @@ class IterationReader:
         return annotated or values
 
     def yields_of(self, function: Function) -> Values:
-        """What a generator yields, also through `yield from`."""
+        """What a generator yields, also through `yield from`; what a method that gives an iterator says of its items."""
+        key = ("yields", id(function))
+        if key in self._busy:  # `def __aiter__(self) -> Stream`: its items are those of the object itself
+            return UNKNOWN
+        self._busy.add(key)
+        try:
+            return self._compute_yields(function)
+        finally:
+            self._busy.discard(key)
+
+    def _compute_yields(self, function: Function) -> Values:
         found = [
             self._evaluator.evaluate(leave.value, function, leave.order)
             for leave in function.scope.leaves

@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from roadworthy.knowledge.vocabulary import Effect
     from roadworthy.project.calls import CallGraph, Edge
@@ -33,7 +33,7 @@ class Reach:
             bit = 1 << number
             self._own[effect.function] = self._own.get(effect.function, 0) | bit
             self._masks[effect.effect] = self._masks.get(effect.effect, 0) | bit
-        self._order = components(symbols.functions, graph)
+        self._order = components(symbols.functions, graph.outgoing)
         self._inline = self.closure(lambda edge: edge.runs_here)
         self._firm = self.closure(lambda edge: edge.runs_here and edge.kind != "callback")
 
@@ -43,7 +43,7 @@ class Reach:
         """For each function the effects that it has itself or through the edges that `follow` accepts."""
         total: dict[Function, int] = {}
         start = self._own if own is None else self._filtered(own)
-        for component in self._order:
+        for component in self._components(follow):
             bits = 0
             members = set(component)
             for function in component:
@@ -55,6 +55,19 @@ class Reach:
                 for function in component:
                     total[function] = bits
         return total
+
+    def _components(self, follow: Callable[[Edge], bool]) -> Iterator[list[Function]]:
+        """Cycles of the accepted edges alone: a cycle that a task or a callback closes is none for those who do not follow it."""
+        for component in self._order:
+            if len(component) == 1:
+                yield component
+                continue
+            inside = set(component)
+            accepted = {
+                function: [e for e in self._graph.outgoing.get(function, ()) if e.callee in inside and follow(e)]
+                for function in component
+            }
+            yield from components(component, accepted)
 
     def _filtered(self, own: Callable[[EffectAt], bool]) -> dict[Function, int]:
         found: dict[Function, int] = {}
@@ -174,7 +187,7 @@ def unwind(came: dict[Function, Edge | None], goal: Function) -> list[Edge] | No
     return path
 
 
-def components(functions: Iterable[Function], graph: CallGraph) -> list[list[Function]]:
+def components(functions: Iterable[Function], outgoing: Mapping[Function, Sequence[Edge]]) -> list[list[Function]]:
     """Strongly connected components of the call graph, callees before callers (Tarjan, without recursion)."""
     index: dict[Function, int] = {}
     low: dict[Function, int] = {}
@@ -184,7 +197,7 @@ def components(functions: Iterable[Function], graph: CallGraph) -> list[list[Fun
     for root in functions:
         if root in index:
             continue
-        work: list[tuple[Function, Iterator[Edge]]] = [(root, iter(graph.outgoing.get(root, ())))]
+        work: list[tuple[Function, Iterator[Edge]]] = [(root, iter(outgoing.get(root, ())))]
         index[root] = low[root] = len(index)
         stack.append(root)
         on_stack.add(root)
@@ -196,7 +209,7 @@ def components(functions: Iterable[Function], graph: CallGraph) -> list[list[Fun
                     index[callee] = low[callee] = len(index)
                     stack.append(callee)
                     on_stack.add(callee)
-                    work.append((callee, iter(graph.outgoing.get(callee, ()))))
+                    work.append((callee, iter(outgoing.get(callee, ()))))
                     break
                 if callee in on_stack:
                     low[here] = min(low[here], index[callee])

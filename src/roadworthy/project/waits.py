@@ -31,6 +31,8 @@ _OWN_WORK = re.compile(
     r"|drain_events$|shutdown$|LeaderElection|Limiter"
 )
 """Waits for the program's own threads and tasks, which end when their calls end; reads of the work source; workflow waits."""
+_ONE_ANSWER = re.compile(r"Client(WebSocketResponse|Connection|Protocol)\.(recv|receive)")
+"""Reading a connection that this side has opened: outside of a loop it is the answer to something."""
 _STOPS = re.compile(r"stop|shut|exit|clos|cancel|terminat|quit|kill|done|finish|disconnect", re.IGNORECASE)
 _POOL = re.compile(r"pool|conn|session|client|slot|idle|free|avail", re.IGNORECASE)
 _BOUND = re.compile(
@@ -122,6 +124,8 @@ def _what(model: Model, effect: EffectAt) -> str:
         return "" if in_loop or _STOPS.search(receiver) or _is_set_at_last(model, receiver) else "signal"
     if name.startswith("concurrent.futures.Future.") and _of_a_loop(model, effect):
         return "loop"
+    if _ONE_ANSWER.search(name) and flow.loop_of(site.function.scope, site.fact.region) is None:
+        return "answer"
     if _OWN_WORK.search(name):
         return ""
     if effect.effect is Effect.LOCK:

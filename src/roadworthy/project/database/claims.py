@@ -286,8 +286,8 @@ class Claims:
 
 
 def _does_no_harm_twice(effect: EffectAt) -> bool:
-    """A message that says the same the second time: a job is called off, a worker told to stop."""
-    return effect.effect in {Effect.PUBLISH, Effect.ENQUEUE} and effect.row.safe_to_repeat == "yes"
+    """A read, or a message that says the same the second time: a job is called off, a worker told to stop."""
+    return effect.repeat is Repeat.SAFE and effect.effect is not Effect.LLM
 
 
 def _in_another_loop(scope: f.Scope, first: int, second: int) -> bool:

@@ -127,7 +127,7 @@ def _store(blocked: Blocked, model: Model) -> str:
 
 def _cause(blocked: Blocked, model: Model) -> tuple[Function, str]:
     if blocked.effect.effect is Effect.COMPUTE:
-        return blocked.function.module.body, "compute"
+        return blocked.effect.function.module.body, "compute"
     if blocked.path:
         return blocked.effect.function, "through"
     library = model.knowledge.library_of(blocked.effect.name)
