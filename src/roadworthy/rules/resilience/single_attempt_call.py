@@ -152,7 +152,7 @@ def _poll(losses: list[Dropped], model: Model) -> Finding:
         title=f"one failed {call} ends the wait in `{left.function.qualname}`",
         issue=f"The loop asks {call} {say.often(left.function, left.loop.region)}, and the first failure of a single question leaves it.",
         impact=f"The longer the wait, the surer a 5xx or a reset connection: `{_error(loss.effect)}` then reports the work as failed while it goes on.",
-        fix=advise.retry(model, site.function, loss.effect.row.raises),
+        fix=advise.retry_question(model, site, loss.effect.row.raises),
         related=[model.place_of_region(left.function, left.loop.region, "the loop that waits"), *_related(losses, model, "tried once")],
         confidence=_confidence(losses, model),
         subject=left.function.qualname,
