@@ -6,7 +6,7 @@ import re
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import WHOLE, argument_texts, call_text, callee_text, written
+from roadworthy.advice.code import GAP, WHOLE, argument_texts, call_text, callee_text, written
 from roadworthy.advice.fixes import Place, fix
 from roadworthy.advice.idempotency import dedup
 from roadworthy.advice.imports import at_hand
@@ -283,15 +283,20 @@ def methods(site: CallSite) -> str:
 
 def stable_digest(model: Model, site: CallSite) -> str:
     """A digest that is the same in every process."""
-    argument = flow.text_of(site.fact.args[0], site.function.scope) if site.fact.args else "value"
-    shown = argument if "…" not in argument and len(argument) < 40 else "value"
+    shown = written(site.fact.args[0], site.function) if site.fact.args else GAP
+    if GAP in shown:
+        return (
+            f"Put a digest that is the same in every process in place of `{callee_text(site)}()` on line {site.line}: `hashlib.sha256()` of the same "
+            "value as bytes."
+        )
+    where = f"`{callee_text(site)}({shown})`" if len(shown) < 40 else f"`{callee_text(site)}()` on line {site.line}"
     if _in_text(site):
         return with_snippet(
-            f"Put a digest that is the same in every process in place of `{callee_text(site)}({shown})`:",
+            f"Put a digest that is the same in every process in place of {where}:",
             f"hashlib.sha256(str({shown}).encode()).hexdigest()",
         )
     return with_snippet(
-        f"Put a digest that is the same in every process in place of `{callee_text(site)}({shown})`; this one is a number of 63 bits, as that is:",
+        f"Put a digest that is the same in every process in place of {where}; this one is a number of 63 bits, as that is:",
         f'int.from_bytes(hashlib.sha256(str({shown}).encode()).digest()[:8], "big") >> 1',
     )
 

@@ -346,7 +346,8 @@ def _cache_step(mutation: Mutation) -> dict[str, str]:
     if write is None or GAP in step or not step.startswith("+ "):
         return {}
     value = write.fact.args[1] if len(write.fact.args) > 1 else None
-    expiry = next((written(limit, write.function) for keyword, limit in write.fact.kwargs if keyword == "timeout"), "")
+    limits = [limit for keyword, limit in write.fact.kwargs if keyword == "timeout"] or list(write.fact.args[2:3])
+    expiry = next((written(limit, write.function) for limit in limits), "")
     return {
         "cache": callee_text(write).rpartition(".")[0],
         "expiry": f", timeout={expiry}" if expiry else "",

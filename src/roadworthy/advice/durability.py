@@ -141,6 +141,9 @@ def _work_place(model: Model, function: Function, callee: Function | None, name:
     captured = [name for name in _captured(callee) if name not in _LIVE] if callee is not None else []
     args = [*args, *captured]
     declared = _with_parameters(signature_text(callee, without=_LIVE), captured) if callee is not None else ""
+    starred = [param.name for param in callee.scope.params if param.kind == "args"] if callee is not None else []
+    for starred_name in starred:  # what travels by name arrives as a list
+        declared = declared.replace(f"*{starred_name}", starred_name)
     if callee is None or callee.is_method or callee.parent is None or not _are_plain(model, function, args):
         plain = ""
     else:
@@ -184,7 +187,11 @@ def _by_name(args: list[str], callee: Function | None) -> list[str]:
     """Arguments by the names of their parameters."""
     names = [param.name for param in callee.scope.params if param.name not in {"self", "cls", *_LIVE}] if callee else []
     return [
-        arg if "=" in arg or i >= len(names) or arg == names[i] == GAP else f"{names[i]}={arg}"
+        f"{names[i]}=list({arg[1:]})"
+        if arg.startswith("*") and not arg.startswith("**") and i < len(names)
+        else arg
+        if "=" in arg or i >= len(names) or arg == names[i] == GAP
+        else f"{names[i]}={arg}"
         for i, arg in enumerate(args)
     ]
 
@@ -362,20 +369,3 @@ def _usual_decorator(job: Pattern, work: str, *, named: bool = False) -> str:
     if named:
         shown = [f'name="{work}"', *(arg for arg in shown if not arg.startswith("name="))]
     return apply_text(job.name, shown, width=WHOLE)
-
-
-def keep_task(model: Model, site: CallSite, *, lasting: bool = False) -> str:
-    """Hold a reference to a task and hear of its exception; `lasting`: a loop, for which nobody can wait."""
-    own = best(model, "keep-task", site.function)
-    if own is not None:
-        inner = argument_texts(site)[:1]
-        return fix(
-            "Keep a reference until it is done.",
-            cite(own, site.function),
-            apply_text(own.name[:-2], inner, width=WHOLE),
-        )
-    place = Place(model, site.function, site)
-    filled = place.pick("keep-task")
-    if lasting and filled is not None:
-        return fix("Keep a reference to it for as long as it runs:", "", filled.code)
-    return recipe_fix(place, "keep-task")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, WHOLE, apply_text, argument_texts, callee_text, is_call, written
+from roadworthy.advice.code import GAP, WHOLE, apply_text, argument_texts, callee_text, is_call, statement_text, written
 from roadworthy.advice.fixes import fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
@@ -99,7 +99,7 @@ def _beside(site: CallSite, target: str, body: str, suffix: str) -> str:
             (written(name, site.function) for e, name in opener.items if is_call(e, site) and name is not None), ""
         )
         lone = len(opener.items) == 1
-        inside, awaits = "...  # as it is", "await " if opener.is_async else ""
+        inside, awaits = _only_line(site, opener) or "...  # as it is", "await " if opener.is_async else ""
         if not handle or not lone:
             return ""
         head = f"{'async ' if opener.is_async else ''}with {opened} as {handle}:"
@@ -115,6 +115,19 @@ def _beside(site: CallSite, target: str, body: str, suffix: str) -> str:
     lines = [f"{head}", f"    {inside}", *whole, f"os.replace(partial, {path})"]
     done = "\n".join([f"{lead}{made}", *lines])
     return done if GAP not in done else ""
+
+
+def _only_line(site: CallSite, opener: f.Region) -> str:
+    """The one statement of the block that this call opens, as it is; "" where there are more."""
+    scope = site.function.scope
+    block = next(i for i, region in enumerate(scope.regions) if region is opener)
+    calls = [call for call in site.function.calls if flow.within(scope, call.fact.region, block) and call is not site]
+    lone = [call for call in calls if call.fact.use == "discarded"]
+    inner = any(region.parent == block for region in scope.regions) or list(flow.assigns_in(scope, block))
+    if len(lone) != 1 or inner or any(call.fact.outer < 0 for call in calls if call is not lone[0]):
+        return ""
+    text = statement_text(lone[0])
+    return text if GAP not in text and "\n" not in text else ""
 
 
 def _written_with(site: CallSite | None) -> str:

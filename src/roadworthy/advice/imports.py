@@ -58,7 +58,7 @@ _FROM: dict[str, tuple[str, ...]] = {
     "wait_random_exponential": ("tenacity",),
 }
 """Name -> the modules from which a snippet means it; what it means elsewhere in the code base is something else."""
-_BY_USE = {"Retry(max=": "rq"}
+_BY_USE = {"Retry(max=": "rq", "retry(\n    retry=": "tenacity", "retry(retry=": "tenacity"}
 """A use that tells which of several things of that name is meant."""
 _BASE = {
     "django": ("django",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, statement_text, written
@@ -116,8 +117,44 @@ def _inserted_first(model: Model, check: Check) -> str:
             f"Put {where} into a savepoint, catch the `IntegrityError` of the key around it, and read the row again: whoever comes second gets "
             "the row of the first."
         )
+    filled = _filled_after(check)
+    if filled:
+        return (
+            f"Set the columns of `{filled}` before the insert (line {write.line}), put that into a savepoint, catch the `{conflict_near(model, write)}` of "
+            "the key around it, and take the row that is there: whoever comes second gets the row of the first."
+        )
     extra = {"insert": insert, "look": look, "where": where}
-    return recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), "insert-first")
+    text = recipe_fix(Place(model, write.function, write, mappers(check.table.model), extra), "insert-first")
+    return text.replace("except IntegrityError:", f"except {conflict_near(model, write)}:")
+
+
+def _filled_after(check: Check) -> str:
+    """The new object whose columns are set only behind the statement that adds it: a savepoint would write it empty."""
+    write, name = check.write.site, _written_object(check)
+    if not name or callee_text(write).rpartition(".")[2] not in {"add", "add_all", "merge"}:
+        return ""
+    scope, order = write.function.scope, write.fact.order
+    sets = any(
+        assign.order > order
+        and isinstance(assign.target, f.Attr)
+        and isinstance(assign.target.value, f.Name)
+        and assign.target.value.id == name
+        for assign in scope.assigns
+    )
+    updates = any(callee_text(site) == f"{name}.update" and site.fact.order > order for site in write.function.calls)
+    return name if sets or updates else ""
+
+
+def conflict_near(model: Model, site: CallSite) -> str:
+    """The error of a refused insert by the name under which its module catches it: a layer of its own may have turned it into another."""
+    found: Counter[str] = Counter()
+    for function in site.function.module.functions:
+        for index, region in enumerate(function.scope.regions):
+            if region.kind == "except" and len(region.types) == 1:
+                types = model.exceptions.handler(function, index).types
+                if len(types) == 1 and model.protection.is_conflict(types[0]):
+                    found[written(region.types[0], function)] += 1
+    return min(found, key=lambda name: (-found[name], name), default="IntegrityError")
 
 
 def _call(site: CallSite) -> str:

@@ -6,9 +6,10 @@ there is one, and a short fenced snippet in the style of the code at hand (sync 
 
 from roadworthy.advice.claims import claim
 from roadworthy.advice.commits import on_commit
-from roadworthy.advice.durability import durable, durable_start, hand_over, keep_task
+from roadworthy.advice.durability import durable, durable_start, hand_over
 from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
+from roadworthy.advice.kept import keep_task
 from roadworthy.advice.limits import timeout
 from roadworthy.advice.partly import name_the_rest
 from roadworthy.advice.repeating import (
@@ -22,6 +23,7 @@ from roadworthy.advice.repeating import (
     raise_last,
     retry,
     retry_job,
+    retry_question,
     space_retry,
     survive,
 )
@@ -67,6 +69,7 @@ __all__ = [
     "read_results",
     "retry",
     "retry_job",
+    "retry_question",
     "shutdown",
     "space_retry",
     "survive",

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from roadworthy.advice.code import GAP, WHOLE, apply_text, argument_texts, callee_text, signature_text, written
+from roadworthy.advice.code import (
+    GAP,
+    WHOLE,
+    apply_text,
+    argument_texts,
+    call_text,
+    callee_text,
+    signature_text,
+    written,
+)
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.mining.clients import decorator_at
 from roadworthy.advice.mining.work import decorator_of
@@ -69,6 +79,23 @@ def retry(
     used = filled.recipe.uses if filled is not None else ()
     own = best(model, "retry", function, accept=lambda p: p.definition is None and p.family in used) if used else None
     return recipe_fix(place, "retry", cite(own, function))
+
+
+def retry_question(model: Model, site: CallSite, raises: tuple[str, ...]) -> str:
+    """Repeat one question of a loop that waits, and not the loop."""
+    asked = call_text(site, width=WHOLE)
+    text = retry(model, site.function, raises)
+    if GAP in asked or "```" not in text or "@" not in text:
+        return f"Repeat `{callee_text(site)}()` alone after a transient error, with backoff and an end, and not the whole of `{site.function.name}()`."
+    head, _, code = text.partition("```python\n")
+    lead, awaits = ("async def", "await ") if site.function.is_async else ("def", "")
+    asks = f"{lead} ask():\n    return {awaits}{asked}"
+    code = re.sub(
+        rf"^(async )?def {site.function.name}\(.*?: \.\.\.$", lambda _: asks, code, flags=re.DOTALL | re.MULTILINE
+    )
+    if asks not in code:
+        return text
+    return f"{head.rstrip()} It goes above the loop, which calls `{awaits}ask()` in place of `{callee_text(site)}()`:\n```python\n{code}"
 
 
 def _done_once(model: Model, function: Function, effect: EffectAt) -> str:

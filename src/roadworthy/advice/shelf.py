@@ -125,6 +125,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     topic: str
     library: tuple[str, ...] = ()  # distributions of the call, transaction or entry at hand; none: any
     uses: tuple[str, ...] = ()  # the project imports or requires one of these; none: no matter
+    unless: tuple[str, ...] = ()  # the project uses none of these
     names: tuple[str, ...] = ()  # library names at hand, fnmatch patterns; none: any
     is_async: bool | None = msgspec.field(name="async", default=None)  # of the function at hand
     python: str = ""  # the lowest version of Python
@@ -217,6 +218,8 @@ def fits(recipe: Recipe, situation: Situation) -> bool:
     if recipe.library and not set(recipe.library) & set(situation.libraries):
         return False
     if recipe.uses and not set(recipe.uses) & situation.uses:
+        return False
+    if set(recipe.unless) & situation.uses:
         return False
     if recipe.names and not any(fnmatchcase(name, pattern) for pattern in recipe.names for name in situation.names):
         return False

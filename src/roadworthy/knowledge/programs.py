@@ -72,6 +72,7 @@ class ProgramRow(Row, frozen=True, kw_only=True):
     grace_option: str = ""  # sets how many seconds work in flight gets after a stop signal
     grace_default: float | Literal["forever"] | None = None
     needs_to_stop: tuple[str, ...] = ()  # a stop signal ends it only with one of these options
+    stops_gently_with: str = ""  # what to write on its command line, so that it ends and what is in hand is finished
     config_options: tuple[str, ...] = ()  # options that name a file in which any option may stand
     development: bool = False  # not meant for production
     source: str = ""

@@ -12,6 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
 from roadworthy.project.once import listed_once
 from roadworthy.project.schedules import names_of_job, scheduled_jobs, senders_by_name
+from roadworthy.project.watched import is_started_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,6 +109,8 @@ class Attempts:
     def _judge(self, effect: EffectAt, outcome: Outcome, own: bool, single: bool) -> Iterator[Loss]:
         for left in outcome.left:
             if outcome.kind == "fails" and self.lives_on(left) and not _is_guarded(left, effect, outcome):
+                if is_started_again(self.model, left.function):
+                    return
                 yield Loss("loop", effect, outcome, left, own)
                 return
             if single and self._polls(left, effect, outcome) and not _is_guarded(left, effect, outcome):

@@ -14,7 +14,6 @@ from roadworthy.project.leaks import leak_of
 from roadworthy.project.missingrows import missing_row
 from roadworthy.project.peritem import NEAR, about_item, fails_alone
 from roadworthy.project.phrases import words_of
-from roadworthy.project.processes import is_started_anew
 from roadworthy.project.purpose import acts
 from roadworthy.project.raised import Raises
 from roadworthy.project.reports import REPORTS, reporting_handler
@@ -331,7 +330,7 @@ def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
         and site.fact.order > taking.fact.order
         and about_item(function, site.fact, derived)
     )
-    if not failures or is_started_anew(function, model):
+    if not failures:
         return None
     return Fragile(
         "worker", function, index, min(names), f"{flow.text_of(taking.fact.func, function.scope)}()", failures

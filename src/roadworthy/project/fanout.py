@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.blocking import blocks
 from roadworthy.project.calls import DETACHED
 from roadworthy.project.values import Container
 
@@ -97,6 +98,8 @@ def unbounded_effects(model: Model, fan_out: FanOut) -> list[EffectAt]:
     for effect in model.effects_under(fan_out.work):
         if not effect.effect.word.external or effect.effect in _NEAR or effect.row.lazy:
             continue
+        if fan_out.work.is_async and blocks(effect):
+            continue  # it holds the event loop, so the pieces go one after another: blocking-call-in-async tells that
         if not _held_back(model, fan_out.work, effect):
             found.append(effect)
     return found

@@ -95,8 +95,11 @@ def is_made_anew(model: Model, written: FileAccess) -> bool:
         return True
     origins = model.origin(written.target, function, written.site.fact.order)
     stamps = [origin.site for origin in origins if origin.kind == "clock" and origin.site is not None]
-    now = [site for site in stamps if site.function is function]
-    return bool(now) and not any(_OF_A_DAY.search(_stamp(function, site.fact.line, site.fact.end_line)) for site in now)
+    near = {function, *(edge.callee for edge in model.edges_from(function))}  # here, or in what gives the folder
+    now = [site for site in stamps if site.function in near]
+    return bool(now) and not any(
+        _OF_A_DAY.search(_stamp(site.function, site.fact.line, site.fact.end_line)) for site in now
+    )
 
 
 def is_by_chance(path: f.Expr, function: Function, order: int, model: Model) -> bool:

@@ -63,6 +63,16 @@ class IterationReader:
         return (Instance(model),) if model is not None and model is not value.cls else UNKNOWN
 
     def _items_of_instance(self, value: Instance) -> Values:
+        key = ("items", id(value.cls))
+        if key in self._busy:
+            return UNKNOWN  # `def __aiter__(self) -> Stream: yield …` says that it iterates over itself
+        self._busy.add(key)
+        try:
+            return self._asked_of_class(value)
+        finally:
+            self._busy.discard(key)
+
+    def _asked_of_class(self, value: Instance) -> Values:
         found: list[Values] = []
         for name in ("__iter__", "__aiter__"):
             method = value.cls.find_method(name)

@@ -289,3 +289,10 @@ def _coarse(site: CallSite) -> bool:
         texts = [part.value for arg in site.fact.args for part in flow.walk(arg) if isinstance(part, f.Str)]
         return bool(texts) and not any(_TIME_OF_DAY.search(text) for text in texts)
     return False
+
+
+def is_seeded(model: Model, minted: Minted, used: Function) -> bool:
+    """`random.seed(…)` near where the value is made or used: each run draws the same numbers, in the same order."""
+    near = {used, minted.site.function, minted.top}
+    near |= {edge.caller for function in tuple(near) for edge in model.edges_to(function)}
+    return any("random.seed" in model.library_names(site) for function in near for site in function.calls)

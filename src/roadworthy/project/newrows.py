@@ -8,6 +8,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
+from roadworthy.project.minting import Minting
 from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
@@ -31,10 +32,18 @@ def meets_itself(model: Model, function: Function, lookup: Iterable[Match]) -> t
     keys = [match for match in lookup if match.op == "eq" and match.value is not None and match.scope is function]
     if any(is_new(model, key.value, function, _LAST if key.order is None else key.order, 0) for key in keys):
         return None
+    if any(_is_drawn(model, key, function) for key in keys):
+        return None  # a name with a random part: no other run has the same
     for name in {name for key in keys if (name := _parameter(key.value, function))}:
         old = _entries_with_old(model, function, name, 0)
         reached = tuple(r for r in reached if r.entry in old)
     return reached
+
+
+def _is_drawn(model: Model, key: Match, function: Function) -> bool:
+    """Is a random value in what is looked for, on every way?"""
+    made = Minting(model).of(key.value, function, key.order)
+    return any(minted.kind == "random" and not minted.optional and not minted.carried for minted in made)
 
 
 def made_by_run(model: Model, owner: str, function: Function, order: int) -> bool:

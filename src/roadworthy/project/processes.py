@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.knowledge.vocabulary import EntryKind
-from roadworthy.project import flow
-from roadworthy.project.calls import DETACHED
 from roadworthy.project.deployment import Reach, StartedProcess, reach
-from roadworthy.project.handles import fate_of
 from roadworthy.project.once import once
 
 if TYPE_CHECKING:
     from roadworthy.project.lifetime import Lifetime
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite, Function
+    from roadworthy.project.symbols import Function
 
 _LONG = frozenset({"server", "worker", "scheduler", "manager"})
 _LONG_WORDS = frozenset({"serve", "server", "worker", "run-worker", "runserver", "web", "api", "scheduler", "consumer"})
@@ -87,13 +84,3 @@ def is_alone_in_its_process(function: Function, model: Model) -> bool:
     """A program whose end its supervisor sees: only the command line leads here, and nothing runs beside it."""
     entries = [r for r in model.exposure(function).entries if r.entry.kind is not EntryKind.WORKER_LOOP]
     return bool(entries) and all(r.inline and r.entry.kind is EntryKind.COMMAND for r in entries)
-
-
-def is_started_anew(function: Function, model: Model) -> bool:
-    """A loop that starts it as a task and waits for it hears of its failure, and starts it again: `tasks = […]`, `await wait(tasks)`."""
-    edges = model.edges_to(function)
-    return bool(edges) and all(edge.kind in DETACHED and _in_a_loop(edge.spawner or edge.site, model) for edge in edges)
-
-
-def _in_a_loop(site: CallSite, model: Model) -> bool:
-    return flow.loop_of(site.function.scope, site.fact.region) is not None and fate_of(model, site)[0] == "waited"

@@ -314,7 +314,8 @@ def logger_near(model: Model, function: Function) -> str:
     near = [
         (-count, name)
         for name, count in counts.items()
-        if name.replace(".", "").replace("_", "").isalnum() and _is_at_hand(name.partition(".")[0], function)
+        if name.removesuffix("()").replace(".", "").replace("_", "").isalnum()
+        and _is_at_hand(name.partition(".")[0], function)
     ]
     if near:
         return min(near)[1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.handles import fate_of
 from roadworthy.project.handoffs import waiting_top
 from roadworthy.project.once import once
 from roadworthy.project.values import Container, Literal
@@ -256,9 +257,35 @@ def endless_polls(model: Model) -> Iterator[Poll]:
             if region.kind == "while" and model.guards.loop(function, index).kind in {"poll", "other"}:
                 pause = _pause(model, function, index)
                 if pause is not None and _only_looks(model, function, index) and not _limited_around(model, pause):
+                    if _is_collected_in_time(model, function):
+                        continue
                     forever = isinstance(region.test, f.Const)
                     written = "" if forever else _written(region.test, function)
                     yield Poll(function, index, pause, written, _is_over(model, region.test, function))
+
+
+def _is_collected_in_time(model: Model, function: Function) -> bool:
+    """It runs in tasks only, and whoever starts one waits for it with a limit: `for task in as_completed(tasks, timeout=60)`."""
+    edges = model.edges_to(function)
+    return bool(edges) and all(
+        edge.kind == "task"
+        and fate_of(model, edge.spawner or edge.site)[0] == "waited"
+        and any(
+            flow.last_name(site.fact.func) in _COLLECTS and has_limit(site.fact)
+            for site in (edge.spawner or edge.site).function.calls
+        )
+        for edge in edges
+    )
+
+
+_COLLECTS = frozenset({"as_completed", "wait", "wait_for"})
+
+
+def has_limit(call: f.Call) -> bool:
+    """Is it given a `timeout` that is not None?"""
+    return any(
+        key == "timeout" and not (isinstance(value, f.Const) and value.value is None) for key, value in call.kwargs
+    )
 
 
 def _is_over(model: Model, test: f.Expr | None, function: Function) -> bool:

@@ -162,7 +162,7 @@ from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run, lifetime_of
 from roadworthy.project.loops import Loop
 from roadworthy.project.meanings import asked_by, meant, names_a_creation
-from roadworthy.project.minting import Minted, Minting
+from roadworthy.project.minting import Minted, Minting, is_seeded
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.newrows import made_by_run, meets_itself
@@ -181,7 +181,7 @@ from roadworthy.project.permanent import (
 )
 from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
 from roadworthy.project.plugins import plugin_loops, uneven_loops
-from roadworthy.project.processes import first_process, is_alone_in_its_process, is_started_anew, unstoppable
+from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
 from roadworthy.project.producers import (
     Fed,
     brings_batches,
@@ -265,6 +265,7 @@ from roadworthy.project.values import (
 )
 from roadworthy.project.voidtests import VoidTest, void_tests
 from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
+from roadworthy.project.watched import is_started_again
 from roadworthy.rules import wording as say
 from roadworthy.rules.doers import doer
 
@@ -528,8 +529,9 @@ __all__ = [
     "is_run_again",
     "is_run_at_start",
     "is_run_by_itself",
+    "is_seeded",
     "is_self_retry",
-    "is_started_anew",
+    "is_started_again",
     "is_subscription",
     "is_telemetry",
     "key_from_outside",

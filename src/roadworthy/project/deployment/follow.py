@@ -259,6 +259,8 @@ class Walk:
                 hops=hops,
                 origin=(origin.path, origin.line),
                 needs_option_to_stop=found.needs_option_to_stop if origin.stop_signal == "TERM" else (),
+                stops_gently_with=found.row.stops_gently_with if found.row is not None else "",
+                on_stop=found.row.note if found.row is not None and found.row.needs_to_stop else "",
                 stop_signal=origin.stop_signal,
                 stops_group=origin.stops_group,
                 drain=found.drain,

@@ -55,6 +55,8 @@ class StartedProcess:
     hops: tuple[Hop, ...]
     origin: tuple[str, int]  # path and line of the manifest's own command
     needs_option_to_stop: tuple[str, ...] = ()
+    stops_gently_with: str = ""  # what to write on the command line for it
+    on_stop: str = ""  # what a stop signal does to it as it is
     stop_signal: str = "TERM"  # what the host sends
     drain: tuple[str, float, bool] | None = None  # (option, seconds that it gives work in flight, given here)
     stops_group: bool = False  # the host signals all processes, not only the first

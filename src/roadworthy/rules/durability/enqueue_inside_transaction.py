@@ -74,6 +74,7 @@ from roadworthy.rules.api import (
     Transactions,
     advise,
     finding,
+    flow,
     impact_weight,
     is_self_retry,
     say,
@@ -186,14 +187,25 @@ def sent_inside(site: CallSite, transactions: Transactions, leaving: Leaving, mo
             path = unwind(tree, effect.function)
             if path is None or not transactions.sends_at_once(effect):
                 continue
+            if not model.switches.lets((edge, *path), effect.site):
+                continue  # `if delay:`, and this caller leaves `delay=False` as it is
             inner = [*(inner.site for inner in path), effect.site]
             if any(
                 transactions.is_deferred(call) or transactions.around(call) or is_self_retry(model, call)
                 for call in inner
             ):
                 continue
+            if any(raises_after(call) for call in inner):
+                continue
             if not any(transactions.knows_of_commits(call.function, effect) for call in inner):
                 yield Sent(effect, (edge, *path))
+
+
+def raises_after(call: CallSite) -> bool:
+    """In a handler that raises at its end: the transaction around it rolls back, and a hook for its commit would never run."""
+    regions = call.function.scope.regions
+    around = flow.ancestors(call.function.scope, call.fact.region)
+    return any(regions[index].kind == "except" and regions[index].exits == "raise" for index in around)
 
 
 def severity_of(meeting: Meeting, model: Model) -> Severity:
@@ -370,7 +382,7 @@ def _meets(meeting: Meeting, model: Model) -> str:
         return f"finds no `{min(read & made & here or read & made)}`"
     if read & changed and not read & made:
         return f"finds the `{min(read & changed & here or read & changed)}` as it was"
-    return "finds no row or the old one"
+    return "does not see what is written there"
 
 
 def _saves(effect: EffectAt) -> bool:

@@ -138,8 +138,18 @@ def _severity(exposure: Exposure) -> Severity:
 def _report(written: FileAccess, back: FileAccess | None, again: list[CallSite], model: Model) -> Finding:
     exposure = model.exposure(written.function)
     call = say.call(written.site, model).removeprefix(f"{written.text}.")
-    reads = f"`{back.function.qualname}()` reads it back" if back is not None else "another program reads it"
-    reader = f"`{back.function.qualname}()`" if back is not None and back.function.kind == "function" else "a reader"
+    who = f"`{written.function.qualname}()`"
+    if back is not None and back.function is written.function:  # lines are changed in a file
+        reads, reader = "the only copy of what is in it", f"{who}, run again,"
+        issue = f"{who} reads `{written.text}`, empties it and writes it anew: until the end of that what was in it is in memory only."
+    else:
+        reader = (
+            f"`{back.function.qualname}()`" if back is not None and back.function.kind == "function" else "a reader"
+        )
+        reads = (
+            f"and `{back.function.qualname}()` reads it back" if back is not None else "and another program reads it"
+        )
+        issue = f"{who} empties `{written.text}` and writes it anew; {reads.removeprefix('and ')}."
     related = [model.place(back.site, "reads it back")] if back is not None else []
     related += [model.place(site, "rewrites it too") for site in again]
     return finding(
@@ -147,11 +157,11 @@ def _report(written: FileAccess, back: FileAccess | None, again: list[CallSite],
         model.place(written.site),
         _severity(exposure),
         title=say.fit(
-            f"`{call}` rewrites `{written.text}` in place, and {reads}",
-            f"`{written.text}` is rewritten in place, and {reads}",
+            f"`{call}` rewrites `{written.text}` in place, {reads}",
+            f"`{written.text}` is rewritten in place, {reads}",
             f"`{written.text}` is rewritten in place, and read back",
         ),
-        issue=f"`{written.function.qualname}()` empties `{written.text}` and writes it anew; {reads}.",
+        issue=issue,
         impact=_impact(say.entry(exposure.worst, written.function), reader, by_content=is_named_by_content(written)),
         fix=advise.atomic_write(model, written.function, written.text, written.site),
         related=related,
@@ -176,7 +186,7 @@ def _impact(who: str, reader: str, *, by_content: bool) -> str:
     cut = f"A crash, a full disk or a deploy while {who} writes leaves an empty or half file"
     if by_content:
         return f"{cut} under the name of the whole content: {reader} finds that from then on, until somebody writes it once more."
-    return f"{cut}: the old state is gone, and {reader} at that moment takes the half for the whole."
+    return f"{cut}: the old state is gone, and {reader} takes the half for the whole."
 
 
 def _report_half(written: FileAccess, asks: CallSite, model: Model) -> Finding:

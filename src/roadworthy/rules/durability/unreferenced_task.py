@@ -112,9 +112,11 @@ def _report(work: Spawned, model: Model) -> Finding:
 def _impact(model: Model, work: Spawned, name: str, *, long: bool) -> str:
     """What is lost, and who hears of it; a loop that keeps its own failures can only be collected."""
     if long and any(keeps_failures(model, callee) for callee in work.callees):
-        return f"The collector may take {name} away between two rounds, without an error and without a log line: the loop stops for good, and {_unaware(model, work)}."
+        return f"The collector may take {name} away while it waits, without an error and without a log line: the loop stops for good, and {_unaware(model, work)}."
     stops = f"the loop stops for good, and {_unaware(model, work)}" if long else _unaware(model, work)
-    return f"The collector may end {name} half-way, and an exception in it is never seen: {stops}."
+    if work.callees and all(tells_all(model, callee) for callee in work.callees):
+        return f"The collector may end {name} while it waits, without an error and without a log line: {stops}."
+    return f"The collector may end {name} while it waits, and no code hears of an exception in it: {stops}."
 
 
 def keeps_failures(model: Model, callee: Function) -> bool:
@@ -126,6 +128,17 @@ def keeps_failures(model: Model, callee: Function) -> bool:
         and flow.loop_of(scope, index) is not None
         for index, region in enumerate(scope.regions)
     )
+
+
+def tells_all(model: Model, callee: Function) -> bool:
+    """Is all that it does under a broad handler: no exception comes out?"""
+    scope = callee.scope
+    tries = {
+        region.group
+        for index, region in enumerate(scope.regions)
+        if region.kind == "except" and region.parent == 0 and model.exceptions.handler(callee, index).broad
+    }
+    return bool(tries) and not any(call.region == 0 for call in scope.calls)
 
 
 def severity_of(work: Spawned, model: Model) -> Severity:

@@ -62,6 +62,7 @@ from dataclasses import replace
 from roadworthy.rules.api import (
     UPSERT,
     Access,
+    Column,
     Confidence,
     Finding,
     Iterator,
@@ -115,12 +116,23 @@ def narrower_key(access: Access, table: Table) -> UniqueKey | None:
     return min(varied, key=lambda key: len(key.columns), default=None)
 
 
+def is_owner(column: Column, table: Table) -> bool:
+    """The half of a generic foreign key that is no key to the database: `owner_object_id` beside `owner_content_type`."""
+    if not column.name.endswith("object_id"):
+        return False
+    kind = table.column(column.name.removesuffix("object_id") + "content_type_id") or table.column(
+        column.name.removesuffix("object_id") + "content_type"
+    )
+    return kind is not None and bool(kind.target)
+
+
 def is_data(match: Match, key: UniqueKey, access: Access, table: Table) -> bool:
     """A value of its own, which may be another one the next time for the same key."""
     column = table.column(match.column)
     if (
         column is None
         or column.target
+        or is_owner(column, table)
         or column.name in key.columns
         or any(column.name in k.columns for k in table.keys)
     ):

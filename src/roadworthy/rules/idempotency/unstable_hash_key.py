@@ -169,7 +169,7 @@ def _report(site: CallSite, use: _Use, model: Model) -> Finding:
 
 def _impact(use: _Use, where: str) -> str:
     if use.effect in _LIGHT:
-        return f"After a restart, and in every other worker, {where} looks under another name: what was kept is never found, and piles up unused."
+        return f"After a restart, and in every other worker, {where} looks under another name: what one process has kept no other finds, and the work is done again."
     if use.effect is Effect.START_DURABLE:
         return (
             f"A start of the same work from another process, or after a restart, has another `{use.name}`: {where} runs it a second time beside "

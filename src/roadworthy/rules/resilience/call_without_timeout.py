@@ -131,6 +131,8 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
     way = uncovered_way(model, effect.site, GuardKind.TIMEOUT)
     exposure = model.exposure(waiting_top(model, effect))
     entry = who_waits(model, effect)
+    connects = [e for e, _ in found if e.site is cause and e.effect is Effect.CONNECT and cause.fact.args]
+    hangs = connects[0] if connects else effect  # what is built with a host waits for its greeting at once
     how = {
         "none": f"`{verdict.parameter}=None`",
         "zero": f"`{verdict.parameter}=0`",
@@ -145,7 +147,7 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
         _severity(effect, model),
         title=_title(cause, verdict, len(alike), how, model),
         issue=_issue(cause, effect, verdict, len(uses), how, model) + _also(cause, alike),
-        impact=f"{say.silence(effect)}, `{say.call(effect.site, model)}` never returns: {_harm(effect, model)}",
+        impact=f"{say.silence(hangs)}, `{say.call(hangs.site, model)}` never returns: {_harm(effect, model)}",
         fix=_fix(effect, verdict, len(alike), model),
         related=[model.place(site, "waits without a bound") for site in sites],
         steps=(*model.steps(entry, way[0].caller), *model.chain(way))

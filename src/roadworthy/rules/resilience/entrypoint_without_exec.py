@@ -99,7 +99,7 @@ def _report(lost: list[Lost]) -> Finding:
         _severity(lost),
         title=_title(name, process, answer),
         issue=f"{_issue(process, answer)}{_also(lost)}.{_siblings(others)}",
-        impact=_impact(name, process),
+        impact=_impact(name, process, process.on_stop if answer.at is None else ""),
         fix=_fix(process, answer),
         related=[
             Location(p.path, p.line, p.end_line, note=f"{_name(p)} is started in the same way") for p in others.values()
@@ -159,7 +159,7 @@ def _also(lost: list[Lost]) -> str:
     return f" (used by {say.joined([f'`{o}`' for o in owners])})" if owners else ""
 
 
-def _impact(name: str, process: StartedProcess) -> str:
+def _impact(name: str, process: StartedProcess, on_stop: str) -> str:
     grace = (
         f"{say.seconds(process.grace_period)} later"
         if process.grace_period is not None
@@ -169,10 +169,16 @@ def _impact(name: str, process: StartedProcess) -> str:
         "server": "requests in hand are cut off in the middle",
         "worker": "jobs in hand are cut off half done and run again or are lost",
     }.get(process.kind, "work in hand is cut off in the middle")
-    return f"At each deploy or scale-down `{name}` goes on as if nothing had happened, is killed with SIGKILL {grace}, {work}, and no shutdown hook runs."
+    goes_on = f"does not end ({on_stop})" if on_stop else "goes on as if nothing had happened"
+    return f"At each deploy or scale-down `{name}` {goes_on}, is killed with SIGKILL {grace}, {work}, and no shutdown hook runs."
 
 
 def _fix(process: StartedProcess, answer: SignalReach) -> str:
+    if answer.at is None and process.stops_gently_with:
+        return (
+            f"Add `{process.stops_gently_with}` to the command line: it finishes what it has in hand, and ends. `{process.needs_option_to_stop[0]}` ends "
+            "it, too, and cuts that off."
+        )
     if answer.at is None:
         return f"Add `{process.needs_option_to_stop[0]}` to the command line or its configuration file."
     words = list(process.argv)

@@ -107,7 +107,7 @@ def _report(found: HalfCaught, model: Model) -> Finding:
             f"`{function.name}` survives {caught}, but not {missing}",
         ),
         issue=issue,
-        impact=f"When the other side of {call} is away or too slow, {who} ends there, although whoever wrote the handler meant it to go on.",
+        impact=f"When the other side of {call} is away or too slow, {_missed(found, who)}.",
         fix=f"Name {_full(found)}, too, or the common base of all errors of this client, in line {handler.line}.",
         related=[model.place(site, "raises more than the handler catches")],
         steps=model.steps(found.entry, function, site),
@@ -119,3 +119,11 @@ def _report(found: HalfCaught, model: Model) -> Finding:
 
 def _full(found: HalfCaught) -> str:
     return say.joined([f"`{name}`" for name in found.missing], 3)
+
+
+def _missed(found: HalfCaught, who: str) -> str:
+    """What the handler would have done: the answer that it gives, or going on."""
+    handler, scope = found.handler, found.handler.function.scope
+    if scope.regions[handler.region].exits == "return":
+        return f"{who} ends there with the bare error, and not with what line {handler.line} answers for it"
+    return f"{who} ends there, although whoever wrote the handler meant it to go on"

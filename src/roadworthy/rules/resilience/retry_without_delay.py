@@ -200,7 +200,7 @@ def _impact(retried: Retried, call: str, model: Model, *, endless: bool) -> str:
     who = say.whom(model.exposure(retried.function).worst, retried.function, model)
     if endless:
         return f"While {call} fails, {who} tries it again as fast as it can and comes to no end: a busy processor, and a storm for the failing side."
-    return f"A fault of a second or two outlasts all attempts, which take milliseconds: {who} fails where a later {call} would have gone well."
+    return f"A fault of a second or two outlasts all attempts, which take milliseconds: {who} has to do without, where a later {call} would have gone well."
 
 
 def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:

@@ -56,7 +56,6 @@ from roadworthy.rules.api import (
     idle_retries,
     impact_weight,
     is_alone_in_its_process,
-    is_started_anew,
     lone_connections,
     say,
 )
@@ -118,7 +117,7 @@ def _loop(losses: list[Dropped], model: Model) -> Finding | None:
     assert left is not None
     function = left.function
     detached = next((loss.outcome.detached for loss in losses if loss.outcome.detached is not None), None)
-    if is_started_anew(function, model) or (detached is None and is_alone_in_its_process(function, model)):
+    if detached is None and is_alone_in_its_process(function, model):
         return None
     loss = min(
         losses, key=lambda one: (one.effect.function is not function, len(one.outcome.path), one.effect.site.fact.order)
@@ -153,7 +152,7 @@ def _poll(losses: list[Dropped], model: Model) -> Finding:
         title=f"one failed {call} ends the wait in `{left.function.qualname}`",
         issue=f"The loop asks {call} {say.often(left.function, left.loop.region)}, and the first failure of a single question leaves it.",
         impact=f"The longer the wait, the surer a 5xx or a reset connection: `{_error(loss.effect)}` then reports the work as failed while it goes on.",
-        fix=advise.retry(model, site.function, loss.effect.row.raises),
+        fix=advise.retry_question(model, site, loss.effect.row.raises),
         related=[model.place_of_region(left.function, left.loop.region, "the loop that waits"), *_related(losses, model, "tried once")],
         confidence=_confidence(losses, model),
         subject=left.function.qualname,

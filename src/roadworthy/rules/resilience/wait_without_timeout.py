@@ -165,6 +165,11 @@ def _report_poll(poll: Poll, model: Model) -> Finding:
 
 def _deadline(head: str, poll: Poll, model: Model) -> str:
     limit = 3600 if poll.until_over else 60
+    test = poll.function.scope.regions[poll.region].test
+    if "…" in head and test is not None:
+        head = f"while {say.code(test, poll.function)}"
+    if "…" in head:
+        return f"Give the loop a deadline, say {limit} s by `time.monotonic()`, and raise `TimeoutError` there; let the caller handle it."
     pause = say.code(expr.CallRef(poll.pause.index), poll.function)
     awaits = "await " if poll.pause.fact.awaited else ""
     return (
