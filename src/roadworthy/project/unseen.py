@@ -36,6 +36,8 @@ _READS = re.compile(
 """Attributes that say whether it went well."""
 _BY_ITSELF = frozenset({"raise_for_status", "event_hooks", "hooks"})
 """Options of clients that see to error answers on their own."""
+_LOOKED_AT = frozenset({"attribute", "condition", "stored", "argument"})
+"""Uses of the answer where it is made: `requests.get(url).ok`, `check(requests.get(url))`."""
 _BY_RESULT = re.compile(r"result|predicate|giveup|give_up|response", re.IGNORECASE)
 _PARSED = frozenset({"json", "loads", "load", "parse", "model_validate", "model_validate_json", "decode", "fromstring"})
 _LOGS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "log", "print", "critical"})
@@ -126,6 +128,8 @@ def _asks(function: Function, effect: EffectAt) -> bool:
     """Does the function look at the answer, by anything that sounds so, or let somebody else look? Logging does not."""
     scope = function.scope
     names = _names_of(function, effect.site) if function is effect.function else frozenset()
+    if function is effect.function and effect.site.fact.use in _LOOKED_AT:
+        return True
     for call in scope.calls:
         name = flow.last_name(call.func)
         made_to_raise = call.use == "raised" and not _is_in_if(scope, call.region)
