@@ -88,7 +88,7 @@ def _comes_from_rows(model: Model, function: Function, index: int) -> bool:
         for value in model.values(f.Name(name), function, region.start)
     ):
         return True
-    exprs = [region.test]
+    exprs: list[f.Expr] = [region.test]
     for part in flow.walk(region.test):
         if isinstance(part, f.Name):
             bound = [a.value for a in function.bindings.get(part.id, ()) if a.value is not None]
