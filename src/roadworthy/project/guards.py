@@ -94,6 +94,7 @@ class Guards:
         key = (function, region)
         known = self._regions.get(key)
         if known is None:
+            self._regions[key] = ()  # a context manager that enters itself, by an override of its own, adds nothing
             known = tuple(
                 guard for index in flow.ancestors(function.scope, region) for guard in self.of_region(function, index)
             )
