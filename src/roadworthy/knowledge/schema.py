@@ -209,6 +209,8 @@ class EntryRow(Row):
     retry_arguments: tuple[str, ...] = ()  # presence means it is retried
     acks: Literal["", "before", "after"] = ""  # by default
     acks_after_if: tuple[str, ...] = ()
+    survives_kill_if: tuple[str, ...] = ()
+    """Options and settings without which a message that is acknowledged late is acknowledged all the same when the process of its job is killed."""
     in_transaction: bool = False
     installs_shutdown: bool = False  # the framework stops in an orderly way on SIGTERM
     thread: Literal["", "loop", "thread", "process"] = ""  # "" : by async def or def

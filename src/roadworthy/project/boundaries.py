@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roadworthy.project.guard import Guard
     from roadworthy.project.minting import Minted
     from roadworthy.project.model import Model
+    from roadworthy.project.settings import SettingValue
     from roadworthy.project.symbols import CallSite, Function
 
 _LIMIT = 300
@@ -100,12 +101,17 @@ def takes_messages(model: Model, entry: Entry) -> bool:
 
 def acks_late_everywhere(model: Model, entry: Entry) -> bool:
     """A setting makes every job be acknowledged after its work."""
+    return late_setting(model, entry) is not None
+
+
+def late_setting(model: Model, entry: Entry) -> SettingValue | None:
+    """That setting; of several applications in one repository it may be the one of another."""
     row = entry.row
     names = tuple(
         name for name in (row.acks_after_if if row is not None else ()) if "_" in name and name != "acks_late"
     )
     setting = model.settings.is_true(*names) if names else None
-    return setting is not None and setting.known
+    return setting if setting is not None and setting.known else None
 
 
 def retries_itself(model: Model, entry: Entry) -> bool:

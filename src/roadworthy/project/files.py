@@ -10,9 +10,9 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
-from roadworthy.project.bindings import argument_for
 from roadworthy.project.database.presence import Presence
-from roadworthy.project.fresh import is_by_chance, is_fresh, is_of_the_run, names_in, texts_of
+from roadworthy.project.filekeys import CALLERS, keys_of
+from roadworthy.project.fresh import is_fresh, is_of_the_run, names_in, texts_of
 from roadworthy.project.values import LibraryObject
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 _WORKING_COPY = re.compile(r"(?<![A-Za-z])(build|checkout|clone)_?(dir|path|folder|root)(?![A-Za-z])", re.IGNORECASE)
-_CALLERS = 20  # of a helper that is given a path
-_HANDED_ON = 3  # helpers that a path goes through
+
 _ASKS = frozenset({"exists", "isfile", "is_file"})
 _COMMON_SUFFIX = re.compile(
     r"\*\.(json|ya?ml|xml|csv|tsv|txt|html?|md|rst|gz|bz2|xz|zip|tar|tgz|log|ini|cfg|conf|toml|env|py|js|css|sh|sql|db|pkl|pickle|npy|npz|parquet|"
@@ -39,37 +38,6 @@ _COMMON_SUFFIX = re.compile(
 _SETTINGS_FILE = re.compile(r"\.(conf|cfg|ini|toml|ya?ml|service|env)$", re.IGNORECASE)
 
 _OWN_NAME = re.compile(r"\w[\w-]*\.\w+$")
-_NEW_EACH_TIME = re.compile(r"random|temp|tmp|unique|uuid", re.IGNORECASE)
-_SHAPES = frozenset(
-    {
-        "join",
-        "joinpath",
-        "Path",
-        "PurePath",
-        "str",
-        "open",
-        "expanduser",
-        "abspath",
-        "absolute",
-        "resolve",
-        "realpath",
-        "normpath",
-        "with_name",
-        "with_suffix",
-        "with_stem",
-        "relative_to",
-        "rename",
-        "fspath",
-        "format",
-        "replace",
-        "strip",
-        "rstrip",
-        "lstrip",
-        "lower",
-        "get",
-    }
-)
-"""Calls that shape a path and do not tell which one it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +96,7 @@ def accesses(model: Model, word: Effect) -> Iterator[FileAccess]:
                 effect,
                 target,
                 flow.text_of(target, site.function.scope),
-                tuple(_keys(target, site.function, 0, model, site.fact.order)),
+                tuple(keys_of(target, site.function, 0, model, site.fact.order)),
             )
 
 
@@ -144,7 +112,8 @@ def _target(effect: EffectAt, model: Model) -> f.Expr | None:
     site = effect.site
     if effect.row.identity:
         place = effect.row.identity[0]
-        return argument(site.fact, place) if place.position == 0 or _fetches(effect) else None
+        told = place.position == 0 or _fetches(effect) or _copies_draft(effect)
+        return argument(site.fact, place) if told else None
     func = site.fact.func
     if not isinstance(func, f.Attr) or func.value == f.Name(effect.name.partition(".")[0]):
         return None  # `os.fdopen(fd)`: the module is no path
@@ -154,6 +123,11 @@ def _target(effect: EffectAt, model: Model) -> f.Expr | None:
         if isinstance(receiver, LibraryObject) and _is_handle(receiver, model):
             return None
     return func.value
+
+
+def _copies_draft(effect: EffectAt) -> bool:
+    """`shutil.copy(draft.name, path)`: the draft is whole, and the copy fills the file bit by bit all the same."""
+    return bool(effect.site.fact.args) and is_fresh(effect.site.fact.args[0], effect.function)
 
 
 def _fetches(effect: EffectAt) -> bool:
@@ -171,97 +145,6 @@ def _is_handle(value: LibraryObject, model: Model) -> bool:
     """An open file, not a path."""
     made = model.effects_at(value.site) if value.site is not None else ()
     return any(e.effect in {Effect.FILE_WRITE, Effect.FILE_READ} for e in made)
-
-
-def _keys(expr: f.Expr, function: Function, depth: int, model: Model, order: int | None = None) -> Iterator[str]:
-    """Names by which a path is known: the attribute, constant or helper that gives it, and its last literal part.
-
-    `order`: where a name is asked for, so that what it is bound to later counts only in a loop.
-    """
-    match expr:
-        case f.Str(value=text):
-            yield _file_name(text)
-        case f.Attr():
-            yield f".{expr.name}"
-        case f.Name():
-            if function.parent is not None and expr.id not in function.bindings and expr.id not in function.parameters:
-                outer = function.parent
-                while outer.parent is not None and expr.id not in outer.bindings and expr.id not in outer.parameters:
-                    outer = outer.parent
-                if outer.kind == "function":  # a lambda or a helper inside: the name is the outer function's own
-                    if expr.id not in outer.parameters and depth < 4:
-                        yield from _keys(expr, outer, depth + 1, model)
-                    return
-            local = [a for a in function.bindings.get(expr.id, ()) if a.op == "=" and a.value is not None]
-            if function.kind != "module" and local and depth < 4:
-                seen = flow.reaching(function.scope, local, order)[0] if order is not None else local[-2:]
-                for assign in seen:
-                    if assign.value is not None:
-                        yield from _keys(assign.value, function, depth + 1, model)
-            elif expr.id in function.parameters:
-                if expr.id not in function.bindings and depth < _HANDED_ON:
-                    yield from _given(expr.id, function, depth, model)
-            elif function.kind == "module" or expr.id not in function.bindings:
-                yield from _constant(expr, function, model)
-        case f.CallRef():
-            call = function.scope.calls[expr.index]
-            name = (
-                call.func.name
-                if isinstance(call.func, f.Attr)
-                else call.func.id
-                if isinstance(call.func, f.Name)
-                else ""
-            )
-            for arg in reversed(call.args):
-                found = list(_keys(arg, function, depth + 1, model)) if depth < 4 else []
-                yield from found
-                if found and not _is_given(
-                    arg, function
-                ):  # what callers give is one file of many: the folder counts, too
-                    break
-            if name and name not in _SHAPES and not _NEW_EACH_TIME.search(name):
-                yield f"{name}()"
-        case f.Bin():
-            yield from _keys(expr.right, function, depth + 1, model)
-        case f.FStr(parts=parts):
-            last = parts[-1] if parts else None
-            if isinstance(last, f.Str):
-                yield _file_name(last.value)
-
-
-def _is_given(expr: f.Expr, function: Function) -> bool:
-    return isinstance(expr, f.Name) and expr.id in function.parameters and expr.id not in function.bindings
-
-
-def _given(name: str, function: Function, depth: int, model: Model) -> Iterator[str]:
-    """The paths that callers give to a helper (`write_json(self._file, data)`); an attribute is known in its own class only."""
-    for edge in model.edges_to(function)[:_CALLERS]:
-        caller = edge.site.function
-        resolution = model.graph.resolutions.get(edge.site)
-        implicit = resolution.implicit if resolution is not None else False
-        expr = argument_for(function, name, edge.site, implicit) if edge.kind == "call" else None
-        fresh = expr is None or is_fresh(expr, caller) or is_by_chance(expr, caller, edge.site.fact.order, model)
-        if expr is None or fresh or replaces(model, caller):
-            continue  # a temporary file, or the caller moves it into its place
-        if isinstance(expr, f.Attr):
-            yield f"{caller.cls.path}:{caller.cls.name}.{expr.name}" if caller.cls is not None else f".{expr.name}"
-            continue
-        yield from (
-            key for key in _keys(expr, caller, depth + 1, model, edge.site.fact.order) if not key.startswith(".")
-        )
-
-
-def _constant(name: f.Name, function: Function, model: Model) -> Iterator[str]:
-    """A constant is known by the file that it names; one whose text is not known by its own name, in its own module."""
-    told = model.literal(name, function)
-    own = name.id in function.module.body.bindings
-    yield _file_name(told) if isinstance(told, str) else f"{function.path}:{name.id}" if own else name.id
-
-
-def _file_name(text: str) -> str:
-    """The last part of a literal path; what begins with a dot (`path + ".meta"`) is told apart from the name of an attribute."""
-    name = text.rpartition("/")[2] or text
-    return f"*{name}" if name.startswith(".") else name
 
 
 def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAccess]]) -> FileAccess | None:
@@ -282,8 +165,8 @@ def _given_elsewhere(read: FileAccess, key: str, writer: Function, model: Model)
     if read.function is writer:
         return False
     return any(
-        key in _keys(arg, edge.site.function, 1, model)
-        for edge in model.edges_to(read.function)[:_CALLERS]
+        key in keys_of(arg, edge.site.function, 1, model)
+        for edge in model.edges_to(read.function)[:CALLERS]
         if edge.site.function is not writer
         for arg in (*edge.site.fact.args, *(value for _, value in edge.site.fact.kwargs))
     )
@@ -302,11 +185,6 @@ def is_named_by_user(written: FileAccess) -> bool:
 
 def _same_class(a: FileAccess, b: FileAccess) -> bool:
     return a.function.module is b.function.module
-
-
-def replaces(model: Model, function: Function) -> list[CallSite]:
-    """Renames over another file in a function."""
-    return [site for site in function.calls if any(e.effect is Effect.FILE_REPLACE for e in model.effects_at(site))]
 
 
 def taken_for_whole(model: Model, written: FileAccess) -> CallSite | None:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.knowledge.vocabulary import EntryKind
-from roadworthy.project.boundaries import acks_late_everywhere
+from roadworthy.project.boundaries import acks_late_everywhere, late_setting
 from roadworthy.project.cutoff import answered, is_bookkeeping, is_done_again, is_telemetry, lost_with
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from roadworthy.project.cutoff import Loss
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
@@ -25,24 +27,56 @@ class Unsaved:
     entry: Entry
     sent: CallSite  # where somebody is told of work that this job is to do
     loss: Loss
-    late: str  # the option of one job that would acknowledge after the work
+    late: str  # the option of one job that would keep its message until the work is done
     setting: str  # that of all jobs, "" where there is none
 
 
 def unsaved_jobs(model: Model) -> list[Unsaved]:
     """Those that somebody counts on, whose work nothing does again; by source order."""
-    found: list[Unsaved] = []
+    early = [e for e in _jobs(model) if e.acks == "before" and not acks_late_everywhere(model, e)]
+    return _counted_on(model, [(entry, _options(entry)) for entry in early])
+
+
+def killed_jobs(model: Model) -> list[Unsaved]:
+    """The same of jobs that acknowledge late, where a process that is killed in the middle acknowledges for them."""
+    late = [e for e in _jobs(model) if e.acks == "after" or _is_set_for(model, e)]
+    options = [(e, e.row.survives_kill_if) for e in late if e.row is not None and e.row.survives_kill_if]
+    return _counted_on(model, [(e, names) for e, names in options if not _chosen(model, e, names)])
+
+
+def _is_set_for(model: Model, entry: Entry) -> bool:
+    """The setting stands in the same part of the repository: that of a second worker says nothing of this one's jobs."""
+    setting = late_setting(model, entry)
+    return setting is not None and setting.path.partition("/")[0] == entry.function.path.partition("/")[0]
+
+
+def _jobs(model: Model) -> Iterator[Entry]:
     for entry in model.entries.all:
-        row, function = entry.row, entry.function
-        if entry.kind is not EntryKind.JOB or entry.acks != "before" or row is None or not row.acks_after_if:
-            continue
-        if not model.is_reviewed(function.path) or acks_late_everywhere(model, entry):
-            continue
+        if entry.kind is EntryKind.JOB and _options(entry) and model.is_reviewed(entry.function.path):
+            yield entry
+
+
+def _options(entry: Entry) -> tuple[str, ...]:
+    return entry.row.acks_after_if if entry.row is not None else ()
+
+
+def _chosen(model: Model, entry: Entry, names: tuple[str, ...]) -> bool:
+    """The option is named, whatever it is set to: somebody has thought of it."""
+    own = {name for name, _ in entry.site.fact.kwargs} if entry.site is not None else set()
+    cls = entry.function.cls
+    inherited = {name for c in cls.mro for name in c.body.bindings} if cls is not None else set()
+    return bool((own | inherited) & set(names)) or bool(model.settings.get(*names))
+
+
+def _counted_on(model: Model, jobs: list[tuple[Entry, tuple[str, ...]]]) -> list[Unsaved]:
+    found: list[Unsaved] = []
+    for entry, options in jobs:
+        function = entry.function
         sent = None if is_bookkeeping(function.name) or is_telemetry(function.name) else _told(model, entry)
         lost = [loss for loss in lost_with(model, [function]) if loss.is_data] if sent is not None else []
         if sent is not None and lost and lost[0].effect.effect.word.persists:
-            setting = next((name for name in row.acks_after_if[1:] if name.islower()), "")
-            found.append(Unsaved(entry, sent, lost[0], row.acks_after_if[0], setting))
+            setting = next((name for name in options[1:] if name.islower()), "")
+            found.append(Unsaved(entry, sent, lost[0], options[0], setting))
     return sorted(found, key=lambda job: (job.entry.function.path, job.entry.function.line))
 
 

@@ -132,12 +132,12 @@ from roadworthy.project.entry import Entry
 from roadworthy.project.exceptions import Handler
 from roadworthy.project.failures import Outcome
 from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
+from roadworthy.project.filekeys import replaces
 from roadworthy.project.files import (
     FileAccess,
     early_syncs,
     is_named_by_user,
     read_back,
-    replaces,
     taken_for_whole,
 )
 from roadworthy.project.files import accesses as file_accesses
@@ -155,7 +155,7 @@ from roadworthy.project.idleretries import IdleRetry, idle_retries
 from roadworthy.project.impatient import Impatient, impatient_clients
 from roadworthy.project.inside import writes as transaction_writes
 from roadworthy.project.invain import InVain, limits_in_vain
-from roadworthy.project.jobloss import Unsaved, unsaved_jobs
+from roadworthy.project.jobloss import Unsaved, killed_jobs, unsaved_jobs
 from roadworthy.project.keys import KeyUse, key_uses, key_value
 from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
@@ -537,6 +537,7 @@ __all__ = [
     "key_from_outside",
     "key_uses",
     "key_value",
+    "killed_jobs",
     "leaves_doubt",
     "leaves_nobody",
     "left_undone",

@@ -9,7 +9,8 @@ A call that confirms or deletes a message, or commits its offset, with the messa
 `LPOP`, `BLPOP` and their like whose value then goes into work that stores or sends something. Consumers registered with automatic
 acknowledgement, and consumers whose offsets a timer commits, when what they do must not be lost. A base class of jobs that asks for retries
 after exceptions and leaves the message acknowledged before the body runs. LOW, and once for a project: jobs that requests leave work to, and that
-their framework acknowledges before it runs them, by its default.
+their framework acknowledges before it runs them, by its default; and such jobs that acknowledge late, but for which the framework acknowledges
+when it finds their process killed.
 
 ## What is not reported
 Messages that are stored before they are confirmed. Rejections and confirmations in handlers: those give a message up. Telemetry. Tokens,
@@ -62,6 +63,7 @@ from roadworthy.rules.api import (
     early_jobs,
     finding,
     impact_weight,
+    killed_jobs,
     say,
     unsaved_jobs,
 )
@@ -86,6 +88,9 @@ def check(model: Model) -> Iterator[Finding]:
     unsaved = unsaved_jobs(model)
     if unsaved:
         yield _report_unsaved(unsaved, model)
+    killed = killed_jobs(model)
+    if killed:
+        yield _report_killed(killed, model)
 
 
 def is_meant(early: EarlyAck, model: Model) -> bool:
@@ -199,4 +204,37 @@ def _report_unsaved(jobs: list[Unsaved], model: Model) -> Finding:
         steps=model.steps(worst.entry, effect.function, effect.site),
         confidence=worst.loss.confidence,
         subject="jobs",
+    )
+
+
+def _report_killed(jobs: list[Unsaved], model: Model) -> Finding:
+    """One setting that is not there: one finding, at the job that loses most."""
+    worst = max(jobs, key=lambda job: job.loss.weight)
+    function, effect = worst.entry.function, worst.loss.effect
+    name, many = function.qualname, len(jobs)
+    rest = f", as are {many - 1} more" if many > 2 else ", as is one more" if many == 2 else ""
+    option = f"`{worst.setting} = True` for all jobs" if worst.setting and many > 1 else f"`{worst.late}=True`"
+    return finding(
+        RULE,
+        model.place_of_function(function),
+        Severity.LOW,
+        title=say.fit(
+            f"the job `{name}` acknowledges late{', as do others' if rest else ''}, and is lost when its process is killed",
+            f"the job `{name}` is lost when its process is killed",
+        ),
+        issue=f"`{name}()` is to be acknowledged after its work{rest}, but nothing sets `{worst.late}`: when the worker finds the process of a job killed, it "
+        "acknowledges the message for it.",
+        impact=f"A process that runs out of memory in the middle of `{name}()`, which {say.does(effect.effect)} with `{say.call(effect.site, model)}`, takes "
+        f"the job with it, although late acknowledgement was to keep it: whoever was answered at {worst.sent.path}:{worst.sent.line} waits in vain.",
+        fix=f"Set {option} beside the late acknowledgement, and see to it that a job which kills its process each time ends somewhere (a limit of its "
+        "deliveries at the broker, or a count of attempts in its row).",
+        related=[
+            model.place(worst.sent, "sent here"),
+            *[model.place_of_function(job.entry.function, "lost in the same way") for job in jobs if job is not worst][
+                :60
+            ],
+        ],
+        steps=model.steps(worst.entry, effect.function, effect.site),
+        confidence=worst.loss.confidence,
+        subject="killed jobs",
     )
