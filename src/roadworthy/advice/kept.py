@@ -9,10 +9,11 @@ from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
+from roadworthy.project.once import once
 
 if TYPE_CHECKING:
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 
 def keep_task(model: Model, site: CallSite, *, lasting: bool = False) -> str:
@@ -42,21 +43,31 @@ def _kept_in_attribute(model: Model, site: CallSite) -> str:
     started = flow.last_name(function.calls[first.index].fact.func) if isinstance(first, f.CallRef) else ""
     if not function.is_method or not started or GAP in call or not call.startswith(callee_text(site)):
         return ""
-    found = [
-        (other.cls is not function.cls, other.path != function.path, other.path, kept.line, written(assign.target, other), kept)
-        for other in model.functions
-        for assign in other.scope.assigns
-        if isinstance(assign.target, f.Attr) and isinstance(assign.target.value, f.Name) and assign.target.value.id == "self"
-        and isinstance(assign.value, f.CallRef)
-        and callee_text(kept := other.calls[assign.value.index]) == callee_text(site)
-        and kept is not site
-    ]  # fmt: skip
+    found = sorted(
+        (other.cls is not function.cls, other.path != function.path, other.path, kept.line, name)
+        for other, kept, name in _in_attributes(model).get(callee_text(site), ())
+        if kept is not site
+    )
     if not found:
         return ""
-    _, _, path, line, name, _ = min(found, key=lambda one: one[:5])
+    _, _, path, line, name = found[0]
     many = f", one of {len(found)} places" if len(found) > 1 else ""
     return fix(
         "Keep a reference to it for as long as it runs.",
         f"As in this code base: `{name}` (`{path}:{line}`{many}).",
         f"self._{started.strip('_')}_task = {call}",
     )
+
+
+@once
+def _in_attributes(model: Model) -> dict[str, list[tuple[Function, CallSite, str]]]:
+    """What is called -> where its result is kept in an attribute of `self`, and under which name."""
+    found: dict[str, list[tuple[Function, CallSite, str]]] = {}
+    for function in model.functions:
+        for assign in function.scope.assigns:
+            target, value = assign.target, assign.value
+            own = isinstance(target, f.Attr) and isinstance(target.value, f.Name) and target.value.id == "self"
+            if own and isinstance(value, f.CallRef):
+                site = function.calls[value.index]
+                found.setdefault(callee_text(site), []).append((function, site, written(target, function)))
+    return found
