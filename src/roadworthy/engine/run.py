@@ -73,10 +73,10 @@ def examine(
             project = understand(ground, stages)
         else:
             project = not_modelled(ground)
-    if found is None or (model and project.model is None):
-        found = find(project, settings, stages, progress)
-        if project.model is not None:
-            recall.keep(found)
+        if found is None or (model and project.model is None):
+            found = find(project, settings, stages, progress)
+            if project.model is not None:
+                recall.keep(found)
     return project, reported(project, settings, stages, found)
 
 

@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.carried import Carried
 from roadworthy.project.cutoff import is_bookkeeping, is_telemetry, must_complete
+from roadworthy.project.taking import takes
 from roadworthy.project.uses import tells
 
 if TYPE_CHECKING:
@@ -231,23 +232,18 @@ def _popped(model: Model, function: Function) -> Iterator[EarlyAck]:
 
 def is_taken_for_good(model: Model, site: CallSite) -> bool:
     """Does the call take a message in such a way that nobody else holds it any more? Also through a function that only returns it."""
-    if _takes(model, site):
+    if takes(model, site):
         return True
     for edge in model.edges_at(site):
         callee = edge.callee
-        if edge.runs_here and len(callee.calls) < 12 and not any(lost_at(model, s) for s in callee.calls):
-            for inner in callee.calls:
-                if _takes(model, inner):
-                    carried = Carried(callee.scope, set(), {inner.index})
-                    carried.spread()
-                    if any(leave.kind == "return" and carried.holds(leave.value) for leave in callee.scope.leaves):
-                        return True
+        taking = [inner for inner in callee.calls if takes(model, inner)] if len(callee.calls) < 12 else []
+        if taking and edge.runs_here and not any(lost_at(model, s) for s in callee.calls):
+            for inner in taking:
+                carried = Carried(callee.scope, set(), {inner.index})
+                carried.spread()
+                if any(leave.kind == "return" and carried.holds(leave.value) for leave in callee.scope.leaves):
+                    return True
     return False
-
-
-def _takes(model: Model, site: CallSite) -> bool:
-    words = {e.effect for e in model.effects_at(site) if Effect.CONSUME.value in e.row.effects}
-    return {Effect.CONSUME, Effect.ACK} <= words
 
 
 def _is_small(site: CallSite) -> bool:

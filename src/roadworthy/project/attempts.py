@@ -10,7 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
-from roadworthy.project.once import listed_once
+from roadworthy.project.once import listed_once, once
 from roadworthy.project.schedules import names_of_job, scheduled_jobs, senders_by_name
 from roadworthy.project.watched import is_started_again
 
@@ -318,10 +318,16 @@ def in_handler(site: CallSite) -> bool:
     return any(scope.regions[r].kind in {"except", "finally"} for r in flow.ancestors(scope, site.fact.region))
 
 
+@once
+def attempts_of(model: Model) -> Attempts:
+    """Its schedules are read once for all who ask."""
+    return Attempts(model)
+
+
 @listed_once
 def all_losses(model: Model) -> Iterator[Loss]:
     """Every loss of reviewed code."""
-    yield from Attempts(model).losses()
+    yield from attempts_of(model).losses()
 
 
 def lone_connections(model: Model) -> Iterator[tuple[EffectAt, int, bool]]:

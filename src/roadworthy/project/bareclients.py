@@ -15,6 +15,7 @@ from roadworthy.project.attempts import (
     REMOTE,
     Attempts,
     all_losses,
+    attempts_of,
     in_handler,
     is_infrastructure,
     is_telemetry_name,
@@ -88,7 +89,7 @@ class Bare:
 def bare_clients(model: Model) -> Iterator[Bare]:
     """All of reviewed code, in the order of the files."""
     told = {loss.effect.site for loss in all_losses(model)}
-    attempts = Attempts(model)
+    attempts = attempts_of(model)
     owners: dict[_Owner, list[BareCall]] = {}
     repeated: dict[tuple[str, ClassInfo | None, str], EffectAt] = {}
     for effect in model.effects_of(*_ASKED):

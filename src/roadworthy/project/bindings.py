@@ -111,6 +111,7 @@ class BindingReader:
             )
         key = (name, id(function))
         if key in self._busy:
+            self._evaluator.doubt = True
             return UNKNOWN
         self._busy.add(key)
         try:
@@ -140,6 +141,7 @@ class BindingReader:
         return join(passed, annotated, default) if passed else join(annotated, default)
 
     def _passed_by_callers(self, function: Function, param: f.Param) -> Values:
+        self._evaluator.doubt = True
         if param.kind == "kwargs":
             return self._named_by_callers(function)
         if self._callers is None or param.kind == "args":

@@ -44,9 +44,11 @@ class EntryReach:
         self._staying: dict[Function, tuple[Edge, ...]] = {}
         self._anybodys = frozenset(id(edge) for edges in graph.outgoing.values() for edge in self._of_anybody(edges))
         self._starts = {entry: _its_start(entry) for entry in entries if entry.source == ENDLESS}
+        self._asked = switches.asked
+        self._unsure: dict[Entry, None] = {}  # entries that come to a call of something that callers give
         self._reached = self._by_all(entries, sure=True)
-        if self._anybodys:
-            for function, found in self._by_all(entries, sure=False).items():
+        if self._unsure:
+            for function, found in self._by_all(tuple(self._unsure), sure=False).items():
                 self._reached.setdefault(function, found)
 
     def reaching(self, function: Function) -> tuple[Reached, ...]:
@@ -93,14 +95,15 @@ class EntryReach:
         reached: Found = {}
         for entry in entries:
             loop, above = self._split(entry)
+            skipped = False
             for root in (entry.function, *wrappers_of(entry.function, self._evaluator)):
                 reached.setdefault(root, {})[entry] = (True, 0)
                 first = loop if root is entry.function else self._leaving(root)
-                self._spread(entry, first, reached, sure=sure)
+                skipped |= self._spread(entry, first, reached, sure=sure)
             if above:  # what runs above the loop belongs to the start, what is started there to the loop
                 start = self._starts[entry]
                 mine: Found = {}
-                self._spread(start, above, mine, sure=sure)
+                skipped |= self._spread(start, above, mine, sure=sure)
                 for function, found in mine.items():
                     known = reached.setdefault(function, {})
                     inline, depth = found[start]
@@ -108,6 +111,8 @@ class EntryReach:
                         known[start] = (True, depth)
                     else:
                         known.setdefault(entry, (False, depth))
+            if skipped:
+                self._unsure[entry] = None
         return reached
 
     def _split(self, entry: Entry) -> tuple[list[Edge], list[Edge]]:
@@ -118,23 +123,33 @@ class EntryReach:
         above = [edge for edge in edges if edge.runs_here and _is_above_loops(edge)]
         return [edge for edge in edges if edge not in above], above
 
-    def _spread(self, entry: Entry, first: Iterable[Edge], reached: Found, *, sure: bool) -> None:
-        switches, unsure = self._switches, self._anybodys if sure else frozenset()
+    def _spread(self, entry: Entry, first: Iterable[Edge], reached: Found, *, sure: bool) -> bool:
+        """Note what an entry reaches. True where it came to a call that is not sure, and left it out."""
+        switches, unsure, asked = self._switches, self._anybodys if sure else frozenset(), self._asked
         queue: deque[tuple[Iterable[Edge], bool, int, Truths]] = deque([(first, True, 1, NOTHING)])
         seen = Seen()
+        everywhere: set[Function] = set()  # inline, with nothing known: whatever comes later leads nowhere else
+        skipped = False
         while queue:
             leaving, inline, depth, known = queue.popleft()
             for edge in leaving:
-                if (unsure and id(edge) in unsure) or (known and switches.excludes(edge.site, known)):
-                    continue
                 callee = edge.callee
-                still, below = inline and edge.runs_here, switches.into(edge, known)
+                if unsure and id(edge) in unsure:
+                    skipped = True
+                    continue
+                if callee in everywhere or (known and switches.excludes(edge.site, known)):
+                    continue
+                still = inline and edge.runs_here
+                below = switches.into(edge, known) if callee in asked else NOTHING
                 if not seen.is_new(callee, below, inline=still):
                     continue
+                if still and not below:
+                    everywhere.add(callee)
                 found = reached.setdefault(callee, {})
                 if entry not in found or (still and not found[entry][0]):
                     found[entry] = (still, depth)
                 queue.append((self._leaving(callee), still, depth + 1, below))
+        return skipped
 
     def _leaving(self, function: Function) -> tuple[Edge, ...]:
         """Edges that stay in the process. Most functions are come to from many entries, and asked each time."""

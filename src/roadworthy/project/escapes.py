@@ -24,6 +24,7 @@ class Escapes:
     def __init__(self, model: Model) -> None:
         """One closure over all functions."""
         self._model = model
+        self._detached: dict[Function, frozenset[Function]] = {}
         self._bits = model.reach.closure(self._passes_up, self._leaves_function)
 
     def of(self, function: Function) -> list[EffectAt]:
@@ -94,8 +95,13 @@ class Escapes:
             or self._model.graph.is_ambiguous(edge)
         ):
             return False
-        others = self._model.edges_from(edge.caller)
-        return not any(other.callee is edge.callee and other.kind in DETACHED and not other.waited for other in others)
+        caller = edge.caller
+        detached = self._detached.get(caller)
+        if detached is None:
+            others = self._model.graph.outgoing.get(caller, ())
+            left = (other.callee for other in others if other.kind in DETACHED and not other.waited)
+            detached = self._detached[caller] = frozenset(left)
+        return edge.callee not in detached
 
     def _shielded(self, callee: Function) -> bool:
         return self.stopped(self._model.guards.on_function(callee))

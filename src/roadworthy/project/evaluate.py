@@ -81,7 +81,9 @@ class Evaluator:
         self.assigned = self._bindings.assigned
         self.parameter = self._bindings.parameter
         self._ask = self._questions()
-        self._memo: dict[_Key, Values] = {}
+        self.doubt = False  # does the answer that is being found hang on what a later round knows better: callers, a cycle that was cut?
+        self._lasting: dict[_Key, Values] = {}
+        self._passing: dict[_Key, Values] = {}
         self._busy: set[_Key] = set()
         self._depth = 0
         self._decorators: dict[Function, tuple[str, ...]] = {}
@@ -101,14 +103,21 @@ class Evaluator:
     # --- set-up -------------------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
-        self._memo.clear()
+        self._lasting.clear()
+        self._iteration.forget(everything=True)
+        self.names.forget(everything=True)
+        self._forget_passing()
+        for cls in self.symbols.classes:
+            for name in ("mro", "library_bases", "descendants"):
+                cls.__dict__.pop(name, None)
+
+    def _forget_passing(self) -> None:
+        """More is known of callers: answers that do not hang on them stay."""
+        self._passing.clear()
         self._iteration.forget()
         self.names.forget()
         self.orm.forget()
         self.sessions.forget()
-        for cls in self.symbols.classes:
-            for name in ("mro", "library_bases", "descendants"):
-                cls.__dict__.pop(name, None)
 
     def _resolve_bases(self, cls: ClassInfo) -> None:
         scope = cls.body.scope
@@ -154,12 +163,12 @@ class Evaluator:
     def use_callers(self, callers: Callers) -> None:
         """From now on an unannotated parameter is worth what its callers pass. The flag says that the receiver is implicit."""
         self._bindings.use_callers(callers)
-        self._forget()
+        self._forget_passing()
 
     def use_handed(self, handed: Handed) -> None:
         """From now on it is also worth what is handed along to be passed."""
         self._bindings.use_handed(handed)
-        self._forget()
+        self._forget_passing()
 
     # --- expressions --------------------------------------------------------------------------------------------------
 
@@ -172,11 +181,14 @@ class Evaluator:
         if ask is None:
             return UNKNOWN
         key = (expr.id, order, id(scope)) if kind is f.Name else (id(expr), None, id(scope))  # type: ignore[union-attr]
-        known = self._memo.get(key)
+        known = self._lasting.get(key)
         if known is not None:
             return known
-        if key in self._busy or self._depth > DEPTH:
-            return UNKNOWN
+        known = self._passing.get(key)
+        if known is not None or key in self._busy or self._depth > DEPTH:
+            self.doubt = True
+            return known or UNKNOWN
+        before, self.doubt = self.doubt, False
         self._busy.add(key)
         self._depth += 1
         try:
@@ -190,7 +202,11 @@ class Evaluator:
         finally:
             self._busy.discard(key)
             self._depth -= 1
-        self._memo[key] = result
+        if self.doubt:
+            self._passing[key] = result
+        else:
+            self._lasting[key] = result
+            self.doubt = before
         return result
 
     def _questions(self) -> dict[type, _Ask]:

@@ -140,7 +140,7 @@ class Failures:
             return Outcome("retried", step.path, step.left, handler), step
         if step.function.scope.regions[index].kind in flow.LOOPS:
             loop = LoopAt(step.function, self._model.guards.loop(step.function, index))
-            step = replace(step, left=(*step.left, loop))
+            step = _Step(step.function, step.types, step.path, (*step.left, loop))
         return None, step
 
     def _asked_again(self, step: _Step, index: int) -> Handler | None:
@@ -271,7 +271,7 @@ class Failures:
             elif edge.runs_here:
                 alone = False
                 site = edge.spawner or edge.site
-                yield None, (replace(step, function=site.function, path=(edge, *step.path)), site, edge)
+                yield None, (_Step(site.function, step.types, (edge, *step.path), step.left), site, edge)
             elif edge.kind in DETACHED:
                 alone = False
                 yield Outcome("fails", step.path, step.left, detached=edge), None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from roadworthy.facts import schema as f
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 LOOPS = frozenset({"for", "while", "comprehension"})
 
@@ -354,3 +354,8 @@ def root_name(expr: f.Expr | None, scope: f.Scope, depth: int = 0) -> str | None
             inner = call.func.value if isinstance(call.func, f.Attr) else call.args[0] if call.args else None
             return root_name(inner, scope, depth + 1)
     return None
+
+
+def is_among(index: int, exprs: Iterable[f.Expr]) -> bool:
+    """Is the call with this index one of the expressions, or part of a display or comprehension among them?"""
+    return any(isinstance(part, f.CallRef) and part.index == index for expr in exprs for part in walk(expr))

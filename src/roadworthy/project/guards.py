@@ -60,6 +60,7 @@ class Guards:
         self._regions: dict[tuple[Function, int], tuple[Guard, ...]] = {}
         self._decorators: dict[Function, tuple[Guard, ...]] = {}
         self._loops: dict[tuple[Function, int], Loop] = {}
+        self._edges: dict[int, tuple[Guard, ...]] = {}
         self._busy: set[Function] = set()
 
     # --- what covers a call -------------------------------------------------------------------------------------------
@@ -86,8 +87,13 @@ class Guards:
 
     def on_edge(self, edge: Edge) -> tuple[Guard, ...]:
         """Guards that the caller puts around the callee."""
-        spawner = self.on_site(edge.spawner) if edge.spawner is not None and edge.runs_here else ()
-        return (*self._called_by_wrapper(edge), *self.on_site(edge.site), *spawner, *self.on_function(edge.callee))
+        known = self._edges.get(id(edge))
+        if known is None:
+            more = self.on_site(edge.spawner) if edge.spawner is not None and edge.runs_here else ()
+            known = (*self._called_by_wrapper(edge), *self.on_site(edge.site), *more, *self.on_function(edge.callee))
+            if not self._busy:  # else a cycle may have been cut
+                self._edges[id(edge)] = known  # the graph holds all edges for as long as we live
+        return known
 
     def on_region(self, function: Function, region: int) -> tuple[Guard, ...]:
         """Guards of the blocks around a region, innermost first."""
@@ -272,9 +278,9 @@ class Guards:
         while outer >= 0 and seen < 6:
             wrapper = site.function.calls[outer]
             for row, name in self._reader.rows(wrapper, "wrapper"):
-                if _is_given(inner, list(arguments(wrapper.fact, row.call)) if row.call else list(wrapper.fact.args)):
+                if flow.is_among(inner, arguments(wrapper.fact, row.call) if row.call else wrapper.fact.args):
                     yield self._reader.from_row(row, name, wrapper, "wrapper", None)
-            if _is_given(inner, [expr for _, expr, _ in self._graph.started_by(wrapper)]):
+            if flow.is_among(inner, [expr for _, expr, _ in self._graph.started_by(wrapper)]):
                 for callee in self._graph.resolutions[wrapper].functions:
                     yield from self._runs_parameter(callee, wrapper)
             inner, outer = outer, wrapper.fact.outer
@@ -394,8 +400,3 @@ class Guards:
         for other in handed_on(decorator, self._graph):
             yield from self._house_decorator(other, function, line, user)
         self._busy.discard(decorator)
-
-
-def _is_given(index: int, exprs: list[f.Expr]) -> bool:
-    """Is the call with this index one of the expressions, or part of a display or comprehension among them?"""
-    return any(isinstance(part, f.CallRef) and part.index == index for expr in exprs for part in flow.walk(expr))

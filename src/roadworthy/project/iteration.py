@@ -30,12 +30,15 @@ class IterationReader:
         """`evaluator` answers everything that is not this part's own."""
         self._evaluator = evaluator
         self._knowledge = evaluator.knowledge
-        self._returns: dict[Function, Values] = {}
+        self._lasting: dict[Function, Values] = {}
+        self._passing: dict[Function, Values] = {}
         self._busy: set[tuple[str, int]] = set()
 
-    def forget(self) -> None:
-        """Drop what was computed before more was known."""
-        self._returns.clear()
+    def forget(self, *, everything: bool = False) -> None:
+        """Drop what was computed before more was known, as far as it hangs on that."""
+        self._passing.clear()
+        if everything:
+            self._lasting.clear()
 
     def items(self, values: Values, scope: Function) -> Values:
         """What iterating over these values gives."""
@@ -122,18 +125,26 @@ class IterationReader:
 
     def returns_of(self, function: Function) -> Values:
         """What calling a function gives (a coroutine: awaited; a generator: the iterator)."""
-        known = self._returns.get(function)
+        known = self._lasting.get(function)
         if known is not None:
             return known
+        evaluator = self._evaluator
+        known = self._passing.get(function)
         key = ("returns", id(function))
-        if key in self._busy or len(self._busy) > 40:
-            return UNKNOWN
+        if known is not None or key in self._busy or len(self._busy) > 40:
+            evaluator.doubt = True
+            return known or UNKNOWN
+        before, evaluator.doubt = evaluator.doubt, False
         self._busy.add(key)
         try:
             result = self._compute_returns(function)
         finally:
             self._busy.discard(key)
-        self._returns[function] = result
+        if evaluator.doubt:
+            self._passing[function] = result
+        else:
+            self._lasting[function] = result
+            evaluator.doubt = before
         return result
 
     def _compute_returns(self, function: Function) -> Values:

@@ -58,7 +58,7 @@ class _Way:
     carried: tuple[Edge, ...] = ()
 
     def deeper(self, order: int | None = None, by: int = 1) -> _Way:
-        return replace(self, depth=self.depth + by, order=self.order if order is None else order)
+        return _Way(self.scope, self.order if order is None else order, self.depth + by, self.carried)
 
 
 class Minting:
@@ -119,7 +119,8 @@ class Minting:
         while here is not None:
             assigns = here.bindings.get(name, [])
             if (assigns or name in here.parameters) and here.kind != "class":
-                yield from self._bound(name, assigns, replace(way, scope=here, order=way.order if first else None))
+                there = _Way(here, way.order if first else None, way.depth, way.carried)
+                yield from self._bound(name, assigns, there)
                 return
             here, first = here.parent, False
 

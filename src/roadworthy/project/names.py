@@ -35,12 +35,15 @@ class NameResolver:
         self._symbols = symbols
         self._knowledge = knowledge
         self._evaluator = evaluator
-        self._members: dict[tuple[Module, str], Values] = {}
+        self._lasting: dict[tuple[Module, str], Values] = {}
+        self._passing: dict[tuple[Module, str], Values] = {}
         self._busy: set[tuple[Module, str]] = set()
 
-    def forget(self) -> None:
-        """Drop what was remembered while less was known."""
-        self._members.clear()
+    def forget(self, *, everything: bool = False) -> None:
+        """Drop what was remembered while less was known, as far as it hangs on that."""
+        self._passing.clear()
+        if everything:
+            self._lasting.clear()
 
     def lookup(self, name: str, scope: Function, order: int | None) -> Values:
         """The values of `name` read in `scope` at event `order`."""
@@ -110,17 +113,25 @@ class NameResolver:
     def member(self, module: Module, name: str) -> Values:
         """What `module.name` is, seen from outside: its last bindings, re-exports, star imports, sub-modules."""
         key = (module, name)
-        known = self._members.get(key)
+        known = self._lasting.get(key)
         if known is not None:
             return known
-        if key in self._busy:
-            return UNKNOWN
+        evaluator = self._evaluator
+        known = self._passing.get(key)
+        if known is not None or key in self._busy:
+            evaluator.doubt = True
+            return known or UNKNOWN
+        before, evaluator.doubt = evaluator.doubt, False
         self._busy.add(key)
         try:
             found = self._module_member(module, name)
         finally:
             self._busy.discard(key)
-        self._members[key] = found
+        if evaluator.doubt:
+            self._passing[key] = found
+        else:
+            self._lasting[key] = found
+            evaluator.doubt = before
         return found
 
     def _module_member(self, module: Module, name: str) -> Values:

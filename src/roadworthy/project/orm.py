@@ -58,6 +58,7 @@ class OrmReader:
         """The model that a class is about: itself, the one whose manager it is, or the one that it serialises or shows."""
         if self.is_model(cls):
             return cls
+        self._evaluator.doubt = True  # who manages which model is found out on the way
         if cls not in self._behind:
             self._behind[cls] = None  # against cycles
             self._behind[cls] = self._declared(cls) or self._manager_of(cls)
@@ -236,6 +237,7 @@ class OrmReader:
 
     def reverse(self, cls: ClassInfo, name: str) -> tuple[ClassInfo, str, bool] | None:
         """(model, its relation's attribute, one row only) behind `customer.order_set` or `customer.orders`."""
+        self._evaluator.doubt = True  # found out on the way, too
         if self._reverse is None:
             if self._busy:
                 return None

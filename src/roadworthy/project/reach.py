@@ -49,8 +49,9 @@ class Reach:
             for function in component:
                 bits |= start.get(function, 0)
                 for edge in self._graph.outgoing.get(function, ()):
-                    if edge.callee not in members and follow(edge):
-                        bits |= total.get(edge.callee, 0)
+                    below = total.get(edge.callee, 0)
+                    if below and edge.callee not in members and follow(edge):
+                        bits |= below
             if bits:
                 for function in component:
                     total[function] = bits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -74,7 +75,7 @@ def _schedules(function: Function) -> Iterator[f.Expr]:
         for part in flow.walk(expr):
             if isinstance(part, f.Dict):
                 keys = {key.value for key, _ in part.items if isinstance(key, f.Str)}
-                if "task" in keys and any(_TIMES.search(key) for key in keys):
+                if "task" in keys and any(map(_says_time, keys)):
                     yield from (value for key, value in part.items if isinstance(key, f.Str) and key.value == "task")
     for call in scope.calls:
         if isinstance(call.func, f.Attr) and call.func.name in _SENDS:
@@ -87,10 +88,16 @@ def _schedules(function: Function) -> Iterator[f.Expr]:
 def _names_a_time(call: f.Call, values: Sequence[f.Expr], scope: f.Scope) -> bool:
     """In the name of the call, of a keyword or of something that is handed over."""
     return (
-        any(_TIMES.search(keyword) for keyword, _ in call.kwargs)
-        or _TIMES.search(flow.text_of(call.func, scope)) is not None
-        or any(_TIMES.search(flow.text_of(value, scope)) for value in values)
+        any(_says_time(keyword) for keyword, _ in call.kwargs)
+        or _says_time(flow.text_of(call.func, scope))
+        or any(_says_time(flow.text_of(value, scope)) for value in values)
     )
+
+
+@lru_cache(maxsize=50_000)
+def _says_time(text: str) -> bool:
+    """Most names are written many times."""
+    return _TIMES.search(text) is not None
 
 
 def _meant(expr: f.Expr, function: Function, model: Model, jobs: dict[str, Function]) -> Iterator[Function]:

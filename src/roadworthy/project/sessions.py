@@ -37,6 +37,7 @@ class SessionReader:
         func = site.fact.func
         if not isinstance(func, f.Attr) or func.name not in self._known_methods():
             return ()
+        self._evaluator.doubt = True  # other calls of the same receiver may be read later
         receiver = flow.text_of(func.value, site.function.scope)
         key = (id(site.function), receiver)
         if func.name in _WITHOUT_EVIDENCE:

@@ -38,7 +38,6 @@ class Switches:
         self._symbols = symbols
         self._graph = graph
         self._needs: dict[CallSite, Truths] = {}
-        self._asked: dict[Function, frozenset[str]] | None = None
         self._constant: dict[str, bool] = {}
         self._changed: frozenset[str] | None = None
         self._into: dict[tuple[int, Truths], Truths] = {}
@@ -57,9 +56,7 @@ class Switches:
 
     def into(self, edge: Edge, above: Truths) -> Truths:
         """What the callee of an edge may take for granted; `above`: what its caller may."""
-        if self._asked is None:
-            self._asked = self._all_asked()
-        asked = self._asked.get(edge.callee)
+        asked = self.asked.get(edge.callee)
         if asked is None:
             return NOTHING
         key = (id(edge), above)
@@ -150,7 +147,8 @@ class Switches:
 
     # --- what a function asks -----------------------------------------------------------------------------------------
 
-    def _all_asked(self) -> dict[Function, frozenset[str]]:
+    @cached_property
+    def asked(self) -> dict[Function, frozenset[str]]:
         """Parameters, and attributes of them, by which a function or one that it hands them to decides; only functions that ask."""
         found = {function: set(self._tests(function)) for function in self._symbols.functions}
         fresh = {function: set(paths) for function, paths in found.items() if paths}
