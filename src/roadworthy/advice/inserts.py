@@ -206,7 +206,7 @@ def insert_again(model: Model, check: Check) -> str:
 
 def _then_as_found(check: Check) -> str:
     """What whoever comes second has to do: look once more, and what is done to a row that is there; "" where that is nothing but to take it."""
-    filled = _filled_after(check)
+    filled = _filled_alike(check)
     lines = filled or work_where_found(check)
     if lines is None:
         return ""
@@ -215,7 +215,7 @@ def _then_as_found(check: Check) -> str:
     return f"...  # line {check.read.site.line} once more, and {where}: it is there now"
 
 
-def _filled_after(check: Check) -> tuple[int, int] | None:
+def _filled_alike(check: Check) -> tuple[int, int] | None:
     """First and last line of what is done alike to a row that was found and to one that was made, up to the write of both."""
     made, write = check.write.access.made, check.write.site
     if made is None:

@@ -19,6 +19,7 @@ from roadworthy.project.raised import Raises
 from roadworthy.project.reports import REPORTS, reporting_handler
 from roadworthy.project.strangers import sends
 from roadworthy.project.symbols import bound_names
+from roadworthy.project.watched import is_started_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -330,7 +331,7 @@ def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
         and site.fact.order > taking.fact.order
         and about_item(function, site.fact, derived)
     )
-    if not failures:
+    if not failures or is_started_again(model, function):
         return None
     return Fragile(
         "worker", function, index, min(names), f"{flow.text_of(taking.fact.func, function.scope)}()", failures

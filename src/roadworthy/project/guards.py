@@ -63,8 +63,6 @@ class Guards:
         self._edges: dict[int, tuple[Guard, ...]] = {}
         self._busy: set[Function] = set()
 
-    # --- what covers a call -------------------------------------------------------------------------------------------
-
     def on_site(self, site: CallSite) -> tuple[Guard, ...]:
         """Guards inside the function of the call, innermost first: wrappers around it, then blocks around those."""
         known = self._lexical.get(site)

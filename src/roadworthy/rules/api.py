@@ -265,7 +265,6 @@ from roadworthy.project.values import (
 )
 from roadworthy.project.voidtests import VoidTest, void_tests
 from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
-from roadworthy.project.watched import is_started_again
 from roadworthy.rules import wording as say
 from roadworthy.rules.doers import doer
 
@@ -531,7 +530,6 @@ __all__ = [
     "is_run_by_itself",
     "is_seeded",
     "is_self_retry",
-    "is_started_again",
     "is_subscription",
     "is_telemetry",
     "key_from_outside",

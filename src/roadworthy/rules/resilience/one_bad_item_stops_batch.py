@@ -69,7 +69,6 @@ from roadworthy.rules.api import (
     is_aside,
     is_given_by_hand,
     is_run_again,
-    is_started_again,
     leaves_nobody,
     logger_near,
     outcomes,
@@ -95,8 +94,6 @@ def check(model: Model) -> Iterator[Finding]:
     seen: set[Function] = set()
     for loop in (*fragile_loops(model), *plugin_loops(model), *uneven_loops(model)):
         if loop.function in seen:
-            continue
-        if loop.kind == "worker" and is_started_again(model, loop.function):
             continue
         entry = ended_by(model, loop) if loop.kind == "worker" else batch_of(loop, model)
         if entry is not None or (loop.failures and loop.function.name in _LEAVING):
