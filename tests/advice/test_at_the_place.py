@@ -310,7 +310,7 @@ client = redis.Redis(socket_timeout=5)
 
 @shared_task
 def alone(name):
-    lock = client.lock(name, timeout=60)
+    lock = client.lock(name)
     lock.acquire()
 """,
     )

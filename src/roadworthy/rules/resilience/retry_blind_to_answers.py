@@ -18,9 +18,9 @@ is repeated. Clients with hooks or an option for it. Answers that a function giv
 import requests
 import tenacity
 
-@tenacity.retry(stop=tenacity.stop_after_attempt(4), wait=tenacity.wait_random_exponential(max=30))  # finding: retry-blind-to-answers
+@tenacity.retry(stop=tenacity.stop_after_attempt(4), wait=tenacity.wait_random_exponential(max=30))
 def reload(url: str) -> None:
-    requests.post(url, timeout=5)
+    requests.post(url, timeout=5)  # finding: retry-blind-to-answers
 ```
 
 ## Good

@@ -6,7 +6,7 @@ succeeded: no log line, no retry, no error for the caller.
 
 ## What is reported
 Awaited work whose exceptions are returned as results (`return_exceptions=True`) when the result is discarded or never read. Work that is handed
-to a pool of threads or processes and waited for, by `wait()` or the end of the `with`, when no future is ever asked for its result.
+to a pool of threads or processes and waited for, by `wait()` or the end of the `with`, when none of the futures is ever asked for its result.
 
 ## What is not reported
 Results that are read afterwards. Waiting for tasks that were just cancelled, in shutdown and clean-up code.
@@ -160,9 +160,9 @@ def _unasked(found: Unasked, model: Model) -> Finding:
     until = f"`{say.call(found.waits, model)}` in line {found.waits.line}" if found.waits else "the end of the `with`"
     place = f"{found.effect.site.path}:{found.effect.site.line}"
     keep = (
-        f"Keep what `{say.call(site, model)}` returns, and ask each future"
+        f"Keep what `{say.call(site, model)}` returns, and ask each of the futures"
         if site.fact.use == "discarded"
-        else "Ask each future"
+        else "Ask each of the futures"
     )
     return finding(
         RULE,
@@ -172,10 +172,10 @@ def _unasked(found: Unasked, model: Model) -> Finding:
             f"what {work} raises stays in futures that `{function.qualname}` never asks",
             f"what {work} raises stays in futures that nobody asks",
         ),
-        issue=f"`{say.call(site, model)}` keeps every exception of {work}, which {found.effect.effect.word.meaning} ({place}), in a future; "
+        issue=f"`{say.call(site, model)}` keeps every exception of {work}, which {found.effect.effect.word.meaning} ({place}), for whoever asks its result; "
         f"{until} only waits, and nobody asks for a result.",
         impact=f"When {work} fails, {doer(model, function)} goes on as if it had succeeded: nothing is logged, repeated or told.",
-        fix=f"{keep} when it is over: `future.result()` raises what {work} raised; catch it for each and log it with `{logger_near(model, function)}.exception(…)`.",
+        fix=f"{keep} when it is over: `result()` raises what {work} raised; catch it for each and log it with `{logger_near(model, function)}.exception(…)`.",
         related=[
             model.place(found.effect.site, "fails unseen"),
             *([model.place(found.waits, "only waits")] if found.waits else []),
