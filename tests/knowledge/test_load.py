@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import os
 import shutil
 import textwrap
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +18,9 @@ from roadworthy.knowledge.load import LIBRARIES, KnowledgeError, load_knowledge
 from roadworthy.knowledge.show import show_library
 from roadworthy.knowledge.validate import ROLES
 from roadworthy.text.places import CACHE_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HEAD = """\
 library = "ours"
@@ -197,13 +204,14 @@ def test_old_compilations_are_dropped(tmp_path, cache):
 def test_loading_is_fast(monkeypatch):
     monkeypatch.setattr(load, "LIBRARIES", LIBRARIES)
     load_knowledge()
-    best = min(_seconds_to_load() for _ in range(10))
-    assert best < 0.030
+    code = Path(argparse.__file__).read_text(encoding="utf-8")  # 2,700 lines: as long, measured, on any machine
+    best = min(_seconds(load_knowledge) for _ in range(10))
+    assert best < 1.5 * min(_seconds(lambda: ast.parse(code)) for _ in range(10))
 
 
-def _seconds_to_load() -> float:
+def _seconds(work: Callable[[], object]) -> float:
     start = time.process_time()
-    load_knowledge()
+    work()
     return time.process_time() - start
 
 
