@@ -11,7 +11,6 @@ from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.engine.survey import Project, crashed, project_settings, survey
 from roadworthy.facts.load import Progress, no_progress
 from roadworthy.findings.servicemap import MapEntry, ServiceMap
-from roadworthy.project.mapping import map_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +45,8 @@ def with_map(judged: Review, project: Project) -> Review:
     """Add the map: entries that lie in the areas or pass through them. A map that cannot be drawn is a problem of the review."""
     if project.model is None:
         return judged
+    from roadworthy.project.mapping import map_of
+
     try:
         found = map_of(project.model)
     except Exception as error:  # the findings must not be lost with it

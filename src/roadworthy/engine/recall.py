@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from roadworthy.engine.found import Found
-from roadworthy.engine.ruleset import ruleset_version
+from roadworthy.engine.ruleset import infos_of, ruleset_version
 from roadworthy.engine.sift import wanted
 from roadworthy.engine.stages import STAGES
 from roadworthy.facts.cache import FactsCache
@@ -59,9 +59,9 @@ class Recall:
 def _key(facts: bytes, settings: Settings, stages: Stages) -> bytes:
     digest = hashlib.blake2b(facts, digest_size=20, person=b"findings")
     digest.update(ruleset_version().encode())
-    for rule in stages.rules():
-        if wanted(rule.info, settings):
-            digest.update(rule.info.id.encode() + b"\0")
+    for info in infos_of(stages):
+        if wanted(info, settings):
+            digest.update(info.id.encode() + b"\0")
     for file in _files(settings.libraries):
         digest.update(hashlib.blake2b(file.read_bytes()).digest())
     return digest.digest()

@@ -13,6 +13,7 @@ from roadworthy.engine.comments import commented_files
 from roadworthy.engine.found import Found
 from roadworthy.engine.judging import judge_all
 from roadworthy.engine.recall import Recall
+from roadworthy.engine.ruleset import infos_of
 from roadworthy.engine.sift import Sifted, sift, wanted
 from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.engine.survey import (
@@ -97,7 +98,7 @@ def find(project: Project, settings: Settings, stages: Stages, progress: Progres
 
 def reported(project: Project, settings: Settings, stages: Stages, found: Found) -> Review:
     """Sift what the rules found into the review that people read."""
-    infos = tuple(rule.info for rule in stages.rules())
+    infos = infos_of(stages)
     sifted = sift(
         found.findings,
         files=_comments(project, found.findings),

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from roadworthy.facts.around import extract_around, wants
 from roadworthy.facts.extract import extract_python
 from roadworthy.knowledge.load import load_knowledge
-from roadworthy.project.build import build_model
-from roadworthy.rules.registry import load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +30,22 @@ class Rule(Protocol):
         """Judge the model."""
 
 
+def _model(
+    python: Sequence[FileFacts], around: Sequence[AuxFacts], knowledge: Knowledge, roles: Mapping[str, str]
+) -> Model:
+    """Imported when it is needed: half of the start-up, and a review of an unchanged tree does without a model."""
+    from roadworthy.project.build import build_model
+
+    return build_model(python, around, knowledge, roles)
+
+
+def _rules() -> Sequence[Rule]:
+    """Imported when they are needed, as the model is."""
+    from roadworthy.rules.registry import load_rules
+
+    return load_rules()
+
+
 @dataclass(frozen=True, slots=True)
 class Stages:
     """What turns files into findings."""
@@ -40,8 +54,8 @@ class Stages:
     around: Callable[[str, bytes], AuxFacts | None] = extract_around
     wants: Callable[[str], bool] = wants
     knowledge: Callable[[tuple[Path, ...]], Knowledge] = load_knowledge
-    model: Callable[[Sequence[FileFacts], Sequence[AuxFacts], Knowledge, Mapping[str, str]], Model] = build_model
-    rules: Callable[[], Sequence[Rule]] = load_rules
+    model: Callable[[Sequence[FileFacts], Sequence[AuxFacts], Knowledge, Mapping[str, str]], Model] = _model
+    rules: Callable[[], Sequence[Rule]] = _rules
 
 
 STAGES = Stages()

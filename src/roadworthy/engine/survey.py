@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy import __version__
 from roadworthy.config import Settings, UsageError, load_settings
+from roadworthy.engine.ruleset import infos_of
 from roadworthy.engine.stages import STAGES, Stages
 from roadworthy.facts.area import Area, area_of_paths, find_area
 from roadworthy.facts.cache import FactsCache, extractor_version
@@ -75,7 +76,7 @@ def project_settings(paths: Sequence[str | Path] = (), stages: Stages = STAGES) 
     """Read the configuration that holds for these paths. Raises UsageError when it is wrong."""
     root, named = locate(paths)
     start = Path(os.path.commonpath(named)) if named else root
-    return load_settings(start if start.is_dir() else start.parent, root, [rule.info for rule in stages.rules()])
+    return load_settings(start if start.is_dir() else start.parent, root, infos_of(stages))
 
 
 def survey(
