@@ -27,6 +27,8 @@ _SLOW = frozenset(
 
 
 _WAITS_FOR_PROGRAM = frozenset({"subprocess.Popen.communicate", "subprocess.Popen.wait"})
+_JOB = re.compile(r"(Result|Results|Future|Job|Operation|Promise|Workflow|WorkflowHandle|Poller)$")
+"""Types that stand for work that goes on elsewhere."""
 _WAITED_FOR = frozenset({EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.MIDDLEWARE})
 _MILLISECONDS = frozenset({"MS", "MSEC", "MSECS", "MILLIS", "MILLISECONDS"})
 _CURSORS = frozenset({"find", "aggregate", "watch", "list_collections"})
@@ -100,7 +102,11 @@ def _seconds(model: Model, effect: EffectAt) -> str:
 
 def _is_long(effect: EffectAt) -> bool:
     """Is it work that is waited for: a program, a query or an upload that was begun elsewhere? It may rightly take minutes."""
-    return _is_program(effect) or effect.name.endswith(".result")
+    return (
+        _is_program(effect)
+        or effect.name.endswith(".result")
+        or _JOB.search(effect.name.rpartition(".")[0]) is not None
+    )
 
 
 def _starts_program(model: Model, effect: EffectAt) -> bool:
@@ -110,7 +116,7 @@ def _starts_program(model: Model, effect: EffectAt) -> bool:
 
 def _is_program(effect: EffectAt) -> bool:
     """Is it a program that is waited for? It may rightly take longer than an answer."""
-    return "subprocess" in effect.name
+    return "subprocess" in effect.name or effect.effect is Effect.SPAWN_PROCESS
 
 
 def _in_milliseconds(name: str) -> bool:

@@ -47,6 +47,7 @@ class Timeout(Row):
         None  # keyword of a config object or mapping that holds the arguments (`config=Config(read_timeout=…)`)
     )
     url: tuple[str, ...] = ()  # query parameters of the URL argument that bound it
+    client: Argument | None = None  # the connection is this argument, not the receiver: its construction decides
     lender: str | None = None  # keyword of a pool that lends the connections: its construction decides then
     environment: tuple[str, ...] = ()  # environment variables or settings that bound it
     via: Literal["call", "constructor", "either"] = "call"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.findings.finding import Confidence
 from roadworthy.project import flow, values
-from roadworthy.project.arguments import has_spread
+from roadworthy.project.arguments import argument, has_spread
 from roadworthy.project.mentions import mentions
 from roadworthy.project.passedon import is_never_given
 
@@ -311,7 +311,12 @@ class Clients:
         return TimeoutVerdict("unknown", reason="passed", timeout=rule)
 
     def _constructed(self, effect: EffectAt, rule: Timeout) -> TimeoutVerdict:
-        verdicts = [self._of_receiver(receiver, rule) for receiver in self.receivers(effect)]
+        site = effect.site
+        given = argument(site.fact, rule.client)
+        clients = self._evaluator.evaluate(given, site.function, site.fact.order) if given is not None else None
+        verdicts = [
+            self._of_receiver(client, rule) for client in (self.receivers(effect) if clients is None else clients)
+        ]
         for verdict in verdicts:
             if verdict.bound == "forever":
                 return verdict

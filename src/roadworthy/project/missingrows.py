@@ -95,6 +95,22 @@ def _comes_from_rows(model: Model, function: Function, index: int) -> bool:
             if part.id.isupper() or any(isinstance(value, f.Seq) for value in bound):
                 return True
             exprs += bound
-    calls = [part for expr in exprs for part in flow.walk(expr) if isinstance(part, f.CallRef)]
-    read = (e for part in calls for e in model.effects_through(function.calls[part.index]))
+    calls = [function.calls[p.index] for expr in exprs for p in flow.walk(expr) if isinstance(p, f.CallRef)]
+    given = [
+        arg for site in calls if not model.edges_at(site) for arg in site.fact.args
+    ]  # `set([row.key for row in rows])`
+    if any(_of_row(model, function, part) for expr in (*exprs, *given) for part in flow.walk(expr)):
+        return True
+    read = (e for site in calls for e in model.effects_through(site))
     return any(e.effect.value.startswith("sql") for e in read)
+
+
+def _of_row(model: Model, function: Function, expr: f.Expr) -> bool:
+    """`row.channel.slug`, for each row: a column of a row that is at hand, or of one that its foreign key holds in place."""
+    if not isinstance(expr, f.Comp) or not isinstance(expr.element, f.Attr):
+        return False
+    owner: f.Expr = expr.element
+    while isinstance(owner, f.Attr):
+        owner = owner.value
+    values = model.values(owner, function, function.scope.regions[expr.region].end)
+    return any(isinstance(value, Instance) and model.schema.is_model(value.cls) for value in values)
