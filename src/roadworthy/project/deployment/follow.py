@@ -243,6 +243,7 @@ class Walk:
                 line=at.fact.line,
                 end_line=at.fact.end_line,
                 argv=argv,
+                written=tuple(f'"{word}"' if word == ALL else word for word in at.fact.argv),
                 kind=found.kind,
                 target=found.target,
                 form=at.fact.form,

@@ -39,6 +39,7 @@ class StartedProcess:
     line: int
     end_line: int
     argv: tuple[str, ...]
+    written: tuple[str, ...]  # as they stand there, `"$@"` included
     kind: Kind
     target: str  # the application or module that it names, or ""
     form: str  # of its command line: "exec" "shell" "script"

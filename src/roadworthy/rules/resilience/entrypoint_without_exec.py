@@ -195,6 +195,8 @@ def _fix(process: StartedProcess, answer: SignalReach) -> str:
                 "Give each long-running process a container of its own; or let the script pass the signal on to all that it started:\n"
                 "```sh\ntrap 'kill -TERM $(jobs -p); wait' TERM  # above the first `&`\n```"
             )
+        if '"$@"' in process.written:  # what it is called with differs from unit to unit
+            words = list(process.written)
         if len(words) > 8 or any("…" in word for word in words):
             return f"Let the script become the process: put `exec` in front of `{words[0]}`, and leave the rest of the line as it is."
         return f"Let the script become the process:\n```sh\nexec {' '.join(words)}\n```"
