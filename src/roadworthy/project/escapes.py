@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class Escapes:
     """Failures that leave calls and functions, to a fixpoint over the call graph."""
 
-    def __init__(self, model: Model) -> None:
-        """One closure over all functions."""
+    def __init__(self, model: Model, *, untold: bool = False) -> None:
+        """One closure over all functions. `untold`: only failures that no handler on the way has logged or reported."""
         self._model = model
+        self._untold = untold
         self._detached: dict[Function, frozenset[Function]] = {}
         self._bits = model.reach.closure(self._passes_up, self._leaves_function)
 
@@ -62,7 +63,7 @@ class Escapes:
         if not guard.handlers:
             return self._answers(guard.on, effect)
         first = next((h for h in guard.handlers if h.broad or self._answers(h.types, effect)), None)
-        return first is not None and first.stops
+        return first is not None and (first.stops or (self._untold and first.tells))
 
     def _answers(self, types: tuple[str, ...], effect: EffectAt | None) -> bool:
         """Are these types meant for the failures of the effect?"""

@@ -52,6 +52,11 @@ class Handler:
         return self.log_level != "" and self.log_level in _QUIET
 
     @property
+    def tells(self) -> bool:
+        """Notes the error somewhere, whatever becomes of it then."""
+        return self.log_level != "" or self.reports or self.records
+
+    @property
     def silent(self) -> bool:
         """Nobody will ever hear of the error: not logged (debug does not count), reported, raised, passed on, recorded or made up for."""
         heard = self.log_level not in _QUIET or self.reports or self.raises or self.may_raise

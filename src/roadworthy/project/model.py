@@ -275,6 +275,11 @@ class Model:
         """Which failures of the outside come out of calls and functions."""
         return Escapes(self)
 
+    @cached_property
+    def untold(self) -> Escapes:
+        """As `escapes`, of failures that no handler on the way has logged or reported before it raised them again."""
+        return Escapes(self, untold=True)
+
     def guards_on(self, site: CallSite) -> tuple[Guard, ...]:
         """Guards around a call inside its function and by its decorators, innermost first."""
         return (*self.guards.on_site(site), *self.guards.on_function(site.function))

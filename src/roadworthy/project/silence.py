@@ -54,6 +54,7 @@ _ROWS = frozenset(
     }
 )
 _BEST_EFFORT = re.compile(r"(?<![a-z])best[-_ ]effort(?![a-z])", re.IGNORECASE)
+_TOLD_ALREADY = re.compile(r"\b(already|been)\s+(been\s+)?(logged|reported)|\bno need to (log|report)\b", re.IGNORECASE)
 _SURROUNDINGS = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "100.100.100.200")
 """Where a machine of a cloud tells about itself: outside that cloud nobody answers, and nobody should."""
 _ENDS = frozenset({"sys.exit", "exit", "quit", "os._exit"})
@@ -73,6 +74,7 @@ class Silence:
     handler: Handler | None  # None: a `with suppress(…)`, or a `return` in a `finally`
     hidden: tuple[tuple[CallSite, EffectAt], ...]  # failures of the outside that vanish here
     default: f.Expr | None = None
+    told: bool = False  # failures of the outside come here, and each was logged or reported below
 
     @property
     def line(self) -> int:
@@ -127,7 +129,10 @@ def _of_handler(model: Model, function: Function, region: int) -> Iterator[Silen
         if catches(model, handler.types, effect) and not any(catches(model, e.types, effect) for e in earlier)
     )
     outcome = _outcome(function, handler)
-    yield Silence(function, region, tried, handler.broad, handler.types, outcome, handler, hidden, handler.default)
+    told = not hidden and any(catches(model, handler.types, e) for _, e in model.escapes.within(function, tried))
+    yield Silence(
+        function, region, tried, handler.broad, handler.types, outcome, handler, hidden, handler.default, told
+    )
 
 
 def _of_suppress(model: Model, function: Function, region: int, guard: Guard) -> Silence:
@@ -156,16 +161,9 @@ def _of_final_return(model: Model, function: Function, region: int) -> Iterator[
 
 
 def _failures(model: Model, function: Function, region: int) -> Iterator[tuple[CallSite, EffectAt]]:
-    for site, effect in model.escapes.within(function, region):
+    for site, effect in model.untold.within(function, region):
         word = effect.effect.word
-        heard = any(
-            flow.within(function.scope, handler.region, region)
-            and (handler.records or handler.reports or handler.log_level != "")
-            and catches(model, handler.types, effect)
-            for handlers in model.handlers_around(site)
-            for handler in handlers
-        )  # a handler inside noted it before it raised again
-        if (word.external or word.persists) and effect.effect not in _NOT_HIDDEN and not heard:
+        if (word.external or word.persists) and effect.effect not in _NOT_HIDDEN:
             yield site, effect
 
 
@@ -231,9 +229,12 @@ def is_best_effort(silence: Silence, model: Model) -> bool:
     return _BEST_EFFORT.search(f"{function.name} {function.scope.doc} {comments}") is not None
 
 
-def tells_of_another(silence: Silence, model: Model) -> bool:
-    """It stands in a handler that tells of its own error: this one only comes on top."""
+def is_told_elsewhere(silence: Silence, model: Model) -> bool:
+    """It stands in a handler that tells of its own error: this one only comes on top. Or a comment in it says who has told of it."""
     scope = silence.function.scope
+    path = silence.function.path
+    if _TOLD_ALREADY.search(" ".join(model.comments_near(path, silence.line - 1, silence.end_line).split())):
+        return True
     parent = scope.regions[silence.region].parent
     outer = [r for r in flow.ancestors(scope, parent) if scope.regions[r].kind == "except"]
     return any(not model.exceptions.handler(silence.function, region).silent for region in outer)

@@ -232,10 +232,10 @@ from roadworthy.project.silence import (
     covers,
     expects_failure,
     is_best_effort,
+    is_told_elsewhere,
     logger_near,
     matters_little,
     silences,
-    tells_of_another,
 )
 from roadworthy.project.spins import Skipped, Spin, asks_another, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
@@ -532,6 +532,7 @@ __all__ = [
     "is_self_retry",
     "is_subscription",
     "is_telemetry",
+    "is_told_elsewhere",
     "key_from_outside",
     "key_uses",
     "key_value",
@@ -620,7 +621,6 @@ __all__ = [
     "switched_off",
     "taken_for_whole",
     "tells_anyway",
-    "tells_of_another",
     "transaction_writes",
     "unasked_work",
     "unbounded_effects",

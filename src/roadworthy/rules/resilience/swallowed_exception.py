@@ -62,12 +62,12 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     is_best_effort,
+    is_told_elsewhere,
     logger_near,
     matters_little,
     say,
     says_probe,
     silences,
-    tells_of_another,
 )
 
 RULE = Rule(id="swallowed-exception", anti_pattern="swallowed-exception", doc=__doc__)
@@ -81,7 +81,7 @@ def check(model: Model) -> Iterator[Finding]:
     """Judge every silent handler by what its body does."""
     told: dict[tuple[Function, str], list[tuple[Silence, int, list[Failure]]]] = {}
     for silence in silences(model):
-        if cannot_speak(silence.function) or failure_is_the_answer(silence) or tells_of_another(silence, model):
+        if cannot_speak(silence.function) or failure_is_the_answer(silence) or is_told_elsewhere(silence, model):
             continue
         ranked = sorted(
             ((_rank(failure, silence, model), failure) for failure in silence.hidden),
@@ -90,7 +90,7 @@ def check(model: Model) -> Iterator[Finding]:
         if ranked:
             key = (silence.function, model.callee_text(ranked[0][1][0]))
             told.setdefault(key, []).append((silence, ranked[0][0], [failure for _, failure in ranked]))
-        elif silence.broad and silence.handler is not None:
+        elif silence.broad and silence.handler is not None and not silence.told:
             yield _small(silence, model)
     for same in told.values():
         first, rank, hidden = min(same, key=lambda one: (one[1], one[0].line))
