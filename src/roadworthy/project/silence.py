@@ -74,7 +74,6 @@ class Silence:
     handler: Handler | None  # None: a `with suppress(…)`, or a `return` in a `finally`
     hidden: tuple[tuple[CallSite, EffectAt], ...]  # failures of the outside that vanish here
     default: f.Expr | None = None
-    told: bool = False  # failures of the outside come here, and each was logged or reported below
 
     @property
     def line(self) -> int:
@@ -129,10 +128,7 @@ def _of_handler(model: Model, function: Function, region: int) -> Iterator[Silen
         if catches(model, handler.types, effect) and not any(catches(model, e.types, effect) for e in earlier)
     )
     outcome = _outcome(function, handler)
-    told = not hidden and any(catches(model, handler.types, e) for _, e in model.escapes.within(function, tried))
-    yield Silence(
-        function, region, tried, handler.broad, handler.types, outcome, handler, hidden, handler.default, told
-    )
+    yield Silence(function, region, tried, handler.broad, handler.types, outcome, handler, hidden, handler.default)
 
 
 def _of_suppress(model: Model, function: Function, region: int, guard: Guard) -> Silence:

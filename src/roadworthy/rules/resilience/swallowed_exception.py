@@ -90,7 +90,7 @@ def check(model: Model) -> Iterator[Finding]:
         if ranked:
             key = (silence.function, model.callee_text(ranked[0][1][0]))
             told.setdefault(key, []).append((silence, ranked[0][0], [failure for _, failure in ranked]))
-        elif silence.broad and silence.handler is not None and not silence.told:
+        elif silence.broad and silence.handler is not None:
             yield _small(silence, model)
     for same in told.values():
         first, rank, hidden = min(same, key=lambda one: (one[1], one[0].line))
