@@ -33,6 +33,9 @@ _EXHAUSTED = frozenset(
 )
 
 
+_TAKES = frozenset({"pop", "popleft", "popitem", "remove", "discard", "clear"})
+
+
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Something that goes on for as long as the process lives."""
@@ -106,7 +109,12 @@ class Endless:
         test = scope.regions[region].test
         names = {part.id for part in flow.walk(test) if isinstance(part, f.Name)} - {"self", "cls"}
         assigned = {name for assign in flow.assigns_in(scope, region) for name in bound_names(assign.target)}
-        return bool(names & assigned) or _is_ended_by_starter(function, test)
+        shrunk = {
+            call.func.value.id
+            for call in flow.calls_in(scope, region)
+            if isinstance(call.func, f.Attr) and call.func.name in _TAKES and isinstance(call.func.value, f.Name)
+        }  # `while active_folders: active_folders.remove(folder)`: a list of things to do
+        return bool(names & (assigned | shrunk)) or _is_ended_by_starter(function, test)
 
     def _is_exhausted(self, scope: f.Scope, leave: f.Leave) -> bool:
         """`except ProcessLookupError: break`: what was waited for has come about."""

@@ -30,6 +30,8 @@ _RECORDS = frozenset({
 _BY_RECORD = frozenset({Effect.VECTOR_UPSERT, Effect.VECTOR_INSERT, Effect.SQL_UPSERT})
 _CACHE_KEY = Argument(argument="key", position=0)
 _LOOKUPS = ("get_or_create", "update_or_create", "aget_or_create", "aupdate_or_create")
+_RANGES = frozenset({"gt", "gte", "lt", "lte", "range", "date", "year", "month", "day", "ne", "in", "isnull"})
+"""Lookups that many values meet."""
 _DEPTH = 7
 
 
@@ -123,7 +125,8 @@ def is_lookup(effect: EffectAt) -> bool:
 def _lookup(site: CallSite) -> Iterator[Identity]:
     """The columns by which the row is looked for."""
     for keyword, expr in site.fact.kwargs:
-        if keyword not in {"defaults", "create_defaults", "using", "**"}:
+        asks_range = keyword.rpartition("__")[2] in _RANGES  # `expires__gte=now()`: any row of that span
+        if keyword not in {"defaults", "create_defaults", "using", "**"} and not asks_range:
             yield Identity(expr, site.function, site.fact.order, keyword.partition("__")[0])
 
 
