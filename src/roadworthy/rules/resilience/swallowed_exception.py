@@ -44,6 +44,7 @@ from roadworthy.rules.api import (
     Audience,
     CallSite,
     Confidence,
+    Effect,
     EffectAt,
     Finding,
     Function,
@@ -111,8 +112,16 @@ def _rank(failure: Failure, silence: Silence, model: Model) -> int:
     """0: data or an act is lost. 1: an outage is hidden. 2: hardly worth a word."""
     if matters_little(failure, silence, model):
         return 2
-    callee = model.callee_text(failure[0]).rpartition(".")[2]
-    return 0 if acts(failure[1], silence.function.name, callee) else 1
+    site, effect = failure
+    if effect.effect is Effect.COMMIT and not _writes(site, model):
+        return 1  # the end of a transaction that has only read
+    return 0 if acts(effect, silence.function.name, model.callee_text(site).rpartition(".")[2]) else 1
+
+
+def _writes(site: CallSite, model: Model) -> bool:
+    """Does the call also change what is to be committed? `session.commit()` by itself commits what came before."""
+    found = [effect.effect for effect in model.effects_through(site)]
+    return set(found) == {Effect.COMMIT} or any(e.word.persists and e is not Effect.COMMIT for e in found)
 
 
 def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple[Severity, Audience]:
