@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from test_cli import environment
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +19,7 @@ PAGE = ROOT / "docs" / "adopting.md"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_happens(tmp_path: Path) -> None:
     """Each command with its output, one after the other, in a copy of the example service."""
     project, commands = tmp_path / "shop", tmp_path / "bin"

@@ -12,8 +12,10 @@ import difflib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,9 +82,15 @@ def excerpt() -> str:
 
 
 def _review(kind: str) -> str:
+    """In a project of its own: here all of roadworthy would be modelled, too."""
     command = [sys.executable, "-m", "roadworthy", "review", EXAMPLE, "--format", kind, "--fail-on", "never"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / EXAMPLE, Path(folder, EXAMPLE))
+        Path(folder, ".git").mkdir()
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
     if done.returncode:
         sys.exit(f"the review of {EXAMPLE} failed with {done.returncode}:\n{done.stderr}")
     return done.stdout

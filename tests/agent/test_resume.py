@@ -56,6 +56,7 @@ def start(root: Path, provider: Provider, state: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_repeats_no_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed at the second question, interrupted at the fourth: what was answered is never asked again."""
     root, state = write_project(tmp_path / "shop"), tmp_path / "state"

@@ -18,7 +18,7 @@ from fleet.fleets import fleet_file, rows, states
 HERE = Path(__file__).parent
 SOURCES = HERE.parent.parent / "src"
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals")]
 
 
 def _start(file: Path, store: Path | str, *words: str, takes: str = "0.2") -> subprocess.Popen[bytes]:

@@ -30,6 +30,7 @@ def _fleet(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 def test_a_fleet_and_what_changes_in_it(tmp_path: Path) -> None:
     """Bad repositories are a line each; a second run says what is gone; what two share has one cause."""
     commit(tmp_path / "a", SHOP)

@@ -27,6 +27,7 @@ HERE = Path(__file__).parent
 SOURCES = HERE.parent.parent / "src"
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(os.name != "posix", reason="signals"),
     pytest.mark.skipif(bool(temporal_server.missing()), reason=temporal_server.missing() or "-"),
 ]

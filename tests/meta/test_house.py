@@ -68,6 +68,7 @@ def test_import_contracts() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_readme_is_up_to_date() -> None:
     """Its table of rules and its excerpt are generated."""
     done = _run(sys.executable, "tools/docs.py", "--check")
