@@ -11,6 +11,7 @@ from roadworthy.facts import schema as f
 from roadworthy.project.partial import list_of
 
 if TYPE_CHECKING:
+    from roadworthy.project.guard import Guard
     from roadworthy.project.partial import Partial
     from roadworthy.project.symbols import Function
 
@@ -25,12 +26,23 @@ def name_the_rest(partial: Partial) -> str:
     what = "Name it" if len(partial.missing) == 1 else "Name them"
     if "OSError" in partial.missing:
         what = "Name what passes by itself"
+    guard = partial.retried.guard if partial.retried is not None else None
+    if guard is not None and guard.form == "house" and guard.through is not None:
+        return _to_own_retry(partial, guard, names, imports)
     given = partial.retried is not None and partial.retried.given
     handles = not given and (partial.retried is None or partial.retried.guard.form == "loop")
     code = f"({', '.join(names)})"
     if handles:
         code = f"except {code}{_bound(partial)}:\n    ...  # as it is"
     return fix(f"{what}, too{where}:", "", code)
+
+
+def _to_own_retry(partial: Partial, guard: Guard, names: list[str], imports: list[str]) -> str:
+    """The project's retry has a list of its own, of which what is named at its use is a part: only what is new is told."""
+    assert guard.through is not None
+    new = " and ".join(f"`{name}`" for name in names[len(dict.fromkeys(partial.caught)) :])
+    where = f" ({' and '.join(f'`{line}`' for line in imports)})" if imports else ""
+    return f"Add {new}{where} to the errors that `{guard.through.name}()` gets for `{partial.effect.function.name}` (line {guard.line})."
 
 
 def _scope(partial: Partial) -> Function:

@@ -528,6 +528,7 @@ class Clients:
     def _retry_at(self, site: CallSite, rule: Retry | None, depth: int) -> RetryVerdict | None:
         writes, key = (rule.writes, rule.key) if rule is not None else (False, False)
         for keyword, expr in site.fact.kwargs:
+            own = rule.on if rule is not None and keyword in {rule.argument, rule.config} else ()
             if (rule is not None and keyword in {rule.argument, rule.config}) or "retr" in keyword.lower():
                 literal = self._evaluator.evaluate(expr, site.function, site.fact.order)
                 if len(literal) == 1 and isinstance(literal[0], values.Literal):
@@ -536,7 +537,7 @@ class Clients:
                         return RetryVerdict(1, site)
                     attempts = int(number) + 1 if isinstance(number, int | float) else None
                     return RetryVerdict(attempts, site, writes, key, self._repeated_by_number(site, rule))
-                return RetryVerdict(None, site, writes, key)
+                return RetryVerdict(None, site, writes, key, own)
         if depth < 3:
             for expr in (*site.fact.args, *(v for _, v in site.fact.kwargs)):
                 for inner in self._made_in(expr, site):
@@ -545,7 +546,7 @@ class Clients:
                         for library in self._graph.resolutions[inner].libraries
                         for row in self._knowledge.guards(library.name)
                     ):
-                        return RetryVerdict(None, inner, writes, key)
+                        return RetryVerdict(None, inner, writes, key, own)
                     found = self._retry_at(inner, rule, depth + 1) if inner is not site else None
                     if found is not None and found.repeats:
                         return found

@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.handling import mentions
+from roadworthy.project.loops import keeps_running
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -272,3 +273,10 @@ def asks_another(retried: Retried) -> bool:
 
 def _parts(call: f.Call) -> tuple[f.Expr, ...]:
     return (call.func, *call.args, *(value for _, value in call.kwargs))
+
+
+def can_be_stopped(retried: Retried) -> bool:
+    """`while self.running: …`: a flag that others set ends the loop, whatever becomes of the attempts."""
+    region = retried.guard.region if retried.guard.form == "loop" else None
+    test = retried.function.scope.regions[region].test if region is not None else None
+    return not isinstance(test, f.Const | None) and keeps_running(test, retried.function.scope)

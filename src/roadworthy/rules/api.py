@@ -237,7 +237,7 @@ from roadworthy.project.silence import (
     matters_little,
     silences,
 )
-from roadworthy.project.spins import Skipped, Spin, asks_another, skipped_pauses, spins
+from roadworthy.project.spins import Skipped, Spin, asks_another, can_be_stopped, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, is_refreshed, paces, planned_in_memory
 from roadworthy.project.statuses import Refusal, refusals
@@ -443,6 +443,7 @@ __all__ = [
     "buffered_work",
     "by_repair",
     "bypasses",
+    "can_be_stopped",
     "cannot_speak",
     "caught_cancellations",
     "caught_retries",

@@ -59,6 +59,7 @@ from roadworthy.rules.api import (
     SetBack,
     Severity,
     advise,
+    can_be_stopped,
     finding,
     impact_weight,
     is_remote,
@@ -80,7 +81,7 @@ def check(model: Model) -> Iterator[Finding]:
         guard = retried.guard
         if (guard.attempts == "forever" or not guard.capped) and guard.form != "framework":
             effect = _repeated(retried, model)
-            if effect is not None and pauses(retried, effect, model) and holds_others(retried.function, model):
+            if effect is not None and pauses(retried, effect, model) and holds_others(retried, model):
                 yield _retry(retried, effect, model)
     for entry in model.entries.all:
         job = entry.kind is EntryKind.JOB and model.is_reviewed(entry.function.path)
@@ -112,10 +113,10 @@ def pauses(retried: Retried, effect: EffectAt, model: Model) -> bool:
     return retried.guard.delay != "none" or model.client_retry(effect).repeats
 
 
-def holds_others(function: Function, model: Model) -> bool:
-    """Somebody waits for this function to return."""
-    entries = model.exposure(function).entries
-    return any(r.entry.kind not in _OWN_TIME for r in entries) or not entries
+def holds_others(retried: Retried, model: Model) -> bool:
+    """Somebody waits for this function to return; of a loop that a flag ends (`while self.running`) nobody but those who are seen to."""
+    entries = model.exposure(retried.function).entries
+    return any(r.entry.kind not in _OWN_TIME for r in entries) or not (entries or can_be_stopped(retried))
 
 
 def only_by_hand(function: Function, model: Model) -> bool:
