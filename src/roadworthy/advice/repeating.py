@@ -24,6 +24,7 @@ from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
+from roadworthy.project.calls import DELIVERED
 from roadworthy.project.silence import logger_near
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def retry(
         own = best(model, "job-retry", function)
         if own is not None:
             return _queued(own, function, job, extra["errors"] if raised else "")
-        if place.pick("retry-job") is not None:
-            return recipe_fix(place, "retry-job")
+        filled = place.pick("retry-job")
+        if filled is not None:
+            return _where_enqueued(model, function, filled.code) or recipe_fix(place, "retry-job")
     own = best(model, "retry", function, accept=lambda p: p.definition is not None and _fits(model, p, raised))
     if own is not None:
         return _decorated(model, own, function, raised, "Repeat the transient errors.")
@@ -79,6 +81,20 @@ def retry(
     used = filled.recipe.uses if filled is not None else ()
     own = best(model, "retry", function, accept=lambda p: p.definition is None and p.family in used) if used else None
     return recipe_fix(place, "retry", cite(own, function))
+
+
+def _where_enqueued(model: Model, function: Function, code: str) -> str:
+    """The call that hands the job over, with its options, where the queue is told there and not at the job; "" for others."""
+    options = code.partition("retry=")[2].removesuffix(")")
+    sites = [e.site for e in model.edges_to(function) if e.kind in DELIVERED and model.is_reviewed(e.site.path)]
+    if not code.startswith("queue.enqueue(") or not sites:
+        return ""
+    site, *others = sorted(set(sites), key=lambda s: (s.path, s.line))
+    written_there = call_text(site, [f"retry={options}"], width=WHOLE)
+    if GAP in written_there or "enqueue" not in written_there:
+        return ""
+    more = f" and in {len(others)} more place{'s' if len(others) > 1 else ''}" if others else ""
+    return fix(f"Let the queue repeat it, where it is enqueued (`{site.path}:{site.line}`{more}):", "", written_there)
 
 
 def retry_question(model: Model, site: CallSite, raises: tuple[str, ...]) -> str:

@@ -528,7 +528,7 @@ class Clients:
     def _retry_at(self, site: CallSite, rule: Retry | None, depth: int) -> RetryVerdict | None:
         writes, key = (rule.writes, rule.key) if rule is not None else (False, False)
         for keyword, expr in site.fact.kwargs:
-            own = rule.on if rule is not None and keyword in {rule.argument, rule.config} else ()
+            own = rule.on if rule is not None and keyword == rule.config else ()
             if (rule is not None and keyword in {rule.argument, rule.config}) or "retr" in keyword.lower():
                 literal = self._evaluator.evaluate(expr, site.function, site.fact.order)
                 if len(literal) == 1 and isinstance(literal[0], values.Literal):
@@ -546,7 +546,7 @@ class Clients:
                         for library in self._graph.resolutions[inner].libraries
                         for row in self._knowledge.guards(library.name)
                     ):
-                        return RetryVerdict(None, inner, writes, key, own)
+                        return RetryVerdict(None, inner, writes, key)
                     found = self._retry_at(inner, rule, depth + 1) if inner is not site else None
                     if found is not None and found.repeats:
                         return found
