@@ -528,7 +528,6 @@ class Clients:
     def _retry_at(self, site: CallSite, rule: Retry | None, depth: int) -> RetryVerdict | None:
         writes, key = (rule.writes, rule.key) if rule is not None else (False, False)
         for keyword, expr in site.fact.kwargs:
-            own = rule.on if rule is not None and keyword == rule.config else ()
             if (rule is not None and keyword in {rule.argument, rule.config}) or "retr" in keyword.lower():
                 literal = self._evaluator.evaluate(expr, site.function, site.fact.order)
                 if len(literal) == 1 and isinstance(literal[0], values.Literal):
@@ -537,7 +536,7 @@ class Clients:
                         return RetryVerdict(1, site)
                     attempts = int(number) + 1 if isinstance(number, int | float) else None
                     return RetryVerdict(attempts, site, writes, key, self._repeated_by_number(site, rule))
-                return RetryVerdict(None, site, writes, key, own)
+                return RetryVerdict(None, site, writes, key)
         if depth < 3:
             for expr in (*site.fact.args, *(v for _, v in site.fact.kwargs)):
                 for inner in self._made_in(expr, site):
