@@ -40,6 +40,14 @@ def stop_flag(model: Model, root: Function, loop: Loop, *, on_loop: bool) -> str
     where = f"`{path}:{loop.line}`" if loop.function is not root else f"line {loop.line}"
     start = root.qualname if root.kind != "module" else root.path
     shown = _asking(loop)
+    stops = _stopped(model, loop)
+    if stops and not on_loop:
+        text = (
+            f"Let SIGTERM end it in order; above `{callee_text(loop.site)}()` ({where}):"
+            if loop.site is not None
+            else ""
+        )
+        return _with(text, own, f"signal.signal(signal.SIGTERM, lambda *_: {stops})")
     if not shown:
         text = f"Handle SIGTERM where `{start}` starts, so that the clean-up of what it runs ({where}) is gone through."
         return _with(text, own, "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))")
@@ -50,6 +58,16 @@ def stop_flag(model: Model, root: Function, loop: Loop, *, on_loop: bool) -> str
     brought = f"; `stop` is imported from {path}" if path != root.path else ""
     code = f"stop = {kind}.Event()  # at module level, beside the loop\n\n{handle}  # where {start} starts{brought}\n\n{shown}"
     return _with(text, own, code)
+
+
+def _stopped(model: Model, loop: Loop) -> str:
+    """`server.stop(grace=10)`: what the library has to end its own loop, on the object at hand; "" where it has none."""
+    func = loop.site.fact.func if loop.site is not None else None
+    if loop.site is None or not isinstance(func, f.Attr) or not isinstance(func.value, f.Name):
+        return ""
+    rows = (row for name in model.library_names(loop.site) for row in model.knowledge.calls(name))
+    call = next((row.stopped_by for row in rows if row.stopped_by), "")
+    return f"{func.value.id}.{call}" if call else ""
 
 
 def _asking(loop: Loop) -> str:

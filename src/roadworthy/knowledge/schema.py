@@ -101,6 +101,7 @@ class CallRow(Row):
     awaitable: bool = False
     blocking: bool | None = None  # None: blocks when an effect is external and it is not awaitable
     runs_until_stopped: bool = False  # the program's own loop: it returns only when something tells it to stop
+    stopped_by: str = ""  # of one that runs until it is stopped: what to call on the same object (`stop(grace=10)`), also from a signal handler
     lazy: bool = False  # does nothing until iterated or awaited; or the effect happens at flush/commit (ORM add)
     secondary: bool = False  # by nature not the purpose of an entry
     transient: bool = False  # nobody keeps what is sent: who does not listen now never gets it
@@ -198,9 +199,10 @@ class EntryRow(Row):
 
     names: tuple[str, ...]  # decorator, base class or registering call
     kind: str  # an EntryKind
-    form: Literal["decorator", "base-class", "registers", "name", "setting", "default"] = "decorator"
+    form: Literal["decorator", "base-class", "base-name", "registers", "name", "setting", "default"] = "decorator"
     """default: a parameter that has such a call as its default makes its function an entry (`every: Perpetual = Perpetual(…)`)."""
-    methods: tuple[str, ...] = ()  # base-class: which methods (fnmatch) are entries
+    bases: tuple[str, ...] = ()  # base-name: what the base class may be called (fnmatch over its dotted name)
+    methods: tuple[str, ...] = ()  # base-class, base-name: which methods (fnmatch) are entries
     parameters: tuple[str, ...] = ()  # name: the function counts only when its first parameters are these
     when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal
     callable: Argument | None = None  # registers: which argument is the function

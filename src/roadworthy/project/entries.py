@@ -57,6 +57,7 @@ class Entries:
         self._found: dict[Function, list[Entry]] = {}
         self._by_decorators()
         self._by_bases()
+        self._by_base_names()
         self._by_registration()
         for method, row, name in listed(symbols, knowledge):
             self._add_row(method, row, name, None)
@@ -151,6 +152,16 @@ class Entries:
                     for row in self._knowledge.entries(known):
                         if row.form == "base-class":
                             self._class_entries(cls, row, known)
+
+    def _by_base_names(self) -> None:
+        """Generated base classes belong to no library: their names are all that is known (`orders_pb2_grpc.OrdersServicer`)."""
+        rows = [row for library in self._knowledge.libraries for row in library.entry if row.form == "base-name"]
+        for cls in self._symbols.classes:
+            names = (*cls.library_bases, *(f"{base.module.name}.{base.name}" for base in cls.mro[1:]))
+            for row in rows:
+                base = next((name for name in names if any(fnmatchcase(name, p) for p in row.bases)), "")
+                if base:
+                    self._class_entries(cls, row, base)
 
     def _class_entries(self, cls: ClassInfo, row: EntryRow, base: str) -> None:
         for ancestor in cls.mro:

@@ -293,7 +293,17 @@ class Lifetime:
     def at_stake(self, run: Run) -> list[EffectAt]:
         """Effects of the loops that matter when they are cut off: what persists or leaves the process, no telemetry."""
         inside = dict.fromkeys(function for loop in run.loops for function in self.spread.closure(loop.function))
-        return self._effects_that_matter(inside) or self._effects_that_matter(run.reached)
+        found = self._effects_that_matter(inside) or self._effects_that_matter(run.reached)
+        return found or self._effects_that_matter(dict.fromkeys(self._served(run)))
+
+    def _served(self, run: Run) -> Iterator[Function]:
+        """What a library's own loop calls: the handlers that the project has made for that library."""
+        names = [name for loop in run.loops if loop.site is not None for name in self._model.library_names(loop.site)]
+        libraries = [self._model.knowledge.library_of(name) for name in names]
+        rows = [row for library in libraries if library is not None for row in library.entry]
+        for entry in self._model.entries.all:
+            if any(entry.row is row for row in rows):
+                yield from self.spread.closure(entry.function)
 
     def confirms_late(self, lost: list[EffectAt]) -> bool:
         """Is each message confirmed only when its work is done? Then what is cut off comes again."""

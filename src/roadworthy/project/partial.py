@@ -119,7 +119,9 @@ def _leaves_to_client(model: Model, effect: EffectAt, caught: tuple[str, ...], m
     kin = [c for c in caught if any(alike(c, name) or alike(name, c) for name in effect.row.raises)]
     answers = not any(_ORDINARY.search(name.rpartition(".")[2]) for name in kin)
     lost = all(_ORDINARY.search(name.rpartition(".")[2]) for name in missing)
-    by_default = effect.row.retry.on if effect.row.retry is not None else ()  # what is configured is how often, not what
+    by_default = (
+        effect.row.retry.on if effect.row.retry is not None else ()
+    )  # what is configured is how often, not what
     return answers and lost and own.repeats and {"connect", "timeout"} <= set(own.on or by_default)
 
 
