@@ -97,8 +97,8 @@ def _where_enqueued(model: Model, function: Function, code: str) -> str:
     return fix(f"Let the queue repeat it, where it is enqueued (`{site.path}:{site.line}`{more}):", "", written_there)
 
 
-def retry_question(model: Model, site: CallSite, raises: tuple[str, ...]) -> str:
-    """Repeat one question of a loop that waits, and not the loop."""
+def retry_question(model: Model, site: CallSite, raises: tuple[str, ...], above: str = "the loop") -> str:
+    """Repeat one call of a loop that waits, or of a block whose handler ends the work, and not the function around it."""
     asked = call_text(site, width=WHOLE)
     text = retry(model, site.function, raises)
     if GAP in asked or "```" not in text or "@" not in text:
@@ -111,7 +111,7 @@ def retry_question(model: Model, site: CallSite, raises: tuple[str, ...]) -> str
     )
     if asks not in code:
         return text
-    return f"{head.rstrip()} It goes above the loop, which calls `{awaits}ask()` in place of `{callee_text(site)}()`:\n```python\n{code}"
+    return f"{head.rstrip()} It goes above {above}, which calls `{awaits}ask()` in place of `{callee_text(site)}()`:\n```python\n{code}"
 
 
 def _done_once(model: Model, function: Function, effect: EffectAt) -> str:

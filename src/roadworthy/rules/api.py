@@ -141,6 +141,7 @@ from roadworthy.project.files import (
     taken_for_whole,
 )
 from roadworthy.project.files import accesses as file_accesses
+from roadworthy.project.finalfailures import Final, final_failures
 from roadworthy.project.fresh import is_made_again, is_made_anew
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
@@ -318,6 +319,7 @@ __all__ = [
     "FanOut",
     "Fed",
     "FileAccess",
+    "Final",
     "Finding",
     "Forgotten",
     "Fragile",
@@ -476,6 +478,7 @@ __all__ = [
     "fed_again",
     "feeding_entries",
     "file_accesses",
+    "final_failures",
     "finding",
     "first_process",
     "flow",
