@@ -247,9 +247,10 @@ class Asides:
         if self._model.reach.site_reaches(site, {Effect.COMMIT}):
             return site.fact.use != "context"
         library = self._model.knowledge.library_of(wrote.name)
-        if library is None or not {"orm", "store"} & set(library.role):
+        if library is None or not {"orm", "store", "web"} & set(library.role):
             return False
-        return wrote.model is not None and not self._commits_by_hand()
+        saves = "web" in library.role  # a serializer or a form stores its own row, whatever it is
+        return (wrote.model is not None or saves) and not self._commits_by_hand()
 
     def _commits_by_hand(self) -> bool:
         if self._committing is None:

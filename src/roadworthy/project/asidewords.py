@@ -9,7 +9,7 @@ Family = Literal["notification", "mail", "measurement", "search index", "hook"]
 
 WORDS: dict[Family, re.Pattern[str]] = {
     "notification": re.compile(
-        r"notify|notif\w*|slack|discord|msteams|mattermost|pagerduty|welcome|newsletter|webhooks?|crm|hubspot|mailchimp|intercom|zapier|klaviyo"
+        r"notify|notif\w*|slack|discord|msteams|mattermost|pagerduty|welcome|newsletter|mailing|mailinglists?|webhooks?|crm|hubspot|mailchimp|intercom|zapier|klaviyo"
     ),
     "measurement": re.compile(r"telemetry|analytics?|metrics?|statsd|mixpanel|posthog|amplitude|statistics"),
     "search index": re.compile(r"index|indexer|reindex|search"),
@@ -20,7 +20,7 @@ PURPOSE: dict[Family, re.Pattern[str]] = {
     "notification": re.compile(
         r"notify|notif\w*|slack|discord|msteams|mattermost|pagerduty|telegram|alerts?|alerting|messages?|messaging|send|sends|sending|sender|chat|bot"
         r"|push|webhooks?|e?mails?|mailer|invit\w*|contact|remind\w*|digests?|broadcast|publish|deliver\w*|escalat\w*|test|welcome|newsletter"
-        r"|forward|relay|dispatch\w*|announce\w*|feedback|reset|verif\w*|verification|confirm\w*|code|otp|magic|login|resend|sms"
+        r"|forward|relay|dispatch\w*|mailing|announce\w*|feedback|reset|verif\w*|verification|confirm\w*|code|otp|magic|login|resend|sms"
     ),
     "measurement": re.compile(
         r"telemetry|analytics?|metrics?|statsd?|mixpanel|posthog|amplitude|statistics|track|tracking|usage|collect\w*|measure\w*|report\w*|evaluat\w*"
