@@ -251,7 +251,12 @@ class Clients:
         return TimeoutVerdict("bounded", None, site, at_construction, "passed", timeout=rule)
 
     def _always_default_none(self, expr: f.Expr, function: Function) -> bool:
-        """A parameter that defaults to None and that no caller ever passes."""
+        """A parameter that defaults to None and that no caller ever passes; an attribute that holds one."""
+        if isinstance(expr, f.Attr) and expr.value == f.Name("self") and function.cls is not None:
+            kept = [found for cls in function.cls.mro for found in cls.attribute_assigns.get(expr.name, ())]
+            return bool(kept) and all(
+                assign.value is not None and self._always_default_none(assign.value, method) for method, assign in kept
+            )
         if not isinstance(expr, f.Name) or expr.id not in function.parameters or expr.id in function.bindings:
             return False
         param = function.scope.params[function.parameters[expr.id]]

@@ -42,6 +42,9 @@ class Held:
     end_line: int
     writers: dict[Function, int] = field(default_factory=dict)  # function -> line of its first change
     readers: dict[Function, int] = field(default_factory=dict)
+    demanders: dict[Function, int] = field(
+        default_factory=dict
+    )  # that refuse what it does not hold: `if key not in X: raise`
 
     @property
     def words(self) -> str:
@@ -222,6 +225,8 @@ def _uses(function: Function, found: dict[str, Held], owner: str | None) -> None
             asked = _named(container, found, owner)
             if asked is not None:
                 asked.readers.setdefault(function, region.line)
+                if region.exits == "raise":
+                    asked.demanders.setdefault(function, region.line)
     for name, held in found.items():
         path = name if owner is None else f"{owner}.{name}"
         if scope.last_read.get(path, -1) >= 0 and function not in held.writers:
@@ -229,10 +234,10 @@ def _uses(function: Function, found: dict[str, Held], owner: str | None) -> None
 
 
 def _looked_into(test: f.Expr | None) -> Iterator[f.Expr]:
-    """`if key in X: return`: a decision by what X holds."""
+    """`if key in X: return`, `if key not in X: raise`: a decision by what X holds."""
     for part in flow.walk(test):
         if isinstance(part, f.Compare):
-            yield from (right for op, right in zip(part.ops, part.rights, strict=True) if op == "in")
+            yield from (right for op, right in zip(part.ops, part.rights, strict=True) if op in {"in", "not in"})
 
 
 def _element_of(expr: f.Expr | None, found: dict[str, Held], owner: str | None, scope: f.Scope) -> Held | None:

@@ -6,7 +6,7 @@ does not exist on the next, the status of a job is "unknown" after each deploy.
 
 ## What is reported
 A container of a module, a class or a long-lived object that one request changes and another reads, and on which a promise hangs: rate limits
-and quotas, sessions and log-in flows, the status of jobs and running work, locks and claims, seen and processed ids, conversations.
+and quotas, what one request puts in and another one is refused without, sessions and log-in flows, the status of jobs and running work, locks and claims, seen and processed ids, conversations.
 A scheduler without a store to which only requests give work for later.
 
 ## What is not reported
@@ -104,7 +104,7 @@ def check(model: Model) -> Iterator[Finding]:
     """Containers on which a promise hangs, changed and read by serving paths."""
     lifetimes = Lifetimes(model)
     for held in held_state(model):
-        promise = promise_of(held)
+        promise = promise_of(held) or ("state between requests" if is_demanded(held, model) else None)
         if (
             promise is None
             or is_choice(held)
@@ -155,6 +155,19 @@ def promise_of(held: Held) -> str | None:
     return None
 
 
+def is_demanded(held: Held, model: Model) -> bool:
+    """One web request puts in what another one is refused without, whatever the name says."""
+    writers = [function for function, entry in serving(held.writers, model, strong=False) if is_of_web(entry, model)]
+    asked = [function for function, entry in serving(held.demanders, model, strong=False) if is_of_web(entry, model)]
+    return not _REFILLED.search(held.words) and any(writer not in held.demanders for writer in writers) and bool(asked)
+
+
+def is_of_web(entry: Entry | None, model: Model) -> bool:
+    """A handler that several workers serve; the tools of an agent or a bot live with their only client."""
+    library = model.knowledge.library_of(entry.source.lstrip("@")) if entry is not None else None
+    return library is not None and "web" in library.role and not {"rpc", "chat"} & set(library.role)
+
+
 def serving(functions: dict[Function, int], model: Model, strong: bool) -> list[tuple[Function, Entry | None]]:
     """The functions among these that a request, message or event reaches; with strong names also those that nothing known reaches."""
     found: list[tuple[Function, Entry | None]] = []
@@ -191,7 +204,7 @@ def _report(
     return finding(
         RULE,
         model.place_of_lines(held.owner, held.line, held.end_line),
-        Severity.HIGH if promise != "conversation" and entry is not None else Severity.MEDIUM,
+        Severity.HIGH if promise not in _BOUNDED and entry is not None else Severity.MEDIUM,
         title=f"the {promise} kept in {name} lives in one process"[:110],
         issue=f"{name} ({path}:{held.line}) is a container in memory; {changed}, and `{readers[0][0].qualname}()` decides by it.",
         impact=_IMPACTS[promise],
@@ -231,7 +244,9 @@ def _report_planned(planned: Planned, model: Model) -> Finding:
     )
 
 
+_BOUNDED = frozenset({"conversation", "state between requests"})
 _IMPACTS = {
+    "state between requests": "A deploy between the two requests loses it, and with two workers the second one is refused whenever it lands on the other.",
     "rate limit": "Every worker and instance counts by itself and each deploy starts from nothing: with four workers a client gets four times the limit.",
     "session": "A deploy in the middle of the flow loses it, and with two workers the next step fails whenever it lands on the other one.",
     "status": "After a deploy, and on every other worker, the work that was accepted is unknown: whoever asks for it is told that it never was.",
