@@ -246,10 +246,15 @@ class Asides:
             return True
         if self._model.reach.site_reaches(site, {Effect.COMMIT}):
             return site.fact.use != "context"
-        library = self._model.knowledge.library_of(wrote.name)
-        if library is None or not {"orm", "store"} & set(library.role):
+        knowledge = self._model.knowledge
+        library = knowledge.library_of(wrote.name)
+        if library is None or self._commits_by_hand():
             return False
-        return wrote.model is not None and not self._commits_by_hand()
+        if {"orm", "store"} & set(library.role):
+            return wrote.model is not None
+        # `serializer.save()`: not the mapper itself, but it fails as that does
+        below = (knowledge.library_of(error) for error in wrote.row.raises)
+        return any(one is not None and {"orm", "sql-driver"} & set(one.role) for one in below)
 
     def _commits_by_hand(self) -> bool:
         if self._committing is None:
