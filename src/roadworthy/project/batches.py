@@ -12,7 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.handling import mentions
 from roadworthy.project.leaks import leak_of
 from roadworthy.project.messages import consumes
-from roadworthy.project.missingrows import missing_row
+from roadworthy.project.missingrows import missing_row, refused
 from roadworthy.project.peritem import NEAR, about_item, fails_alone
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts
@@ -120,15 +120,20 @@ def is_run_again(model: Model, loop: Fragile) -> bool:
 
 def leaves_nobody(model: Model, loop: Fragile) -> bool:
     """The worker is a task or thread of a process that lives on without it."""
-    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
-    return any(outcome.detached is not None for outcome in outcomes)
+    return any(outcome.detached is not None for outcome in _ends(model, loop))
 
 
 def ended_by(model: Model, loop: Fragile) -> Entry | None:
     """The endless loop itself, when nothing further out catches the failure or starts it again."""
-    ends = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    ends = _ends(model, loop)
     entries = [outcome.entry for outcome in ends if outcome.entry is not None]
     return None if not entries or any(outcome.kind != "fails" for outcome in ends) else entries[0]
+
+
+def _ends(model: Model, loop: Fragile) -> list[Outcome]:
+    """What becomes of the first failure that ends an endless loop."""
+    passing = (loop.row.error,) if loop.row is not None else ()
+    return [outcome for site in loop.sites[:1] for outcome in model.failures.of(site, passing)]
 
 
 # --- for item in items -----------------------------------------------------------------------------------------------
@@ -323,11 +328,11 @@ def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
         and site.fact.order > taking.fact.order
         and about_item(function, site.fact, derived)
     )
-    if not failures or is_started_again(model, function):
+    row = refused(model, function, index, derived) if not failures else None
+    if not (failures or row) or is_started_again(model, function):
         return None
-    return Fragile(
-        "worker", function, index, min(names), f"{flow.text_of(taking.fact.func, function.scope)}()", failures
-    )
+    source = f"{flow.text_of(taking.fact.func, function.scope)}()"
+    return Fragile("worker", function, index, min(names), source, failures, row=row)
 
 
 def _taken(model: Model, function: Function, index: int) -> tuple[CallSite, set[str]] | None:

@@ -44,6 +44,16 @@ def missing_row(model: Model, function: Function, index: int, names: set[str]) -
     return None
 
 
+def refused(model: Model, function: Function, index: int, names: set[str]) -> MissingRow | None:
+    """The first check in the loop that raises for a message that is not as it should be: who sent it is somebody else."""
+    for call in flow.calls_in(function.scope, index):
+        site = function.site(call)
+        for error in _invalid(model, site) if about_item(function, call, names) else ():
+            if not _is_held(model, site, error, index):
+                return MissingRow(site, site, error, checks=True)
+    return None
+
+
 def _asked(model: Model, site: CallSite, names: set[str]) -> Iterator[tuple[CallSite, str, bool]]:
     """(call, its error, is it a check?) of what is looked up or checked by the names, here or one call down."""
     yield from _demands(model, site, names)

@@ -111,11 +111,8 @@ def batch_of(loop: Fragile, model: Model) -> Entry | None:
         near = exposure.of_kind(*_BACKGROUND, *_HANDED)
         return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
     to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
-    by_hand = (
-        []
-        if (loop.row and not loop.consumes) or (is_given_by_hand(model, loop) and not to_people and not loop.consumes)
-        else [EntryKind.COMMAND]
-    )
+    typed = loop.row is not None or (is_given_by_hand(model, loop) and not to_people)
+    by_hand = [] if typed and not loop.consumes else [EntryKind.COMMAND]
     for entry in exposure.of_kind(*_BACKGROUND, *by_hand):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
             return entry
