@@ -116,6 +116,7 @@ class CallRow(Row):
     when: dict[str, str] = {}  # keyword -> literal text: the row applies only to calls that pass exactly this
     payload: Argument | None = None  # the SQL text, the body, the job's function …
     missing: str = ""  # the error where the one row that it asks for is not there
+    invalid: str = ""  # the error where what it reads or checks is not as it should be
     result_tells: Literal["", "rowcount", "partial", "errors", "status", "bool"] = ""
     """The result says whether it worked and must be read: rows changed, partly failed batch, an error map, HTTP status, a truth value."""
     refused_in: str = ""  # the key of the result, or its attribute, under which stands what was refused

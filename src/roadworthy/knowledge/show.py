@@ -110,6 +110,8 @@ def _call_facts(row: CallRow) -> Iterator[str]:
         yield f"gives {row.returns or row.yields}"
     if row.missing:
         yield f"raises {row.missing} where there is no such row"
+    if row.invalid:
+        yield f"raises {row.invalid} where what it is given is not as it should be"
     if row.result_tells:
         yield f"the result must be read: {row.result_tells}"
 

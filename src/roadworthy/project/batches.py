@@ -11,7 +11,8 @@ from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.handling import mentions
 from roadworthy.project.leaks import leak_of
-from roadworthy.project.missingrows import missing_row
+from roadworthy.project.messages import consumes
+from roadworthy.project.missingrows import missing_row, refused
 from roadworthy.project.peritem import NEAR, about_item, fails_alone
 from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts
@@ -99,7 +100,7 @@ def fragile_loops(model: Model) -> Iterator[Fragile]:
 def outcomes(model: Model, loop: Fragile) -> list[Outcome]:
     """What becomes of the failures that end the loop; of what a handler in the loop leaves out, not of what it holds."""
     passing = loop.left.missing if loop.left is not None else ()
-    passing = (loop.row.effect.row.missing,) if loop.row is not None else passing
+    passing = (loop.row.error,) if loop.row is not None else passing
     return [outcome for site in loop.sites for outcome in model.failures.of(site, passing)]
 
 
@@ -119,15 +120,20 @@ def is_run_again(model: Model, loop: Fragile) -> bool:
 
 def leaves_nobody(model: Model, loop: Fragile) -> bool:
     """The worker is a task or thread of a process that lives on without it."""
-    outcomes = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
-    return any(outcome.detached is not None for outcome in outcomes)
+    return any(outcome.detached is not None for outcome in _ends(model, loop))
 
 
 def ended_by(model: Model, loop: Fragile) -> Entry | None:
     """The endless loop itself, when nothing further out catches the failure or starts it again."""
-    ends = [outcome for site, _ in loop.failures[:1] for outcome in model.failures.of(site)]
+    ends = _ends(model, loop)
     entries = [outcome.entry for outcome in ends if outcome.entry is not None]
     return None if not entries or any(outcome.kind != "fails" for outcome in ends) else entries[0]
+
+
+def _ends(model: Model, loop: Fragile) -> list[Outcome]:
+    """What becomes of the first failure that ends an endless loop."""
+    passing = (loop.row.error,) if loop.row is not None else ()
+    return [outcome for site in loop.sites[:1] for outcome in model.failures.of(site, passing)]
 
 
 # --- for item in items -----------------------------------------------------------------------------------------------
@@ -157,8 +163,8 @@ def _of_items(model: Model, function: Function, index: int, raises: Raises) -> F
         return None
     item = flow.text_of(target, scope).strip("()")
     items = flow.text_of(region.test, scope)
-    consumes = _consumes(model, function, region.test)
-    return Fragile("items", function, index, item, items, failures, handler, left, consumes, row=row)
+    taken = consumes(model, function, region.test)
+    return Fragile("items", function, index, item, items, failures, handler, left, taken, row=row)
 
 
 def _told_apart(names: list[str]) -> list[str]:
@@ -173,15 +179,6 @@ def _item(region: f.Region, scope: f.Scope) -> f.Expr | None:
     if isinstance(test, f.CallRef) and isinstance(target, f.Seq) and len(target.items) == 2:
         return target.items[1] if flow.last_name(scope.calls[test.index].func) == "enumerate" else target
     return target
-
-
-def _consumes(model: Model, function: Function, items: f.Expr | None) -> bool:
-    """`messages = queue.receive_messages()`, then a loop over `messages`: whatever the entry is called, it is a consumer."""
-    exprs = [items]
-    if isinstance(items, f.Name):
-        exprs += [assign.value for assign in function.bindings.get(items.id, ())]
-    calls = [part for expr in exprs if expr is not None for part in flow.walk(expr) if isinstance(part, f.CallRef)]
-    return any(e.effect is Effect.CONSUME for call in calls for e in model.effects_at(function.calls[call.index]))
 
 
 def _is_one_unit(model: Model, function: Function, index: int) -> bool:
@@ -331,11 +328,11 @@ def _of_worker(model: Model, function: Function, index: int) -> Fragile | None:
         and site.fact.order > taking.fact.order
         and about_item(function, site.fact, derived)
     )
-    if not failures or is_started_again(model, function):
+    row = refused(model, function, index, derived) if not failures else None
+    if not (failures or row) or is_started_again(model, function):
         return None
-    return Fragile(
-        "worker", function, index, min(names), f"{flow.text_of(taking.fact.func, function.scope)}()", failures
-    )
+    source = f"{flow.text_of(taking.fact.func, function.scope)}()"
+    return Fragile("worker", function, index, min(names), source, failures, row=row)
 
 
 def _taken(model: Model, function: Function, index: int) -> tuple[CallSite, set[str]] | None:

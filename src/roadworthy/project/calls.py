@@ -118,9 +118,10 @@ class CallGraph:
 
     def _resolve_unresolved(self) -> None:
         for site, resolution in self.resolutions.items():
-            if resolution.how == "unresolved":
+            if resolution.how in {"unresolved", "argument"}:
                 again = self._resolve(site)
-                if again.how != "unresolved":
+                # what a session would take (`index.add(article)`), a class of the project may be handed as well
+                if again.how != "unresolved" and (resolution.how == "unresolved" or again.functions):
                     how = "parameter" if again.functions or again.libraries else again.how
                     self.resolutions[site] = Resolution(
                         again.functions, again.libraries, again.classes, how, again.implicit

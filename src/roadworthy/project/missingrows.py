@@ -1,4 +1,4 @@
-"""Rows that are looked up for an item from elsewhere, and that may have gone or never have been there."""
+"""Items from elsewhere that are not as they should be: the row for one is not there, or what it says is refused by a check."""
 
 from __future__ import annotations
 
@@ -17,49 +17,68 @@ from roadworthy.project.values import Instance
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from roadworthy.project.effects import EffectAt
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
 
 @dataclass(frozen=True, slots=True)
 class MissingRow:
-    """The call in the loop, and the look-up that it makes."""
+    """The call in the loop, and the look-up or the check that it makes."""
 
     site: CallSite
-    effect: EffectAt
+    at: CallSite
+    error: str  # dotted
+    checks: bool = False  # what the item says is checked, no row is looked up
 
 
 def missing_row(model: Model, function: Function, index: int, names: set[str]) -> MissingRow | None:
-    """The first look-up by what an item says, in the loop or one call down, in a loop that changes something for each item."""
+    """The first look-up by what an item says, or check of it, in the loop or one call down, where something is changed for each."""
     for call in flow.calls_in(function.scope, index):
         site = function.site(call)
         if not about_item(function, call, names):
             continue
-        for effect in _looked_up(model, site, names):
-            if not _is_held(model, site, effect.row.missing, index):
+        for at, error, checks in _asked(model, site, names):
+            if not _is_held(model, site, error, index):
                 asked = _acts_on(model, function, index, names) and not _comes_from_rows(model, function, index)
-                return MissingRow(site, effect) if asked else None
+                return MissingRow(site, at, error, checks) if asked else None
     return None
 
 
-def _looked_up(model: Model, site: CallSite, names: set[str]) -> Iterator[EffectAt]:
+def refused(model: Model, function: Function, index: int, names: set[str]) -> MissingRow | None:
+    """The first check in the loop that raises for a message that is not as it should be: who sent it is somebody else."""
+    for call in flow.calls_in(function.scope, index):
+        site = function.site(call)
+        for error in _invalid(model, site) if about_item(function, call, names) else ():
+            if not _is_held(model, site, error, index):
+                return MissingRow(site, site, error, checks=True)
+    return None
+
+
+def _asked(model: Model, site: CallSite, names: set[str]) -> Iterator[tuple[CallSite, str, bool]]:
+    """(call, its error, is it a check?) of what is looked up or checked by the names, here or one call down."""
     yield from _demands(model, site, names)
     for edge in model.edges_at(site):
         if model.escapes.follows(edge):
             given = {name for name in edge.callee.parameters if name not in {"self", "cls"}}
             for inner in edge.callee.calls:
-                for effect in _demands(model, inner, given):
-                    if not _is_held(model, inner, effect.row.missing, None):
-                        yield effect
+                for asked in _demands(model, inner, given):
+                    if not _is_held(model, inner, asked[1], None):
+                        yield asked
 
 
-def _demands(model: Model, site: CallSite, names: Iterable[str]) -> list[EffectAt]:
-    """One row, by a value of these names; a default of what it is called with is none."""
+def _demands(model: Model, site: CallSite, names: Iterable[str]) -> list[tuple[CallSite, str, bool]]:
+    """One row, by a value of these names (a default of what it is called with is none); or a check of what they hold."""
     values = (*site.fact.args, *(value for _, value in site.fact.kwargs))
-    if not any(mentions(value, name, site.function.scope) for value in values for name in names):
-        return []
-    return [effect for effect in model.effects_at(site) if effect.row.missing]
+    found = []
+    if any(mentions(value, name, site.function.scope) for value in values for name in names):
+        found = [(site, effect.row.missing, False) for effect in model.effects_at(site) if effect.row.missing]
+    if not found and about_item(site.function, site.fact, set(names)):
+        found = [(site, error, True) for error in _invalid(model, site)]
+    return found
+
+
+def _invalid(model: Model, site: CallSite) -> list[str]:
+    return [row.invalid for _, row, _ in model.effects.rows(site) if row.invalid][:1]
 
 
 def _is_held(model: Model, site: CallSite, missing: str, index: int | None) -> bool:

@@ -8,7 +8,7 @@ everybody after it gets nothing; and since the next run starts with the same ite
 In a job, a schedule, a worker or a command: a loop over items that sends, pays or asks something outside for each and lets the failure
 out, directly or a few calls down; a handler in such a loop that logs the item and raises all the same, or that goes on after some failures of
 a request and leaves others out; an endless loop that takes item after item from a queue and ends at the first failure. A row
-that is looked up for an item that came from elsewhere, and is not there. A loop that hands the same thing to one implementation (backend, notifier, listener) after the other, in a signal's receiver or a consumer as well.
+that is looked up for an item that came from elsewhere, and is not there; a check of such an item that raises. A loop that hands the same thing to one implementation (backend, notifier, listener) after the other, in a signal's receiver or a consumer as well.
 
 ## What is not reported
 A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps). Results that are collected into
@@ -111,11 +111,8 @@ def batch_of(loop: Fragile, model: Model) -> Entry | None:
         near = exposure.of_kind(*_BACKGROUND, *_HANDED)
         return next((e for e in near if len(model.entries.path(e, loop.function)) <= _CLOSE), None)
     to_people = any(effect.effect in _TO_PEOPLE for _, effect in loop.failures)
-    by_hand = (
-        []
-        if loop.row or (is_given_by_hand(model, loop) and not to_people and not loop.consumes)
-        else [EntryKind.COMMAND]
-    )
+    typed = loop.row is not None or (is_given_by_hand(model, loop) and not to_people)
+    by_hand = [] if typed and not loop.consumes else [EntryKind.COMMAND]
     for entry in exposure.of_kind(*_BACKGROUND, *by_hand):
         if loop.handler is not None or len(model.entries.path(entry, loop.function)) <= _CLOSE:
             return entry
@@ -152,7 +149,7 @@ def _report(loop: Fragile, entry: Entry | None, model: Model) -> Finding:
     if effect is not None and effect.site not in sites:
         related.append(model.place(effect.site, "fails here"))
     if loop.row is not None:
-        related.append(model.place(loop.row.effect.site, "looks the row up"))
+        related.append(model.place(loop.row.at, "checks it" if loop.row.checks else "looks the row up"))
     if loop.handler is not None:
         related.insert(0, model.place_of_region(function, loop.handler.region, "logs the item and raises"))
     if loop.left is not None:
@@ -199,9 +196,13 @@ def _issue(loop: Fragile, what: str, worst: tuple[CallSite, EffectAt] | None, mo
         place = f" ({raised.function.path}:{raised.line})" if raised else ""
         return f"The handler in line {loop.left.handler.line} goes on to the next `{loop.item}` after {kept}; {what} also raises {left}{place}, which leaves the loop."
     if loop.row is not None:
-        seen = f"{loop.row.effect.site.path}:{loop.row.effect.site.line}"
-        error = say.last(loop.row.effect.row.missing)
-        return f"{what} looks up one row for each `{loop.item}` ({seen}) and raises `{error}` where it has gone or never was; no handler inside the loop keeps that there."
+        seen, error = f"{loop.row.at.path}:{loop.row.at.line}", say.last(loop.row.error)
+        asks = (
+            ("checks", "it is not as it should be")
+            if loop.row.checks
+            else ("looks up one row for", "it has gone or never was")
+        )
+        return f"{what} {asks[0]} each `{loop.item}` ({seen}) and raises `{error}` where {asks[1]}; no handler inside the loop keeps that there."
     if worst is None or loop.run is not None:
         other, region = loop.alike[0]
         like = f"{other.path}:{other.scope.regions[region].line}"
