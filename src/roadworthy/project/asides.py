@@ -246,13 +246,6 @@ class Asides:
             return True
         if self._model.reach.site_reaches(site, {Effect.COMMIT}):
             return site.fact.use != "context"
-<<<<<<< HEAD
-        library = self._model.knowledge.library_of(wrote.name)
-        if library is None or not {"orm", "store", "web"} & set(library.role):
-            return False
-        saves = "web" in library.role  # a serializer or a form stores its own row, whatever it is
-        return (wrote.model is not None or saves) and not self._commits_by_hand()
-=======
         knowledge = self._model.knowledge
         library = knowledge.library_of(wrote.name)
         if library is None or self._commits_by_hand():
@@ -262,7 +255,6 @@ class Asides:
         # `serializer.save()`: not the mapper itself, but it fails as that does
         below = (knowledge.library_of(error) for error in wrote.row.raises)
         return any(one is not None and {"orm", "sql-driver"} & set(one.role) for one in below)
->>>>>>> degrade
 
     def _commits_by_hand(self) -> bool:
         if self._committing is None:
