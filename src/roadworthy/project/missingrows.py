@@ -59,11 +59,22 @@ def _asked(model: Model, site: CallSite, names: set[str]) -> Iterator[tuple[Call
     yield from _demands(model, site, names)
     for edge in model.edges_at(site):
         if model.escapes.follows(edge):
-            given = {name for name in edge.callee.parameters if name not in {"self", "cls"}}
+            given = _receives(edge.callee, site, names)
             for inner in edge.callee.calls:
                 for asked in _demands(model, inner, given):
                     if not _is_held(model, inner, asked[1], None):
                         yield asked
+
+
+def _receives(callee: Function, site: CallSite, names: set[str]) -> set[str]:
+    """The parameters that are handed what the item says; all of them where it is not seen which (`*args`, the item's own method)."""
+    parameters = [name for name in callee.parameters if name not in {"self", "cls"}]
+    scope = site.function.scope
+    told = {keyword for keyword, value in site.fact.kwargs if any(mentions(value, name, scope) for name in names)}
+    for parameter, value in zip(parameters, site.fact.args, strict=False):
+        if any(mentions(value, name, scope) for name in names):
+            told.add(parameter)
+    return told & set(parameters) or set(parameters)
 
 
 def _demands(model: Model, site: CallSite, names: Iterable[str]) -> list[tuple[CallSite, str, bool]]:
