@@ -87,6 +87,7 @@ from roadworthy.rules.api import (
     is_called_by_nobody,
     is_code,
     is_constant,
+    is_link,
     is_natural_key,
     meets_itself,
     promised_keys,
@@ -151,9 +152,10 @@ def is_promised(access: Access) -> bool:
 
 
 def is_natural(access: Access) -> bool:
-    """The columns are called like what names one thing in the world outside, or the only one like what people name a row by."""
+    """The columns are called like what names one thing in the world outside, or the only one like what people name a row by; or they are what a row links."""
     alone = len(access.keys) == 1 and is_code(access.keys[0])
-    return alone or any(is_natural_key(name) for name in access.keys)
+    linked = access.table is not None and is_link(access.table, access.keys)
+    return alone or linked or any(is_natural_key(name) for name in access.keys)
 
 
 def is_stable(match: Match, table: Table, model: Model) -> bool:
