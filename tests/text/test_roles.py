@@ -82,6 +82,28 @@ def test_a_domain_called_cookbook(tmp_path: Path) -> None:
     }
 
 
+def test_a_domain_called_docs(tmp_path: Path) -> None:
+    """An application about documents is in service; a book with a sample application in it is not."""
+    found = roles(
+        tmp_path,
+        {
+            "docs/models.py": b"",
+            "docs/views.py": b"",
+            "docs/tasks.py": b"",
+            "documentation/conf.py": b"",
+            "documentation/models.py": b"",
+            "documentation/views.py": b"",
+            "documentation/tasks.py": b"",
+            "doc/views.py": b"",
+        },
+    )
+    assert {path for path, role in found.items() if role == "production"} == {
+        "docs/models.py",
+        "docs/views.py",
+        "docs/tasks.py",
+    }
+
+
 def test_a_domain_called_tests(tmp_path: Path) -> None:
     """A laboratory tests blood: its package has the files of an application and no test file."""
     found = roles(

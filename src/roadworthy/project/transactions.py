@@ -14,6 +14,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.guard import Guard
+from roadworthy.project.ownsaves import held_by_writers, is_own_save
 from roadworthy.project.rowsignals import AT_SAVE, IN_WRITE, registration
 from roadworthy.project.values import Instance
 
@@ -265,7 +266,7 @@ class Transactions:
                 found = self._signal(entry)
                 if found is not None:
                     return found
-        return self._committed_later(site)
+        return self._committed_later(site) or self._own_save(site)
 
     def _committed_later(self, site: CallSite) -> Open | None:
         """A dependency or middleware commits after the handler; the handler itself has written and not committed."""
@@ -326,6 +327,20 @@ class Transactions:
             elif AT_SAVE.search(text) and sender is not None:
                 self._signals[function] = self._atomic_save(sender)
         return self._signals[function]
+
+    def _own_save(self, site: CallSite) -> Open | None:
+        """Behind `super().save()` in the `save()` of a model: the transaction of whoever stores a row of it."""
+        function = site.function
+        if function not in self._signals:
+            self._signals[function] = None
+            guard = (
+                held_by_writers(self._model, function.cls)
+                if is_own_save(self._model, function) and function.cls
+                else None
+            )
+            if guard is not None and self._is_database(guard):
+                self._signals[function] = Open("signal", guard.name.rpartition(".")[2], guard.path, guard.line, guard)
+        return self._signals[function] if self.pending_before(site) else None
 
     def _atomic_save(self, sender: ClassInfo) -> Open | None:
         """A place where the project writes rows of this model inside a transaction: a block's, or the one of the writing call."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import Function
 
 _WEBHOOK = re.compile(r"web_?hook|(?<![a-z])hooks?(?![a-z])|(?<![a-z])ipn(?![a-z])|callback_url", re.IGNORECASE)
+_HOOK_CLASS = re.compile(r"[a-z]Hooks?((API)?View|Handler|Endpoint|Resource|Controller)?$")  # `PaymentHookView`
 _MANAGES = re.compile(
     r"(list|get|retrieve|read|view|show|test|create|update|delete|destroy|remove|partial_update|edit|patch|re_?deliver|re_?send|re_?try|new|add"
     r"|register|set|enable|disable|render|validate|has|save|send|trigger|search|count|(de)?activate|pause|toggle|rotate|reset|configure|(un)?install|setup|provision|ensure"
@@ -28,6 +29,13 @@ _PROVES = re.compile(
     r"_*(verify|check|validate|authenticate|assert|require)_(\w+_)?signature|(has|is)_valid_(\w+_)?signature|construct_event",
     re.IGNORECASE,
 )
+
+_HEADER = re.compile(
+    r"(http[_-])?(?!x[_-]amz)(\w+[_-])+(signature|hmac)([_-]sha\d+|[_-]256|[_-]v\d)?|(http[_-])?x[_-](\w+[_-])?(event|event[_-](key|type|name)|topic|delivery)",
+    re.IGNORECASE,
+)
+"""Headers by which a sender proves who it is or says what happened: `X-Hub-Signature-256`, `HTTP_X_GITHUB_EVENT`."""
+_HEADERS = frozenset({"headers", "META"})
 
 _BODY = frozenset({"body", "data", "get_data", "get_json", "json", "raw_body", "payload"})
 _SIGNED = frozenset({"body", "raw_body", "headers", "META"})
@@ -53,7 +61,8 @@ def is_webhook(function: Function, label: str) -> bool:
     receives = function.name in {"post", "handle", "receive", "process", "dispatch", "__call__"} or _RECEIVES.match(
         function.name
     )
-    return bool((receives or method == "POST") and re.search(r"webhook|ipn", owner, re.IGNORECASE))
+    named = re.search(r"webhook|ipn", owner, re.IGNORECASE) or (function.cls and _HOOK_CLASS.search(function.cls.name))
+    return bool((receives or method == "POST") and named)
 
 
 def _is_signed(function: Function, *, whole: bool = False) -> bool:
@@ -64,7 +73,32 @@ def _is_signed(function: Function, *, whole: bool = False) -> bool:
     proofs = [site for site in function.calls if _PROVES.fullmatch(_last(site.fact.func))]
     if whole:
         proofs = [site for site in proofs if any(_is_request(arg, function) for arg in site.fact.args)]
-    return bool(proofs) and any(_last(part) in _BODY for value in _values(function) for part in flow.walk(value))
+    proven = bool(proofs) or (not whole and _reads_sender(function))
+    return proven and any(_last(part) in _BODY for value in _values(function) for part in flow.walk(value))
+
+
+def _reads_sender(function: Function) -> bool:
+    """`request.headers["X-Hub-Signature"]`, `request.META.get("HTTP_X_GITHUB_EVENT")`."""
+    taken = [
+        (site.fact.func.value, site.fact.args[0])
+        for site in function.calls
+        if isinstance(site.fact.func, f.Attr) and site.fact.func.name == "get" and site.fact.args
+    ]
+    taken += [
+        (part.value, part.index) for value in _values(function) for part in flow.walk(value) if isinstance(part, f.Sub)
+    ]
+    if any(_HEADER.fullmatch(param.name) and _is_header(param, function) for param in function.scope.params):
+        return True
+    return any(
+        _last(owner) in _HEADERS and isinstance(key, f.Str) and _HEADER.fullmatch(key.value) for owner, key in taken
+    )
+
+
+def _is_header(param: f.Param, function: Function) -> bool:
+    """`x_hub_signature_256: str = Header()`, `stripe_signature: Annotated[str, Header()]`."""
+    outer = function.parent.scope if function.parent is not None else function.scope
+    given = (flow.text_of(expr, outer) for expr in (param.default, param.annotation) if expr is not None)
+    return any("Header" in text for text in given)
 
 
 def _is_request(arg: f.Expr, function: Function) -> bool:

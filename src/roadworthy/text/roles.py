@@ -26,6 +26,7 @@ _EXAMPLES = _names(
     "notebook notebooks demo demos benchmark benchmarks bench quickstart quickstarts sample_apps sample-apps example_apps demo_apps"
 )
 _DOMAINS = _names("cookbook cookbooks notebook notebooks sample samples tutorial tutorials")  # and words of a trade
+_DOCUMENTS = _names("doc docs documents documentation")
 _SCRIPTS = _names(
     "script scripts bin hack ci contrib dev devtools dev_tools dev_scripts utils_scripts build_tools build_scripts buildtools"
 )
@@ -41,6 +42,7 @@ _APP_FILES = _names(
     "models.py views.py routes.py router.py urls.py api.py tasks.py service.py services.py schemas.py "
     "handlers.py controllers.py repository.py serializers.py admin.py"
 )
+_BOOK_FILES = _names("conf.py mkdocs.yml Makefile make.bat index.html docusaurus.config.js")
 _TEST_FILE = re.compile(r"(?:test_.*|.*tests?|conftest)\.py")
 _SURE_TEST_FILE = re.compile(r"(?:conftest|pytest_plugins?|test_settings|settings_test|locustfile)\.py")
 _SCRIPT_FILES = frozenset(("setup.py", "hatch_build.py", "noxfile.py", "fabfile.py", "dodo.py"))
@@ -113,6 +115,8 @@ def _folder_role(name: str, entries: frozenset[str], *, is_package: bool, parent
         return Role.MIGRATION
     if name in _GENERATED:
         return Role.GENERATED
+    if name in _DOCUMENTS and _serves_documents(entries):
+        return parent.role
     if name in _EXAMPLES and not inner and not (is_package and name in _DOMAINS and _is_application(entries)):
         return Role.EXAMPLE
     if (name in _SCRIPTS and not parent.is_package) or (name == "tools" and not parent.is_package and not is_package):
@@ -128,6 +132,12 @@ def _is_domain_called_test(entries: frozenset[str]) -> bool:
 def _is_application(entries: frozenset[str]) -> bool:
     """Recognise a kitchen's `cookbook` or a laboratory's `samples`: an application whose tables are migrated is in service."""
     return len(entries & _APP_FILES) > 1 and bool(entries & _MIGRATIONS)
+
+
+def _serves_documents(entries: frozenset[str]) -> bool:
+    """Recognise an application about documents: a model, what shows it and more, and nothing that a book is made of."""
+    book = entries & _BOOK_FILES or any(entry.endswith((".rst", ".md")) for entry in entries)
+    return "models.py" in entries and len(entries & _APP_FILES) > 2 and not book
 
 
 def _is_behave_suite(entries: frozenset[str]) -> bool:

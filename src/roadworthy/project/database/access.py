@@ -11,6 +11,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project.database.chains import Chain, ChainReader, Match
 from roadworthy.project.database.rawsql import read_sql
+from roadworthy.project.database.rawvalues import filled, inserts_by_text
 from roadworthy.project.values import Instance
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Access:
     object: Expr | None = None  # the object that is written, as an expression of the site's scope
     listed: tuple[str, ...] = ()  # read: the only columns that are fetched
     made: CallSite | None = None  # where the new row is made that a write stores unless it stores one that was found
+    into: str = ""  # raw SQL: the table as written
 
     @property
     def function(self) -> Function:
@@ -151,7 +153,7 @@ class Accesses:
         """Accesses that calls of this function run themselves, in source order."""
         known = self._known.get(function)
         if known is None:
-            worth = function in self._touching and bool(self._schema.tables)
+            worth = function in self._touching and (self._schema.tables or inserts_by_text(function, self._effects))
             known = tuple(a for site in function.calls for a in self._at(site)) if worth else ()
             self._known[function] = known
         return known
@@ -236,10 +238,9 @@ class Accesses:
         table = self._schema.table(statement.table)
         site = effect.site
         lookup = tuple(Match(name, None, site.function, op) for name, op in statement.where)
-        values = tuple(Match(name, None, site.function) for name in statement.columns)
         yield Access(
-            statement.kind, site, effect, table.model if table else None, table, _named(lookup, table, self._schema), _named(values, table, self._schema),
-            statement.exact, bool(statement.columns), method="execute", locked=statement.locked, target=statement.target,
+            statement.kind, site, effect, table.model if table else None, table, _named(lookup, table, self._schema), _named(filled(statement, site), table, self._schema),
+            statement.exact, bool(statement.columns), method="execute", locked=statement.locked, target=statement.target, into=statement.table,
         )  # fmt: skip
 
     def _orm(self, kind: str, effect: EffectAt) -> Access:

@@ -14,8 +14,11 @@ from roadworthy.project.once import once
 from roadworthy.project.values import ClassValue, Instance
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from roadworthy.project.database.access import Access
     from roadworthy.project.database.conditions import Match
+    from roadworthy.project.database.tables import Table
     from roadworthy.project.entry import Entry
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import Function
@@ -34,8 +37,19 @@ _NO_CODE = re.compile(
     r"(^|_)(status|state|type|kind|error|exit|response|return|country|language|lang|currency|locale|zip|post|postal|region|sort|cache|public|"
     r"private|access|activation|secret|foreign|primary|partition|verification|confirmation|auth|security)_(code|key)$"
 )
-_NAMES = re.compile(r"_(id|uid|uuid|guid|ref|reference)$")
+_NAMES = re.compile(r"(^|_)(id|uid|uuid|guid|ref|reference|identifier)$")
+_ARRIVES = re.compile(
+    r"(^|_)(event|message|delivery|transaction|txn|payment|charge|invoice|refund|dispute|payout|transfer|intent|checkout|order|booking|call|sms)$"
+)
+"""What a sender tells of one by one, so that its id is the id of what came: `charge=charge["id"]`, and not `customer=customer["id"]`."""
 _IDS = frozenset({"id", "uid", "uuid", "guid", "event_id", "message_id", "delivery_id"})
+_LOG = re.compile(
+    r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Activity|Attempt|Metric|Snapshot|Stat|Stats)$"
+)
+_WRITER = re.compile(r"(^|_)(by|creator|author|updater|editor|inviter|inviting_user)(_id)?$")
+_EVENT = re.compile(r"(event|update|change|transition|receipt)$")
+_EVENTS = frozenset({"event", "delivery", "webhook", "notification"})
+_STATE = re.compile(r"(^|_)(status|state|event|type|kind|action)$")
 _ANSWERS = (Effect.HTTP_REQUEST, Effect.RPC, Effect.NOTIFY, Effect.SMS, Effect.CHARGE)
 _GIVEN = frozenset({"argument", "field", "call"})
 _TAKEN = frozenset({"pop", "get"})  # out of a payload
@@ -67,7 +81,25 @@ def entered_tables(model: Model) -> frozenset[str]:
             table = model.schema.table_of(value.cls) if isinstance(value, ClassValue) else None
             if table is not None:
                 found.add(table.name)
-    return frozenset(found)
+    return frozenset(found | set(_shown_tables(model)))
+
+
+def _shown_tables(model: Model) -> Iterator[str]:
+    """`class Orders(ModelViewSet)`, `class NewOrder(CreateView)`: the framework stores what is sent to them."""
+    for cls in model.symbols.classes:
+        bases = [name for base in cls.library_bases for name in (base, *model.knowledge.type_bases(base))]
+        if any(row.construct == "entered" for name in bases for row in model.knowledge.schema_rows(name)):
+            about = model.evaluator.orm.about(cls)
+            table = model.schema.table_of(about) if about is not None else None
+            if table is not None:
+                yield table.name
+
+
+def is_link(table: Table, keys: Sequence[str]) -> bool:
+    """Are the columns all that a row links, as in a membership: the user and the team? Who wrote it down is no part of that."""
+    linked = {column.name for column in table.columns if column.target and not _WRITER.search(column.name)}
+    named = table.model.name if table.model is not None else ""
+    return len(keys) > 1 and set(keys) == linked and not _LOG.search(named)
 
 
 def outside_ids(model: Model, access: Access) -> tuple[str, ...]:
@@ -80,13 +112,53 @@ def outside_ids(model: Model, access: Access) -> tuple[str, ...]:
             or column.target
             or column.primary
             or match.value is None
-            or not (_OUTSIDE.search(column.attribute) or _is_id_of_payload(column.attribute, match.value))
+            or not (_OUTSIDE.search(column.attribute) or _is_id_of_payload(column.attribute, match))
         ):
             continue
         kinds = {origin.kind for origin in model.origin(match.value, match.scope, match.order)}
         if kinds & _GIVEN and kinds <= _GIVEN | {"literal"} and not _is_our_own(model, match):
             found.append(column.name)
     return tuple(dict.fromkeys(found))
+
+
+def ids_of_unknown_table(model: Model, access: Access) -> tuple[str, ...]:
+    """The sender's ids in an insert without a conflict clause, into a table of which the project says nothing, by a driver that knows of keys."""
+    if access.table is not None or not _keeps_keys(model, access):
+        return ()
+    found = []
+    for match in access.values:
+        if match.value is None or not (_OUTSIDE.search(match.column) or _is_id_of_payload(match.column, match)):
+            continue
+        kinds = {origin.kind for origin in model.origin(match.value, match.scope, match.order)}
+        if kinds & _GIVEN and kinds <= _GIVEN | {"literal"} and not _is_our_own(model, match):
+            found.append(match.column)
+    return tuple(dict.fromkeys(found))
+
+
+def _keeps_keys(model: Model, access: Access) -> bool:
+    """Can the database refuse a second row of a key? Column stores cannot."""
+    library = model.knowledge.library_of(access.effect.name)
+    own = library.exception if library is not None else ()
+    refuses = any(model.protection.is_conflict(name) for name in access.effect.row.raises)
+    return refuses or any(row.nature == "conflict" for row in own)
+
+
+def is_meant_to_append(access: Access) -> bool:
+    """A log or a history: a second line is a blemish."""
+    model = access.table.model if access.table is not None else None
+    named = (
+        model.name if model is not None else access.into.rpartition(".")[2].replace("_", " ").title().replace(" ", "")
+    )
+    return bool(_LOG.search(named))
+
+
+def is_one_of_many(access: Access, name: str) -> bool:
+    """The id names what an event is about, and the row says what became of it (`message_id`, `status`): sent, delivered and read are three."""
+    model = access.table.model if access.table is not None else None
+    owner = model.name.lower() if model is not None else access.into.rpartition(".")[2].lower().removesuffix("s")
+    subject, _, _ = name.lower().rpartition("_")
+    told = any(_STATE.search(match.column) and not isinstance(match.value, f.Str | f.Const) for match in access.values)
+    return bool(subject) and bool(_EVENT.search(owner)) and subject not in {*_EVENTS, owner} and told
 
 
 def key_from_outside(model: Model, access: Access) -> tuple[str, ...]:
@@ -117,10 +189,15 @@ def _is_replaced(model: Model, function: Function, access: Access) -> bool:
     return any(other.kind == DELETE and other.table is access.table for other in model.accesses.of(function))
 
 
-def _is_id_of_payload(name: str, value: f.Expr) -> bool:
-    """`relationship_id=activity["id"]`: the payload calls it its id."""
+def _is_id_of_payload(name: str, match: Match) -> bool:
+    """`relationship_id=activity["id"]`, `intent=data.get("id")`: the payload calls it its id."""
+    value = match.value
     key = value.index if isinstance(value, f.Sub) else None
-    return bool(_NAMES.search(name)) and isinstance(key, f.Str) and key.value in _IDS
+    if isinstance(value, f.CallRef):
+        call = match.scope.calls[value.index].fact
+        key = call.args[0] if call.args and flow.last_name(call.func) in _TAKEN else None
+    called = _NAMES.search(name) or _ARRIVES.search(name)
+    return called is not None and isinstance(key, f.Str) and key.value in _IDS
 
 
 def comes_with_the_event(model: Model, entry: Entry, access: Access, column: str) -> bool:

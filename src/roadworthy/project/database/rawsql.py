@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _DML = re.compile(r"\s*(?:--[^\n]*\n\s*)*(select|insert|update|delete|replace|with)\b", re.IGNORECASE)
 _PLACE = re.compile(r"%\((\w+)\)s|%s|\$\d+|(?<![:\w]):(\w+)|\{\w*\}")
+_HELD = re.compile(
+    r"%\((\w+)\)s|(%s|\?)|\$(\d+)|(?<![:\w]):(\w+)|(\{\w*\})"
+)  # named, next, counted, named, of the text
 _MAX = 6_000
 
 
@@ -30,6 +33,8 @@ class Statement:
     exact: bool = True
     locked: bool = False
     target: tuple[str, ...] | None = None  # conflict clause
+    places: tuple[tuple[str, str], ...] = ()  # insert: (column, the name or index of the placeholder that fills it)
+    sequential: int = 0  # placeholders that are told apart by their order only
 
 
 @lru_cache(maxsize=4096)
@@ -41,7 +46,8 @@ def read_sql(text: str) -> Statement | None:
     if len(trees) != 1:
         return None
     try:
-        return _statement(trees[0])
+        statement = _statement(trees[0])
+        return _with_places(statement, trees[0], text) if statement is not None and statement.columns else statement
     except (AttributeError, KeyError, TypeError, IndexError):
         return None  # shapes of trees differ between versions of the parser and dialects
 
@@ -91,6 +97,37 @@ def _insert(tree: exp.Expr) -> Statement | None:
     ignores = tree.args.get("alternative") is not None or tree.args.get("ignore")
     kind = "upsert" if conflict is not None or ignores else "insert"
     return Statement(kind, table.name, (), columns, True, False, target)
+
+
+def _with_places(statement: Statement, tree: exp.Expr, text: str) -> Statement:
+    """Which placeholder fills which column, for one row of VALUES."""
+    given = tree.args.get("expression")
+    rows = given.expressions if given is not None and type(given).__name__ == "Values" else []
+    held, sequential = _placeholders(text)
+    if len(rows) != 1 or len(rows[0].expressions) != len(statement.columns) or _holes(tree) != len(held):
+        return statement
+    found, at = [], 0
+    for column, item in zip(statement.columns, rows[0].expressions, strict=True):
+        bare = item.this if type(item).__name__ == "Cast" else item
+        count = _holes(item)
+        if count == 1 and type(bare).__name__ == "Column" and held[at]:
+            found.append((column, held[at]))
+        at += count
+    return replace(statement, places=tuple(found), sequential=sequential)
+
+
+def _placeholders(text: str) -> tuple[list[str], int]:
+    """Name or index of each ("" for what the text itself is filled with), and how many are told apart by their order."""
+    held, count = [], 0
+    for match in _HELD.finditer(text):
+        named, following, counted, colon, _ = match.groups()
+        held.append(named or colon or (str(count) if following else str(int(counted) - 1) if counted else ""))
+        count += bool(following)
+    return held, count
+
+
+def _holes(node: exp.Expr) -> int:
+    return sum(type(part).__name__ == "Identifier" and part.name == HOLE for part in node.walk())
 
 
 def _where(tree: exp.Expr) -> tuple[tuple[tuple[str, str], ...], bool]:

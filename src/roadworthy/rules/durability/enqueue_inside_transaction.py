@@ -8,7 +8,8 @@ when the transaction rolls back, the job, the event or the mail is out all the s
 A call that enqueues a job, publishes a message, starts a durable execution, sends mail or deletes a stored object, directly, through any
 number of calls, or in a thread or task that is started there, while a transaction that writes is open: a block or decorator, also of the
 project's own; a setting, framework, dependency or middleware that wraps every request; a session between its first write and the commit
-that comes later in the function or its caller; a signal that the mapper sends in the middle of a write. The finding stands where the
+that comes later in the function or its caller; a signal that the mapper sends in the middle of a write; a model's own `save()` to which the
+library comes inside one (`create()`, a serializer). The finding stands where the
 transaction and the call meet; where many transactions meet the same call, at that call.
 
 ## What is not reported

@@ -6,7 +6,8 @@ time. Where its row is inserted without a key that tells the second from the fir
 
 ## What is reported
 An insert in a webhook handler, a consumer, an activity or a job that is retried, whose row carries an id of the sender (`event_id`,
-`external_id`, `reference`) over which the table has no unique key. Vectors that are added without ids where the work runs again, and
+`external_id`, `reference`) over which the table has no unique key. SQL text that inserts into a table of which the project says nothing,
+where it has no conflict clause and the error of a second row is not caught. Vectors that are added without ids where the work runs again, and
 vectors that are added under ids that may exist, so that a second run leaves the old ones as they were.
 
 ## What is not reported
@@ -77,15 +78,18 @@ from roadworthy.rules.api import (
     Origin,
     Rule,
     Severity,
+    Through,
     advise_database,
     argument,
     comes_with_the_event,
     entries_again,
-    expr,
     finding,
     flow,
+    ids_of_unknown_table,
     impact_weight,
     is_gated,
+    is_meant_to_append,
+    is_one_of_many,
     outside_ids,
     runs_over_again,
     say,
@@ -93,12 +97,6 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="insert-in-repeated-path", anti_pattern="insert-not-upsert", doc=__doc__)
 
-_LOG = re.compile(
-    r"(Log|Logs|LogRecord|LogEntry|Audit|AuditEntry|History|Activity|Attempt|Metric|Snapshot|Stat|Stats)$"
-)
-_EVENT = re.compile(r"(event|update|change|transition|receipt)$")
-_EVENTS = frozenset({"event", "delivery", "webhook", "notification"})
-_STATE = re.compile(r"(^|_)(status|state|event|type|kind|action)$")
 _CONVERGES = re.compile(r"get_or_create|update_or_create|create_or|upsert|ensure|merge|sync", re.IGNORECASE)
 _REPEATED = frozenset({
     EntryKind.WEBHOOK_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.LAMBDA_HANDLER, EntryKind.DURABLE_ACTIVITY, EntryKind.JOB,
@@ -109,49 +107,30 @@ _REPEATED = frozenset({
 def check(model: Model) -> Iterator[Finding]:
     """Ask each insert whether its row can come again, and what would tell."""
     for access in model.accesses.all(INSERT):
-        if (
-            access.table is None
-            or not model.is_reviewed(access.site.path)
-            or is_meant_to_append(access)
-            or converges(access, model)
-        ):
+        if not model.is_reviewed(access.site.path) or is_meant_to_append(access) or converges(access, model):
             continue
-        ids = tuple(name for name in outside_ids(model, access) if not is_one_of_many(access, name))
+        ids_of = outside_ids if access.table is not None else ids_of_unknown_table
+        ids = tuple(name for name in ids_of(model, access) if not is_one_of_many(access, name))
         entries = [entry for entry in entries_again(model, access.function) if entry.kind in _REPEATED] if ids else []
         open_entries = [
             e for e in entries if comes_with_the_event(model, e, access, ids[0]) and not is_gated(model, e, access)
         ]
         if open_entries:
-            yield _report(access, ids, open_entries[0], model)
+            report = _report if access.table is not None else _report_unknown
+            yield report(access, ids, open_entries[0], model)
     for effect in model.effects_of(Effect.VECTOR_INSERT):
         yield from _vectors(effect, model)
-
-
-def is_meant_to_append(access: Access) -> bool:
-    """A log or a history: a second line is a blemish."""
-    return access.table is not None and access.table.model is not None and bool(_LOG.search(access.table.model.name))
-
-
-def is_one_of_many(access: Access, name: str) -> bool:
-    """The id names what an event is about, and the row says what became of it (`message_id`, `status`): sent, delivered and read are three."""
-    table = access.table
-    model = table.model.name.lower() if table is not None and table.model is not None else ""
-    subject, _, _ = name.lower().rpartition("_")
-    told = any(
-        _STATE.search(match.column) and not isinstance(match.value, expr.Str | expr.Const) for match in access.values
-    )
-    return bool(subject) and bool(_EVENT.search(model)) and subject not in {*_EVENTS, model} and told
 
 
 def converges(access: Access, model: Model) -> bool:
     """A unique key over what the insert fills, a check before it, or a function that is named for it."""
     table = access.table
-    assert table is not None
-    if (
-        _CONVERGES.search(access.function.name)
-        or not table.complete
-        or model.protection.gives_primary_key(table, access)
-    ):
+    if _CONVERGES.search(access.function.name):
+        return True
+    if table is None:
+        through = Through(access, access.site)
+        return _is_checked(access, model) or model.protection.conflict_handled(access.function, through)
+    if not table.complete or model.protection.gives_primary_key(table, access):
         return True
     if any(
         key.in_force
@@ -161,6 +140,10 @@ def converges(access: Access, model: Model) -> bool:
         for key in table.keys
     ):
         return True
+    return _is_checked(access, model)
+
+
+def _is_checked(access: Access, model: Model) -> bool:
     return model.coverage(access.site, lambda guard: guard.kind is GuardKind.DEDUP).somewhere
 
 
@@ -190,6 +173,25 @@ def _report(access: Access, ids: tuple[str, ...], entry: Entry, model: Model) ->
             model.confidence_of(access.effect, exposure), Confidence.HIGH if access.filled else Confidence.MEDIUM
         ),
         subject=f"{table.name}:{','.join(ids)}",
+        weight=impact_weight(exposure, [access.effect]),
+    )
+
+
+def _report_unknown(access: Access, ids: tuple[str, ...], entry: Entry, model: Model) -> Finding:
+    """Whatever keys the table has: a second row, or an error that nobody expects."""
+    who, key = say.entry(entry), f"`{ids[0]}`"
+    exposure = model.exposure(access.function)
+    return finding(
+        RULE,
+        model.place(access.site),
+        Severity.MEDIUM,
+        title=f"a row of `{access.into}` is inserted again when its event comes again",
+        issue=f"{who[:1].upper()}{who[1:]} inserts a row of `{access.into}` with the sender's {key}: the statement has no conflict clause, and nobody looks for the row first.",
+        impact=f"{say.again(entry)}: without a unique key over {key} there are two rows, and with one the insert raises each time that the event is tried again.",
+        fix=f"Keep {key} unique, and end the statement with `ON CONFLICT ({ids[0]}) DO NOTHING` (MySQL: `INSERT IGNORE` or `ON DUPLICATE KEY UPDATE`).",
+        steps=model.steps(entry, access.function, access.site),
+        confidence=Confidence.weakest(model.confidence_of(access.effect, exposure), Confidence.MEDIUM),
+        subject=f"{access.into}:{','.join(ids)}",
         weight=impact_weight(exposure, [access.effect]),
     )
 

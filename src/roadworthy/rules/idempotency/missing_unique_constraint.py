@@ -6,7 +6,8 @@ without it both succeed, and from then on every call that expects one row finds 
 
 ## What is reported
 Columns by which the code finds or creates a row (`get_or_create`, `update_or_create`), or by which it expects exactly one
-(`get`, `one`, `one_or_none`) of rows that it also inserts or that people enter in the framework's pages, with no unique key over them or a part of them in models, migrations or SQL files.
+(`get`, `one`, `one_or_none`) of rows that it also inserts, that people enter in the framework's pages or that a view of the framework stores,
+with no unique key over them or a part of them in models, migrations or SQL files. What a row links (`get(user=…, team=…)` of a membership) counts as a key.
 Columns by which a validator refuses a second row: one that is declared to the framework, or a check in a method that the framework runs before
 it stores the row (`validate_email()`, `clean()`, `save()`): two requests at once both pass it.
 The finding stands at the table and lists the code that relies on the key.
@@ -87,6 +88,7 @@ from roadworthy.rules.api import (
     is_called_by_nobody,
     is_code,
     is_constant,
+    is_link,
     is_natural_key,
     meets_itself,
     promised_keys,
@@ -151,9 +153,10 @@ def is_promised(access: Access) -> bool:
 
 
 def is_natural(access: Access) -> bool:
-    """The columns are called like what names one thing in the world outside, or the only one like what people name a row by."""
+    """The columns are called like what names one thing in the world outside, or the only one like what people name a row by; or they are what a row links."""
     alone = len(access.keys) == 1 and is_code(access.keys[0])
-    return alone or any(is_natural_key(name) for name in access.keys)
+    linked = access.table is not None and is_link(access.table, access.keys)
+    return alone or linked or any(is_natural_key(name) for name in access.keys)
 
 
 def is_stable(match: Match, table: Table, model: Model) -> bool:
