@@ -59,7 +59,9 @@ def timeout(model: Model, effect: EffectAt, verdict: TimeoutVerdict) -> str:
         where = f"to `{_last(callee_text(site))}()`"
     if (_is_long(effect) or _starts_program(model, effect)) and not remark and not verdict.at_construction:
         where = f"{where}, above the longest healthy run"
-    text = f"Pass `{verdict.parameter or 'timeout'}` {where}. {remark}".strip()
+    named = verdict.parameter or "timeout"
+    shown = named if re.search(rf"\b{re.escape(named)}\b", value) else value.partition("=")[0]
+    text = f"Pass `{shown}` {where}. {remark}".strip()
     cited = _cite_setting(setting, site) if setting is not None else _cite(own, site)
     code = call_text(site, [value], _replaced(value), WHOLE)
     if GAP in code:  # what is too long to be written again is named

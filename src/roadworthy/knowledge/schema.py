@@ -52,6 +52,7 @@ class Timeout(Row):
     environment: tuple[str, ...] = ()  # environment variables or settings that bound it
     via: Literal["call", "constructor", "either"] = "call"
     """Where the arguments stand: at the call, at the construction of the receiver, or the call overriding the construction."""
+    keeps: bool = False  # what is given at this call holds for all later calls on the same object
     lease: tuple[str, ...] = ()  # keywords of the construction that end what is waited for: a lock lapses by itself
     impossible: bool = False  # no such parameter exists: only an outer timeout helps
     unit: Literal["s", "ms"] = "s"

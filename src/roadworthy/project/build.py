@@ -13,6 +13,7 @@ from roadworthy.project.entries import Entries
 from roadworthy.project.evaluate import Evaluator
 from roadworthy.project.exceptions import Exceptions
 from roadworthy.project.guards import Guards
+from roadworthy.project.makers import Makers
 from roadworthy.project.model import Model
 from roadworthy.project.origins import Origins
 from roadworthy.project.reach import Reach
@@ -45,6 +46,8 @@ def build_model(
     settings = ProjectSettings(symbols, around)
     guards = Guards(graph, knowledge, evaluator, effects, exceptions, settings)
     switches = Switches(symbols, graph)
+    kinds = dict(roles or {})
+    makers = Makers(graph, knowledge, lambda path: kinds.get(path, "production") == "production")
     entries = Entries(symbols, graph, knowledge, evaluator, guards, switches, around)
     return Model(
         symbols,
@@ -57,12 +60,12 @@ def build_model(
         exceptions,
         entries,
         Origins(graph, effects, evaluator),
-        Clients(symbols, graph, knowledge, evaluator, effects, settings),
+        Clients(symbols, graph, knowledge, evaluator, effects, settings, makers),
         settings,
         versions,
         build_deployment(around),
         around,
-        dict(roles or {}),
+        kinds,
         build_schema(symbols, graph, knowledge, evaluator, effects, around),
         switches,
     )

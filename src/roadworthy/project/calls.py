@@ -384,10 +384,10 @@ class CallGraph:
     def is_passed_in(self, edge: Edge) -> bool:
         """Does a function only call what it was given (`run(op)`)? Whoever gave it has an edge to it of its own, so that following
         this one too would mix up the callables of all callers."""
-        func = edge.site.fact.func
-        if not isinstance(func, f.Name) or func.id not in edge.caller.parameters or edge.kind not in INLINE:
-            return False
-        return func.id not in edge.caller.bindings and func.id in self._param_runs.of(edge.caller)
+        site = edge.site
+        named = () if edge.callee in self.resolutions[site].functions else self.started_by(site)
+        run = [site.fact.func] if site.fact.func and not named else [expr for _, expr, _ in named]
+        return edge.kind in INLINE and all(self._param_runs.is_given(expr, edge.caller) for expr in run)
 
     def _add(self, edge: Edge) -> None:
         self.outgoing[edge.caller].append(edge)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from roadworthy.knowledge.schema import Retry, Timeout
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.effects import EffectAt, Effects
+    from roadworthy.project.makers import Makers
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.settings import ProjectSettings
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
@@ -73,6 +74,7 @@ class Clients:
         evaluator: Evaluator,
         effects: Effects,
         settings: ProjectSettings,
+        makers: Makers,
     ) -> None:
         """`settings`: what the project or its configuration sets (`EMAIL_TIMEOUT`, environment variables)."""
         self._symbols = symbols
@@ -82,6 +84,7 @@ class Clients:
         self._effects = effects
         self._settings = settings
         self._set = settings.names
+        self._makers = makers
         self._called = {library.name for r in graph.resolutions.values() for library in r.libraries}
         self._neighbours: dict[CallSite, tuple[CallSite, ...]] = {}
         self._retried_types: dict[str, bool] = {}
@@ -343,6 +346,12 @@ class Clients:
                 if self._is_project_class(site):
                     return UNKNOWN
                 return self._built(site, rule)
+            case values.LibraryObject(
+                type=name
+            ):  # known by its annotation: the one place that makes such clients decides
+                made = self._makers.only(name)
+                if made is not None and not self._patched(made) and not self._is_project_class(made):
+                    return replace(self._built(made, rule), confidence=Confidence.MEDIUM)
             case values.Instance(cls=cls):
                 return self._of_subclass(cls, receiver.site, rule)
         return UNKNOWN
@@ -424,6 +433,8 @@ class Clients:
                         return True
             if any("timeout" in k for k, _ in neighbour.fact.kwargs):
                 return True
+        if self._opened_with_limit(site):
+            return True
         scope = site.function.scope
         for assign in scope.assigns:
             if isinstance(assign.target, f.Attr) and isinstance(assign.value, f.CallRef):
@@ -436,6 +447,23 @@ class Clients:
                 and self._same_object(assign.target.value, site)
             ):
                 return True
+        return False
+
+    def _opened_with_limit(self, site: CallSite) -> bool:
+        """`ftp = FTP()`, `ftp.connect(host, timeout=10)`: what opens the connection keeps its limit for the calls after it."""
+        for other in site.function.calls:
+            func = other.fact.func
+            if other is site or not isinstance(func, f.Attr):
+                continue
+            rows = (
+                row
+                for library in self._graph.resolutions[other].libraries
+                for row in self._knowledge.calls(library.name)
+            )
+            for limit in (row.timeout for row in rows if row.timeout is not None and row.timeout.keeps):
+                given = self._given(other, limit, constructor=False)
+                if given is not None and given.bound == "bounded" and self._same_object(func.value, site):
+                    return True
         return False
 
     def _same_object(self, expr: f.Expr, site: CallSite) -> bool:

@@ -94,6 +94,7 @@ class Escapes:
             or edge.kind == "callback"
             or self._model.keeps_failures(edge)
             or self._model.graph.is_ambiguous(edge)
+            or self._model.graph.is_passed_in(edge)  # whoever gave it what it runs has an edge of his own
         ):
             return False
         caller = edge.caller

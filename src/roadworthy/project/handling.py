@@ -147,6 +147,7 @@ class HandlerReader:
             or _goes_on_elsewhere(function.scope, region)
             or self._told_below(function, region)
             or _default_is_handled(function.scope, region)
+            or _success_is_marked(function.scope, region)
         )
 
     def _told_below(self, function: Function, region: int) -> bool:
@@ -248,6 +249,21 @@ def _default_is_handled(scope: f.Scope, region: int) -> bool:
     return any(_falls_back(assign.value, names) for assign in scope.assigns if assign.order >= end) or any(
         _falls_back(leave.value, names) for leave in scope.leaves if leave.order >= end
     )
+
+
+def _success_is_marked(scope: f.Scope, region: int) -> bool:
+    """`result.writable = True` behind the call in the try: that it failed is seen by the mark that is not there."""
+    group = flow.siblings(scope, region)
+    end = max(scope.regions[r].end for r in group)
+    for sibling in (r for r in group if scope.regions[r].kind in {"try", "try_else"}):
+        for mark in flow.assigns_in(scope, sibling):
+            if mark.op != "=" or not isinstance(mark.value, f.Const) or mark.value.kind != "bool":
+                continue
+            if isinstance(mark.target, f.Attr):
+                return True
+            if isinstance(mark.target, f.Name) and scope.last_read.get(mark.target.id, -1) >= end:
+                return True
+    return False
 
 
 def _bound_in_try(scope: f.Scope, region: int) -> set[str]:

@@ -35,7 +35,9 @@ class Reach:
             self._masks[effect.effect] = self._masks.get(effect.effect, 0) | bit
         self._order = components(symbols.functions, graph.outgoing)
         self._inline = self.closure(lambda edge: edge.runs_here)
-        self._firm = self.closure(lambda edge: edge.runs_here and edge.kind != "callback")
+        self._firm = self.closure(
+            lambda edge: edge.runs_here and edge.kind != "callback" and not graph.is_passed_in(edge)
+        )
 
     def closure(
         self, follow: Callable[[Edge], bool], own: Callable[[EffectAt], bool] | None = None

@@ -42,6 +42,12 @@ class ParameterRuns:
         """Parameter -> (kind of edge, waited for)."""
         return self._table.get(function, {})
 
+    def is_given(self, expr: f.Expr, function: Function) -> bool:
+        """A parameter as the caller gave it, which the function runs or passes on to what runs it."""
+        if not isinstance(expr, f.Name) or expr.id not in function.parameters:
+            return False
+        return expr.id not in function.bindings and expr.id in self.of(function)
+
     def _may_grow(self, function: Function) -> bool:
         return any(
             callee in self._table for site in function.calls for callee in self._graph.resolutions[site].functions

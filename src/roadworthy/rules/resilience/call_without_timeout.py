@@ -93,7 +93,7 @@ def check(model: Model) -> Iterator[Finding]:
     for effect, verdict in unbounded:
         causes.setdefault(bound_by(effect, verdict, built), []).append((effect, verdict))
     for found in causes.values():
-        yield _report(sorted(found, key=lambda pair: (not pair[1].at_construction, _rank(pair[0], model))), model)
+        yield _report(sorted(found, key=lambda pair: (not pair[1].at_construction, _rank(*pair, model))), model)
 
 
 def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:
@@ -255,5 +255,6 @@ def _severity(effect: EffectAt, model: Model) -> Severity:
     return Severity.LOW if small else Severity.MEDIUM
 
 
-def _rank(effect: EffectAt, model: Model) -> tuple[int, str, int]:
-    return (_severity(effect, model).rank, effect.site.path, effect.site.line)
+def _rank(effect: EffectAt, verdict: TimeoutVerdict, model: Model) -> tuple[int, bool, str, int]:
+    lent = effect.effect is Effect.CONNECT and verdict.cause is not effect.site  # work says more than what a pool lends
+    return (_severity(effect, model).rank, lent, effect.site.path, effect.site.line)
