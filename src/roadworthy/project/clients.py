@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from roadworthy.knowledge.schema import Retry, Timeout
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.effects import EffectAt, Effects
-    from roadworthy.project.makers import Makers
     from roadworthy.project.evaluate import Evaluator
+    from roadworthy.project.makers import Makers
     from roadworthy.project.settings import ProjectSettings
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Symbols
 

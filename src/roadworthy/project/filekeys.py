@@ -103,13 +103,22 @@ def keys_of(expr: f.Expr, function: Function, depth: int, model: Model, order: i
                 ):  # what callers give is one file of many: the folder counts, too
                     break
             if name and name not in _SHAPES and not _NEW_EACH_TIME.search(name):
-                yield f"{name}()"
+                yield from _helpers(function.site(call), name, model)
         case f.Bin():
             yield from keys_of(expr.right, function, depth + 1, model)
         case f.FStr(parts=parts):
             last = parts[-1] if parts else None
             if isinstance(last, f.Str):
                 yield _file_name(last.value)
+
+
+def _helpers(site: CallSite, name: str, model: Model) -> Iterator[str]:
+    """The helpers that give the path: of two classes' methods of one name each is its own."""
+    resolution = model.graph.resolutions.get(site)
+    found = resolution.functions if resolution is not None else ()
+    yield from (f"{helper.path}:{helper.qualname}()" for helper in found)
+    if not found:
+        yield f"{name}()"
 
 
 def _attribute(name: str, cls: ClassInfo) -> str:

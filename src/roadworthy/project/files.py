@@ -13,6 +13,7 @@ from roadworthy.project.arguments import argument
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.filekeys import CALLERS, keys_of
 from roadworthy.project.fresh import is_fresh, is_of_the_run, names_in, texts_of
+from roadworthy.project.handedon import is_handed_on
 from roadworthy.project.values import LibraryObject
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class FileAccess:
         """An output, a temporary file, a cache, a working copy: made to be handed on or made again."""
         if any(_WORKING_COPY.search(text) for text in texts_of(self.target, self.function)):
             return True
-        return bool(_PASSING.search(self.text)) or any(_PASSING.search(key) for key in self.keys)
+        return bool(_PASSING.search(self.text)) or any(_PASSING.search(key.rpartition(":")[2]) for key in self.keys)
 
     @property
     def is_in_usual_folder(self) -> bool:
@@ -154,7 +155,9 @@ def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAcces
             near = key.startswith(".") or bool(_COMMON_SUFFIX.fullmatch(key))
             if near and not _same_class(written, read):
                 continue
-            if is_of_the_run(written, read, model) and not _given_elsewhere(read, key, written.function, model):
+            if is_handed_on(written, read, key, model) or (
+                is_of_the_run(written, read, model) and not _given_elsewhere(read, key, written.function, model)
+            ):
                 continue
             return read
     return None
@@ -191,7 +194,7 @@ def taken_for_whole(model: Model, written: FileAccess) -> CallSite | None:
     """The question whether the file is there, when the answer spares fetching it: a half one from an earlier run counts as whole."""
     function = written.function
     scope = function.scope
-    if "tmp" in written.text.lower() or "temp" in written.text.lower() or _is_fetched(model, written) is None:
+    if "tmp" in written.text.lower() or "temp" in written.text.lower() or fetched_from(model, written) is None:
         return None
     for site in function.calls:
         func = site.fact.func
@@ -207,7 +210,7 @@ def taken_for_whole(model: Model, written: FileAccess) -> CallSite | None:
     return None
 
 
-def _is_fetched(model: Model, written: FileAccess) -> CallSite | None:
+def fetched_from(model: Model, written: FileAccess) -> CallSite | None:
     """A call of the same function that fetches from elsewhere what is written."""
     words = (Effect.HTTP_REQUEST, Effect.OBJECT_READ)
     return next((site for site in written.function.calls if model.effects_through(site, *words)), None)

@@ -140,6 +140,7 @@ from roadworthy.project.filekeys import replaces
 from roadworthy.project.files import (
     FileAccess,
     early_syncs,
+    fetched_from,
     is_named_by_user,
     read_back,
     taken_for_whole,
@@ -481,6 +482,7 @@ __all__ = [
     "fan_outs",
     "fed_again",
     "feeding_entries",
+    "fetched_from",
     "file_accesses",
     "final_failures",
     "finding",

@@ -68,6 +68,7 @@ from roadworthy.rules.api import (
     advise,
     early_syncs,
     expr,
+    fetched_from,
     file_accesses,
     finding,
     flow,
@@ -162,7 +163,7 @@ def _report(written: FileAccess, back: FileAccess | None, again: list[CallSite],
             f"`{written.text}` is rewritten in place, and read back",
         ),
         issue=issue,
-        impact=_impact(say.entry(exposure.worst, written.function), reader, by_content=is_named_by_content(written)),
+        impact=_impact(say.entry(exposure.worst, written.function), reader, written, model),
         fix=advise.atomic_write(model, written.function, written.text, written.site),
         related=related,
         steps=model.steps(exposure.worst, written.function, written.site),
@@ -182,10 +183,12 @@ def is_named_by_content(written: FileAccess) -> bool:
     return any(isinstance(part, expr.Name) and _DIGEST.search(part.id) for part in (*names, *flow.walk(written.target)))
 
 
-def _impact(who: str, reader: str, *, by_content: bool) -> str:
+def _impact(who: str, reader: str, written: FileAccess, model: Model) -> str:
     cut = f"A crash, a full disk or a deploy while {who} writes leaves an empty or half file"
-    if by_content:
+    if is_named_by_content(written):
         return f"{cut} under the name of the whole content: {reader} finds that from then on, until somebody writes it once more."
+    if fetched_from(model, written) is not None:
+        return f"{cut}: {reader} takes the half for the whole, until it is fetched again."
     return f"{cut}: the old state is gone, and {reader} takes the half for the whole."
 
 
