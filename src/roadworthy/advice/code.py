@@ -267,7 +267,14 @@ def _merged(args: Sequence[str]) -> list[str]:
 def signature_text(
     function: Function, width: int = WHOLE, without: Collection[str] = (), is_async: bool | None = None
 ) -> str:
-    """`async def send(order_id, *, retry=False):` without annotations and without some parameters."""
+    """`async def send(order_id: int, *, retry: bool = False):` as it is declared, without some parameters.
+
+    What cannot be written again in full (a long default in an annotation) is left out for all parameters alike: a framework reads them.
+    """
+    outside = function.parent or function
+    types = {p.name: written(p.annotation, outside) for p in function.scope.params if p.annotation is not None}
+    if any(GAP in text or "\n" in text for text in types.values()):
+        types = {}
     names = []
     keyword_only = False
     for param in function.scope.params:
@@ -277,8 +284,14 @@ def signature_text(
             names.append("*")
             keyword_only = True
         stars = {"args": "*", "kwargs": "**"}.get(param.kind, "")
-        default = f"={written(param.default, function.parent or function)}" if param.default is not None else ""
-        names.append(f"{stars}{param.name}{default}")
+        typed = f": {types[param.name]}" if param.name in types else ""
+        equals = " = " if typed else "="
+        default = f"{equals}{written(param.default, outside)}" if param.default is not None else ""
+        names.append(f"{stars}{param.name}{typed}{default}")
     define = "async def" if (function.is_async if is_async is None else is_async) else "def"
     head = f"{define} {function.name}("
-    return f"{head}{', '.join(names)}):" if len(head) + sum(len(n) + 2 for n in names) <= width else f"{head}{GAP}):"
+    gives = written(function.scope.returns, outside) if types and function.scope.returns is not None else ""
+    tail = f") -> {gives}:" if gives and GAP not in gives and is_async is None else "):"
+    return (
+        f"{head}{', '.join(names)}{tail}" if len(head) + sum(len(n) + 2 for n in names) <= width else f"{head}{GAP}):"
+    )

@@ -241,7 +241,7 @@ def _captured(callee: Function) -> list[str]:
 
 
 def _with_parameters(signature: str, names: list[str]) -> str:
-    at = signature.rindex(")")
+    at = signature.rindex(") -> " if ") -> " in signature else ")")
     return f"{signature[:at]}{', ' if names and signature[at - 1] != '(' else ''}{', '.join(names)}{signature[at:]}"
 
 

@@ -143,7 +143,9 @@ def is_fresh(path: f.Expr, function: Function) -> bool:
         return True
     for name in names_in(path, scope):
         bound = [a.value for a in function.bindings.get(name, ()) if a.op in {"=", "with"}]
-        given = [flow.deep_text(value, scope) for value in bound if not isinstance(value, f.Const)]  # `path = None` first
+        given = [
+            flow.deep_text(value, scope) for value in bound if not isinstance(value, f.Const)
+        ]  # `path = None` first
         if given and all(_MADE_ANEW.search(text) for text in given):
             return True
     return False

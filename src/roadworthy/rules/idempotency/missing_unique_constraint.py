@@ -126,9 +126,15 @@ def check(model: Model) -> Iterator[Finding]:
             continue
         if is_unprotected(access, table, model):
             relied.setdefault((table.name, frozenset(access.keys)), []).append(access)
-    for accesses in relied.values():
-        if any(finds_or_creates(access) or is_promised(access) for access in accesses) or is_natural(accesses[0]):
-            yield _report(accesses, model)
+    told = {
+        key: accesses
+        for key, accesses in relied.items()
+        if any(finds_or_creates(access) or is_promised(access) for access in accesses) or is_natural(accesses[0])
+    }
+    for (table, columns), accesses in told.items():
+        if not any(name == table and fewer < columns for name, fewer in told):
+            wider = [a for (name, more), found in told.items() if name == table and more > columns for a in found]
+            yield _report(accesses, wider, model)
 
 
 def finds_or_creates(access: Access) -> bool:
@@ -210,7 +216,8 @@ def _let_by(accesses: list[Access], table: Table, model: Model) -> _LetBy:
     return found[0] if found and all(found) else None
 
 
-def _report(accesses: list[Access], model: Model) -> Finding:
+def _report(accesses: list[Access], wider: list[Access], model: Model) -> Finding:
+    """`wider`: those that look by these columns and more; the key that these rely on settles them, too."""
     accesses = sorted(
         accesses,
         key=lambda a: (
@@ -246,6 +253,7 @@ def _report(accesses: list[Access], model: Model) -> Finding:
         related=[
             *model.protection.places_of(table, first.keys)[1:],
             *(model.place(a.site, f"{_relier(a)} by these columns") for a in accesses[:12]),
+            *(model.place(a.site, f"{_relier(a)} by {', '.join(a.keys)}") for a in wider[:12]),
         ],
         steps=model.steps(worst.worst, who.function, who.site),
         confidence=_confidence(accesses, model),
