@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import written
+from roadworthy.project import flow
 from roadworthy.project.silence import logger_near
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ def tell_failure(model: Model, silence: Silence, site: CallSite) -> str:
 
 
 def _goes_on(silence: Silence) -> bool:
-    """Is there more work behind the block: a `raise` would leave it out."""
+    """Is there more work behind the block, or another item of a loop: a `raise` would leave it out."""
     scope = silence.function.scope
-    return any(call.order >= scope.regions[silence.region].end and call.region == 0 for call in scope.calls)
+    return flow.loop_of(scope, silence.region) is not None or any(
+        call.order >= scope.regions[silence.region].end and call.region == 0 for call in scope.calls
+    )
 
 
 def _ending(silence: Silence) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from roadworthy.project.entry import Entry
-    from roadworthy.project.symbols import Function
+    from roadworthy.project.symbols import CallSite, Function
 
 ANSWERS = frozenset({
     EntryKind.HTTP_HANDLER, EntryKind.WEBHOOK_HANDLER, EntryKind.LAMBDA_HANDLER, EntryKind.QUEUE_CONSUMER, EntryKind.JOB,
@@ -107,3 +107,13 @@ def _said(expr: f.Expr, function: Function, depth: int) -> Iterator[f.Expr]:
             for assign in function.bindings.get(part.id, ())[-2:]:
                 if assign.op == "=" and isinstance(assign.value, f.Dict | f.CallRef):
                     yield from _said(assign.value, function, depth + 2)
+
+
+def is_answered_for(site: CallSite, done: CallSite) -> bool:
+    """A try around the aside and not around the work, whose handlers all raise: that its failure is told is what was wanted."""
+    scope = site.function.scope
+    for tried, _ in flow.try_regions(scope, site.fact.region):
+        handlers = flow.handlers_of(scope, tried)
+        if handlers and not flow.within(scope, done.fact.region, tried):
+            return all(scope.regions[r].exits == "raise" for r in handlers)
+    return False

@@ -10,7 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.afterwards import afterwards
-from roadworthy.project.answers import refuses
+from roadworthy.project.answers import is_answered_for, refuses
 from roadworthy.project.asidewords import PURPOSE, WORDS, Family
 from roadworthy.project.failures import Outcome
 from roadworthy.project.phrases import words_of
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, ClassInfo
 
 _MAILS = frozenset({Effect.EMAIL, Effect.SMS})
+_PARAMETER = re.compile(r"<[^>]*>|\{[^}]*\}")
+_LOOKS_UP = re.compile(r"_*a?(get|find|fetch)_or_(create|make|insert|add|new)")
 _HOOK = re.compile(r"_*((run|call|invoke|fire|execute|trigger)_)?(post|after)_(\w+_)?hooks?")
 _SENT = frozenset({Effect.NOTIFY, Effect.HTTP_REQUEST, Effect.RPC, Effect.EMAIL, Effect.SMS, Effect.OUTSIDE})
 _ROWS = frozenset({Effect.SQL_READ, Effect.SQL, Effect.COMMIT, Effect.FLUSH, Effect.CONNECT, *WRITES})
@@ -99,7 +101,7 @@ class Asides:
         stored = self._stored_before(site, effect)
         if stored is not None and family == "hook":
             return Aside("after-write", family, site, None, Outcome("fails"), *stored) if _goes_on(site) else None
-        if stored is not None:
+        if stored is not None and not is_answered_for(site, stored[0]):
             outcome = self._ends(site, family, _ANSWERED)
             if outcome is not None:
                 return Aside("after-write", family, site, effect, outcome, *stored)
@@ -215,6 +217,8 @@ class Asides:
                 continue
             if not _always_before(other, site):
                 continue
+            if _LOOKS_UP.fullmatch(flow.last_name(other.fact.func)):
+                continue  # what the work hangs on, not the work
             wrote = self._wrote(other)
             commits = any(e.effect is Effect.COMMIT for e in model.effects_at(other))
             if commits:
@@ -303,7 +307,11 @@ class Asides:
                 continue
             if not all(_is_by_name(edge) for edge in outcome.path):
                 continue
-            names = [entry.function.name, entry.label.rpartition("/")[2], *(edge.caller.name for edge in outcome.path)]
+            names = [
+                entry.function.name,
+                _PARAMETER.sub("", entry.label).rpartition("/")[2],
+                *(edge.caller.name for edge in outcome.path),
+            ]
             names += [entry.function.cls.name] if entry.function.cls is not None else []
             names += [entry.function.module.path.rpartition("/")[2].removesuffix(".py")]
             if entry.kind is EntryKind.MIDDLEWARE or not _mentions(about, names):

@@ -158,13 +158,14 @@ def _end(aside: Aside) -> str:
 def _impact(aside: Aside, model: Model) -> str:
     entry, fault = aside.entry, _FAULTS[aside.family]
     what = f"`{aside.wrote.model.name}`" if aside.wrote is not None and aside.wrote.model is not None else "the write"
+    is_done = f"{what} is gone" if aside.wrote and aside.wrote.effect is Effect.SQL_DELETE else f"{what} is stored"
     if entry is None:
         return f"{fault}, `{aside.site.function.qualname}()` reports a failure although the work is done, and the rest of it is skipped."
     if entry.kind in _REQUESTS and not entry.repeats:
-        return f"{fault}, the client of `{say.name(entry)}` gets an error although {what} is stored; when it tries again, the work is done twice or refused."
+        return f"{fault}, the client of `{say.name(entry)}` gets an error although {is_done}; when it tries again, the work is done twice or refused."
     if entry.repeats:
-        return f"{fault}, {say.entry(entry)} counts as failed although {what} is stored, and its repetition does that work once more."
-    return f"{fault}, {say.entry(entry)} counts as failed although {what} is stored, and whatever comes after this line is not done."
+        return f"{fault}, {say.entry(entry)} counts as failed although {is_done}, and its repetition does that work once more."
+    return f"{fault}, {say.entry(entry)} counts as failed although {is_done}, and whatever comes after this line is not done."
 
 
 def _within(aside: Aside, model: Model) -> Finding:
@@ -216,9 +217,8 @@ def _in_write(aside: Aside, entry: Entry) -> tuple[str, str, str]:
 
 def _in_handler(aside: Aside, entry: Entry) -> tuple[str, str, str]:
     """(what fails, what the call does, the impact) in a handler that keeps a failure where it is."""
-    assert aside.handler is not None
-    who, line = say.entry(entry), aside.handler.line
-    does = f"{_does(aside)} in the handler of line {line}, which keeps a failure from ending {who}"
+    who = say.entry(entry)
+    does = f"{_does(aside)} in the handler of line {aside.handler.line if aside.handler else 0}, which keeps a failure from ending {who}"
     impact = f"{_FAULTS[aside.family]}, which is likely just when something else fails, too, {who} ends in the handler that should keep it going."
     name = aside.site.function.qualname if entry.function.kind == "module" else say.name(entry)
     return f"`{name}` while it handles a failure", does, impact
