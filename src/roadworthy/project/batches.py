@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.fixedparts import is_table_of_parts
 from roadworthy.project.handling import mentions
 from roadworthy.project.leaks import leak_of
 from roadworthy.project.messages import consumes
@@ -147,6 +148,8 @@ def _of_items(model: Model, function: Function, index: int, raises: Raises) -> F
     if not names or any(_PARTS.fullmatch(word) for name in _told_apart(names) for word in words_of(name)):
         return None
     if _is_one_unit(model, function, index) or region.exits in {"return", "break"}:
+        return None
+    if is_table_of_parts(region.test, function):
         return None
     derived = _derived(function, index, set(names))
     handler = _raises_again(model, function, index, derived)
