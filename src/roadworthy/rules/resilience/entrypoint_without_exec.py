@@ -27,7 +27,6 @@ CMD ["gunicorn", "app.wsgi", "--bind", "0.0.0.0:8000"]
 """
 
 import json
-from collections.abc import Collection
 
 from roadworthy.rules.api import (
     Confidence,
@@ -98,7 +97,7 @@ def _report(lost: list[Lost]) -> Finding:
         place,
         _severity(lost),
         title=_title(name, process, answer),
-        issue=f"{_issue(process, answer)}{_also(lost)}.{_siblings(others)}",
+        issue=f"{_issue(process, answer)}{_also(lost)}.{_siblings(process, others)}",
         impact=_impact(name, process, process.on_stop if answer.at is None else ""),
         fix=_fix(process, answer),
         related=[
@@ -109,15 +108,18 @@ def _report(lost: list[Lost]) -> Finding:
     )
 
 
-def _siblings(others: Collection[tuple[str, int]]) -> str:
-    """The scripts beside it that do the same."""
-    scripts = {path.rpartition("/")[2] for path, _ in others if path.endswith((".sh", ".bash"))}
+def _siblings(process: StartedProcess, others: dict[tuple[str, int], StartedProcess]) -> str:
+    """What this script and those beside it start in the same way."""
+    here = [
+        f"`{_name(other)}` in line {line}" for (path, line), other in sorted(others.items()) if path == process.path
+    ]
+    also = f" It starts {say.joined(here, 3)} in the same way." if here else ""
+    scripts = {
+        path.rpartition("/")[2] for path, _ in others if path.endswith((".sh", ".bash")) and path != process.path
+    }
     names = say.joined([f"`{name}`" for name in sorted(scripts)[:3]]) if len(scripts) <= 3 else ""
-    return (
-        f" So {'does' if len(scripts) == 1 else 'do'} {names or f'{len(scripts)} scripts beside it'}."
-        if scripts
-        else ""
-    )
+    does = "does" if len(scripts) == 1 else "do"
+    return f"{also} So {does} {names or f'{len(scripts)} scripts beside it'}." if scripts else also
 
 
 def _place(process: StartedProcess, answer: SignalReach) -> Location:
