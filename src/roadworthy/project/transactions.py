@@ -37,6 +37,10 @@ _LOOKS_AND_WRITES = re.compile(
 _ABANDONED = frozenset({"except", "finally"})
 
 
+_UNSIGNALLED = re.compile(r"\.a?(update|delete|bulk_\w+)$")
+"""Writes of the mapper that send no signal of a save."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Open:
     """A transaction that is open when a call runs."""
@@ -345,7 +349,12 @@ class Transactions:
     def _atomic_save(self, sender: ClassInfo) -> Open | None:
         """A place where the project writes rows of this model inside a transaction: a block's, or the one of the writing call."""
         kinds = sorted(WRITES, key=lambda word: word.value)
-        writes = [e for e in self._model.effects_of(*kinds) if e.model is not None and sender in e.model.mro]
+        writes = [
+            e
+            for e in self._model.effects_of(*kinds)
+            if e.model is not None and sender in e.model.mro and not _UNSIGNALLED.search(e.name)
+        ]
+        writes.sort(key=lambda e: self._model.exposure(e.function).only_commands)  # what serves people tells more
         for effect in writes:
             guard = self._model.transaction_over(effect.site)
             if guard is not None and self._is_database(guard):
