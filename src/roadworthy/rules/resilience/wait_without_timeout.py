@@ -69,6 +69,7 @@ RULE = Rule(id="wait-without-timeout", anti_pattern="missing-timeout", doc=__doc
 
 _FOR = {
     "answer": "the other system to answer",
+    "job": "a worker to take the job and finish it",
     "program": "the program to end",
     "pool": "somebody to give an object back",
     "signal": "another thread or task to signal",
@@ -77,6 +78,7 @@ _FOR = {
 }
 _NEVER = {
     "answer": "the other system never answers",
+    "job": "no worker is free, or the job hangs or is lost",
     "program": "the program hangs",
     "pool": "everything in the pool is lent to calls that hang",
     "signal": "the one that should signal has died",
