@@ -37,7 +37,7 @@ _LOOKS_AND_WRITES = re.compile(
 _ABANDONED = frozenset({"except", "finally"})
 
 
-_UNSIGNALLED = re.compile(r"\.a?(update|delete|bulk_\w+)$")
+_UNSIGNALLED = re.compile(r"(QuerySet|Manager)\.a?(update|delete|bulk_\w+)$")
 """Writes of the mapper that send no signal of a save."""
 
 
