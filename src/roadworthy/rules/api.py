@@ -111,6 +111,7 @@ from roadworthy.project.database.arrivals import (
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.documentindexes import is_indexed
 from roadworthy.project.database.multiplicity import (
     asks_for_one,
     inserted_unasked,
@@ -123,6 +124,7 @@ from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.numbering import Numbering, numberings
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.promises import promised_keys
+from roadworthy.project.database.stored import DocumentRace, document_races
 from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.database.unread import UnreadAnswer
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
@@ -310,6 +312,7 @@ __all__ = [
     "Dedup",
     "DefaultId",
     "Delivery",
+    "DocumentRace",
     "Doubled",
     "Dropped",
     "EarlyAck",
@@ -462,6 +465,7 @@ __all__ = [
     "covers",
     "dedup_before",
     "default_ids",
+    "document_races",
     "doer",
     "drives_program",
     "dropped_outcomes",
@@ -522,6 +526,7 @@ __all__ = [
     "is_given_by_hand",
     "is_guarded",
     "is_index_write",
+    "is_indexed",
     "is_keyed",
     "is_limited_itself",
     "is_link",
