@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import Function
 
 _UNIQUE = "unique"
+_MAKES = frozenset({"create_index", "ensure_index", "IndexModel"})
 _UNKNOWN = "*"  # of an index that is made by a name: it may be over any key
 
 
@@ -24,7 +25,7 @@ def unique_document_keys(model: Model) -> frozenset[str]:
     found: set[str] = set()
     for function in dict.fromkeys(site.function for site in model.sites()):
         for call in function.scope.calls:
-            if any(keyword == _UNIQUE and value == f.Const("bool", True) for keyword, value in call.kwargs):
+            if flow.last_name(call.func) in _MAKES and _unique_argument(call):
                 inner = set(_strings(call.args[:1], function))
                 found |= inner or {_UNKNOWN}
         for expr in _displays(function):
@@ -45,6 +46,10 @@ def _displays(function: Function) -> Iterator[f.Expr]:
     values += [value for call in function.scope.calls for value in (*call.args, *(v for _, v in call.kwargs))]
     values += [leave.value for leave in function.scope.leaves]
     yield from (value for value in values if isinstance(value, f.Dict | f.Seq))
+
+
+def _unique_argument(call: f.Call) -> bool:
+    return any(keyword == _UNIQUE and value == f.Const("bool", True) for keyword, value in call.kwargs)
 
 
 def _is_unique(part: f.Expr) -> bool:
