@@ -112,6 +112,7 @@ from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.documentindexes import is_indexed
+from roadworthy.project.database.limits import Limit, limits
 from roadworthy.project.database.multiplicity import (
     asks_for_one,
     inserted_unasked,
@@ -360,6 +361,7 @@ __all__ = [
     "Lifecycles",
     "Lifetime",
     "Lifetimes",
+    "Limit",
     "Literal",
     "Location",
     "Loop",
@@ -559,6 +561,7 @@ __all__ = [
     "left_undone",
     "let_fail_alone",
     "lifetime_of",
+    "limits",
     "limits_in_vain",
     "list_of",
     "lists_rows",

@@ -268,6 +268,10 @@ class Presence:
             return "reject" if exits == "raise" else "use"
         return None
 
+    def excluded(self, index: int, sign: int, other: CallSite) -> str | None:
+        """Does another call run only where a branch, taken when its test holds (+1) or fails (-1) for what was read, is not?"""
+        return self._by_branch(index, self._scope.regions[index], sign, other)
+
     def _exit_of(self, index: int) -> str:
         """How control leaves a block; `abort(409)` of a web framework raises."""
         exits = self._scope.regions[index].exits
