@@ -169,6 +169,7 @@ from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run, lifetime_of
 from roadworthy.project.loops import Loop
+from roadworthy.project.marks import Mark, marks
 from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting, is_seeded
 from roadworthy.project.model import Coverage, Exposure, Model
@@ -366,6 +367,7 @@ __all__ = [
     "Location",
     "Loop",
     "Loss",
+    "Mark",
     "Match",
     "Minted",
     "Minting",
@@ -571,6 +573,7 @@ __all__ = [
     "losses",
     "made_by_run",
     "many_by_design",
+    "marks",
     "matters_little",
     "may_be_lost",
     "meant",

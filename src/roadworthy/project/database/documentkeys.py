@@ -72,7 +72,7 @@ def same_document(keys: list[tuple[str, f.Expr]], document: f.Expr | None, funct
 
 def _same(one: f.Expr, other: f.Expr, function: Function) -> bool:
     """As written, or made of the same names: `name` and `name.lower()`."""
-    texts = [flow.deep_text(value, function.scope) for value in (one, other)]
+    texts = [flow.spelled(value, function.scope) for value in (one, other)]
     names = [set(names_under(value, function)) for value in (one, other)]
     return texts[0] == texts[1] or bool(names[0] & names[1])
 
