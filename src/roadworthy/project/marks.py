@@ -1,4 +1,4 @@
-"""Keys in a cache that are asked for and then set as a mark: what was to be done once is done by both who asked at the same time."""
+"""Keys in a cache, and files as locks, that are asked for and then set as a mark: what was to be done once is done by both who asked at the same time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.database.presence import Presence
+from roadworthy.project.fresh import texts_of
 from roadworthy.project.phrases import is_log_owner
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ _ACTS = (Effect.CHARGE, Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.SQL_INSE
 _SETS = frozenset({"set", "setex", "psetex", "aset"})
 _ASKS = frozenset({"get", "exists", "aget", "has_key"})
 _GIVES_BACK = frozenset({"delete", "adelete", "unlink"})
+_ASKS_FILE = frozenset({"exists", "isfile", "is_file"})
+_MAKES_FILE = frozenset({"open", "touch", "write_text"})
+_REMOVES_FILE = frozenset({"remove", "unlink"})
 _VALUE_LAST = frozenset({"setex", "psetex"})
 _MOMENT = re.compile(r"\b(time|now|utcnow|uuid\d?|getpid|gethostname|monotonic|timestamp)\b")
 _LOCK = re.compile(r"lock|mutex|running|in_?progress|busy", re.IGNORECASE)
@@ -36,6 +40,7 @@ class Keyed:
     site: CallSite
     inner: CallSite
     key: str  # as written, with what a helper is given
+    file: bool = False  # a file whose name says that it is a lock
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +56,18 @@ class Mark:
 
 def marks(model: Model, function: Function) -> Iterator[Mark]:
     """Each question of a function with the mark that it should have been."""
-    if function.kind != "function" or not model.reach.has(function, _CACHE):
+    if function.kind != "function":
+        return
+    yield from _pairs(model, function, list(_file_uses(model, function)))
+    if not model.reach.has(function, _CACHE):
         return
     uses = [use for site in function.calls if (use := _use(model, site)) is not None]
-    asked = [use for use in uses if flow.last_name(use.inner.fact.func) in _ASKS]
-    setting = [use for use in uses if flow.last_name(use.inner.fact.func) in _SETS and _is_mark(model, use)]
+    yield from _pairs(model, function, uses)
+
+
+def _pairs(model: Model, function: Function, uses: list[Keyed]) -> Iterator[Mark]:
+    asked = [use for use in uses if flow.last_name(use.inner.fact.func) in (_ASKS_FILE if use.file else _ASKS)]
+    setting = [use for use in uses if (_makes(use) if use.file else _sets(model, use))]
     for asks in asked:
         presence = Presence(function, asks.site)
         for sets in setting:
@@ -64,6 +76,41 @@ def marks(model: Model, function: Function) -> Iterator[Mark]:
                 if found is not None:
                     yield found
                     break
+
+
+def _sets(model: Model, use: Keyed) -> bool:
+    return flow.last_name(use.inner.fact.func) in _SETS and _is_mark(model, use)
+
+
+def _makes(use: Keyed) -> bool:
+    """`open(lock, "w")`, `lock.touch()`; not `open(lock, "x")`, which refuses a file that is there."""
+    fact = use.site.fact
+    name = flow.last_name(fact.func)
+    if name == "touch":
+        return not any(keyword == "exist_ok" for keyword, _ in fact.kwargs)
+    given = [*fact.args, *(value for keyword, value in fact.kwargs if keyword == "mode")]
+    opens = any(isinstance(value, f.Str) and value.value[:1] in {"w", "a"} for value in given)
+    return name == "write_text" or (name == "open" and opens)
+
+
+def _file_uses(model: Model, function: Function) -> Iterator[Keyed]:
+    """Questions for a file that is a lock by its name, its creation and its removal."""
+    for site in function.calls:
+        name = flow.last_name(site.fact.func)
+        if name not in _ASKS_FILE | _MAKES_FILE | _REMOVES_FILE or not model.library_names(site):
+            continue
+        func = site.fact.func
+        path = func.value if isinstance(func, f.Attr) and not _is_module(func) else next(iter(site.fact.args), None)
+        if path is not None and any(_LOCK.search(text) for text in texts_of(path, function)):
+            yield Keyed(site, site, flow.spelled(path, function.scope), file=True)
+
+
+def _is_module(func: f.Attr) -> bool:
+    """`os.path.exists(lock)`; of `lock.exists()` the file is the owner."""
+    root = func.value
+    while isinstance(root, f.Attr):
+        root = root.value
+    return isinstance(root, f.Name) and root.id == "os"
 
 
 def _is_first(presence: Presence, site: CallSite) -> bool:
@@ -81,7 +128,7 @@ def _mark(model: Model, function: Function, asks: Keyed, sets: Keyed, presence: 
         for effect in model.effects_through(site, *_ACTS):
             if not (effect.secondary or effect.effect.word.telemetry or effect.repeat is Repeat.SAFE):
                 return Mark(function, asks, sets, effect, sets.site.fact.order < site.fact.order)
-    if _LOCK.search(asks.key) and _is_given_back(function, sets) and _works_between(function, sets):
+    if (asks.file or _LOCK.search(asks.key)) and _is_given_back(function, sets) and _works_between(function, sets):
         return Mark(function, asks, sets, None, True)
     return None
 
@@ -92,7 +139,12 @@ def _on_way(function: Function, one: CallSite, other: CallSite) -> bool:
 
 
 def _is_given_back(function: Function, sets: Keyed) -> bool:
-    """The key is deleted after the work."""
+    """The key or the file is deleted after the work."""
+    if sets.file:
+        later = (site for site in function.calls if site.fact.order > sets.site.fact.order)
+        removed = (site.fact for site in later if flow.last_name(site.fact.func) in _REMOVES_FILE)
+        paths = ((*fact.args[:1], fact.func.value if isinstance(fact.func, f.Attr) else None) for fact in removed)
+        return any(flow.spelled(path, function.scope) == sets.key for pair in paths for path in pair)
     return any(
         flow.last_name(site.fact.func) in _GIVES_BACK
         and site.fact.order > sets.site.fact.order
