@@ -284,6 +284,11 @@ def every_text(expr: f.Expr | None, scope: f.Scope) -> str:
     )
 
 
+def spelled(expr: f.Expr | None, scope: f.Scope) -> str:
+    """The expression with every part of its texts, to tell two of them apart: `f"user:{id}"` and `f"team:{id}"`."""
+    return " ".join(text_of(part, scope) for part in walk(expr)) + deep_text(expr, scope)
+
+
 def _operand(expr: f.Expr, op: str, scope: f.Scope, depth: int) -> str:
     """As an operand of `not`, `and`, `or`: in brackets where it would fall apart."""
     text = text_of(expr, scope, depth + 1)

@@ -111,6 +111,8 @@ from roadworthy.project.database.arrivals import (
 from roadworthy.project.database.checks import Check as RowCheck
 from roadworthy.project.database.claims import Claim
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.documentindexes import is_indexed
+from roadworthy.project.database.limits import Limit, limits
 from roadworthy.project.database.multiplicity import (
     asks_for_one,
     inserted_unasked,
@@ -123,6 +125,7 @@ from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.numbering import Numbering, numberings
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.promises import promised_keys
+from roadworthy.project.database.stored import DocumentRace, document_races
 from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.database.unread import UnreadAnswer
 from roadworthy.project.dedup import Dedup, dedup_before, is_guarded, is_keyed
@@ -167,6 +170,7 @@ from roadworthy.project.leaving import Leaving
 from roadworthy.project.lifecycles import Forgotten, InertStop, Lifecycles
 from roadworthy.project.lifetime import Lifetime, Run, lifetime_of
 from roadworthy.project.loops import Loop
+from roadworthy.project.marks import Mark, marks
 from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting, is_seeded
 from roadworthy.project.model import Coverage, Exposure, Model
@@ -311,6 +315,7 @@ __all__ = [
     "Dedup",
     "DefaultId",
     "Delivery",
+    "DocumentRace",
     "Doubled",
     "Dropped",
     "EarlyAck",
@@ -358,10 +363,12 @@ __all__ = [
     "Lifecycles",
     "Lifetime",
     "Lifetimes",
+    "Limit",
     "Literal",
     "Location",
     "Loop",
     "Loss",
+    "Mark",
     "Match",
     "Minted",
     "Minting",
@@ -463,6 +470,7 @@ __all__ = [
     "covers",
     "dedup_before",
     "default_ids",
+    "document_races",
     "doer",
     "drives_program",
     "dropped_outcomes",
@@ -524,6 +532,7 @@ __all__ = [
     "is_given_by_hand",
     "is_guarded",
     "is_index_write",
+    "is_indexed",
     "is_keyed",
     "is_limited_itself",
     "is_link",
@@ -556,6 +565,7 @@ __all__ = [
     "left_undone",
     "let_fail_alone",
     "lifetime_of",
+    "limits",
     "limits_in_vain",
     "list_of",
     "lists_rows",
@@ -565,6 +575,7 @@ __all__ = [
     "losses",
     "made_by_run",
     "many_by_design",
+    "marks",
     "matters_little",
     "may_be_lost",
     "meant",

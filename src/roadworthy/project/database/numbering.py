@@ -15,7 +15,7 @@ from roadworthy.project.values import ClassValue
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from roadworthy.project.database.access import Access
+    from roadworthy.project.database.access import Access, Through
     from roadworthy.project.database.tables import Column, Table
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
@@ -26,6 +26,8 @@ _LARGEST = frozenset({"max", "Max"})
 _LAST = frozenset(
     {"first", "last", "afirst", "alast", "latest", "alatest", "scalar", "scalar_one_or_none", "one_or_none"}
 )
+_COUNTS = frozenset({"count", "acount"})
+_NAMES_ROW = re.compile(r"(^|_)(number|num|no|nr|seq|sequence|serial|code|reference|ref)(_|$)")
 _DEPTH = 3
 
 
@@ -46,22 +48,50 @@ class Numbering:
 
 def numberings(model: Model, function: Function) -> Iterator[Numbering]:
     """Each column of a new row that is filled with one more than what was read of that column."""
-    reads = [access for access in model.accesses.of(function) if access.kind == READ]
-    if not reads:
+    filled = list(_filled(model, function))
+    if not filled:
         return
+    reads = [through for site in function.calls for through in model.accesses.through(site) if _may_tell(through)]
     seen: set[str] = set()
-    for table, name, value, order, line, end_line, write in _filled(model, function):
+    for table, name, value, order, line, end_line, write in filled:
         column = table.column(name)
         if column is None or column.attribute in seen or not _counts(column):
             continue
-        for read in reads:
-            same = read.table in (table, None) and read.site.fact.order <= order
+        for through in reads:
+            read = through.access
+            same = read.table in (table, None) and through.site.fact.order <= order
             if not same or not _asks_for_last(model, read, table, column):
                 continue
-            if _is_next(value, function, Presence(function, read.site), column, 0):
+            if _is_given_next(value, function, through, column):
                 seen.add(column.attribute)
                 yield Numbering(function, read.site, line, end_line, order, write, table, column, read)
                 break
+
+
+def _may_tell(through: Through) -> bool:
+    """A read of the function itself, or of one helper that it asks."""
+    return through.access.kind == READ and len(through.path) <= 1
+
+
+def _is_given_next(value: f.Expr, function: Function, through: Through, column: Column) -> bool:
+    """One more than what was read: added here, or by the helper that read it (`number=next_number(shop)`)."""
+    if through.direct:
+        return _is_next(value, function, Presence(function, through.site), column, 0)
+    helper = through.path[0]
+    below = Presence(helper, through.access.site)
+    given = [leave.value for leave in helper.scope.leaves if leave.kind == "return"]
+    if any(_is_next(each, helper, below, column, 0) for each in given):
+        return Presence(function, through.site).depends(value) or _comes_from(value, function, through.site)
+    return any(below.depends(each) for each in given) and _is_next(
+        value, function, Presence(function, through.site), column, 0
+    )
+
+
+def _comes_from(value: f.Expr, function: Function, site: CallSite) -> bool:
+    """`self.number = next_number()`, and the row is filled with it; `f"R-{number}"`."""
+    presence = Presence(function, site)
+    names = [part for part in flow.walk(value) if isinstance(part, f.Attr)]
+    return any(presence.depends(a.value) for part in names for a in function.scope.assigns if a.target == part)
 
 
 def _counts(column: Column) -> bool:
@@ -94,12 +124,14 @@ def _filled(model: Model, function: Function) -> Iterator[tuple[Table, str, f.Ex
 
 
 def _asks_for_last(model: Model, read: Access, table: Table, column: Column) -> bool:
-    """`aggregate(Max("number"))`, `select(func.max(Order.number))`, `order_by("-number").first()`."""
+    """`aggregate(Max("number"))`, `select(func.max(Order.number))`, `order_by("-number").first()`; a number may be the count of rows."""
     for site in read.function.calls:
         if flow.last_name(site.fact.func) not in _LARGEST or not _is_part_of(site, read.site):
             continue
         if any(_names(model, arg, site, table, column, known=read.table is table) for arg in site.fact.args[:1]):
             return True
+    if read.table is table and read.method in _COUNTS:
+        return bool(_NAMES_ROW.search(column.attribute))
     return read.table is table and read.method in _LAST and "order_by" in read.links
 
 

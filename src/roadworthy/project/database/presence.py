@@ -16,6 +16,7 @@ _COUNTING = frozenset({"len", "bool", "any", "list", "set", "tuple", "next", "fi
 _COLLECTING = frozenset(
     {"list", "set", "tuple", "sorted", "frozenset", "reversed", "enumerate", "dict", "chunked", "batched"}
 )
+_ABORTS = frozenset({"abort"})
 _GATHERS = frozenset({"append", "add", "extend"})
 _EMPTY = (0, None, False)
 _LEAVES = frozenset({"return", "raise", "continue", "break", "mixed"})
@@ -261,10 +262,21 @@ class Presence:
             after = scope.regions[orelse].exits if orelse is not None else ""
             return "reject" if after == "raise" else "use"
         if orelse is not None and flow.within(scope, here, orelse):
-            return "reject" if region.exits == "raise" else "use"
-        if region.exits in _LEAVES and other.fact.order >= region.end and flow.within(scope, here, region.parent):
-            return "reject" if region.exits == "raise" else "use"
+            return "reject" if self._exit_of(index) == "raise" else "use"
+        exits = self._exit_of(index)
+        if exits in _LEAVES and other.fact.order >= region.end and flow.within(scope, here, region.parent):
+            return "reject" if exits == "raise" else "use"
         return None
+
+    def excluded(self, index: int, sign: int, other: CallSite) -> str | None:
+        """Does another call run only where a branch, taken when its test holds (+1) or fails (-1) for what was read, is not?"""
+        return self._by_branch(index, self._scope.regions[index], sign, other)
+
+    def _exit_of(self, index: int) -> str:
+        """How control leaves a block; `abort(409)` of a web framework raises."""
+        exits = self._scope.regions[index].exits
+        aborts = (c for c in self._scope.calls if c.region == index and c.use == "discarded")
+        return exits or ("raise" if any(flow.last_name(call.func) in _ABORTS for call in aborts) else "")
 
     def _by_handler(self, other: CallSite) -> str | None:
         """`try: …get() … except DoesNotExist: …create()`, and what follows a `try` that leaves when something was found."""

@@ -7,7 +7,7 @@ an item is sold twice. A whole-row `save()` also writes back every other column 
 ## What is reported
 A numeric column of a loaded row that is set from its own value (`row.stock -= n`, `row.total = row.total + n`) and then saved, or written at
 the next commit; an `update()` with a value that was computed from a loaded row; a cache entry that is read, increased and set again.
-A new row that is numbered on from the largest number there is (`Max("number") + 1`), with no unique key over it: two requests give out one number.
+A new row that is numbered on from the largest number there is (`Max("number") + 1`, `count() + 1`), here or by a helper, with no unique key over it: two requests give out one number.
 
 ## What is not reported
 Expressions that the database evaluates (`F("stock") - n`, `Order.total + n`). Rows that were read for update here or in a caller, work under a

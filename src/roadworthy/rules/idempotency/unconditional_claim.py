@@ -7,7 +7,8 @@ runs twice, the token is used twice. A mark that is set after the work also leav
 ## What is reported
 Rows that are looked up by a state (`status="new"`, `sent=False`, `processed_at IS NULL`), something outside that is done for each, and the
 state set on the row or by its key only. One row whose state is asked (`if invite.used: return`) before an e-mail, a text message or a charge, and
-set in another step. A claim whose answer nobody reads (`store.set(key, 1, nx=True)` as a statement) while an earlier
+set in another step. A key in a cache that is asked for and set in two steps (`if cache.get(key): return`, `cache.set(key, 1)`) around what is to be done once, or as
+a lock; a lock file that is asked for by `exists()` and then made. A claim whose answer nobody reads (`store.set(key, 1, nx=True)` as a statement) while an earlier
 `exists(key)` decides.
 
 ## What is not reported
@@ -68,6 +69,7 @@ from roadworthy.rules.api import (
     Finding,
     Iterator,
     Location,
+    Mark,
     Model,
     Rule,
     Severity,
@@ -75,11 +77,14 @@ from roadworthy.rules.api import (
     advise,
     finding,
     impact_weight,
+    marks,
     say,
 )
 
 RULE = Rule(id="unconditional-claim", anti_pattern="check-then-act", doc=__doc__)
 
+_KEY_FIRST = "Set the key in one call that tells whether it was the first (`set(…, nx=True, ex=…)`, `cache.add(…)`), before the work, and decide by its answer; take it away when the work fails."
+_FILE_FIRST = 'Make the file in a way that refuses one that is there (`open(path, "x")`, `touch(exist_ok=False)`) and decide by `FileExistsError`; or hold `fcntl.flock()` on it, which ends with the process.'
 _ALONE = (EntryKind.SCHEDULED, EntryKind.COMMAND, EntryKind.STARTUP)
 
 
@@ -94,6 +99,9 @@ def check(model: Model) -> Iterator[Finding]:
             if not is_one_at_a_time(claim, model) and not is_marked_by_one_run(claim, model):
                 told.add(claim.line)
                 yield _report(claim, model)
+        for mark in marks(model, function):
+            if not is_marked_alone(mark, model):
+                yield _report_mark(mark, model)
     for unread in model.claims.unread():
         yield _report_unread(unread, model)
 
@@ -103,6 +111,15 @@ def is_one_at_a_time(claim: Claim, model: Model) -> bool:
     if model.protection.is_set_up(claim.function):
         return True
     return model.protection.rows_locked(claim.read.site, claim.table, claim.read.access.lookup)
+
+
+def is_marked_alone(mark: Mark, model: Model) -> bool:
+    """A lock is held, or no two runs come here."""
+    exposure = model.exposure(mark.function)
+    kinds = {reached.entry.kind for reached in exposure.entries}
+    in_turn = mark.acts is not None and mark.acts.effect is not Effect.CHARGE and kinds <= set(_ALONE)
+    quiet = (bool(kinds) or mark.asks.file) and (not exposure.serves or in_turn)
+    return quiet or model.protection.is_set_up(mark.function) or model.protection.rows_locked(mark.sets.site, None)
 
 
 def is_marked_by_one_run(claim: Claim, model: Model) -> bool:
@@ -208,4 +225,33 @@ def _report_unread(unread: UnreadAnswer, model: Model) -> Finding:
         confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
         subject=model.callee_text(claim),
         weight=impact_weight(exposure) + 10,
+    )
+
+
+def _report_mark(mark: Mark, model: Model) -> Finding:
+    exposure = model.exposure(mark.function)
+    entry = exposure.worst
+    does = say.effect(mark.acts, model) if mark.acts is not None else "the work behind it"
+    asks, sets = mark.asks.site, mark.sets.site
+    crash = "" if mark.first else " When the process dies before that, it is done again."
+    acts = [mark.acts] if mark.acts is not None else []
+    thing = "file" if mark.asks.file else "key"
+    at_once = any(reached.entry.serves_others and reached.entry.kind not in _ALONE for reached in exposure.entries)
+    dear = mark.acts is None or mark.acts.effect in (Effect.CHARGE, Effect.EMAIL, Effect.SMS) or bool(exposure.repeats)
+    return finding(
+        RULE,
+        model.place(sets),
+        Severity.HIGH if at_once and dear else Severity.MEDIUM,
+        title=say.fit(
+            f"`{say.call(asks, model)}` asks for a {thing}, and `{say.call(sets, model)}` sets it in another step",
+            f"A {thing} is asked for and set in two steps",
+        ),
+        issue=f"Line {asks.line} asks whether the {thing} is there, and line {sets.line} sets it {'before' if mark.first else 'after'} {does}, whoever has set it meanwhile.",
+        impact=f"When {say.at_once(entry, mark.function, f'with one {thing}')}, both find nothing, and {does} happens twice.{crash}",
+        fix=_FILE_FIRST if mark.asks.file else _KEY_FIRST,
+        related=[model.place(asks, "asks for it"), *(model.place(act.site, "is to be done once") for act in acts)],
+        steps=model.steps(entry, mark.function, sets),
+        confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
+        subject=model.callee_text(sets),
+        weight=impact_weight(exposure, acts),
     )
