@@ -31,6 +31,7 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.ackedfailures import acked_failures
 from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
 from roadworthy.project.adapters import Narrow, Unused, narrow_adapters, unused_lists
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
@@ -426,6 +427,7 @@ __all__ = [
     "WeakSetting",
     "Workload",
     "Write",
+    "acked_failures",
     "acts",
     "advise",
     "advise_again",
