@@ -174,6 +174,7 @@ from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.newrows import made_by_run, meets_itself
 from roadworthy.project.origins import Origin
+from roadworthy.project.orphanrows import DeletedFirst, OrphanRows
 from roadworthy.project.partial import Partial, blind_retries, list_of, partial_handlers, partial_retries
 from roadworthy.project.permanent import (
     BroadRetry,
@@ -311,6 +312,7 @@ __all__ = [
     "Coverage",
     "Dedup",
     "DefaultId",
+    "DeletedFirst",
     "Delivery",
     "Doubled",
     "Dropped",
@@ -373,6 +375,7 @@ __all__ = [
     "Numbering",
     "OpenTransaction",
     "Origin",
+    "OrphanRows",
     "Outcome",
     "Partial",
     "Pillar",
