@@ -245,6 +245,7 @@ from roadworthy.project.silence import (
     matters_little,
     silences,
 )
+from roadworthy.project.sizebuffers import Sized, sized_buffers
 from roadworthy.project.spins import Skipped, Spin, asks_another, can_be_stopped, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, is_refreshed, paces, planned_in_memory
@@ -403,6 +404,7 @@ __all__ = [
     "Shutdown",
     "SignalReach",
     "Silence",
+    "Sized",
     "Skipped",
     "Spawned",
     "Spin",
@@ -626,6 +628,7 @@ __all__ = [
     "several_expected",
     "short_graces",
     "silences",
+    "sized_buffers",
     "skipped_pauses",
     "sounds_like_report",
     "source_at_hand",
