@@ -70,9 +70,9 @@ def early_acks(model: Model) -> Iterator[EarlyAck]:
 
 def _confirmed_first(model: Model, function: Function) -> Iterator[EarlyAck]:
     for site in function.calls:
-        if not _confirms(model, site) or _is_aside(function, site):
+        if not confirms(model, site) or _is_aside(function, site):
             continue
-        carried = _message(function, site)
+        carried = message_of(function, site)
         if carried is None or _done_before(model, site):
             continue
         work = _work_after(model, site, carried)
@@ -81,7 +81,7 @@ def _confirmed_first(model: Model, function: Function) -> Iterator[EarlyAck]:
             return
 
 
-def _confirms(model: Model, site: CallSite) -> bool:
+def confirms(model: Model, site: CallSite) -> bool:
     """A call that tells the broker that the message is handled, and does nothing else."""
     name = flow.last_name(site.fact.func)
     if not isinstance(site.fact.func, f.Attr) or _GIVES_BACK.search(name):
@@ -111,7 +111,7 @@ def _is_aside(function: Function, site: CallSite) -> bool:
     return any(scope.regions[r].kind in {"except", "finally"} for r in flow.ancestors(scope, site.fact.region))
 
 
-def _message(function: Function, site: CallSite) -> Carried | None:
+def message_of(function: Function, site: CallSite) -> Carried | None:
     """What the message and everything made of it is called: from the confirming call back to where the message came from."""
     scope = function.scope
     roots = {

@@ -67,6 +67,7 @@ def keys_of(expr: f.Expr, function: Function, depth: int, model: Model, order: i
                 yield _attribute(expr.name, function.cls)
                 yield from _bound_to(expr.name, function.cls, depth, model)
         case f.Name():
+            yield from _kept_as(expr, function)
             if function.parent is not None and expr.id not in function.bindings and expr.id not in function.parameters:
                 outer = function.parent
                 while outer.parent is not None and expr.id not in outer.bindings and expr.id not in outer.parameters:
@@ -133,6 +134,16 @@ def _bound_to(name: str, cls: ClassInfo, depth: int, model: Model) -> Iterator[s
             if assign.op == "=" and assign.value is not None and not isinstance(assign.value, f.Attr):
                 found = keys_of(assign.value, method, depth + 2, model, assign.order)
                 yield from (key for key in found if _OWN_NAME.fullmatch(key))
+
+
+def _kept_as(name: f.Name, function: Function) -> Iterator[str]:
+    """`self.path = path` beside `open(path)` in the same method: the other methods know the file by the attribute."""
+    if function.cls is None or any(assign.op != "=" for assign in function.bindings.get(name.id, ())):
+        return
+    for assign in function.scope.assigns:
+        target = assign.target
+        if assign.op == "=" and isinstance(target, f.Attr) and _is_own(target, function) and assign.value == name:
+            yield _attribute(target.name, function.cls)
 
 
 def _is_own(expr: f.Attr, function: Function) -> bool:

@@ -39,11 +39,11 @@ _MAILS = frozenset({Effect.EMAIL, Effect.SMS})
 class Untold:
     """A write whose failure is not seen by what tells success afterwards."""
 
-    kind: Literal["unawaited", "partial", "status", "caught"]
+    kind: Literal["unawaited", "partial", "status", "caught", "acked"]
     site: CallSite
     effect: EffectAt
-    then: CallSite | None = None  # status: what is done as if it had succeeded
-    handler: Handler | None = None  # caught: the handler
+    then: CallSite | None = None  # status, acked: what is done as if it had succeeded
+    handler: Handler | None = None  # caught, acked: the handler
     line: int = 0  # caught: where success is told
     entry: Entry | None = None
 

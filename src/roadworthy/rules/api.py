@@ -31,6 +31,7 @@ from roadworthy.findings.finding import (
 )
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind, Repeat
 from roadworthy.project import flow
+from roadworthy.project.ackedfailures import acked_failures
 from roadworthy.project.acks import EarlyAck, EarlyJobs, early_acks, early_jobs
 from roadworthy.project.adapters import Narrow, Unused, narrow_adapters, unused_lists
 from roadworthy.project.answers import ANSWERS, Promise, promise_of
@@ -177,6 +178,7 @@ from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.newrows import made_by_run, meets_itself
 from roadworthy.project.origins import Origin
+from roadworthy.project.orphanrows import DeletedFirst, OrphanRows
 from roadworthy.project.partial import Partial, blind_retries, list_of, partial_handlers, partial_retries
 from roadworthy.project.permanent import (
     BroadRetry,
@@ -247,6 +249,7 @@ from roadworthy.project.silence import (
     matters_little,
     silences,
 )
+from roadworthy.project.sizebuffers import Sized, sized_buffers
 from roadworthy.project.spins import Skipped, Spin, asks_another, can_be_stopped, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
 from roadworthy.project.state import Held, Lifetimes, Planned, held_state, is_refreshed, paces, planned_in_memory
@@ -314,6 +317,7 @@ __all__ = [
     "Coverage",
     "Dedup",
     "DefaultId",
+    "DeletedFirst",
     "Delivery",
     "DocumentRace",
     "Doubled",
@@ -379,6 +383,7 @@ __all__ = [
     "Numbering",
     "OpenTransaction",
     "Origin",
+    "OrphanRows",
     "Outcome",
     "Partial",
     "Pillar",
@@ -406,6 +411,7 @@ __all__ = [
     "Shutdown",
     "SignalReach",
     "Silence",
+    "Sized",
     "Skipped",
     "Spawned",
     "Spin",
@@ -433,6 +439,7 @@ __all__ = [
     "WeakSetting",
     "Workload",
     "Write",
+    "acked_failures",
     "acts",
     "advise",
     "advise_again",
@@ -633,6 +640,7 @@ __all__ = [
     "several_expected",
     "short_graces",
     "silences",
+    "sized_buffers",
     "skipped_pauses",
     "sounds_like_report",
     "source_at_hand",

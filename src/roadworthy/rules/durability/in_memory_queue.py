@@ -6,11 +6,12 @@ the client was told that its request is taken, or the durable queue has already 
 
 ## What is reported
 A queue of the process that a request, webhook, consumer or job fills and goes on, and that a task, thread or loop drains, when draining it
-stores or sends something. Messages popped from a durable store into such a queue.
+stores or sends something. Messages popped from a durable store into such a queue. A list that requests fill and that is written out when it
+holds enough.
 
 ## What is not reported
 Telemetry and streams to somebody who looks on. Queues that a request makes for itself. Producers that wait for the result or until the queue
-is empty. Items that were stored before they were put in.
+is empty. Items that were stored before they were put in. Lists of one batch, which whoever fills them writes out at the end.
 
 ## Bad
 ```python
@@ -60,13 +61,16 @@ from roadworthy.rules.api import (
     Buffered,
     Finding,
     Iterator,
+    Location,
     Model,
     Rule,
     Severity,
+    Sized,
     buffered_work,
     finding,
     impact_weight,
     say,
+    sized_buffers,
 )
 
 RULE = Rule(id="in-memory-queue", anti_pattern="in-memory-queue", doc=__doc__)
@@ -77,6 +81,8 @@ def check(model: Model) -> Iterator[Finding]:
     """Queues in memory that hold what must not be lost."""
     for work in buffered_work(model):
         yield _report(work, model)
+    for sized in sized_buffers(model):
+        yield _report_sized(sized, model)
 
 
 def _report(work: Buffered, model: Model) -> Finding:
@@ -121,4 +127,33 @@ def _report(work: Buffered, model: Model) -> Finding:
         steps=model.steps(work.entry, work.site.function, work.site, f"fills {work.name}"),
         subject=work.name,
         weight=impact_weight(model.exposure(work.site.function), work.lost),
+    )
+
+
+def _report_sized(sized: Sized, model: Model) -> Finding:
+    """A list that is written out when it is long enough."""
+    name, drain, put = sized.name, say.call(sized.drain, model), sized.put
+    held = sized.held
+    return finding(
+        RULE,
+        model.place(put),
+        Severity.MEDIUM,
+        title=say.fit(
+            f"`{name}` keeps what {say.entry(sized.entry)} leaves in memory until there is enough of it",
+            f"`{name}` keeps work in memory until there is enough of it",
+        ),
+        issue=f"`{say.call(put, model)}` adds it to a list of this process; `{drain}`, which {say.does(sized.lost[0].effect)}, runs when the list is long "
+        "enough.",
+        impact=f"{say.told(sized.entry)}, but what stands in `{name}` when the process stops (a deploy, a crash) is gone, and nothing knows that it was "
+        "there; with little traffic it waits for hours.",
+        fix="Write it before the answer, or put it into a durable queue or stream from which a worker writes batches. A flush by a timer and at "
+        "shutdown shortens the wait and helps with deploys, not with crashes.",
+        related=[
+            Location(held.owner.path, held.line, held.end_line, note="the list"),
+            model.place(sized.drain, "writes it out"),
+        ],
+        steps=model.steps(sized.entry, put.function, put, f"fills {name}"),
+        confidence=sized.lost[0].confidence,
+        subject=name,
+        weight=impact_weight(model.exposure(put.function), sized.lost),
     )

@@ -7,12 +7,14 @@ line: the code goes on, tells success, and whoever could have sent the data agai
 ## What is reported
 A coroutine that stores or sends something and is neither awaited nor kept. Batch writes that tell refused items in their result only, when
 nobody reads the result. Requests that change something elsewhere, whose status nobody looks at, followed by a row or message marked as done.
-A handler of an endpoint that logs the failed write, after which the endpoint answers success.
+A handler of an endpoint that logs the failed write, after which the endpoint answers success. A consumer that confirms its message in a
+`finally`, or behind a handler that only logs the failure of the message's work.
 
 ## What is not reported
 Clients that raise by themselves (hooks, `raise_for_status`). Results that are returned to somebody who may read them. Telemetry,
-notifications and mails. Handlers that raise, record the failure, answer it,
-do something else instead, or say in a comment why they go on.
+notifications and mails. Handlers that raise, record the failure, answer it, send the message elsewhere or back,
+do something else instead, or say in a comment why they go on. Messages that can never be handled (a body that cannot be read), and those
+that a handler confirms itself: these are given up on purpose.
 
 ## Bad
 ```python
@@ -44,10 +46,12 @@ from roadworthy.rules.api import (
     Effect,
     Finding,
     Iterator,
+    Location,
     Model,
     Rule,
     Severity,
     Untold,
+    acked_failures,
     expr,
     finding,
     impact_weight,
@@ -64,7 +68,7 @@ _DELETES = frozenset({Effect.OBJECT_DELETE, Effect.SQL_DELETE})
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Writes whose failure nobody sees before success is told."""
-    for untold in untold_failures(model):
+    for untold in (*untold_failures(model), *acked_failures(model)):
         yield _report(untold, model)
 
 
@@ -74,7 +78,10 @@ def _report(untold: Untold, model: Model) -> Finding:
     exposure = model.exposure(function)
     related = [model.place(untold.then, "marks it as done")] if untold.then is not None else []
     place = model.place(untold.site)
-    if untold.handler is not None:
+    if untold.kind == "acked" and untold.then is not None:
+        place = model.place(untold.then)
+        related = [model.place(untold.site, "may have failed"), *_caught_at(untold, model)]
+    elif untold.handler is not None:
         place = model.place_of_region(function, untold.handler.region)
         related = [
             model.place(untold.site, "the write"),
@@ -83,7 +90,7 @@ def _report(untold: Untold, model: Model) -> Finding:
     return finding(
         RULE,
         place,
-        Severity.MEDIUM if untold.kind == "status" or untold.effect.effect in _DELETES else Severity.HIGH,
+        Severity.MEDIUM if untold.kind in {"status", "acked"} or untold.effect.effect in _DELETES else Severity.HIGH,
         title=title,
         issue=issue,
         impact=impact,
@@ -140,6 +147,8 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
                 "When the other side refuses or is down behind a proxy, the request is lost, and what is stored here says that it was done.",
                 f"Call `.raise_for_status()` on the answer of `{call}` before `{mark}`.",
             )
+        case "acked":
+            return _texts_acked(untold, model)
     name = say.entry(untold.entry)
     return (
         say.fit(f"{name} answers success after `{call}` has failed", f"success is answered after `{call}` has failed"),
@@ -148,6 +157,29 @@ def _texts(untold: Untold, model: Model) -> tuple[str, str, str, str]:
         "reason to send it again, and nothing else does.",
         f"Let the exception out at the end of the `except`, so that the answer is an error and the client repeats the request:\n```python\n{_let_out(untold)}\n```",
     )
+
+
+def _texts_acked(untold: Untold, model: Model) -> tuple[str, str, str, str]:
+    assert untold.then is not None
+    call, ack = say.call(untold.site, model), say.call(untold.then, model)
+    handler, where = untold.handler, untold.then.function.qualname
+    caught = (
+        f"The `except` around it (line {handler.line}) only logs" if handler is not None else "Its exception goes out"
+    )
+    final = f"and `{ack}` confirms the message all the same."
+    return (
+        say.fit(f"`{ack}` confirms the message also when `{call}` has failed", f"`{ack}` confirms failed work, too"),
+        f"`{call}` in `{where}()` {say.does(untold.effect.effect)}. {caught}, {final}",
+        f"When `{call}` fails ({_FAULTS.get(untold.effect.effect, 'a timeout, a lost connection')}), the broker forgets the message: an outage of a minute "
+        "loses every message of that minute, and nothing brings them back.",
+        f"Confirm behind `{call}`, in the `try`. In the `except` send the message back with a limit of its attempts, or to a dead-letter queue; give up "
+        "only what can never be handled, such as a body that cannot be read.",
+    )
+
+
+def _caught_at(untold: Untold, model: Model) -> list[Location]:
+    handler = untold.handler
+    return [model.place_of_region(handler.function, handler.region, "only logs")] if handler is not None else []
 
 
 _STATEMENTS = (Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_DELETE, Effect.COMMIT)
