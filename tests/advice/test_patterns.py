@@ -51,6 +51,15 @@ def test_the_nearest_example_comes_first() -> None:
     assert len(pattern.uses) == 2
 
 
+def test_what_another_project_of_the_repository_does_is_not_at_hand() -> None:
+    lists = dict.fromkeys(("api/pyproject.toml", "agents/pyproject.toml"), '[project]\ndependencies = ["requests"]')
+    model = model_of({"api/a.py": HTTP, "agents/b.py": "def f():\n    ...", **lists})
+    assert best(model, "timeout", model.symbols.by_id["agents.b.f"], "requests") is None
+    shared = model_of({"api/a.py": HTTP, "shared/a.py": HTTP, "agents/b.py": "def f():\n    ...", **lists})
+    pattern = best(shared, "timeout", shared.symbols.by_id["agents.b.f"], "requests")
+    assert pattern is not None
+
+
 def test_tools_are_examples_only_when_there_is_nothing_else() -> None:
     tool = HTTP.replace("requests.get(", "requests.request('GET', ")
     here = {"app/web.py": "def f():\n    ..."}

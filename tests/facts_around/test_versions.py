@@ -96,3 +96,15 @@ def test_the_newest_of_a_range_does_not_break_its_upper_bounds(text: str) -> Non
         if part.operator in ("<", "<=") and part.version.strip("0.") and "==" not in text:
             assert part.contains(newest), (text, newest)
     assert newest <= Version("99999")
+
+
+def test_each_project_of_a_repository_has_a_home() -> None:
+    files = {
+        "api/pyproject.toml": '[project]\ndependencies = ["django"]',
+        "requirements.txt": "click",
+        "jobs/requirements/base.txt": "rq",
+    }
+    known = versions(**files)
+    assert known.home("api/shop/views.py") == "api"
+    assert known.home("jobs/send.py") == "jobs"
+    assert known.home("tools/release.py") == ""

@@ -100,8 +100,9 @@ def elsewhere(use: Use, function: Function) -> bool:
 class Patterns:
     """All patterns of a code base, by kind, most used first."""
 
-    def __init__(self, seen: Iterable[Seen], is_tool: Callable[[str], bool]) -> None:
-        """Uses of the same thing are one pattern."""
+    def __init__(self, seen: Iterable[Seen], is_tool: Callable[[str], bool], home: Callable[[str], str]) -> None:
+        """Uses of the same thing are one pattern. `home`: the project of the repository to which a file belongs."""
+        self._home = home
         groups: dict[tuple[str, str, str, str], list[Seen]] = defaultdict(list)
         for one in seen:
             definition = one.definition.id if one.definition is not None else ""
@@ -128,6 +129,7 @@ class Patterns:
             and pattern.suits(function)
             and (function is None or not all(decorates(use, function) for use in pattern.uses))
             and (accept is None or accept(pattern))
+            and (function is None or self._is_at_hand(pattern, function.path))
         ]
         if function is None:
             return fitting[0] if fitting else None
@@ -137,6 +139,12 @@ class Patterns:
             key=lambda p: (p.tool, p.definition is None, _distance(p, path), -len(p.uses), p.path, p.line),
             default=None,
         )
+
+    def _is_at_hand(self, pattern: Pattern, path: str) -> bool:
+        """Of several projects in one repository each has its own libraries and helpers; those of the root are everybody's."""
+        here = self._home(path)
+        homes = {self._home(place) for place in (pattern.path, *(use.path for use in pattern.uses))}
+        return not here or bool(homes & {here, ""})
 
 
 def _distance(pattern: Pattern, path: str) -> int:
@@ -164,7 +172,7 @@ _TOOLS = frozenset(
 def mine(model: Model) -> Patterns:
     """Everything the code base does right, found once for a model."""
     seen = [one for miner in MINERS for one in miner(model)]
-    return Patterns(seen, lambda path: model.is_script(path) or path.partition("/")[0] in _TOOLS)
+    return Patterns(seen, lambda path: model.is_script(path) or path.partition("/")[0] in _TOOLS, model.versions.home)
 
 
 def best(

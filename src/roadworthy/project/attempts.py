@@ -372,3 +372,9 @@ def _opens(model: Model, function: Function, region: int) -> bool:
 def edges_down(loss: Loss) -> tuple[Edge, ...]:
     """The calls from the top of a loss to its effect."""
     return loss.outcome.path
+
+
+def passed_by(losses: list[Loss]) -> list[CallSite]:
+    """The calls between the entry and what fails, outermost first: a retry around any of them would do."""
+    passed = [edge.spawner or edge.site for loss in losses[:4] for edge in reversed(loss.outcome.path)]
+    return list(dict.fromkeys(passed))[:12]

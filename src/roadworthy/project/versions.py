@@ -111,6 +111,17 @@ class Versions:
         best = self._best(distribution, near)
         return wanted.contains(NEWEST if best is None else best.newest, prereleases=True)
 
+    @cached_property
+    def homes(self) -> frozenset[str]:
+        """The folders whose code has its own list of dependencies."""
+        folders = {known.path.rpartition("/")[0] for places in self.known.values() for known in places}
+        return frozenset(folder.removesuffix("requirements").rstrip("/") for folder in folders)
+
+    def home(self, path: str) -> str:
+        """The folder of the project of a repository to which a file belongs: the innermost with its own list; "" for the root's."""
+        around = [home for home in self.homes if home and path.startswith(home + "/")]
+        return max(around, key=len, default="")
+
     def _best(self, distribution: str, near: str) -> Known | None:
         candidates = self.known.get(canonicalize_name(distribution), ())
         return min(candidates, key=lambda known: _order(known, near), default=None)

@@ -60,7 +60,7 @@ class Wait:
 
     effect: EffectAt
     verdict: TimeoutVerdict
-    what: str  # "answer" "program" "pool" "signal" "queue" "loop" "lock"
+    what: str  # "answer" "job" "program" "pool" "signal" "queue" "loop" "lock"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +90,11 @@ def endless_waits(model: Model) -> Iterator[Wait]:
         if verdict.bound != "forever" and not _is_long(verdict):
             continue
         what = "" if _goes_with_its_call(model, effect, verdict) else _what(model, effect)
-        if what and (what == "answer" or verdict.bound == "forever") and not _limited_around(model, effect.site):
+        if (
+            what
+            and (what in {"answer", "job"} or verdict.bound == "forever")
+            and not _limited_around(model, effect.site)
+        ):
             yield Wait(effect, verdict, what)
 
 
@@ -126,12 +130,18 @@ def _what(model: Model, effect: EffectAt) -> str:
     if name.startswith("concurrent.futures.Future.") and _of_a_loop(model, effect):
         return "loop"
     if _ONE_ANSWER.search(name) and flow.loop_of(site.function.scope, site.fact.region) is None:
-        return "answer"
+        return _answer_of(model, effect)
     if _OWN_WORK.search(name):
         return ""
     if effect.effect is Effect.LOCK:
         return "lock"
-    return "" if _is_known_done(site) else "answer"
+    return "" if _is_known_done(site) else _answer_of(model, effect)
+
+
+def _answer_of(model: Model, effect: EffectAt) -> str:
+    """A job that a worker takes when one is free, or another system."""
+    library = model.knowledge.library_of(effect.name)
+    return "job" if library is not None and "job-queue" in library.role else "answer"
 
 
 def _is_set_at_last(model: Model, receiver: str) -> bool:

@@ -38,7 +38,7 @@ from roadworthy.project.arguments import argument, arguments, has_spread
 from roadworthy.project.asides import Aside, Asides
 from roadworthy.project.askedtwice import CaughtRetry, caught_retries
 from roadworthy.project.attemptloops import SetBack, goes_on_after_success, set_back
-from roadworthy.project.attempts import Attempts, all_losses, is_remote, lone_connections
+from roadworthy.project.attempts import Attempts, all_losses, is_remote, lone_connections, passed_by
 from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
     Spawned,
@@ -586,6 +586,7 @@ __all__ = [
     "paces",
     "partial_handlers",
     "partial_retries",
+    "passed_by",
     "planned_in_memory",
     "plugin_loops",
     "polls",

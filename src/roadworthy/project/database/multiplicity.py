@@ -14,7 +14,7 @@ from roadworthy.project.values import Literal
 if TYPE_CHECKING:
     from roadworthy.project.database.access import Access
     from roadworthy.project.database.conditions import Match
-    from roadworthy.project.database.tables import Table
+    from roadworthy.project.database.tables import Column, Table
     from roadworthy.project.handler import Handler
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite
@@ -58,6 +58,7 @@ def inserted_unasked(model: Model, table: Table, columns: tuple[str, ...]) -> Ac
             or not access.filled
             or access.site in looked
             or not model.is_reviewed(access.site.path)
+            or _asked_beside(model, access, wanted)
         ):
             continue
         filled = {table.column(match.column): match for match in access.values}
@@ -67,6 +68,18 @@ def inserted_unasked(model: Model, table: Table, columns: tuple[str, ...]) -> Ac
         if any(reached.entry.serves_others for reached in model.exposure(access.function).entries):
             return access
     return None
+
+
+def _asked_beside(model: Model, access: Access, wanted: set[Column | None]) -> bool:
+    """Another method of the class looks for the row: `validate()` refuses what `create()` would insert twice."""
+    cls, table = access.function.cls, access.table
+    return cls is not None and any(
+        read.table is table
+        and table is not None
+        and read.function.cls is cls
+        and wanted <= {table.column(match.column) for match in read.lookup}
+        for read in model.accesses.all(READ)
+    )
 
 
 _LOOKED: WeakKeyDictionary[Model, frozenset[CallSite]] = WeakKeyDictionary()

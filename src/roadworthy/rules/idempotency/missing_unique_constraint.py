@@ -131,9 +131,9 @@ def check(model: Model) -> Iterator[Finding]:
         for key, accesses in relied.items()
         if any(finds_or_creates(access) or is_promised(access) for access in accesses) or is_natural(accesses[0])
     }
-    for (table, columns), accesses in told.items():
-        if not any(name == table and fewer < columns for name, fewer in told):
-            wider = [a for (name, more), found in told.items() if name == table and more > columns for a in found]
+    for (owner, columns), accesses in told.items():
+        if not any(name == owner and fewer < columns for name, fewer in told):
+            wider = [a for (name, more), found in told.items() if name == owner and more > columns for a in found]
             yield _report(accesses, wider, model)
 
 

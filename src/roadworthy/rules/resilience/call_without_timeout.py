@@ -93,7 +93,7 @@ def check(model: Model) -> Iterator[Finding]:
     for effect, verdict in unbounded:
         causes.setdefault(bound_by(effect, verdict, built), []).append((effect, verdict))
     for found in causes.values():
-        yield _report(sorted(found, key=lambda pair: (not pair[1].at_construction, _rank(*pair, model))), model)
+        yield _report(sorted(found, key=lambda p: (not p[1].at_construction, _rank(p[0], p[1], model))), model)
 
 
 def _verdict(effect: EffectAt, model: Model) -> Iterator[TimeoutVerdict]:

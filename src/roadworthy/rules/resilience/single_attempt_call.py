@@ -57,6 +57,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_alone_in_its_process,
     lone_connections,
+    passed_by,
     say,
 )
 
@@ -84,7 +85,6 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
     entry = losses[0].entry
     assert entry is not None
     calls = _calls(losses, model)
-    error = _error(losses[0].effect)
     jobs = list(dict.fromkeys(loss.entry.function for loss in losses if loss.entry is not None))
     many = f"any of {len(jobs)} jobs of `{entry.function.path.rpartition('/')[2]}`" if len(jobs) > 1 else ""
     ends, first = many or f"the job `{entry.function.name}`", f"`{say.call(losses[0].effect.site, model)}`"
@@ -99,10 +99,11 @@ def _job(losses: list[Dropped], model: Model) -> Finding:
         Severity.HIGH,
         title=title,
         issue=f"`{entry.function.qualname}` calls {calls}, which nothing repeats, and the job itself is not retried when it raises.{also}",
-        impact=f"{say.unanswered(losses[0].effect, model)} raises `{error}`; the job `{entry.function.name}` ends there, and what it had not done by then is lost: nothing sends it again.",
+        impact=f"{say.unanswered(losses[0].effect, model)} raises `{_error(losses[0].effect)}`; the job `{entry.function.name}` ends there, and what it had not done by then is lost: nothing sends it again.",
         fix=advise.retry_job(model, entry.function, losses[0].effect),
         related=[
             *_related(losses, model, "tried once"),
+            *(model.place(site, "on the way") for site in passed_by(losses)),
             *(model.place_of_function(job, "ends there, too") for job in jobs[1:]),
         ],
         steps=model.steps(entry, losses[0].effect.function, losses[0].effect.site),
@@ -165,8 +166,7 @@ def _batch(losses: list[Dropped], model: Model) -> Finding:
     call = f"`{say.call(effect.site, model)}`"
     others = [site for site in dict.fromkeys(loss.effect.site for loss in losses) if site is not effect.site]
     also = say.so("is", "are", [f"line {site.line}" for site in others])
-    related = [model.place(e.spawner or e.site, "on the way") for e in reversed(losses[0].outcome.path)]
-    related += [model.place(site, "tried once too") for site in others]
+    passed = [model.place(site, "on the way") for site in passed_by(losses[:1])]
     return finding(
         RULE,
         model.place(effect.site),
@@ -175,7 +175,7 @@ def _batch(losses: list[Dropped], model: Model) -> Finding:
         issue=f"Nothing repeats {call} on the way from {say.joined(entries)}, and nothing on it catches `{_error(effect)}`.{also}",
         impact=f"One timeout or 503 ends the whole run of {entries[0]}; what it had not done waits for somebody to notice, or for the next run.",
         fix=advise.retry(model, effect.function, effect.row.raises),
-        related=related,
+        related=[*passed, *(model.place(site, "tried once too") for site in others)],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=_confidence(losses, model),
         subject=effect.name,

@@ -49,6 +49,7 @@ def render():
 from roadworthy.rules.api import (
     Confidence,
     Finding,
+    Function,
     Iterator,
     Model,
     Poll,
@@ -69,6 +70,7 @@ RULE = Rule(id="wait-without-timeout", anti_pattern="missing-timeout", doc=__doc
 
 _FOR = {
     "answer": "the other system to answer",
+    "job": "a worker to take the job and finish it",
     "program": "the program to end",
     "pool": "somebody to give an object back",
     "signal": "another thread or task to signal",
@@ -77,6 +79,7 @@ _FOR = {
 }
 _NEVER = {
     "answer": "the other system never answers",
+    "job": "no worker is free, or the job hangs or is lost",
     "program": "the program hangs",
     "pool": "everything in the pool is lent to calls that hang",
     "signal": "the one that should signal has died",
@@ -91,9 +94,12 @@ def check(model: Model) -> Iterator[Finding]:
     for wait in endless_waits(model):
         if makes_others_wait(wait, model):
             yield _report(wait, model)
+    alike: dict[tuple[Function, str], list[Poll]] = {}
     for poll in endless_polls(model):
         if is_waited_for(poll, model):
-            yield _report_poll(poll, model)
+            alike.setdefault((poll.function, poll.condition or str(poll.region)), []).append(poll)
+    for polls in alike.values():
+        yield _report_poll(polls[0], polls[1:], model)
 
 
 def makes_others_wait(wait: Wait, model: Model) -> bool:
@@ -140,7 +146,7 @@ def _report(wait: Wait, model: Model) -> Finding:
     )
 
 
-def _report_poll(poll: Poll, model: Model) -> Finding:
+def _report_poll(poll: Poll, again: list[Poll], model: Model) -> Finding:
     function = poll.function
     exposure = model.exposure(function)
     head = f"while {poll.condition or 'True'}"
@@ -152,10 +158,14 @@ def _report_poll(poll: Poll, model: Model) -> Finding:
             f"`{head}` in `{function.qualname}` polls without a deadline",
             f"`{function.qualname}` polls without a deadline",
         ),
-        issue=f"`{function.qualname}()` sleeps and looks again until its condition holds; it looks neither at a clock nor at a count.",
+        issue=f"`{function.qualname}()` sleeps and looks again until its condition holds; it looks neither at a clock nor at a count."
+        + say.so("does", "do", [f"the loop in line {function.scope.regions[other.region].line}" for other in again]),
         impact=f"When the state it waits for never comes, {say.hangs(exposure.worst, function)}.",
         fix=_deadline(head, poll, model),
-        related=[model.place(poll.pause, "goes round again")],
+        related=[
+            model.place(poll.pause, "goes round again"),
+            *(model.place_of_region(function, other.region, "waits in the same way") for other in again),
+        ],
         steps=model.steps(exposure.worst, function, poll.pause),
         confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
         subject=head,
