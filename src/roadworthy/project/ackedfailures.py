@@ -11,6 +11,7 @@ from roadworthy.project import flow
 from roadworthy.project.acks import confirms, lost_at, message_of
 from roadworthy.project.carried import Carried
 from roadworthy.project.cutoff import is_bookkeeping, is_telemetry
+from roadworthy.project.reach import unwind
 from roadworthy.project.silence import catches
 from roadworthy.project.unread import Untold
 
@@ -34,6 +35,7 @@ _ON_PURPOSE = re.compile(
     re.IGNORECASE,
 )
 _EFFECTS = 40  # of one call that are followed
+_NEAR = 3  # calls from the work to a handler further in
 
 
 def acked_failures(model: Model) -> Iterator[Untold]:
@@ -223,11 +225,9 @@ def _loses_below(
     handler = outcome.handler
     assert handler is not None
     below = handler.function
-    trees = (model.reach.tree_from(edge.callee) for edge in model.edges_at(work) if edge.runs_here)
-    if outcome.kind != "handled" or work.fact.use != "discarded" or not any(below in tree for tree in trees):
+    if outcome.kind != "handled" or work.fact.use != "discarded" or not _is_the_work(model, work, below, ack):
         return False
-    given = Carried(below.scope, set(below.parameters) - {"self", "cls"})
-    given.spread()
+    given = _given(below)
     return (
         bool(given.names)
         and flow.loop_of(below.scope, handler.region) is None
@@ -236,6 +236,22 @@ def _loses_below(
         and not _also(model, given, below, _try_of(handler), ack)
         and not _also(model, carried, ack.function, 0, ack, work)
     )
+
+
+def _is_the_work(model: Model, work: CallSite, below: Function, ack: CallSite) -> bool:
+    """Is the function that logs what the call is there for: the one that it calls, or all that this one does?"""
+    edges = [edge for edge in model.edges_at(work) if edge.runs_here]
+    way = unwind(model.reach.tree_from(edges[0].callee), below) if len(edges) == 1 else None
+    if way is None or len(way) > _NEAR:
+        return False
+    return not any(_also(model, _given(edge.caller), edge.caller, 0, ack, edge.site) for edge in way)
+
+
+def _given(function: Function) -> Carried:
+    """What a function is called with, and what it makes of it."""
+    carried = Carried(function.scope, set(function.parameters) - {"self", "cls"})
+    carried.spread()
+    return carried
 
 
 def _goes_on(ack: CallSite, work: CallSite) -> bool:

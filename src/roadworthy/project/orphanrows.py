@@ -12,6 +12,7 @@ from roadworthy.project import flow
 from roadworthy.project.boundaries import comes_again
 from roadworthy.project.carried import Carried
 from roadworthy.project.cutoff import is_bookkeeping
+from roadworthy.project.reach import unwind
 from roadworthy.project.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -86,7 +87,20 @@ class OrphanRows:
     def _deletes_row(self, site: CallSite) -> bool:
         """Only that: what deletes an object as well has its own order."""
         reach = self._model.reach
-        return reach.site_reaches(site, _ROWS) and not reach.site_reaches(site, _GONE) and not _is_abandoned(site)
+        if _is_abandoned(site) or not reach.site_reaches(site, _ROWS) or reach.site_reaches(site, _GONE):
+            return False
+        return any(e.effect is Effect.SQL_DELETE for e in self._model.effects_at(site)) or self._really_deletes(site)
+
+    def _really_deletes(self, site: CallSite) -> bool:
+        """Not with `soft=True` as it is: such a delete only marks the row."""
+        model = self._model
+        for edge in model.edges_at(site):
+            tree = model.reach.tree_from(edge.callee) if edge.runs_here else {}
+            for effect in model.effects_under(edge.callee, Effect.SQL_DELETE) if tree else ():
+                path = unwind(tree, effect.function)
+                if path is not None and model.switches.lets((edge, *path), effect.site):
+                    return True
+        return False
 
     def _deletes_object(self, site: CallSite) -> bool:
         reach = self._model.reach
@@ -129,6 +143,8 @@ class OrphanRows:
         effect = next(iter(model.effects_through(site, Effect.OBJECT_DELETE)), None)
         if effect is None or (entries and not left) or _is_passing(effect.site) or _is_sweep(row):
             return
+        if Effect.SQL_UPDATE.value in effect.row.effects and not _leaves_row(effect.site):
+            return  # `file.blob.delete()` of the mapper takes the name out of the row, too
         every = self._transactions.commits(site.function)
         if any(self._follows(c, row) for c in every):
             return  # the row was told of it before: `file.state = "deleting"; commit()`
@@ -144,6 +160,11 @@ class OrphanRows:
 def _is_abandoned(site: CallSite) -> bool:
     scope = site.function.scope
     return any(scope.regions[r].kind in _ABANDONED for r in flow.ancestors(scope, site.fact.region))
+
+
+def _leaves_row(site: CallSite) -> bool:
+    """`save=False`."""
+    return any(key == "save" and isinstance(value, f.Const) and value.value is False for key, value in site.fact.kwargs)
 
 
 def _is_sweep(row: CallSite) -> bool:

@@ -84,6 +84,7 @@ from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
 from roadworthy.project.cooldowns import Bypass, Uncached, bypasses, uncached_failures
+from roadworthy.project.cutdrains import CutDrain, cut_drains
 from roadworthy.project.cutoff import (
     HANDOFFS,
     Loss,
@@ -315,6 +316,7 @@ __all__ = [
     "Confidence",
     "Container",
     "Coverage",
+    "CutDrain",
     "Dedup",
     "DefaultId",
     "DeletedFirst",
@@ -475,6 +477,7 @@ __all__ = [
     "connects_to_itself",
     "content_at_hand",
     "covers",
+    "cut_drains",
     "dedup_before",
     "default_ids",
     "document_races",

@@ -43,6 +43,7 @@ def send(orders: list[dict]) -> int:
 
 from roadworthy.rules.api import (
     CallSite,
+    Confidence,
     Effect,
     Finding,
     Iterator,
@@ -97,7 +98,9 @@ def _report(untold: Untold, model: Model) -> Finding:
         fix=fix,
         related=related,
         steps=model.steps(untold.entry or exposure.worst, function, untold.site, "the write"),
-        confidence=untold.effect.confidence,
+        confidence=Confidence.weakest(
+            untold.effect.confidence, Confidence.MEDIUM if untold.kind == "acked" else Confidence.HIGH
+        ),
         subject=model.callee_text(untold.site),
         weight=impact_weight(exposure, [untold.effect]),
     )
@@ -163,9 +166,10 @@ def _texts_acked(untold: Untold, model: Model) -> tuple[str, str, str, str]:
     assert untold.then is not None
     call, ack = say.call(untold.site, model), say.call(untold.then, model)
     handler, where = untold.handler, untold.then.function.qualname
-    caught = (
-        f"The `except` around it (line {handler.line}) only logs" if handler is not None else "Its exception goes out"
-    )
+    caught = "Its exception goes out"
+    if handler is not None:
+        around = "around it" if handler.function is untold.site.function else f"in `{handler.function.qualname}()`"
+        caught = f"The `except` {around} (line {handler.line}) only logs"
     final = f"and `{ack}` confirms the message all the same."
     return (
         say.fit(f"`{ack}` confirms the message also when `{call}` has failed", f"`{ack}` confirms failed work, too"),

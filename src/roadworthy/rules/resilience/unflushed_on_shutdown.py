@@ -6,11 +6,12 @@ every deploy drops the last messages. A server that is merely cancelled cuts off
 
 ## What is reported
 Message producers and batch writers that no path flushes or closes; a `close()` or `shutdown()` that takes care of one member and forgets
-its sibling, or repeats only a part of `flush()`; classes whose `start()` makes a server or loop run and whose `stop()` is inherited and
+its sibling, or repeats only a part of `flush()`; a queue in memory from which a daemon thread stores or sends, in a program that stops
+in an orderly way on SIGTERM and waits for neither of them; classes whose `start()` makes a server or loop run and whose `stop()` is inherited and
 does nothing.
 
 ## What is not reported
-Context managers, `closing()`, `atexit`, objects that close themselves or that are handed to a library, anything of the same name that is
+Context managers, `closing()`, `atexit`, queues that are joined, asked or ended by a sentinel, objects that close themselves or that are handed to a library, anything of the same name that is
 closed somewhere, telemetry, files.
 
 ## Bad
@@ -51,6 +52,7 @@ class Outbox:
 
 from roadworthy.rules.api import (
     Confidence,
+    CutDrain,
     Finding,
     Forgotten,
     InertStop,
@@ -61,6 +63,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     Shutdown,
+    cut_drains,
     finding,
     impact_weight,
     lifetime_of,
@@ -74,7 +77,7 @@ RULE = Rule(id="unflushed-on-shutdown", anti_pattern="deploy-safety", doc=__doc_
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Ask each stop what it forgets, and each buffer who flushes it."""
-    shutdown = Shutdown(model)
+    shutdown, lifetime = Shutdown(model), lifetime_of(model)
     lifecycles = Lifecycles(model, shutdown)
     told = set()
     for forgotten in lifecycles.forgotten():
@@ -83,8 +86,10 @@ def check(model: Model) -> Iterator[Finding]:
     for resource in shutdown.resources:
         if shutdown.carries(resource) and resource.site not in told and is_left_open(resource, shutdown):
             yield _open(resource, shutdown, model)
-    for inert in lifecycles.inert_stops(lifetime_of(model).starters()):
+    for inert in lifecycles.inert_stops(lifetime.starters()):
         yield _inert(inert, model)
+    for cut in cut_drains(model, lifetime.signals.all):
+        yield _cut(cut, model)
 
 
 def is_left_open(resource: Resource, shutdown: Shutdown) -> bool:
@@ -188,4 +193,32 @@ def _inert(found: InertStop, model: Model) -> Finding:
         confidence=Confidence.HIGH,
         subject=start,
         weight=impact_weight(model.exposure(found.start)),
+    )
+
+
+def _cut(found: CutDrain, model: Model) -> Finding:
+    drain, stop, worst = f"`{found.drain.qualname}()`", found.stop.site, found.lost[0]
+    exposure = model.exposure(found.start.function)
+    return finding(
+        RULE,
+        model.place(found.start),
+        Severity.MEDIUM,
+        title=say.fit(
+            f"what waits in `{found.name}` at SIGTERM is dropped: {drain} is a daemon thread that nobody waits for",
+            f"what waits in `{found.name}` at SIGTERM is dropped with its daemon thread",
+        ),
+        issue=f"{drain} takes from `{found.name}` and {say.does(worst.effect)} with `{say.call(worst.site, model)}`. On SIGTERM ({stop.path}:{stop.line}) the main "
+        "thread comes to its end; the daemon thread is cut off there and then.",
+        impact=f"At every deploy what is in `{found.name}`, and what {drain} has in hand, is lost without an error.",
+        fix=f"End the thread before the program ends: put a sentinel (`{found.name}.put(None)`) behind the last item, let {drain} return when it takes it, and "
+        "`join(timeout=…)` the thread, within the time that a stop is given.",
+        related=[
+            model.place(found.made, "the queue"),
+            model.place(found.put, "fills it"),
+            model.place(worst.site, worst.effect.word.meaning),
+        ],
+        steps=model.steps(exposure.worst, found.start.function, found.start, f"starts {found.drain.qualname}"),
+        confidence=model.confidence_of(worst),
+        subject=found.name,
+        weight=impact_weight(exposure, found.lost),
     )
