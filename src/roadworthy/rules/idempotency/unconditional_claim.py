@@ -84,7 +84,7 @@ from roadworthy.rules.api import (
 RULE = Rule(id="unconditional-claim", anti_pattern="check-then-act", doc=__doc__)
 
 _KEY_FIRST = "Set the key in one call that tells whether it was the first (`set(…, nx=True, ex=…)`, `cache.add(…)`), before the work, and decide by its answer; take it away when the work fails."
-_FILE_FIRST = 'Make the file in a way that refuses one that is there (`open(path, "x")`, `touch(exist_ok=False)`) and decide by `FileExistsError`; or hold `fcntl.flock()` on it, which ends with the process.'
+_FILE_FIRST = 'Make the file in a way that refuses one that is there (`open(path, "x")`, `touch(exist_ok=False)`) and decide by `FileExistsError`; or hold a lock of the operating system on it, which ends with the process.'
 _ALONE = (EntryKind.SCHEDULED, EntryKind.COMMAND, EntryKind.STARTUP)
 
 
