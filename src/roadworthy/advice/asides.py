@@ -19,6 +19,8 @@ def let_fail_alone(aside: Aside, log: str) -> str:
     why, said = "the work above stands", "the work itself is done"
     if aside.how == "announced":
         why, said = "the row is what the caller came for", "the row is written"
+    elif aside.how == "request":
+        why, said = "nobody who is waiting asked for it", "the request goes on"
     elif aside.how == "report":
         why, said = "the failure that it tells of has been dealt with", "nobody was told"
     code = _guarded(aside.site, f'{log}.exception("{call} failed; {said}")')
