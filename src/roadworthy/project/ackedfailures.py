@@ -13,6 +13,7 @@ from roadworthy.project.carried import Carried
 from roadworthy.project.cutoff import is_bookkeeping, is_telemetry
 from roadworthy.project.reach import unwind
 from roadworthy.project.silence import catches
+from roadworthy.project.symbols import bound_names
 from roadworthy.project.unread import Untold
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _ON_PURPOSE = re.compile(
     r"best[- ]effort|drop\w*|discard\w*|lost|lose|redeliver\w*|re-?queue\w*|stuck|loop\w*|retr(y|ies|ied))\b",
     re.IGNORECASE,
 )
+_FILLS = frozenset({"append", "add", "extend", "update", "insert", "put"})
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _EFFECTS = 40  # of one call that are followed
 _NEAR = 3  # calls from the work to a handler further in
 
@@ -173,10 +176,29 @@ def _is_reached(ack: CallSite, work: CallSite, handler: Handler) -> bool:
         return block is not None and flow.within(scope, region, block)
     if _final_try(ack, region) is not None:
         return True
-    if handler.exits not in {"", "continue"} or not _is_straight_on(ack, region):
+    if handler.exits not in {"", "continue"} or not _is_straight_on(ack, region) or _names_successes(ack, region):
         return False
     loop = flow.loop_of(scope, region)
     return not handler.exits or (loop is not None and not flow.within(scope, ack.fact.region, loop))
+
+
+def _names_successes(ack: CallSite, region: int) -> bool:
+    """`done.append(message.ack_id)` in the `try`, and behind it `acknowledge(done)`: what failed is not in it. So it is where `continue` skips that line."""
+    scope = ack.function.scope
+    texts = " ".join(flow.every_text(arg, scope) for arg in (*ack.fact.args, *(v for _, v in ack.fact.kwargs)))
+    named = set(_WORD.findall(texts))
+    skipped = flow.loop_of(scope, region) if scope.regions[region].exits == "continue" else None
+    for sibling in (*flow.siblings(scope, region), *(() if skipped is None else (skipped,))):
+        if scope.regions[sibling].kind in {"try", "try_else", *flow.LOOPS}:
+            bound = {n for assign in flow.assigns_in(scope, sibling) for n in bound_names(assign.target)}
+            filled = {
+                flow.text_of(call.func.value, scope)
+                for call in flow.calls_in(scope, sibling)
+                if isinstance(call.func, f.Attr) and call.func.name in _FILLS
+            }
+            if named & (bound | {path.rpartition(".")[2] for path in filled}):
+                return True
+    return False
 
 
 def _is_straight_on(ack: CallSite, region: int) -> bool:
