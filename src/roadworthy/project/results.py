@@ -297,12 +297,7 @@ class CallReader:
             return (LibraryObject(receiver.type, site, model),)  # a fluent method keeps the more special class
         if made is None:
             made = self._in_the_manner_of(callee.name)
-        return (LibraryObject(made, site, model),) if made is not None else self._sequence(callee, site)
-
-    def _sequence(self, callee: Library, site: CallSite | None) -> Values:
-        """Items of a known type: `for message in queue.receive_messages()`."""
-        item = self._knowledge.type_from_iter(callee.name)
-        return (Container("list", (LibraryObject(item, site),)),) if item not in {None, "{model}"} else UNKNOWN
+        return (LibraryObject(made, site, model),) if made is not None else UNKNOWN
 
     def _in_the_manner_of(self, name: str) -> str | None:
         """`company_utils.celery.CompanyCelery()`: a class that we do not know, named after one that registers entry points."""
