@@ -37,6 +37,11 @@ _PASSING = re.compile(
     r"(^|[^a-z])te?mp|temporary|cached?(?![a-z])|thumb|preview|staging|scratch|derived|lock|part(s|ial)?(?![a-z])",
     re.IGNORECASE,
 )
+_DELETES = re.compile(r"(^|_)(delete|remove|destroy|purge|erase|unlink|drop|del|rm)(_|$)", re.IGNORECASE)
+_MARKED = re.compile(
+    r"(^|[._])(\w*_)?(deleted|deleting|deletion|trashed|expired|expires|purged)(_\w+)?\b", re.IGNORECASE
+)
+"""A mark that the row got before: whoever looks at it knows that it is going."""
 _ON_PURPOSE = re.compile(
     r"\b(first|before|order|so that|otherwise|in case|orphan\w*|idempotent|retr(y|ies|ied)|again|best[- ]effort|must)\b",
     re.IGNORECASE,
@@ -106,6 +111,9 @@ class OrphanRows:
         reach = self._model.reach
         if _is_abandoned(site) or not reach.site_reaches(site, _GONE) or reach.site_reaches(site, _ROWS):
             return False
+        named = any(e.effect is Effect.OBJECT_DELETE for e in self._model.effects_at(site))
+        if not named and not _DELETES.search(flow.last_name(site.fact.func)):
+            return False  # deep inside something else an object is replaced
         return not self._transactions.is_deferred(site) and not _is_passing(site)
 
     def _follows(self, site: CallSite, row: CallSite) -> bool:
@@ -145,6 +153,8 @@ class OrphanRows:
             return
         if Effect.SQL_UPDATE.value in effect.row.effects and not _leaves_row(effect.site):
             return  # `file.blob.delete()` of the mapper takes the name out of the row, too
+        if _asks_for_mark(site.function):
+            return
         every = self._transactions.commits(site.function)
         if any(self._follows(c, row) for c in every):
             return  # the row was told of it before: `file.state = "deleting"; commit()`
@@ -160,6 +170,14 @@ class OrphanRows:
 def _is_abandoned(site: CallSite) -> bool:
     scope = site.function.scope
     return any(scope.regions[r].kind in _ABANDONED for r in flow.ancestors(scope, site.fact.region))
+
+
+def _asks_for_mark(function: Function) -> bool:
+    """`if file.hard_deleted_at is None: return`, `filter(deleted=True)`: the row was marked before, and is not shown any more."""
+    scope = function.scope
+    tests = " ".join(flow.every_text(r.test, scope) for r in scope.regions if r.kind in {"if", "while"})
+    keys = (f"{k}" for call in scope.calls for k, _ in call.kwargs)
+    return bool(_MARKED.search(tests)) or any(_MARKED.search(key) for key in keys)
 
 
 def _leaves_row(site: CallSite) -> bool:
