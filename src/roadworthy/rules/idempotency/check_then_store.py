@@ -174,5 +174,6 @@ def _fix(race: DocumentRace) -> str:
             "write only if the old value is still there (it belongs in the filter or the condition), and read again when it is not."
         )
     if race.replaces:
-        return 'Make the write refuse what is there, `ConditionExpression="attribute_not_exists(…)"` over the key, and answer its `ConditionalCheckFailedException` as the look is answered now.'
+        condition = f'`ConditionExpression="attribute_not_exists({race.keys[0] if race.keys else "…"})"`'
+        return f"Make the write refuse what is there, {condition}, and answer its `ConditionalCheckFailedException` as the look is answered now."
     return f"Make a unique index over {_names(race)} (`create_index(…, unique=True)`) where the application starts, insert without asking, and answer `DuplicateKeyError` as the look is answered now."

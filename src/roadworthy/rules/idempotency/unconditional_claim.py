@@ -231,23 +231,24 @@ def _report_unread(unread: UnreadAnswer, model: Model) -> Finding:
 def _report_mark(mark: Mark, model: Model) -> Finding:
     exposure = model.exposure(mark.function)
     entry = exposure.worst
-    does = say.effect(mark.acts, model) if mark.acts is not None else "the work behind it"
+    does = say.effect(mark.acts, model) if mark.acts is not None else "the work behind it is done"
     asks, sets = mark.asks.site, mark.sets.site
     crash = "" if mark.first else " When the process dies before that, it is done again."
     acts = [mark.acts] if mark.acts is not None else []
     thing = "file" if mark.asks.file else "key"
     at_once = any(reached.entry.serves_others and reached.entry.kind not in _ALONE for reached in exposure.entries)
-    dear = mark.acts is None or mark.acts.effect in (Effect.CHARGE, Effect.EMAIL, Effect.SMS) or bool(exposure.repeats)
+    dear = mark.acts is None or mark.acts.effect in (Effect.CHARGE, Effect.EMAIL, Effect.SMS)
+    again = bool(exposure.repeats) and not (mark.acts is not None and mark.acts.effect is Effect.ENQUEUE)  # a throttle
     return finding(
         RULE,
         model.place(sets),
-        Severity.HIGH if at_once and dear else Severity.MEDIUM,
+        Severity.HIGH if at_once and (dear or again) else Severity.MEDIUM,
         title=say.fit(
             f"`{say.call(asks, model)}` asks for a {thing}, and `{say.call(sets, model)}` sets it in another step",
             f"A {thing} is asked for and set in two steps",
         ),
-        issue=f"Line {asks.line} asks whether the {thing} is there, and line {sets.line} sets it {'before' if mark.first else 'after'} {does}, whoever has set it meanwhile.",
-        impact=f"When {say.at_once(entry, mark.function, f'with one {thing}')}, both find nothing, and {does} happens twice.{crash}",
+        issue=f"Line {asks.line} asks whether the {thing} is there, and line {sets.line} sets it {'before' if mark.first else 'after'} {does if acts else 'the work behind it'}, whoever has set it meanwhile.",
+        impact=f"When {say.at_once(entry, mark.function, f'with one {thing}')}, both find nothing, and {does} twice.{crash}",
         fix=_FILE_FIRST if mark.asks.file else _KEY_FIRST,
         related=[model.place(asks, "asks for it"), *(model.place(act.site, "is to be done once") for act in acts)],
         steps=model.steps(entry, mark.function, sets),
