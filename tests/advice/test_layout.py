@@ -37,6 +37,8 @@ def test_a_comment_behind_a_long_line_goes_above_it() -> None:
         f"total_of_all_the_items = {LONG} + ({LONG} if x else {LONG})",
         f"f_of_the_whole({LONG}({LONG} for x in {LONG}.x))",
         f"f(lambda a, b: {LONG}(a, b, {LONG}, {LONG}, {LONG}))",
+        f"f(headers={{key: {LONG} for key, value in {LONG}.{LONG} if key != {LONG}}}, data={LONG})",
+        f"f([a if b else {LONG} for a, b in zip({LONG}, {LONG}) if a and {LONG}])",
         f"value = {LONG}[{LONG}[{LONG}({LONG})]]",
         f"def f({LONG}, *, {LONG}_2=None, {LONG}_3=None, {LONG}_4=0): ...",
         f"async with {LONG}({LONG}, {LONG}('it\\'s, (fine)'), {LONG}):\n    pass",

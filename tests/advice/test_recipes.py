@@ -194,6 +194,20 @@ def test_a_stream_is_no_logger() -> None:
     assert "logging.exception(" in advise.log_and_raise(model, function(model, "app.greet"))
 
 
+def test_warnings_are_no_logger() -> None:
+    """`warnings` has no `exception()`."""
+    text = "import warnings\n\ndef greet():\n    warnings.warn('old')\n"
+    model = model_of({"app.py": text})
+    assert "    logger.exception(" in advise.log_and_raise(model, function(model, "app.greet"))
+
+
+def test_a_function_that_logs_is_no_logger() -> None:
+    """`log = make_log("queue")` gives a function: it has no `exception()`."""
+    text = "from app.base import make_log\n\nlog = make_log('queue')\n\ndef greet():\n    log('hello')\n"
+    model = model_of({"app.py": text})
+    assert "    logger.exception(" in advise.log_and_raise(model, function(model, "app.greet"))
+
+
 def test_kept_task_is_the_task_at_hand() -> None:
     model = project("SERVICE")
     text = advise.keep_task(model, site(function(model, "app.api.create"), model, "asyncio.create_task"))

@@ -9,6 +9,7 @@ WIDTH = 100
 _OPEN, _CLOSE = "([{", ")]}"
 _FENCE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _PARAMETERS = re.compile(r"(^|=)\s*lambda [^:]*$")  # the commas of its parameters look the same
+_CLAUSE = re.compile(r" (async for|for|if)(?= )")
 _STEP = "    "
 _SHORT = 6
 
@@ -43,8 +44,11 @@ def _lines(line: str) -> list[str]:
     whole = f"{inner}{', '.join(items)}"
     comma = _takes_comma(code, group, items)
     ends = code[group.start + 1 : group.end].rstrip().endswith(",")
+    clauses = _clauses(whole.strip()) if len(items) == 1 else []
     if ends and len(items) == 1:
         body = _lines(f"{whole},")
+    elif len(whole) > WIDTH and len(clauses) > 1:
+        body = [part for clause in clauses for part in _lines(f"{inner}{clause}")]
     elif len(whole) <= WIDTH or not (comma or len(items) > 1):
         body = _lines(whole)
     else:
@@ -82,7 +86,9 @@ def _last_group(code: str) -> _Group | None:
 
 
 def _items(body: str) -> list[str]:
-    """Split at the commas that stand in no bracket of their own."""
+    """Split at the commas that stand in no bracket of their own; a comprehension is one item."""
+    if len(_clauses(body)) > 1:
+        return [body.strip()]
     items, depth, start = [], 0, 0
     for index, char in _outside_strings(body):
         if char in _OPEN:
@@ -94,6 +100,27 @@ def _items(body: str) -> list[str]:
             start = index + 1
     items.append(body[start:].strip())
     return [item for item in items if item]
+
+
+def _clauses(body: str) -> list[str]:
+    """A comprehension's element, its `for … in …` and its conditions; the whole where it is none."""
+    outer = {index for index, depth in _depths(body) if depth == 0}
+    starts = [0]
+    for found in _CLAUSE.finditer(body):
+        if found.start() in outer and (len(starts) > 1 or not found.group().startswith(" if")):
+            starts.append(found.start())
+    ends = [*starts[1:], len(body)]
+    return [body[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
+def _depths(body: str) -> list[tuple[int, int]]:
+    """The places outside of strings, each with the number of brackets that are open there."""
+    found, depth = [], 0
+    for index, char in _outside_strings(body):
+        depth -= char in _CLOSE
+        found.append((index, depth))
+        depth += char in _OPEN
+    return found
 
 
 def _comment_of(line: str) -> tuple[str, str]:

@@ -312,8 +312,11 @@ def logger_near(model: Model, function: Function) -> str:
         (-count, name)
         for name, count in counts.items()
         if name.removesuffix("()").replace(".", "").replace("_", "").isalnum()
+        and name != "warnings"  # warns, and has no `exception()`
         and _is_at_hand(name.partition(".")[0], function)
     ]
     if near:
         return min(near)[1]
-    return next((name for name in _LOGGERS if name in module.body.bindings or name in module.body.imports), "logger")
+    called = {model.callee_text(site) for other in module.functions for site in other.calls}  # `log("…")` is no logger
+    held = (name for name in _LOGGERS if name in module.body.bindings or name in module.body.imports)
+    return next((name for name in held if name not in called), "logger")
