@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from roadworthy.facts.schema import Attr, Name, Seq, Star, Sub
+from roadworthy.project.importroots import import_roots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -319,6 +320,7 @@ class Symbols:
         self._packages = packages
         # Python puts the folder of the script on the path, `__init__.py` or not.
         self._started = {path.rpartition("/")[0] for path in (f.path for f in files) if path.endswith("/manage.py")}
+        self._started |= import_roots(files, packages, known_roots)
         self._imported_roots = {
             item.module.split(".", 1)[0]
             for facts in files
