@@ -127,6 +127,15 @@ def test_what_is_passed_by_is_counted(tmp_path: Path) -> None:
     }
 
 
+def test_what_pip_put_into_a_folder_is_vendored(tmp_path: Path) -> None:
+    """Whatever the folder is called: notes of pip, or several packages that everybody vendors; one of such a name is the project's own."""
+    write(tmp_path, "libs/a-1.dist-info/x.py", "libs/b-2.dist-info/x.py", "libs/c-3.dist-info/x.py", "libs/a/main.py")
+    write(tmp_path, "lib3/requests/api.py", "lib3/idna/core.py", "lib3/six.py")
+    write(tmp_path, "app/requests/api.py", "app/orders.py")
+    assert paths(tmp_path) == ["app/orders.py", "app/requests/api.py"]
+    assert discover(tmp_path, wants=lambda _: False).skipped == {"vendored folders": 2}
+
+
 def test_a_domain_called_vendor(tmp_path: Path) -> None:
     """Shops have vendors."""
     write(tmp_path, "shop/__init__.py", "shop/vendor/__init__.py", "shop/vendor/models.py")

@@ -36,6 +36,12 @@ _VENDORED = _names(
     "node_modules site-packages bower_components vendor vendored _vendor _vendored third_party thirdparty "
     "third-party 3rdparty __pycache__ __pypackages__"
 )
+_OFTEN_VENDORED = _names(
+    "certifi chardet charset_normalizer click dateutil flask idna jinja2 markupsafe pkg_resources pytz requests setuptools "
+    "simplejson six.py urllib3 werkzeug yaml"
+)
+_SEVERAL = 3
+"""Packages of other people beside each other: one of such a name may be the project's own."""
 _BUILT = _names("dist build")
 _ENVIRONMENTS = frozenset(("pyvenv.cfg", "conda-meta"))
 _APP_FILES = _names(
@@ -89,9 +95,17 @@ def skip_reason(name: str, entries: frozenset[str], parent: Folder) -> str | Non
     in_package = parent.is_package and "__init__.py" in entries
     if name in _VENDORED:
         return None if name == "vendor" and in_package and entries & _APP_FILES else "vendored folders"
+    if _is_installed_into(entries):
+        return "vendored folders"
     if name in _BUILT and not in_package:
         return "built folders"
     return None
+
+
+def _is_installed_into(entries: frozenset[str]) -> bool:
+    """`pip install --target libs`, whatever the folder is called: packages of others, as a rule with what pip notes of each."""
+    noted = sum(entry.endswith(".dist-info") for entry in entries)
+    return noted >= _SEVERAL or len(entries & _OFTEN_VENDORED) >= _SEVERAL
 
 
 def enter(name: str, entries: frozenset[str], parent: Folder) -> Folder:
