@@ -145,6 +145,10 @@ class TypeRow(Row):
     unread: tuple[str, ...] = ()  # attributes that code sets in vain: nothing of the library reads them
     always_given: tuple[str, ...] = ()
     """`send timeout`: when the library calls this method it always hands the argument over, None where nobody gave one."""
+    told_by: tuple[
+        str, ...
+    ] = ()  # methods by which an object is known whose making is not seen: hardly anything else has them
+    called: tuple[str, ...] = ()  # what variables and attributes that hold one are usually called
     false_after_error: bool = False  # an answer whose truth says whether it went well: 400 and above are false
     remembers: tuple[str, ...] = ()  # methods that give it work to do later, which it keeps in memory …
     memory_unless: tuple[
@@ -204,6 +208,8 @@ class EntryRow(Row):
     form: Literal["decorator", "base-class", "base-name", "registers", "name", "setting", "default"] = "decorator"
     """default: a parameter that has such a call as its default makes its function an entry (`every: Perpetual = Perpetual(…)`)."""
     bases: tuple[str, ...] = ()  # base-name: what the base class may be called (fnmatch over its dotted name)
+    of_strangers: bool = False
+    """base-name: only a base of a package that no library file speaks of, in a project that imports this library."""
     methods: tuple[str, ...] = ()  # base-class, base-name: which methods (fnmatch) are entries
     parameters: tuple[str, ...] = ()  # name: the function counts only when its first parameters are these
     when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal

@@ -199,6 +199,8 @@ def _type(row: TypeRow) -> Iterator[str]:
     marks += ["closes itself"] if row.self_closing else []
     marks += [f"sets in vain: {', '.join(row.unread)}"] if row.unread else []
     marks += [f"always given: {', '.join(row.always_given)}"] if row.always_given else []
+    marks += [f"told by: {', '.join(row.told_by)}"] if row.told_by else []
+    marks += [f"usually called: {', '.join(row.called)}"] if row.called else []
     marks += ["false after an error"] if row.false_after_error else []
     yield from _wrapped("    ", f"{text}: {'; '.join(marks)}" if marks else text)
 

@@ -48,6 +48,8 @@ class Tables(msgspec.Struct, frozen=True, array_like=True, kw_only=True, gc=Fals
     from_attribute: dict[str, str]
     from_with: dict[str, str]
     from_iter: dict[str, str]
+    told_by: dict[str, tuple[str, ...]]  # method -> types that are known by it
+    called: dict[str, tuple[str, ...]]  # usual name of a variable -> types
     prefixes: dict[str, bool]  # `a.b` when some name starts with `a.b.`
     modules: dict[str, int]
     by_name: dict[str, int]  # names of libraries and distributions
@@ -88,6 +90,8 @@ def compile_tables(built_in: Sequence[Library], extra: Sequence[tuple[Library, s
         from_attribute=objects,
         from_with=origins["with"],
         from_iter=origins["iter"],
+        told_by=_types_of((method, row.name) for row in types.values() for method in row.told_by),
+        called=_types_of((usual, row.name) for row in types.values() for usual in row.called),
         prefixes=_prefixes(names),
         modules=_modules(libraries),
         by_name=_library_numbers(libraries),
@@ -116,6 +120,13 @@ def resolve_owner(name: str, aliases: dict[str, str]) -> str:
     """The name with the aliases of what it is an attribute of resolved, but not its own."""
     head, dot, attr = name.rpartition(".")
     return f"{resolve_alias(head, aliases)}.{attr}" if dot and head != "builtins" else attr
+
+
+def _types_of(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for word, name in pairs:
+        found.setdefault(word, []).append(name)
+    return {word: tuple(names) for word, names in found.items()}
 
 
 def _by_name(rows: Iterable[T]) -> dict[str, T]:

@@ -154,12 +154,21 @@ class Entries:
                             self._class_entries(cls, row, known)
 
     def _by_base_names(self) -> None:
-        """Generated base classes belong to no library: their names are all that is known (`orders_pb2_grpc.OrdersServicer`)."""
-        rows = [row for library in self._knowledge.libraries for row in library.entry if row.form == "base-name"]
+        """Base classes of no library that we know: their names are all there is (`orders_pb2_grpc.OrdersServicer`, `house.web.BaseHandler`)."""
+        rows = [
+            (row, library.modules)
+            for library in self._knowledge.libraries
+            for row in library.entry
+            if row.form == "base-name"
+        ]
         for cls in self._symbols.classes:
             names = (*cls.library_bases, *(f"{base.module.name}.{base.name}" for base in cls.mro[1:]))
-            for row in rows:
-                base = next((name for name in names if any(fnmatchcase(name, p) for p in row.bases)), "")
+            strange = tuple(name for name in cls.library_bases if self._knowledge.library_of(name) is None)
+            for row, modules in rows:
+                if row.of_strangers and not (strange and self._evaluator.telltales.imports(modules)):
+                    continue
+                among = strange if row.of_strangers else names
+                base = next((name for name in among if any(fnmatchcase(name, p) for p in row.bases)), "")
                 if base:
                     self._class_entries(cls, row, base)
 

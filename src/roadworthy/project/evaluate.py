@@ -17,6 +17,7 @@ from roadworthy.project.orm import OrmReader
 from roadworthy.project.results import CallReader
 from roadworthy.project.sessions import SessionReader
 from roadworthy.project.symbols import ClassInfo, Function
+from roadworthy.project.telltales import Telltales
 from roadworthy.project.values import (
     UNKNOWN,
     ClassValue,
@@ -62,6 +63,7 @@ class Evaluator:
         self.annotations = AnnotationReader(self)
         self.orm = OrmReader(self)
         self.sessions = SessionReader(self)
+        self.telltales = Telltales(self)
         self._attributes = AttributeReader(self)
         self._added = AddedAttributes(self)
         self._results = CallReader(self)

@@ -63,9 +63,15 @@ class CallReader:
     def callees(self, site: CallSite) -> Values:
         """What a call calls."""
         found = self._evaluator.evaluate(site.fact.func, site.function, site.fact.order)
-        if found and not all(self._is_hung_on(value) for value in found):
+        if found and not all(self._is_hung_on(value) or self._is_strange(value) for value in found):
             return found
-        return self._evaluator.sessions.callee(site) or found
+        told = self._evaluator.sessions.callee(site)
+        if told:
+            return told
+        told = self._evaluator.telltales.callee(site)
+        if told:
+            self._evaluator.sessions.guessed.add(id(site.fact))
+        return told or found
 
     def _is_hung_on(self, value: object) -> bool:
         """`current_app.db.session.query`: a method of what the application has hung on an object of a framework, of which nothing is known."""
@@ -79,6 +85,10 @@ class CallReader:
             if owner in types or self._knowledge.knows(owner):
                 return True
         return False
+
+    def _is_strange(self, value: object) -> bool:
+        """Something of a package that no library file speaks of: what it hands out may be of a library that we know."""
+        return isinstance(value, Library) and value.receiver is None and self._knowledge.library_of(value.name) is None
 
     def call_result(self, site: CallSite) -> Values:
         """What a call returns (awaited when it is a coroutine)."""
