@@ -125,12 +125,13 @@ def is_marked_alone(mark: Mark, model: Model) -> bool:
 def is_marked_by_one_run(claim: Claim, model: Model) -> bool:
     """The mark names the old state, and only runs that are started one after the other come here."""
     exposure = model.exposure(claim.function)
-    return claim.conditional and bool(exposure.entries) and _severity(exposure) is not Severity.HIGH
+    return claim.conditional and bool(exposure.entries) and _severity(claim, exposure) is not Severity.HIGH
 
 
-def _severity(exposure: Exposure) -> Severity:
+def _severity(claim: Claim, exposure: Exposure) -> Severity:
     entries = [reached.entry for reached in exposure.entries]
-    if not entries:
+    brief = claim.first and claim.acts.effect is Effect.ENQUEUE  # a run takes moments: another one seldom meets it
+    if not entries or (brief and all(entry.kind is EntryKind.JOB for entry in entries)):
         return Severity.MEDIUM
     if all(entry.kind in _ALONE for entry in entries):
         return Severity.MEDIUM if any(entry.serves_others for entry in entries) else Severity.LOW
@@ -155,7 +156,7 @@ def _report(claim: Claim, model: Model) -> Finding:
     return finding(
         RULE,
         model.place_of_lines(claim.function, claim.line, claim.end_line),
-        _severity_of_row(claim, exposure) if claim.asked else _severity(exposure),
+        _severity_of_row(claim, exposure) if claim.asked else _severity(claim, exposure),
         title=_title(claim, owner),
         issue=_asked_for(claim, owner, does, when)
         if claim.asked
