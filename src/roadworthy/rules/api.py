@@ -234,6 +234,7 @@ from roadworthy.project.repeats import (
     repeated_by,
     write_retrying_clients,
 )
+from roadworthy.project.replaced import empties_first, joins_itself
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
 from roadworthy.project.shutdown import Resource, Shutdown
@@ -494,6 +495,7 @@ __all__ = [
     "ends_at_once",
     "entered_tables",
     "entries_again",
+    "empties_first",
     "entries_around",
     "expects_failure",
     "expr",
@@ -562,6 +564,7 @@ __all__ = [
     "is_run_at_start",
     "is_run_by_itself",
     "is_seeded",
+    "joins_itself",
     "is_self_retry",
     "is_subscription",
     "is_telemetry",
