@@ -173,3 +173,97 @@ def tell(order):
     text = fixes(unflushed, app="from confluent_kafka import Producer\n" + kept)
     assert "atexit.register(producer.flush)" in text
     assert "finally" not in text
+
+
+_EITHER = """
+from fastapi import FastAPI
+from sqlalchemy import Column, Integer, create_engine
+from sqlalchemy.orm import Session, declarative_base
+
+Base = declarative_base()
+app = FastAPI()
+engine = create_engine("postgresql:///shop")
+
+class Kind(Base):
+    __tablename__ = "kinds"
+    id = Column(Integer, primary_key=True)
+    mine = Column(Integer, nullable=False)
+    permit = Column(Integer)
+    notice = Column(Integer)
+
+@app.post("/kinds")
+def give(mine: int, permit: int | None = None, notice: int | None = None):
+    if not permit and not notice:
+        raise ValueError("one of the two")
+    with Session(engine) as session:
+        if session.query(Kind).filter_by(mine=mine, permit=permit, notice=notice).first() is None:
+            session.add(Kind(mine=mine, permit=permit, notice=notice))
+            session.commit()
+"""
+
+
+def test_a_key_that_rows_with_a_null_pass_says_so() -> None:
+    """Whoever has one of two values lacks the other: a key over both refuses nothing."""
+    text = fixes(check_then_insert, app=_EITHER)
+    assert "Rows with NULL in `permit` or `notice` pass such a key" in text
+    assert "NULLS NOT DISTINCT" in text
+
+
+_STORES = {
+    "noxfile": "from nox_uv import session\n\n@session\ndef lint(session):\n    session.run('ruff')\n",
+    "models": """
+from sqlalchemy import Column, Integer, UniqueConstraint
+from sqlalchemy.orm import declarative_base
+
+Base = declarative_base()
+
+class Run(Base):
+    __tablename__ = "runs"
+    id = Column(Integer, primary_key=True)
+    page = Column(Integer, nullable=False)
+    __table_args__ = (UniqueConstraint("page"),)
+""",
+    "stores": """
+from models import Run
+from sqlalchemy import select
+
+class RunStore:
+    def __init__(self, session):
+        self._session = session
+
+    def add(self, page):
+        self._session.add(Run(page=page))
+        self._session.flush()
+
+    def find(self, page):
+        return self._session.execute(select(Run).where(Run.page == page)).scalar_one_or_none()
+""",
+    "app": """
+from fastapi import FastAPI
+from stores import RunStore
+
+app = FastAPI()
+
+class Scheduler:
+    def __init__(self, runs: RunStore):
+        self._runs = runs
+
+    def plan(self, page):
+        found = self._runs.find(page=page)
+        if found:
+            return None
+        self._runs.add(page)
+        return page
+
+@app.post("/runs")
+def plan(page: int, scheduler: Scheduler):
+    return scheduler.plan(page)
+""",
+}
+
+
+def test_a_session_that_a_helper_keeps_is_not_named() -> None:
+    """Where the session is not at hand, none is called, and none of another library is imported."""
+    text = fixes(check_then_insert, **_STORES)
+    assert "catch the `IntegrityError` of the key around `self._runs.add()`" in text
+    assert "session" not in text

@@ -9,6 +9,7 @@ from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, statement
 from roadworthy.advice.database import mappers
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
+from roadworthy.advice.sessions import own_session
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project.database.checks import refusal, work_where_found
@@ -188,10 +189,11 @@ def insert_again(model: Model, check: Check) -> str:
         look = f"return {look.partition(' = ')[2] or look}"
     worked = _then_as_found(check)
     look = worked or look
-    if GAP in insert + look or (not worked and callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS):
+    names = mappers(check.table.model)
+    kept = not _undoes(names) or bool(own_session(write.function))  # a helper's session is not at hand here
+    if not kept or GAP in insert + look or (not worked and callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS):
         call = f"`{callee_text(write)}()` (line {write.line})"
         return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
-    names = mappers(check.table.model)
     return recipe_fix(
         Place(
             model,
@@ -202,6 +204,11 @@ def insert_again(model: Model, check: Check) -> str:
         ),
         "insert-again",
     )
+
+
+def _undoes(names: tuple[str, ...]) -> bool:
+    """Must a session be rolled back after a conflict?"""
+    return any(name.partition(".")[0] in {"sqlalchemy", "sqlmodel", "flask_sqlalchemy"} for name in names)
 
 
 def _then_as_found(check: Check) -> str:

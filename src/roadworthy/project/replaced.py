@@ -51,8 +51,7 @@ def _deletes_then_inserts(model: Model, function: Function) -> bool:
     return any(
         _INSERTS.match(name)
         and any(
-            other.fact.order < site.fact.order
-            and flow.on_one_path(function.scope, other.fact.region, site.fact.region)
+            other.fact.order < site.fact.order and flow.on_one_path(function.scope, other.fact.region, site.fact.region)
             for other in deletes
         )
         for name, site in calls

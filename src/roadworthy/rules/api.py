@@ -76,6 +76,7 @@ from roadworthy.project.boundaries import (
     feeding_entries,
     is_self_retry,
     retries_around,
+    retries_every_failure,
     retries_over,
     runs_over_again,
 )
@@ -633,6 +634,7 @@ __all__ = [
     "replaces",
     "replayed_effects",
     "retries_around",
+    "retries_every_failure",
     "retries_over",
     "runs_nearby",
     "runs_over_again",

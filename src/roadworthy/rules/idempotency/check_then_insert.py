@@ -95,6 +95,7 @@ from roadworthy.rules.api import (
     lists_rows,
     many_by_design,
     meets_itself,
+    retries_every_failure,
     say,
     several_expected,
 )
@@ -179,7 +180,8 @@ def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
     """The violation is caught somewhere, a retry of the job finds the row, or the write converges on the primary key that it gives."""
     converges = key.kind == "primary" and pair.write.access.method in {"save", "asave"}
     entries = [reached.entry for reached in model.exposure(pair.function).entries if reached.entry.serves_others]
-    heals = bool(entries) and not pair.rejects and all(entry.retried for entry in entries)
+    again = (entry.retried or retries_every_failure(model, entry) for entry in entries)
+    heals = bool(entries) and not pair.rejects and all(again)
     return converges or heals or model.protection.conflict_handled(pair.function, pair.write)
 
 
