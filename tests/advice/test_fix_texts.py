@@ -267,3 +267,27 @@ def test_a_session_that_a_helper_keeps_is_not_named() -> None:
     text = fixes(check_then_insert, **_STORES)
     assert "catch the `IntegrityError` of the key around `self._runs.add()`" in text
     assert "session" not in text
+
+
+_FOLDED = """
+from django.db import models
+from django.http import HttpResponse
+from django.urls import path
+
+class Team(models.Model):
+    name = models.CharField(max_length=64)
+
+def add(request):
+    name = request.POST["name"]
+    if not Team.objects.filter(name__iexact=name).exists():
+        Team.objects.create(name=name)
+    return HttpResponse()
+
+urlpatterns = [path("add", add)]
+"""
+
+
+def test_a_look_that_ignores_case_asks_for_a_key_that_does() -> None:
+    """A unique key over the column as it is lets `Red` and `red` by."""
+    text = fixes(check_then_insert, app=_FOLDED)
+    assert "put `lower(name)` in its place" in text

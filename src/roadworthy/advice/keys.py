@@ -24,7 +24,7 @@ def unique_where_looked(model: Model, table: Table, columns: tuple[str, ...], lo
     other rows may have the same values in the rest, so the key is partial.
     """
     rest, condition = _for_some_rows(model, table, columns, lookup)
-    text = unique_key(model, table, rest, condition)
+    text = _in_either_case(unique_key(model, table, rest, condition), table, rest, lookup)
     empty = [column.attribute for name in rest if (column := _empty(model, table, name, lookup)) is not None]
     if not empty or len(rest) == 1 or "```" not in text:
         return text
@@ -35,6 +35,19 @@ def unique_where_looked(model: Model, table: Table, columns: tuple[str, ...], lo
     return (
         f"{text}\nRows with NULL in {names} pass such a key: declare it `NULLS NOT DISTINCT`, where the database can, or one for each of these "
         f"columns over the others (`{empty[0]} IS NULL` as its condition)."
+    )
+
+
+def _in_either_case(text: str, table: Table, names: tuple[str, ...], lookup: tuple[Match, ...]) -> str:
+    """What is looked up without regard to case is no part of a key as it is."""
+    folded = {table.column(match.column) for match in lookup if match.folded}
+    found = [column for name in names if (column := table.column(name)) is not None and column in folded]
+    if not found or "```" not in text:
+        return text
+    attribute, name = found[0].attribute, found[0].name
+    return (
+        f"{text}\nThe look ignores the case of `{attribute}`, and this key does not: put `lower({name})` in its place "
+        f'(`Lower("{attribute}")` in the model), in a unique index; no constraint is made of an expression.'
     )
 
 

@@ -382,7 +382,7 @@ def _named(matches: tuple[Match, ...], table: Table | None, schema: Schema) -> t
             found.append(_through_key(match, match.owner, table, schema))
             continue
         column = table.column(match.column)
-        found.append(match if column is None else Match(column.name, match.value, match.scope, match.op, match.order))
+        found.append(match if column is None else replace(match, column=column.name, owner=None))
     return tuple(found)
 
 

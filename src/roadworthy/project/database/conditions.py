@@ -36,6 +36,7 @@ class Match:
     op: str = "eq"  # "eq" "null" "in" "join" (a column of the related row has this value) "other"
     order: int | None = None
     owner: ClassInfo | None = None  # the model whose attribute is named; None: that of the query
+    folded: bool = False  # compared without regard to case
 
 
 class ConditionReader:
@@ -90,7 +91,7 @@ class ConditionReader:
     def _keyword(self, keyword: str, value: f.Expr, scope: Function, order: int | None) -> Match:
         column, _, rest = keyword.partition("__")
         if not rest or rest in _EXACT:
-            return Match(column, value, scope, self._null_or(value, "eq"), order)
+            return Match(column, value, scope, self._null_or(value, "eq"), order, folded=rest == "iexact")
         if rest in {"id", "pk"}:
             return Match(column, value, scope, "eq", order)
         if rest == "isnull":
