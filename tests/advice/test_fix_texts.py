@@ -5,6 +5,7 @@ from __future__ import annotations
 from roadworthy.engine import model_of
 from roadworthy.rules.durability.in_process_background_work import check as background
 from roadworthy.rules.idempotency.check_then_insert import check as check_then_insert
+from roadworthy.rules.idempotency.check_then_store import check as check_then_store
 from roadworthy.rules.idempotency.read_modify_write import check as read_modify_write
 from roadworthy.rules.resilience.call_without_timeout import check as timeouts
 from roadworthy.rules.resilience.unbounded_fan_out import check as fan_out
@@ -291,3 +292,27 @@ def test_a_look_that_ignores_case_asks_for_a_key_that_does() -> None:
     """A unique key over the column as it is lets `Red` and `red` by."""
     text = fixes(check_then_insert, app=_FOLDED)
     assert "put `lower(name)` in its place" in text
+
+
+_OPEN = """
+from flask import Flask, request
+from pymongo import MongoClient
+
+app = Flask(__name__)
+submissions = MongoClient("mongodb://db").lab.submissions
+
+@app.route("/open", methods=["POST"])
+def open_submission():
+    institute = request.form["institute"]
+    found = submissions.find_one({"institute": institute, "status": "open"})
+    if found is None:
+        submissions.insert_one({"institute": institute, "status": "open"})
+    return ""
+"""
+
+
+def test_an_index_over_some_documents_is_partial() -> None:
+    """Of the closed submissions an institute has many."""
+    text = fixes(check_then_store, app=_OPEN)
+    assert "a unique index over `institute`" in text
+    assert 'partialFilterExpression={"status": "open"}' in text
