@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments
+from roadworthy.project.once import once
 from roadworthy.project.values import FunctionValue, Literal
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _CRON = re.compile(r"cron|schedule|periodic|\bevery", re.IGNORECASE)
 _SENDS = frozenset({"delay", "apply_async", "send", "enqueue", "send_task", "enqueue_in", "enqueue_at", "retry", "set"})
 
 
+@once
 def scheduled_jobs(model: Model) -> frozenset[Function]:
     """Functions of jobs that come round by themselves."""
     jobs: dict[str, Function] = {}
@@ -37,6 +39,20 @@ def scheduled_jobs(model: Model) -> frozenset[Function]:
                 found[job] = None
     own = {e.function for e in model.entries.all if e.kind is EntryKind.SCHEDULED or _has_cron(e.function)}
     return frozenset((*(job for job in found if job in set(jobs.values())), *own))
+
+
+@once
+def only_scheduled(model: Model) -> frozenset[Function]:
+    """Jobs that nothing but a schedule sends: their runs are started one after the other."""
+    jobs = scheduled_jobs(model)
+    named = senders_by_name(model) if jobs else {}
+    sites = {entry.function: entry.site for entry in model.entries.all if entry.function in jobs}
+    return frozenset(
+        job
+        for job in jobs
+        if not any(edge.kind == "job" for edge in model.edges_to(job))
+        and not any(name in named for name in names_of_job(job, sites.get(job), model))
+    )
 
 
 def _has_cron(function: Function) -> bool:

@@ -238,6 +238,7 @@ from roadworthy.project.repeats import (
 from roadworthy.project.replaced import empties_first, joins_itself
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.schedules import only_scheduled
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import (
@@ -602,6 +603,7 @@ __all__ = [
     "not_repeatable",
     "numberings",
     "only_looks",
+    "only_scheduled",
     "only_setting",
     "only_told",
     "outcomes",

@@ -63,6 +63,7 @@ from roadworthy.rules.api import (
     is_called_by_nobody,
     is_indexed,
     meets_itself,
+    only_scheduled,
     say,
 )
 
@@ -134,7 +135,7 @@ def _report(race: DocumentRace, model: Model) -> Finding:
 
 def _severity(race: DocumentRace, exposure: Exposure, model: Model) -> Severity:
     others = [r.entry for r in exposure.entries if r.entry.serves_others and r.entry.kind not in (*_ALONE, *_BY_HAND)]
-    if others:
+    if any(entry.function not in only_scheduled(model) for entry in others):
         return Severity.MEDIUM if race.gathers == "set" else Severity.HIGH  # whoever sends it again adds what was lost
     return Severity.LOW if is_called_by_nobody(model, race.function) else Severity.MEDIUM
 

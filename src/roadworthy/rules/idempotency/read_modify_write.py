@@ -81,16 +81,20 @@ from roadworthy.rules.api import (
     made_by_run,
     meets_itself,
     numberings,
+    only_scheduled,
     say,
 )
 
 RULE = Rule(id="read-modify-write", anti_pattern="check-then-act", doc=__doc__)
 
 _OWNED = re.compile(
-    r"(^|_)(retr(y|ies)|attempts?|tries|version|revision|failure_count|fail_count|error_count|iteration|step|position|order)(_|$)"
+    r"(^|_)(retr(y|ies)|attempts?|tries|version|revision|(failure|fail|error)s?_count|num(ber_of)?_(failures|errors)|iteration|step|position|order)(_|$)"
 )
 _RESETS = re.compile(r"(^|_)(reset|clear|zero|recalculate|recompute)")
-_ACCEPTED = re.compile(r"race condition|racy|not atomic|lost update|best[- ]effort|approximate|inexact", re.IGNORECASE)
+_ACCEPTED = re.compile(
+    r"race condition|racy|not atomic|lost update|best[- ]effort|approximate|inexact|(not|n't|need not) (have to |need to )?be (accurate|exact|precise)",
+    re.IGNORECASE,
+)
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 
 
@@ -113,7 +117,7 @@ def check(model: Model) -> Iterator[Finding]:
             if not is_numbered_alone(numbering, model):
                 yield _report_number(numbering, model)
     for mutations in shared.values():
-        yield _report(sorted(mutations, key=lambda m: _severity([m], model.exposure(m.function)).rank), model)
+        yield _report(sorted(mutations, key=lambda m: _severity([m], model.exposure(m.function), model).rank), model)
 
 
 def is_owned_by_one(mutation: Mutation) -> bool:
@@ -165,7 +169,7 @@ def _report(mutations: list[Mutation], model: Model) -> Finding:
     return finding(
         RULE,
         model.place_of_lines(first.function, first.line, first.end_line),
-        _severity(mutations, exposure),
+        _severity(mutations, exposure, model),
         title=_title(mutations),
         issue=_issue(mutations),
         impact=_impact(mutations, exposure),
@@ -183,7 +187,7 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
     function, column = numbering.function, numbering.column
     owner = numbering.table.model.name if numbering.table.model is not None else numbering.table.name
     exposure = model.exposure(function)
-    at_once = any(r.entry.serves_others and r.entry.kind not in _ALONE for r in exposure.entries)
+    at_once = comes_at_once(exposure, model)
     keys = (*numbering.lookup.keys, column.name)
     when = say.at_once(exposure.worst, function)
     return finding(
@@ -202,8 +206,14 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
     )
 
 
-def _severity(mutations: list[Mutation], exposure: Exposure) -> Severity:
-    at_once = any(r.entry.serves_others and r.entry.kind not in _ALONE for r in exposure.entries)
+def comes_at_once(exposure: Exposure, model: Model) -> bool:
+    """Is it reached from what is not started one after the other, as the rounds of a schedule or of a loop are?"""
+    served = (r.entry for r in exposure.entries if r.entry.serves_others and r.entry.kind not in _ALONE)
+    return any(entry.function not in only_scheduled(model) for entry in served)
+
+
+def _severity(mutations: list[Mutation], exposure: Exposure, model: Model) -> Severity:
+    at_once = comes_at_once(exposure, model)
     return Severity.HIGH if at_once and mutations[0].kind != "cache" else Severity.MEDIUM
 
 

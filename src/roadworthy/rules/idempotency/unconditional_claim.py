@@ -78,6 +78,7 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     marks,
+    only_scheduled,
     say,
 )
 
@@ -125,15 +126,15 @@ def is_marked_alone(mark: Mark, model: Model) -> bool:
 def is_marked_by_one_run(claim: Claim, model: Model) -> bool:
     """The mark names the old state, and only runs that are started one after the other come here."""
     exposure = model.exposure(claim.function)
-    return claim.conditional and bool(exposure.entries) and _severity(claim, exposure) is not Severity.HIGH
+    return claim.conditional and bool(exposure.entries) and _severity(claim, exposure, model) is not Severity.HIGH
 
 
-def _severity(claim: Claim, exposure: Exposure) -> Severity:
+def _severity(claim: Claim, exposure: Exposure, model: Model) -> Severity:
     entries = [reached.entry for reached in exposure.entries]
     brief = claim.first and claim.acts.effect is Effect.ENQUEUE  # a run takes moments: another one seldom meets it
     if not entries or (brief and all(entry.kind is EntryKind.JOB for entry in entries)):
         return Severity.MEDIUM
-    if all(entry.kind in _ALONE for entry in entries):
+    if all(entry.kind in _ALONE or entry.function in only_scheduled(model) for entry in entries):
         return Severity.MEDIUM if any(entry.serves_others for entry in entries) else Severity.LOW
     return Severity.HIGH
 
@@ -156,7 +157,7 @@ def _report(claim: Claim, model: Model) -> Finding:
     return finding(
         RULE,
         model.place_of_lines(claim.function, claim.line, claim.end_line),
-        _severity_of_row(claim, exposure) if claim.asked else _severity(claim, exposure),
+        _severity_of_row(claim, exposure) if claim.asked else _severity(claim, exposure, model),
         title=_title(claim, owner),
         issue=_asked_for(claim, owner, does, when)
         if claim.asked
