@@ -316,3 +316,34 @@ def test_an_index_over_some_documents_is_partial() -> None:
     text = fixes(check_then_store, app=_OPEN)
     assert "a unique index over `institute`" in text
     assert 'partialFilterExpression={"status": "open"}' in text
+
+
+_REMINDED = """
+from celery import shared_task
+from django.core.mail import send_mail
+from django.db import models
+from django.utils import timezone
+
+class Invoice(models.Model):
+    address = models.EmailField()
+    reminders = models.IntegerField(default=0)
+    last = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+@shared_task
+def remind(pk):
+    invoice = Invoice.objects.get(pk=pk)
+    send_mail("Your invoice", "", None, [invoice.address])
+    invoice.last = timezone.now()
+    invoice.reminders += 1
+    invoice.save()
+"""
+
+
+def test_a_counter_of_a_loaded_row_names_what_it_saves() -> None:
+    """The expression alone leaves every other column to be written back."""
+    text = fixes(read_modify_write, app=_REMINDED)
+    assert 'update_fields=["last", "reminders", "updated_at"]' in text
+    assert "update_fields" not in fixes(
+        read_modify_write, app=_REMINDED.replace("save()", 'save(update_fields=["reminders"])')
+    )
