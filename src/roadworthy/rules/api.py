@@ -126,6 +126,7 @@ from roadworthy.project.database.multiplicity import (
 )
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.numbering import Numbering, numberings
+from roadworthy.project.database.passedtargets import PassedTarget, passed_targets
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.promises import promised_keys
 from roadworthy.project.database.stored import DocumentRace, document_races
@@ -391,6 +392,7 @@ __all__ = [
     "OrphanRows",
     "Outcome",
     "Partial",
+    "PassedTarget",
     "Pillar",
     "Planned",
     "Poll",
@@ -614,6 +616,7 @@ __all__ = [
     "partial_handlers",
     "partial_retries",
     "passed_by",
+    "passed_targets",
     "planned_in_memory",
     "plugin_loops",
     "polls",
