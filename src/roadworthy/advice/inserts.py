@@ -112,6 +112,8 @@ def _inserted_first(model: Model, check: Check) -> str:
         look = "pass  # another run has inserted it"
     where = f"the insert (line {write.line})"
     worked = _then_as_found(check)
+    if _undoes(mappers(check.table.model)) and not own_session(write.function) and not check.write.access.effect.sql:
+        return f"Catch the `IntegrityError` of the key around {where}, roll back what it had begun, and read the row again."
     look = worked or look
     if GAP in insert + look:
         return (

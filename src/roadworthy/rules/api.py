@@ -179,7 +179,7 @@ from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting, is_seeded
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
-from roadworthy.project.newrows import made_by_run, meets_itself
+from roadworthy.project.newrows import lookup_here, made_by_run, meets_itself
 from roadworthy.project.origins import Origin
 from roadworthy.project.orphanrows import DeletedFirst, OrphanRows
 from roadworthy.project.partial import Partial, blind_retries, list_of, partial_handlers, partial_retries
@@ -589,6 +589,7 @@ __all__ = [
     "lives_on",
     "logger_near",
     "lone_connections",
+    "lookup_here",
     "losses",
     "made_by_run",
     "many_by_design",

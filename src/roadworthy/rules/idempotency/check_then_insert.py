@@ -93,6 +93,7 @@ from roadworthy.rules.api import (
     is_called_by_nobody,
     is_off_from,
     lists_rows,
+    lookup_here,
     many_by_design,
     meets_itself,
     retries_every_failure,
@@ -147,7 +148,7 @@ def check(model: Model) -> Iterator[Finding]:
 
 def exposure_of(pair: RowCheck, model: Model) -> Exposure | None:
     """Without the entries that make the rows by which they look, whose runs have one each; None: there is no other."""
-    reached = meets_itself(model, pair.function, pair.read.access.lookup)
+    reached = meets_itself(model, pair.function, lookup_here(model, pair.read))
     return Exposure(reached) if reached is not None else None
 
 
