@@ -323,8 +323,11 @@ class Accesses:
         table = self._schema.table_of(chain.model)
         if effect is None:
             return None
+        method = (
+            "add" if effect.effect is Effect.SQL_INSERT else chain.method
+        )  # into a session, whatever the row calls it
         return Access(
-            INSERT, site, effect, chain.model, table, values=columns_named(chain.values, table, self._schema), filled=chain.filled, method=chain.method,
+            INSERT, site, effect, chain.model, table, values=columns_named(chain.values, table, self._schema), filled=chain.filled, method=method,
             fresh=True, object=chain.object, made=chain.made,
         )  # fmt: skip
 
