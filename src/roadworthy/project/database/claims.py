@@ -12,6 +12,7 @@ from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.database.access import READ, UPDATE
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.due import is_due
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.unread import unread_answers
 from roadworthy.project.values import Literal
@@ -79,7 +80,7 @@ class Claims:
     @cached_property
     def _acting(self) -> frozenset[Function]:
         """Functions that do something outside, themselves or through calls."""
-        return self._model.reach.functions_with(_ACTS)
+        return self._model.reach.functions_with((*_ACTS, Effect.SQL_INSERT))
 
     def of(self, function: Function) -> Iterator[Claim]:
         """One for each lookup of rows by a state that this function then sets."""
@@ -137,8 +138,10 @@ class Claims:
         found: Mark,
         words: tuple[Effect, ...] = _ACTS,
     ) -> Claim | None:
-        acts = self._acts(function, read, found.order, rows, words)
         table = read.access.table
+        if match.sign:  # whose time has come: what is made of them is made twice, too
+            words = (*words, Effect.SQL_INSERT)
+        acts = self._acts(function, read, found.order, rows, words)
         if acts is None or table is None:
             return None
         first = found.order < self._place(function, acts) or self._first_inside(found, acts)
@@ -160,6 +163,8 @@ class Claims:
         """`status="new"`, `sent=False`, `processed_at=None`."""
         table = access.table
         column = table.column(match.column) if table is not None else None
+        if column is not None and is_due(match, column):
+            return True
         if column is None or not _names_state(column):
             return False
         if match.op == "null":
