@@ -347,3 +347,31 @@ def test_a_counter_of_a_loaded_row_names_what_it_saves() -> None:
     assert "update_fields" not in fixes(
         read_modify_write, app=_REMINDED.replace("save()", 'save(update_fields=["reminders"])')
     )
+
+
+_CURSOR = """
+from django.db import models, transaction
+from django.http import HttpResponse
+from django.urls import path
+
+class Cursor(models.Model):
+    rule = models.CharField(max_length=20, unique=True)
+    last = models.IntegerField(default=0)
+
+def turn(request, rule):
+    with transaction.atomic():
+        cursor = Cursor.objects.select_for_update().filter(rule=rule).first()
+        if cursor is None:
+            cursor = Cursor.objects.create(rule=rule, last=0)
+        cursor.last += 1
+        cursor.save(update_fields=["last"])
+    return HttpResponse()
+
+urlpatterns = [path("turn/<rule>", turn)]
+"""
+
+
+def test_a_row_that_is_locked_stays_locked() -> None:
+    """Whoever comes second gets the row of the first under the lock."""
+    text = fixes(check_then_insert, app=_CURSOR)
+    assert "Cursor.objects.select_for_update().get_or_create(" in text

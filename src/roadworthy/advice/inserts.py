@@ -55,7 +55,8 @@ def _found_or_created(model: Model, check: Check, columns: tuple[str, ...]) -> s
     if rest:
         pairs = ", ".join(f'"{keyword}": {text}' for keyword, text in rest)
         arguments.append(f"defaults={{{pairs}}}")
-    call = f"{'await ' if write.fact.awaited else ''}{owner}.{_CREATES[method]}({', '.join(arguments)})"
+    locks = ".select_for_update()" if check.read.access.locked else ""  # as the lookup that stays beside it
+    call = f"{'await ' if write.fact.awaited else ''}{owner}{locks}.{_CREATES[method]}({', '.join(arguments)})"
     name = _name_of(write)
     code = call
     answer = _answer(check)

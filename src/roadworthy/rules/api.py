@@ -262,7 +262,7 @@ from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.statuslists import StatusList, status_lists
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.switchedoff import SwitchedOff, switched_off
-from roadworthy.project.switches import is_off_from
+from roadworthy.project.switches import is_off_from, let_in
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
@@ -581,6 +581,7 @@ __all__ = [
     "leaves_nobody",
     "left_undone",
     "let_fail_alone",
+    "let_in",
     "lifetime_of",
     "limits",
     "limits_in_vain",

@@ -92,6 +92,7 @@ from roadworthy.rules.api import (
     inserted_unasked,
     is_called_by_nobody,
     is_off_from,
+    let_in,
     lists_rows,
     lookup_here,
     many_by_design,
@@ -149,7 +150,7 @@ def check(model: Model) -> Iterator[Finding]:
 def exposure_of(pair: RowCheck, model: Model) -> Exposure | None:
     """Without the entries that make the rows by which they look, whose runs have one each; None: there is no other."""
     reached = meets_itself(model, pair.function, lookup_here(model, pair.read))
-    return Exposure(reached) if reached is not None else None
+    return Exposure(let_in(model, reached, pair.write.site)) if reached is not None else None
 
 
 def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
