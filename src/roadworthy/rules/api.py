@@ -118,6 +118,7 @@ from roadworthy.project.database.documentindexes import is_indexed
 from roadworthy.project.database.limits import Limit, limits
 from roadworthy.project.database.multiplicity import (
     asks_for_one,
+    found_by_more,
     inserted_unasked,
     is_constant,
     lists_rows,
@@ -512,6 +513,7 @@ __all__ = [
     "finding",
     "first_process",
     "flow",
+    "found_by_more",
     "fragile_loops",
     "given_ids",
     "given_up",

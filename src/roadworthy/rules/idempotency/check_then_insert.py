@@ -68,6 +68,7 @@ import re
 
 from roadworthy.rules.api import (
     UPDATE,
+    Access,
     Audience,
     Column,
     Confidence,
@@ -88,6 +89,7 @@ from roadworthy.rules.api import (
     advise_keys,
     asks_for_one,
     finding,
+    found_by_more,
     impact_weight,
     inserted_unasked,
     is_called_by_nobody,
@@ -97,6 +99,7 @@ from roadworthy.rules.api import (
     lookup_here,
     many_by_design,
     meets_itself,
+    only_scheduled,
     retries_every_failure,
     say,
     several_expected,
@@ -209,13 +212,21 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
 
 def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: Model) -> Severity:
     if key is not None:
-        return Severity.LOW if pair.rejects or is_called_by_nobody(model, pair.function) else Severity.MEDIUM
+        small = pair.rejects or is_called_by_nobody(model, pair.function) or comes_round(exposure, model)
+        return Severity.LOW if small else Severity.MEDIUM
     others = [r.entry for r in exposure.entries if r.entry.kind not in (*_ALONE, *_BY_HAND)]
     at_once = any(entry.repeats or entry.kind in _REQUESTS for entry in others) and _let_by(pair, model) is None
+    at_once = at_once and found_by_more(model, pair.table, pair.keys) is None
     small = not at_once or bool(_LOG.search(pair.model_name)) or model.is_script(pair.function.path)
     if small and is_called_by_nobody(model, pair.function):
         return Severity.LOW
     return Severity.MEDIUM if small else Severity.HIGH
+
+
+def comes_round(exposure: Exposure, model: Model) -> bool:
+    """Only rounds of a schedule come here: one that fails finds the row at its next time."""
+    served = [r.entry for r in exposure.entries if r.entry.serves_others]
+    return bool(served) and all(e.kind is EntryKind.SCHEDULED or e.function in only_scheduled(model) for e in served)
 
 
 def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
@@ -323,10 +334,18 @@ def _lets_several(pair: RowCheck, columns: tuple[str, ...], model: Model) -> str
     """What tells that one key may rightly have several rows: a handler for them, or an insert elsewhere that does not look; else ""."""
     if (several := several_expected(model, pair.read.site)) is not None:
         return f"line {several.line} reckons with several rows for one key"
+    wider = found_by_more(model, pair.table, columns)
+    if wider is not None:
+        return f"`{wider.function.qualname}()` ({wider.site.path}:{wider.site.line}) tells rows apart by {_listed(wider, pair)}, so that several may have one {_names(pair)}"
     other = inserted_unasked(model, pair.table, columns)
     if other is None:
         return ""
     return f"`{other.function.qualname}()` ({other.site.path}:{other.site.line}) inserts without a look, several for one key where it runs again"
+
+
+def _listed(access: Access, pair: RowCheck) -> str:
+    names = [column.attribute for name in access.keys if (column := pair.table.column(name)) is not None]
+    return f"`({', '.join(names)})`"
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:

@@ -280,7 +280,7 @@ def _rank(entry: object) -> int:
 
 def _severity(accesses: list[Access], model: Model, *, void: bool) -> Severity:
     """HIGH where requests or deliveries come at once to code that creates by these columns. `void`: a key holds for most rows."""
-    if all(finds_or_creates(a) and all(is_constant(model, m) for m in a.lookup) for a in accesses):
+    if all(not is_promised(a) and all(is_constant(model, m) for m in a.lookup) for a in accesses):
         return Severity.LOW  # one row that the program itself names: it is made once in the life of a database
     for access in accesses:
         if finds_or_creates(access):
@@ -316,7 +316,7 @@ def _confidence(accesses: list[Access], model: Model) -> Confidence:
 def _issue(owner: str, key: str, accesses: list[Access], table: Table, let_by: _LetBy) -> str:
     first = accesses[0]
     told = say.dropped_key(table, first.keys)
-    gone = f" {told[:1].upper()}{told[1:]}." if told else ""
+    gone = f" {told[:1].upper()}{told[1:]}." if told else _outside_meta(table)
     places = list(dict.fromkeys(f"`{a.site.path}:{a.site.line}`" for a in accesses))
     where, many = say.joined(places, 3), len(places) > 1
     if let_by is not None:
@@ -329,6 +329,16 @@ def _issue(owner: str, key: str, accesses: list[Access], table: Table, let_by: _
         refuses = "refuse" if many else "refuses"
         return f"{where} {refuses} a second `{owner}` of one {key}; neither the model nor the migrations keep these columns unique.{gone}"
     return f"{where} {'expect' if many else 'expects'} one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
+
+
+def _outside_meta(table: Table) -> str:
+    """`unique_together` in the body of the class, not of its `Meta`: Django does not look there."""
+    stray = table.model.attribute_assigns.get("unique_together") if table.model is not None else None
+    return (
+        f" The `unique_together` of line {stray[0][1].line} stands outside `class Meta`, where nothing reads it."
+        if stray
+        else ""
+    )
 
 
 def _impact(owner: str, key: str, who: Access, entry: Entry | None, model: Model) -> str:
