@@ -14,13 +14,15 @@ from roadworthy.project.once import once
 from roadworthy.project.values import FunctionValue, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from roadworthy.project.entry import Reached
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
 _TIMES = re.compile(r"cron|timedelta|schedule|interval|periodic|\bevery", re.IGNORECASE)
 _CRON = re.compile(r"cron|schedule|periodic|\bevery", re.IGNORECASE)
+_IN_TURN = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 _SENDS = frozenset({"delay", "apply_async", "send", "enqueue", "send_task", "enqueue_in", "enqueue_at", "retry", "set"})
 
 
@@ -53,6 +55,12 @@ def only_scheduled(model: Model) -> frozenset[Function]:
         if not any(edge.kind == "job" for edge in model.edges_to(job))
         and not any(name in named for name in names_of_job(job, sites.get(job), model))
     )
+
+
+def comes_at_once(model: Model, reached: Iterable[Reached]) -> bool:
+    """Is it reached from what is not started one after the other, as the rounds of a schedule or of a loop are?"""
+    served = (r.entry for r in reached if r.entry.serves_others and r.entry.kind not in _IN_TURN)
+    return any(entry.function not in only_scheduled(model) for entry in served)
 
 
 def _has_cron(function: Function) -> bool:

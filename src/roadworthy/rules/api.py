@@ -240,7 +240,7 @@ from roadworthy.project.repeats import (
 from roadworthy.project.replaced import empties_first, joins_itself
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
-from roadworthy.project.schedules import only_scheduled
+from roadworthy.project.schedules import comes_at_once, only_scheduled
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import (
@@ -479,6 +479,7 @@ __all__ = [
     "causes_in",
     "changes_state_before",
     "comes_again",
+    "comes_at_once",
     "comes_with_the_event",
     "connects_to_itself",
     "content_at_hand",

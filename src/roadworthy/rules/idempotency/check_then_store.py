@@ -49,7 +49,6 @@ import re
 from roadworthy.rules.api import (
     Confidence,
     DocumentRace,
-    EntryKind,
     Exposure,
     Finding,
     GuardKind,
@@ -57,20 +56,18 @@ from roadworthy.rules.api import (
     Model,
     Rule,
     Severity,
+    comes_at_once,
     document_races,
     finding,
     impact_weight,
     is_called_by_nobody,
     is_indexed,
     meets_itself,
-    only_scheduled,
     say,
 )
 
 RULE = Rule(id="check-then-store", anti_pattern="check-then-act", doc=__doc__)
 
-_ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
-_BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN)
 _OWNED = re.compile(r"(^|_)(retr(y|ies)|attempts?|tries|version|revision)(_|$)", re.IGNORECASE)
 _COMPUTES = {
     "": ("`$inc`", "`ADD` with a `ConditionExpression`"),
@@ -134,8 +131,7 @@ def _report(race: DocumentRace, model: Model) -> Finding:
 
 
 def _severity(race: DocumentRace, exposure: Exposure, model: Model) -> Severity:
-    others = [r.entry for r in exposure.entries if r.entry.serves_others and r.entry.kind not in (*_ALONE, *_BY_HAND)]
-    if any(entry.function not in only_scheduled(model) for entry in others):
+    if comes_at_once(model, exposure.entries):
         return Severity.MEDIUM if race.gathers == "set" else Severity.HIGH  # whoever sends it again adds what was lost
     return Severity.LOW if is_called_by_nobody(model, race.function) else Severity.MEDIUM
 

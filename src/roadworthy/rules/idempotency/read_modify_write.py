@@ -62,7 +62,6 @@ import re
 
 from roadworthy.rules.api import (
     Confidence,
-    EntryKind,
     Exposure,
     Finding,
     Function,
@@ -75,13 +74,13 @@ from roadworthy.rules.api import (
     Severity,
     advise_database,
     advise_keys,
+    comes_at_once,
     finding,
     flow,
     impact_weight,
     made_by_run,
     meets_itself,
     numberings,
-    only_scheduled,
     say,
 )
 
@@ -95,7 +94,6 @@ _ACCEPTED = re.compile(
     r"race condition|racy|not atomic|lost update|best[- ]effort|approximate|inexact|(not|n't|need not) (have to |need to )?be (accurate|exact|precise)",
     re.IGNORECASE,
 )
-_ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 
 
 @RULE.check
@@ -187,13 +185,12 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
     function, column = numbering.function, numbering.column
     owner = numbering.table.model.name if numbering.table.model is not None else numbering.table.name
     exposure = model.exposure(function)
-    at_once = comes_at_once(exposure, model)
     keys = (*numbering.lookup.keys, column.name)
     when = say.at_once(exposure.worst, function)
     return finding(
         RULE,
         model.place_of_lines(function, numbering.line, numbering.end_line),
-        Severity.HIGH if at_once else Severity.MEDIUM,
+        Severity.HIGH if comes_at_once(model, exposure.entries) else Severity.MEDIUM,
         title=f"`{column.attribute}` of a new `{owner}` is the last one that was read plus one, with no unique key over it",
         issue=f"Line {numbering.read.line} asks for the last `{column.attribute}`, and line {numbering.line} gives the next one to a new `{owner}`; nothing keeps two rows from having the same.",
         impact=f"When {when}, both read the same `{column.attribute}`, and two `{owner}` get one number.",
@@ -206,15 +203,8 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
     )
 
 
-def comes_at_once(exposure: Exposure, model: Model) -> bool:
-    """Is it reached from what is not started one after the other, as the rounds of a schedule or of a loop are?"""
-    served = (r.entry for r in exposure.entries if r.entry.serves_others and r.entry.kind not in _ALONE)
-    return any(entry.function not in only_scheduled(model) for entry in served)
-
-
 def _severity(mutations: list[Mutation], exposure: Exposure, model: Model) -> Severity:
-    at_once = comes_at_once(exposure, model)
-    return Severity.HIGH if at_once and mutations[0].kind != "cache" else Severity.MEDIUM
+    return Severity.HIGH if comes_at_once(model, exposure.entries) and mutations[0].kind != "cache" else Severity.MEDIUM
 
 
 def _confidence(first: Mutation, exposure: Exposure) -> Confidence:

@@ -6,8 +6,7 @@ runs twice, the token is used twice. A mark that is set after the work also leav
 
 ## What is reported
 Rows that are looked up by a state (`status="new"`, `sent=False`, `processed_at IS NULL`), something outside that is done for each, and the
-state set on the row or by its key only. Rows whose time has come (`next_run <= now`, `reminded_at` long ago or never), what is sent or inserted for each, and
-the next time set on the row. One row whose state is asked (`if invite.used: return`) before an e-mail, a text message or a charge, and
+state set on the row or by its key only. Rows whose time has come (`next_run <= now`, `reminded_at` long ago or never). One row whose state is asked (`if invite.used: return`) before an e-mail, a text message or a charge, and
 set in another step. A key in a cache that is asked for and set in two steps (`if cache.get(key): return`, `cache.set(key, 1)`) around what is to be done once, or as
 a lock; a lock file that is asked for by `exists()` and then made. A claim whose answer nobody reads (`store.set(key, 1, nx=True)` as a statement) while an earlier
 `exists(key)` decides.
