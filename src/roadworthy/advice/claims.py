@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from roadworthy.project.model import Model
 
 
+_COMMITS = "set it and commit before the work"
+_COMMITS_ALL = (
+    "set it on all of them and commit once before the work (a commit in the loop gives up the locks of the rest)"
+)
+
+
 def claim(model: Model, found: Claim) -> str:
     """Take rows in the statement that marks them."""
     function, read = found.function, found.read.access.site
@@ -36,7 +42,8 @@ def claim(model: Model, found: Claim) -> str:
     }
     family = next((name for base in names if (name := family_of(model, base))), "")
     own = best(model, "row-lock", function, family, _skips_locked) if family else None
-    return recipe_fix(Place(model, function, None, names, extra), "claim", cite(own, function))
+    text = recipe_fix(Place(model, function, None, names, extra), "claim", cite(own, function))
+    return text.replace(_COMMITS, _COMMITS_ALL) if _in_a_loop(found) and not found.asked else text
 
 
 def _old_state(found: Claim) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.advice.code import GAP, callee_text, written
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, elsewhere, shows
+from roadworthy.advice.saves import fields_saved
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
@@ -31,6 +32,7 @@ _RESERVED = frozenset({
     "THEN", "TO", "TRUE", "UNION", "UNIQUE", "USER", "USING", "WHEN", "WHERE", "WINDOW", "WITH",
 })  # fmt: skip
 _STEPS = {"+=": "+", "-=": "-"}
+_READ_AGAIN = " Call `{}` after it, for the number is read again."
 
 
 def unique_key(model: Model, table: Table, columns: tuple[str, ...], condition: str = "") -> str:
@@ -307,9 +309,7 @@ def _holes(mutation: Mutation) -> dict[str, str]:
         else "",
         "line": str(mutation.line),
         "base": _base(mutation),
-        "after": f" Call `{reload.strip()}` after it, for the number is read again."
-        if (reload := _reload(mutation))
-        else "",
+        "after": fields_saved(mutation) + (_READ_AGAIN.format(_reload(mutation).strip()) if _reload(mutation) else ""),
         "part": mutation.owner if mutation.owner.replace(".", "").isidentifier() and mutation.owner != "self" else "",
     }
 

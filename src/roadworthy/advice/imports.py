@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from textwrap import indent
 from typing import TYPE_CHECKING
 
+from roadworthy.advice.sessions import USUAL
 from roadworthy.advice.stack import stack_of
 from roadworthy.project.once import once
 
@@ -160,6 +161,9 @@ def _from_where(model: Model, function: Function, name: str, snippets: list[str]
     if name in _MODULES:
         return (f"import {name}",)
     usual = _usual_imports(model).get(name, Counter())
+    if name == USUAL:  # of the project, if of anybody: a task runner has one as well
+        own = {module.name for module in model.symbols.modules}
+        usual = Counter({text: n for text, n in usual.items() if text.split()[1] in own})
     meant = (
         source for use, source in _BY_USE.items() if use.startswith(name) and any(use in code for code in snippets)
     )

@@ -9,6 +9,7 @@ from roadworthy.advice.code import GAP, WHOLE, call_text, callee_text, statement
 from roadworthy.advice.database import mappers
 from roadworthy.advice.fixes import Place, fix, recipe_fix
 from roadworthy.advice.patterns import best, cite, shows
+from roadworthy.advice.sessions import own_session
 from roadworthy.advice.stack import family_of
 from roadworthy.facts import schema as f
 from roadworthy.project.database.checks import refusal, work_where_found
@@ -54,7 +55,8 @@ def _found_or_created(model: Model, check: Check, columns: tuple[str, ...]) -> s
     if rest:
         pairs = ", ".join(f'"{keyword}": {text}' for keyword, text in rest)
         arguments.append(f"defaults={{{pairs}}}")
-    call = f"{'await ' if write.fact.awaited else ''}{owner}.{_CREATES[method]}({', '.join(arguments)})"
+    locks = ".select_for_update()" if check.read.access.locked else ""  # as the lookup that stays beside it
+    call = f"{'await ' if write.fact.awaited else ''}{owner}{locks}.{_CREATES[method]}({', '.join(arguments)})"
     name = _name_of(write)
     code = call
     answer = _answer(check)
@@ -111,6 +113,8 @@ def _inserted_first(model: Model, check: Check) -> str:
         look = "pass  # another run has inserted it"
     where = f"the insert (line {write.line})"
     worked = _then_as_found(check)
+    if _undoes(mappers(check.table.model)) and not own_session(write.function) and not check.write.access.effect.sql:
+        return f"Catch the `IntegrityError` of the key around {where}, roll back what it had begun, and read the row again."
     look = worked or look
     if GAP in insert + look:
         return (
@@ -188,10 +192,11 @@ def insert_again(model: Model, check: Check) -> str:
         look = f"return {look.partition(' = ')[2] or look}"
     worked = _then_as_found(check)
     look = worked or look
-    if GAP in insert + look or (not worked and callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS):
+    names = mappers(check.table.model)
+    kept = not _undoes(names) or bool(own_session(write.function))  # a helper's session is not at hand here
+    if not kept or GAP in insert + look or (not worked and callee_text(_fetch(read)).rpartition(".")[2] in _BUILDS):
         call = f"`{callee_text(write)}()` (line {write.line})"
         return f"Insert first: catch the `IntegrityError` of the key around {call}, roll back what it had begun, and read the row again."
-    names = mappers(check.table.model)
     return recipe_fix(
         Place(
             model,
@@ -202,6 +207,11 @@ def insert_again(model: Model, check: Check) -> str:
         ),
         "insert-again",
     )
+
+
+def _undoes(names: tuple[str, ...]) -> bool:
+    """Must a session be rolled back after a conflict?"""
+    return any(name.partition(".")[0] in {"sqlalchemy", "sqlmodel", "flask_sqlalchemy"} for name in names)
 
 
 def _then_as_found(check: Check) -> str:

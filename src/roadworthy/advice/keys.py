@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.database import sql, unique_key
 from roadworthy.facts import schema as f
+from roadworthy.project import flow
 from roadworthy.project.database.checks import refusal
-from roadworthy.project.database.nulls import may_be_null
+from roadworthy.project.database.nulls import is_asked, may_be_null
 from roadworthy.project.values import ClassValue
 
 if TYPE_CHECKING:
@@ -23,12 +24,31 @@ def unique_where_looked(model: Model, table: Table, columns: tuple[str, ...], lo
     other rows may have the same values in the rest, so the key is partial.
     """
     rest, condition = _for_some_rows(model, table, columns, lookup)
-    text = unique_key(model, table, rest, condition)
-    empty = next((column for name in rest if (column := _empty(model, table, name, lookup)) is not None), None)
-    if empty is None or len(rest) == 1 or "```" not in text:
+    text = _in_either_case(unique_key(model, table, rest, condition), table, rest, lookup)
+    empty = [column.attribute for name in rest if (column := _empty(model, table, name, lookup)) is not None]
+    if not empty or len(rest) == 1 or "```" not in text:
         return text
-    name = empty.attribute
-    return f"{text}\nRows with NULL in `{name}` pass such a key: add one for them, over the other columns, with the condition `{name} IS NULL`."
+    if len(empty) == 1:
+        name = empty[0]
+        return f"{text}\nRows with NULL in `{name}` pass such a key: add one for them, over the other columns, with the condition `{name} IS NULL`."
+    names = ", ".join(f"`{name}`" for name in empty[:-1]) + f" or `{empty[-1]}`"
+    return (
+        f"{text}\nRows with NULL in {names} pass such a key: declare it `NULLS NOT DISTINCT`, where the database can, or one for each of these "
+        f"columns over the others (`{empty[0]} IS NULL` as its condition)."
+    )
+
+
+def _in_either_case(text: str, table: Table, names: tuple[str, ...], lookup: tuple[Match, ...]) -> str:
+    """What is looked up without regard to case is no part of a key as it is."""
+    folded = {table.column(match.column) for match in lookup if match.folded}
+    found = [column for name in names if (column := table.column(name)) is not None and column in folded]
+    if not found or "```" not in text:
+        return text
+    attribute, name = found[0].attribute, found[0].name
+    return (
+        f"{text}\nThe look ignores the case of `{attribute}`, and this key does not: put `lower({name})` in its place "
+        f'(`Lower("{attribute}")` in the model), in a unique index; no constraint is made of an expression.'
+    )
 
 
 def _empty(model: Model, table: Table, name: str, lookup: tuple[Match, ...]) -> Column | None:
@@ -40,13 +60,25 @@ def _empty(model: Model, table: Table, name: str, lookup: tuple[Match, ...]) -> 
 
 
 def _is_perhaps_none(model: Model, match: Match) -> bool:
-    value = match.value
+    value = _made_of(match)
     if not isinstance(value, f.CallRef):
         return may_be_null(model, match)
     call = match.scope.scope.calls[value.index]
     otherwise = call.args[1] if len(call.args) > 1 else f.Const(kind="none", value=None)
     asks = isinstance(call.func, f.Attr) and call.func.name == "get" and len(call.args) in (1, 2)
     return asks and isinstance(otherwise, f.Const) and otherwise.kind == "none"
+
+
+def _made_of(match: Match) -> f.Expr | None:
+    """What a column is compared with; of a variable, the only thing that it was set to (`country = data.get("country")`)."""
+    value = match.value
+    if isinstance(value, f.Name) and match.order is not None and not is_asked(value, match.scope, match.order):
+        bound = match.scope.bindings.get(value.id, [])
+        set_to = (
+            [a.value for a in flow.reaching(match.scope.scope, bound, match.order)[0] if a.op == "="] if bound else []
+        )
+        return set_to[0] if len(set_to) == 1 == len(bound) else value
+    return value
 
 
 def key_and_insert(model: Model, check: Check, columns: tuple[str, ...], insert: str) -> str:

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"^(?:\w+\.)*_?(?:async_)?(?:db_)?(?:session|sess|db|scoped_session\(\))$")
 _WAITS = frozenset({"execute", "scalar", "scalars", "commit", "flush", "refresh", "rollback"})
 _OTHERS = frozenset({"add", "add_all", "query", "get", "merge", "delete", "begin_nested"})
-_USUAL = "session"
+USUAL = "session"
 
 
 def session_name(function: Function) -> str:
     """The session that a function calls or is given: `db_session`, `self.session`, `db.session`; `session` where none is seen."""
+    return own_session(function) or USUAL
+
+
+def own_session(function: Function) -> str:
+    """As `session_name`; "" where none is seen."""
     used = next((owner for owner, _ in _calls(function)), "")
     given = next((name for name in function.parameters if _NAME.match(name)), "")
-    return used or given or _USUAL
+    return used or given
 
 
 def waits(function: Function) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts.schema import Attr
 from roadworthy.knowledge.vocabulary import Delivery, Effect, EntryKind, GuardKind
+from roadworthy.project import flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +118,19 @@ def late_setting(model: Model, entry: Entry) -> SettingValue | None:
 def retries_itself(model: Model, entry: Entry) -> bool:
     """The body asks the queue to run the job again (`self.retry(…)`)."""
     return any(is_self_retry(model, site) for site in entry.function.calls)
+
+
+def retries_every_failure(model: Model, entry: Entry) -> bool:
+    """`except Exception: self.retry(…)` in the body of a job: whatever goes wrong, it is run again."""
+    scope = entry.function.scope
+    handlers = (
+        region
+        for site in entry.function.calls
+        if is_self_retry(model, site)
+        for region in flow.ancestors(scope, site.fact.region)
+        if scope.regions[region].kind == "except"
+    )
+    return any(model.exceptions.handler(entry.function, region).broad for region in handlers)
 
 
 def is_self_retry(model: Model, site: CallSite) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from roadworthy.project.calls import Edge
+    from roadworthy.project.database.access import Through
     from roadworthy.project.database.conditions import Match
     from roadworthy.project.entry import Entry, Reached
     from roadworthy.project.model import Model
@@ -38,6 +40,22 @@ def meets_itself(model: Model, function: Function, lookup: Iterable[Match]) -> t
         old = _entries_with_old(model, function, name, 0)
         reached = tuple(r for r in reached if r.entry in old)
     return reached
+
+
+def lookup_here(model: Model, read: Through) -> tuple[Match, ...]:
+    """A lookup of a helper by what its caller passes: `find(order_id)` of `filter_by(order_id=order_id)`."""
+    access, site = read.access, read.site
+    edge = next((edge for edge in model.edges_at(site) if edge.callee is access.function), None)
+    if read.direct or edge is None:
+        return access.lookup
+    found = []
+    for match in access.lookup:
+        name = _parameter(match.value, access.function) if match.scope is access.function else ""
+        passed = _passed(model, edge, name) if name else None
+        found.append(
+            match if passed is None else replace(match, value=passed, scope=site.function, order=site.fact.order)
+        )
+    return tuple(found)
 
 
 def _is_drawn(model: Model, key: Match, function: Function) -> bool:

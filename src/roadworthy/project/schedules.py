@@ -10,19 +10,23 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments
+from roadworthy.project.once import once
 from roadworthy.project.values import FunctionValue, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from roadworthy.project.entry import Reached
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function
 
 _TIMES = re.compile(r"cron|timedelta|schedule|interval|periodic|\bevery", re.IGNORECASE)
 _CRON = re.compile(r"cron|schedule|periodic|\bevery", re.IGNORECASE)
+_IN_TURN = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
 _SENDS = frozenset({"delay", "apply_async", "send", "enqueue", "send_task", "enqueue_in", "enqueue_at", "retry", "set"})
 
 
+@once
 def scheduled_jobs(model: Model) -> frozenset[Function]:
     """Functions of jobs that come round by themselves."""
     jobs: dict[str, Function] = {}
@@ -37,6 +41,26 @@ def scheduled_jobs(model: Model) -> frozenset[Function]:
                 found[job] = None
     own = {e.function for e in model.entries.all if e.kind is EntryKind.SCHEDULED or _has_cron(e.function)}
     return frozenset((*(job for job in found if job in set(jobs.values())), *own))
+
+
+@once
+def only_scheduled(model: Model) -> frozenset[Function]:
+    """Jobs that nothing but a schedule sends: their runs are started one after the other."""
+    jobs = scheduled_jobs(model)
+    named = senders_by_name(model) if jobs else {}
+    sites = {entry.function: entry.site for entry in model.entries.all if entry.function in jobs}
+    return frozenset(
+        job
+        for job in jobs
+        if not any(edge.kind == "job" for edge in model.edges_to(job))
+        and not any(name in named for name in names_of_job(job, sites.get(job), model))
+    )
+
+
+def comes_at_once(model: Model, reached: Iterable[Reached]) -> bool:
+    """Is it reached from what is not started one after the other, as the rounds of a schedule or of a loop are?"""
+    served = (r.entry for r in reached if r.entry.serves_others and r.entry.kind not in _IN_TURN)
+    return any(entry.function not in only_scheduled(model) for entry in served)
 
 
 def _has_cron(function: Function) -> bool:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from roadworthy.project.calls import CallGraph, Edge
     from roadworthy.project.database.access import Through
+    from roadworthy.project.entry import Reached
     from roadworthy.project.model import Model
     from roadworthy.project.symbols import CallSite, Function, Symbols
 
@@ -178,6 +179,13 @@ class Switches:
         tests = (region.test for region in function.scope.regions if region.kind == "if" and region.test is not None)
         paths = {path for test in tests for truth in (True, False) for path, _ in _decided(test, truth=truth)}
         return {path for path in paths if path.partition(".")[0] in function.parameters and self._stays(path, function)}
+
+
+def let_in(model: Model, reached: Sequence[Reached], site: CallSite) -> tuple[Reached, ...]:
+    """The entries from which control comes to a call: not those that pass `dry_run=True` to what it stands behind. All, where it is none."""
+    ways = [(r, model.entries.path(r.entry, site.function)) for r in reached]
+    found = tuple(r for r, path in ways if not path or model.switches.lets(path, site))
+    return found or tuple(reached)
 
 
 def is_off_from(model: Model, through: Through) -> bool:

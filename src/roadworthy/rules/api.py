@@ -76,6 +76,7 @@ from roadworthy.project.boundaries import (
     feeding_entries,
     is_self_retry,
     retries_around,
+    retries_every_failure,
     retries_over,
     runs_over_again,
 )
@@ -117,6 +118,7 @@ from roadworthy.project.database.documentindexes import is_indexed
 from roadworthy.project.database.limits import Limit, limits
 from roadworthy.project.database.multiplicity import (
     asks_for_one,
+    found_by_more,
     inserted_unasked,
     is_constant,
     lists_rows,
@@ -125,6 +127,7 @@ from roadworthy.project.database.multiplicity import (
 )
 from roadworthy.project.database.mutations import Mutation
 from roadworthy.project.database.numbering import Numbering, numberings
+from roadworthy.project.database.passedtargets import PassedTarget, passed_targets
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.promises import promised_keys
 from roadworthy.project.database.stored import DocumentRace, document_races
@@ -177,7 +180,7 @@ from roadworthy.project.meanings import asked_by, meant, names_a_creation
 from roadworthy.project.minting import Minted, Minting, is_seeded
 from roadworthy.project.model import Coverage, Exposure, Model
 from roadworthy.project.nested import Layer, Nested, nested_retries
-from roadworthy.project.newrows import made_by_run, meets_itself
+from roadworthy.project.newrows import lookup_here, made_by_run, meets_itself
 from roadworthy.project.origins import Origin
 from roadworthy.project.orphanrows import DeletedFirst, OrphanRows
 from roadworthy.project.partial import Partial, blind_retries, list_of, partial_handlers, partial_retries
@@ -234,8 +237,10 @@ from roadworthy.project.repeats import (
     repeated_by,
     write_retrying_clients,
 )
+from roadworthy.project.replaced import empties_first, joins_itself
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.schedules import comes_at_once, only_scheduled
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import (
@@ -258,7 +263,7 @@ from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.statuslists import StatusList, status_lists
 from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.switchedoff import SwitchedOff, switched_off
-from roadworthy.project.switches import is_off_from
+from roadworthy.project.switches import is_off_from, let_in
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
@@ -388,6 +393,7 @@ __all__ = [
     "OrphanRows",
     "Outcome",
     "Partial",
+    "PassedTarget",
     "Pillar",
     "Planned",
     "Poll",
@@ -473,6 +479,7 @@ __all__ = [
     "causes_in",
     "changes_state_before",
     "comes_again",
+    "comes_at_once",
     "comes_with_the_event",
     "connects_to_itself",
     "content_at_hand",
@@ -488,6 +495,7 @@ __all__ = [
     "early_acks",
     "early_jobs",
     "early_syncs",
+    "empties_first",
     "ended_by",
     "endless_polls",
     "endless_waits",
@@ -506,6 +514,7 @@ __all__ = [
     "finding",
     "first_process",
     "flow",
+    "found_by_more",
     "fragile_loops",
     "given_ids",
     "given_up",
@@ -566,6 +575,7 @@ __all__ = [
     "is_subscription",
     "is_telemetry",
     "is_told_elsewhere",
+    "joins_itself",
     "key_from_outside",
     "key_uses",
     "key_value",
@@ -574,6 +584,7 @@ __all__ = [
     "leaves_nobody",
     "left_undone",
     "let_fail_alone",
+    "let_in",
     "lifetime_of",
     "limits",
     "limits_in_vain",
@@ -582,6 +593,7 @@ __all__ = [
     "lives_on",
     "logger_near",
     "lone_connections",
+    "lookup_here",
     "losses",
     "made_by_run",
     "many_by_design",
@@ -598,6 +610,7 @@ __all__ = [
     "not_repeatable",
     "numberings",
     "only_looks",
+    "only_scheduled",
     "only_setting",
     "only_told",
     "outcomes",
@@ -608,6 +621,7 @@ __all__ = [
     "partial_handlers",
     "partial_retries",
     "passed_by",
+    "passed_targets",
     "planned_in_memory",
     "plugin_loops",
     "polls",
@@ -630,6 +644,7 @@ __all__ = [
     "replaces",
     "replayed_effects",
     "retries_around",
+    "retries_every_failure",
     "retries_over",
     "runs_nearby",
     "runs_over_again",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project.database.chains import Chain, ChainReader, Match
+from roadworthy.project.database.namedcolumns import columns_named
 from roadworthy.project.database.rawsql import read_sql
 from roadworthy.project.database.rawvalues import filled, inserts_by_text
 from roadworthy.project.values import Instance
@@ -120,6 +121,7 @@ class Accesses:
         self._chains = ChainReader(graph, evaluator, schema)
         self._known: dict[Function, tuple[Access, ...]] = {}
         self._through: dict[CallSite, tuple[Through, ...]] = {}
+        self._adding: dict[Function, bool] = {}
 
     @cached_property
     def _touching(self) -> frozenset[Function]:
@@ -207,7 +209,7 @@ class Accesses:
             return access
         found = self._chains.keywords(given, site)
         rest = tuple(m for m in access.lookup if m.column != "**")
-        return replace(access, lookup=(*rest, *_named(found, access.table, self._schema)), exact=True)
+        return replace(access, lookup=(*rest, *columns_named(found, access.table, self._schema)), exact=True)
 
     def callees(self, site: CallSite) -> Iterator[Function]:
         """Functions that a call runs and waits for, and that reach the database."""
@@ -239,7 +241,7 @@ class Accesses:
         site = effect.site
         lookup = tuple(Match(name, None, site.function, op) for name, op in statement.where)
         yield Access(
-            statement.kind, site, effect, table.model if table else None, table, _named(lookup, table, self._schema), _named(filled(statement, site), table, self._schema),
+            statement.kind, site, effect, table.model if table else None, table, columns_named(lookup, table, self._schema), columns_named(filled(statement, site), table, self._schema),
             statement.exact, bool(statement.columns), method="execute", locked=statement.locked, target=statement.target, into=statement.table,
         )  # fmt: skip
 
@@ -250,7 +252,7 @@ class Accesses:
         table = self._schema.table_of(model)
         kind = chain.kind or kind
         return Access(
-            kind, site, effect, model, table, _named(chain.lookup, table, self._schema), _named(chain.values, table, self._schema), chain.exact, chain.filled,
+            kind, site, effect, model, table, columns_named(chain.lookup, table, self._schema), columns_named(chain.values, table, self._schema), chain.exact, chain.filled,
             chain.method, chain.links, chain.locked, chain.target, chain.fresh, chain.object, chain.listed,
         )  # fmt: skip
 
@@ -279,19 +281,30 @@ class Accesses:
             if effect is not None:
                 table = self._schema.table_of(chain.model)
                 yield Access(
-                    kind, site, effect, chain.model, table, _named(chain.lookup, table, self._schema), _named(chain.values, table, self._schema), chain.exact,
+                    kind, site, effect, chain.model, table, columns_named(chain.lookup, table, self._schema), columns_named(chain.values, table, self._schema), chain.exact,
                     chain.filled, chain.method, chain.links, chain.locked, chain.target, chain.fresh, expr,
                 )  # fmt: skip
                 return
 
     def _storing(self, site: CallSite) -> Function | None:
         """The `save()` that a model of the project has of its own, where the call runs it on one row."""
-        if not isinstance(site.fact.func, f.Attr) or site.fact.func.name not in _STORES:
-            return None
-        resolution = self._graph.resolutions.get(site)
+        resolution = self._graph.resolutions.get(site) if isinstance(site.fact.func, f.Attr) else None
         found = resolution.functions if resolution is not None else ()
-        own = [function for function in found if function.name in _STORES and function.cls is not None]
+        own = [fn for fn in found if fn.cls is not None and (fn.name in _STORES or self._adds_itself(fn))]
         return own[0] if own and all(fn.cls and self._is_stored_by(fn.cls) for fn in own) else None
+
+    def _adds_itself(self, function: Function) -> bool:
+        """`def save_to_db(self): db.session.add(self)` of a model or of a class that models inherit from."""
+        known = self._adding.get(function)
+        if known is None:
+            first = function.scope.params[0].name if function.is_method and function.scope.params else ""
+            known = bool(first) and any(
+                site.fact.args[:1] == (f.Name(first),)
+                and any(e.effect is Effect.SQL_INSERT for e in self._effects.at.get(site, ()))
+                for site in function.calls
+            )
+            self._adding[function] = known
+        return known
 
     def _is_stored_by(self, cls: ClassInfo) -> bool:
         """Does a `save()` of the class store one row: the row itself, or the one that a serializer or form stands for?"""
@@ -306,12 +319,15 @@ class Accesses:
     def _inserted(self, site: CallSite, chain: Chain) -> Access | None:
         """The insert of a new row by its `save()`, the framework's or its own, or by a session."""
         own = next((effect for effect in self._effects.at.get(site, ()) if _is_sql(effect)), None)
-        effect = own or self._reached(site, UPSERT, chain.model)
+        effect = own or self._reached(site, UPSERT, chain.model) or self._reached(site, INSERT, chain.model)
         table = self._schema.table_of(chain.model)
         if effect is None:
             return None
+        method = (
+            "add" if effect.effect is Effect.SQL_INSERT else chain.method
+        )  # into a session, whatever the row calls it
         return Access(
-            INSERT, site, effect, chain.model, table, values=_named(chain.values, table, self._schema), filled=chain.filled, method=chain.method,
+            INSERT, site, effect, chain.model, table, values=columns_named(chain.values, table, self._schema), filled=chain.filled, method=method,
             fresh=True, object=chain.object, made=chain.made,
         )  # fmt: skip
 
@@ -367,34 +383,3 @@ def _is_sql(effect: EffectAt) -> bool:
 
 def _is_named(value: Expr | None, names: set[str]) -> bool:
     return isinstance(value, f.Name) and value.id in names
-
-
-def _named(matches: tuple[Match, ...], table: Table | None, schema: Schema) -> tuple[Match, ...]:
-    """The matches with columns under the names that the database uses."""
-    if table is None:
-        return matches
-    found: list[Match] = []
-    for match in matches:
-        if match.column == "pk" and len(table.primary) > 1:
-            found.extend(Match(name, None, match.scope, match.op, match.order) for name in table.primary)
-            continue
-        if match.owner is not None and table.model is not None and _is_other(match.owner, table.model):
-            found.append(_through_key(match, match.owner, table, schema))
-            continue
-        column = table.column(match.column)
-        found.append(match if column is None else Match(column.name, match.value, match.scope, match.op, match.order))
-    return tuple(found)
-
-
-def _is_other(owner: ClassInfo, model: ClassInfo) -> bool:
-    return owner is not model and owner not in model.mro and model not in owner.mro
-
-
-def _through_key(match: Match, owner: ClassInfo, table: Table, schema: Schema) -> Match:
-    """A condition on a joined table names the row that the one foreign key to it points at; else it is no column of this table."""
-    joined = schema.table_of(owner)
-    names = {owner.name, joined.name if joined is not None else owner.name}
-    keys = [column for column in table.columns if names & set(column.target.split("."))]
-    if match.op in {"eq", "join"} and len(keys) == 1:
-        return Match(keys[0].name, match.value, match.scope, "join", match.order)
-    return Match(f"{owner.name}.{match.column}", match.value, match.scope, "other", match.order)

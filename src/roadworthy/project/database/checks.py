@@ -85,7 +85,7 @@ class Checks:
         writes += [Through(access, site) for site, access in new if access is not None]
         if not writes:
             return
-        reads = [r for site in function.calls for r in self._accesses.through(site) if _looks(r.access)]
+        reads = [r for site in function.calls for r in _whole(self._accesses.through(site)) if _looks(r.access)]
         seen: set[tuple[int, int]] = set()
         for read in reads:
             for write in writes:
@@ -192,6 +192,21 @@ def _is_given(match: Match) -> bool:
     while isinstance(expr, f.Attr):
         expr = expr.value
     return isinstance(expr, f.Name) and expr.id in match.scope.parameters and expr.id not in match.scope.bindings
+
+
+def _whole(found: tuple[Through, ...]) -> Iterator[Through]:
+    """Of a query that a helper narrows step by step by what it is given the last one: `query = query.filter_by(…)`, then `query.first()`."""
+    for one in found:
+        if not any(_goes_on_from(other.access, one.access) for other in found if not one.direct):
+            yield one
+
+
+def _goes_on_from(later: Access, access: Access) -> bool:
+    lookup = access.lookup
+    more = later.lookup[len(lookup) :]
+    same = later.function is access.function and later.table is access.table and later.kind == access.kind == READ
+    given = (isinstance(m.value, f.Name) and m.value.id in later.function.parameters for m in more)
+    return same and later.lookup[: len(lookup)] == lookup and any(given)
 
 
 def _columns(read: Access, *, membership: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:

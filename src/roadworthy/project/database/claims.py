@@ -12,6 +12,7 @@ from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.database.access import READ, UPDATE
 from roadworthy.project.database.conditions import Match
+from roadworthy.project.database.due import is_due
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.unread import unread_answers
 from roadworthy.project.values import Literal
@@ -66,6 +67,7 @@ class Mark:
     end_line: int
     write: CallSite | None
     conditional: bool = False
+    stored: CallSite | None = None  # in the function that is given the row
 
 
 class Claims:
@@ -78,7 +80,7 @@ class Claims:
     @cached_property
     def _acting(self) -> frozenset[Function]:
         """Functions that do something outside, themselves or through calls."""
-        return self._model.reach.functions_with(_ACTS)
+        return self._model.reach.functions_with((*_ACTS, Effect.SQL_INSERT))
 
     def of(self, function: Function) -> Iterator[Claim]:
         """One for each lookup of rows by a state that this function then sets."""
@@ -136,11 +138,13 @@ class Claims:
         found: Mark,
         words: tuple[Effect, ...] = _ACTS,
     ) -> Claim | None:
-        acts = self._acts(function, read, found.order, rows, words)
         table = read.access.table
+        if match.sign:  # whose time has come: what is made of them is made twice, too
+            words = (*words, Effect.SQL_INSERT)
+        acts = self._acts(function, read, found.order, rows, words)
         if acts is None or table is None:
             return None
-        first = found.order < self._place(function, acts)
+        first = found.order < self._place(function, acts) or self._first_inside(found, acts)
         if first and found.conditional:
             return None
         column = table.column(match.column)
@@ -150,10 +154,17 @@ class Claims:
             rows=tuple(sorted(rows or ())),
         )  # fmt: skip
 
+    def _first_inside(self, found: Mark, acts: EffectAt) -> bool:
+        """One call does both: is the row stored in it before the work is done there?"""
+        stored = found.stored
+        return stored is not None and stored.fact.order < self._place(stored.function, acts)
+
     def _is_state(self, match: Match, access: Access) -> bool:
         """`status="new"`, `sent=False`, `processed_at=None`."""
         table = access.table
         column = table.column(match.column) if table is not None else None
+        if column is not None and is_due(match, column):
+            return True
         if column is None or not _names_state(column):
             return False
         if match.op == "null":
@@ -195,6 +206,7 @@ class Claims:
                 column is None
                 or target.name not in {column.attribute, column.name}
                 or assign.order < read.site.fact.order
+                or _after_failure(function.scope, assign.region)
             ):
                 continue
             write = self._stored(function, target.value.id, assign.order)
@@ -207,20 +219,22 @@ class Claims:
         for site in function.calls:
             if column is None or site.fact.order <= read.site.fact.order or not _mentions(site, rows):
                 continue
-            if _ends_if_so(function.scope, site):
+            if _ends_if_so(function.scope, site) or _after_failure(function.scope, site.fact.region):
                 continue
             for callee in self._model.accesses.callees(site):
-                if any(self._sets(callee, assign, column.attribute) for assign in callee.scope.assigns):
-                    return Mark(site.fact.order, site.line, site.fact.end_line, site)
+                sets = (self._sets(callee, assign, column.attribute) for assign in callee.scope.assigns)
+                stored = next((found for found in sets if found is not None), None)
+                if stored is not None:
+                    return Mark(site.fact.order, site.line, site.fact.end_line, site, stored=stored)
         return None
 
-    def _sets(self, callee: Function, assign: f.Assign, attribute: str) -> bool:
-        """`self.status = …` in a method of the row, `row.status = …` of a parameter, and the row is stored there."""
+    def _sets(self, callee: Function, assign: f.Assign, attribute: str) -> CallSite | None:
+        """`self.status = …` in a method of the row, `row.status = …` of a parameter, and the call that stores the row there."""
         target = assign.target
         if not isinstance(target, f.Attr) or target.name != attribute or not isinstance(target.value, f.Name):
-            return False
+            return None
         name = target.value.id
-        return name in callee.parameters and self._stored(callee, name, assign.order) is not None
+        return self._stored(callee, name, assign.order) if name in callee.parameters else None
 
     def _stored(self, function: Function, name: str, order: int) -> CallSite | None:
         for site in function.calls:
@@ -238,7 +252,7 @@ class Claims:
     def _set_by_key(self, function: Function, read: Through, match: Match) -> Mark | None:
         """`Order.objects.filter(pk=row.pk).update(status="running")`; with the old state among its conditions it is a claim."""
         for site in function.calls:
-            if site.fact.order < read.site.fact.order:
+            if site.fact.order < read.site.fact.order or _after_failure(function.scope, site.fact.region):
                 continue
             for write in self._model.accesses.through(site):
                 access = write.access
@@ -288,6 +302,11 @@ class Claims:
 def _does_no_harm_twice(effect: EffectAt) -> bool:
     """A read, or a message that says the same the second time: a job is called off, a worker told to stop."""
     return effect.repeat is Repeat.SAFE and effect.effect is not Effect.LLM
+
+
+def _after_failure(scope: f.Scope, region: int) -> bool:
+    """In a handler: the work has failed, and the state that is set there says so."""
+    return any(scope.regions[each].kind == "except" for each in flow.ancestors(scope, region))
 
 
 def _in_another_loop(scope: f.Scope, first: int, second: int) -> bool:

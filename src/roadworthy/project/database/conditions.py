@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
+from roadworthy.project.database.due import never_or_before, sign_of
 from roadworthy.project.database.expressions import Expressions, last_name
 from roadworthy.project.values import ClassValue, Instance, LibraryObject, Literal
 
@@ -36,6 +37,8 @@ class Match:
     op: str = "eq"  # "eq" "null" "in" "join" (a column of the related row has this value) "other"
     order: int | None = None
     owner: ClassInfo | None = None  # the model whose attribute is named; None: that of the query
+    folded: bool = False  # compared without regard to case
+    sign: str = ""  # "before": of a comparison, where the column has to lie
 
 
 class ConditionReader:
@@ -90,7 +93,7 @@ class ConditionReader:
     def _keyword(self, keyword: str, value: f.Expr, scope: Function, order: int | None) -> Match:
         column, _, rest = keyword.partition("__")
         if not rest or rest in _EXACT:
-            return Match(column, value, scope, self._null_or(value, "eq"), order)
+            return Match(column, value, scope, self._null_or(value, "eq"), order, folded=rest == "iexact")
         if rest in {"id", "pk"}:
             return Match(column, value, scope, "eq", order)
         if rest == "isnull":
@@ -98,7 +101,8 @@ class ConditionReader:
         if rest == "in":
             return Match(column, value, scope, "in", order)
         last = rest.rpartition("__")[2]
-        return Match(column, value, scope, "other" if last in _OPERATORS | {"in", "isnull"} else "join", order)
+        op = "other" if last in _OPERATORS | {"in", "isnull"} else "join"
+        return Match(column, value, scope, op, order, sign=sign_of(rest))
 
     def _null_or(self, value: f.Expr, op: str) -> str:
         return "null" if isinstance(value, f.Const) and value.kind == "none" else op
@@ -170,7 +174,7 @@ class ConditionReader:
                 return [*first, *second], one and two
             case f.Bin(op="|", left=left, right=right):
                 sides = [self.condition(side, scope, order, depth + 1) for side in (left, right)]
-                return _shortest(sides), False
+                return _shortest(sides) or never_or_before([found for found, _ in sides]), False
             case f.CallRef():
                 return self._call(scope.calls[expr.index], scope, order, depth)
             case f.Attr():
@@ -207,7 +211,7 @@ class ConditionReader:
             return [], True
         if op in {"==", "is"}:
             return [Match(name, value, scope, self._null_or(value, "eq"), order, owner)], True
-        return [Match(name, value, scope, "other", order, owner)], True
+        return [Match(name, value, scope, "other", order, owner, sign=sign_of(op) if value is right else "")], True
 
     def _call(self, site: CallSite, scope: Function, order: int | None, depth: int) -> tuple[list[Match], bool]:
         """`and_(…)`, `Q(…)`, `Order.number.is_(None)`, `Order.number.in_(…)`, `func.lower(Order.email) == …` stays unread."""

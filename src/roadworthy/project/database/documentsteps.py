@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _STEPS = frozenset({"+=", "-=", "*="})
 _ARITHMETIC = frozenset({"+", "-", "*"})
 _GATHERS = frozenset({"append", "extend", "remove", "insert"})
+_SETS_OF = frozenset({"set", "frozenset"})
+_COLLECTIONS = _SETS_OF | {"list", "sorted"}
 _ADDS = ("ADD ", "+ :", "- :")  # the store itself computes
 _NAMING = frozenset({"UpdateExpression", "ExpressionAttributeNames"})
 _SETS = "$set"
@@ -36,6 +38,37 @@ def stepped(write: EffectAt, presence: Presence, keys: list[tuple[str, f.Expr]],
     if write.effect is Effect.SQL_INSERT or _is_guarded(write, keys, reader):
         return ""
     return next(_updates(write, presence), "")
+
+
+def gathers(write: EffectAt, part: str) -> str:
+    """Is the part a list or a set that is added to: `doc["groups"] = list(set(doc["groups"] + found["groups"]))`, `doc["lines"].append(line)`?"""
+    scope = write.function.scope
+    for call in scope.calls:
+        func = call.func
+        if isinstance(func, f.Attr) and func.name in _GATHERS and _is_part(func.value, part):
+            return "list"
+    payload = argument(write.site.fact, write.row.payload) if write.row.payload is not None else None
+    values = [assign.value for assign in scope.assigns if _is_part(assign.target, part)]
+    values += [v for d in flow.walk(payload) if isinstance(d, f.Dict) for k, v in d.items if k == f.Str(part)]
+    made = [name for value in values for name in _collections(value, scope, 0)]
+    return "set" if not _SETS_OF.isdisjoint(made) else "list" if made else ""
+
+
+def _is_part(target: f.Expr, part: str) -> bool:
+    return isinstance(target, f.Sub) and target.index == f.Str(part)
+
+
+def _collections(value: f.Expr | None, scope: f.Scope, depth: int) -> Iterator[str]:
+    """The kinds of collections of which a value is written or made: `list(…)`, `set(…)`."""
+    for piece in flow.walk(value):
+        if isinstance(piece, f.Seq) and piece.kind in {"list", "set"}:
+            yield piece.kind
+        if isinstance(piece, f.CallRef) and depth < 3:
+            call = scope.calls[piece.index]
+            if isinstance(call.func, f.Name) and call.func.id in _COLLECTIONS:
+                yield call.func.id
+            for arg in call.args:
+                yield from _collections(arg, scope, depth + 1)
 
 
 def _whole(write: EffectAt) -> f.Expr | None:

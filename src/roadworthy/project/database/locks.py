@@ -28,6 +28,7 @@ _ADDS = frozenset({"add", "aadd", "setnx"})
 _IF_ABSENT = frozenset({"nx", "if_not_exists"})
 _FOR_UPDATE = frozenset({"select_for_update", "with_for_update"})
 _BRANCHES = frozenset({"if", "else", "case", "except"})
+_DATABASES = frozenset({"postgresql", "postgres", "sqlite", "sqlite3", "mysql", "mariadb", "oracle", "mssql"})
 _STATEMENTS = ("advisory", "for update", "lock table")
 _DEPTH = 3  # helpers that take a lock for their caller, one below the other; foreign keys from a row to the one that is locked
 _WAYS = 400  # functions above the one that is asked about
@@ -318,15 +319,21 @@ def _with_regions(scope: f.Scope, index: int) -> list[int]:
 def _is_passed(scope: f.Scope, first: int, second: int, others: Iterable[int]) -> bool:
     """Does every path to the second region come through the first, or through one of the others that do the same in its place?
 
-    The body of a loop or a `try` counts as passed: without a row to lock there is none to change.
+    The body of a loop or a `try` counts as passed: without a row to lock there is none to change. So does a branch on the kind of the
+    database: it is the same one in every run.
     """
     here = first
     while not flow.within(scope, second, here):
         region = scope.regions[here]
-        if region.kind in _BRANCHES and not _in_each_branch(scope, here, others):
+        if region.kind in _BRANCHES and not _asks_database(region.test) and not _in_each_branch(scope, here, others):
             return False
         here = region.parent
     return True
+
+
+def _asks_database(test: f.Expr | None) -> bool:
+    """`if connection.vendor == "postgresql": …`: the others do not know such locks."""
+    return test is not None and any(isinstance(part, f.Str) and part.value in _DATABASES for part in flow.walk(test))
 
 
 def _in_each_branch(scope: f.Scope, here: int, others: Iterable[int]) -> bool:

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from roadworthy.facts import schema as f
 from roadworthy.project import flow
-from roadworthy.project.database.access import INSERT, READ
+from roadworthy.project.database.access import INSERT, READ, UPSERT
 from roadworthy.project.newrows import made_by_run
 from roadworthy.project.values import Literal
 
@@ -24,6 +24,7 @@ _ONE = frozenset({
 })  # fmt: skip
 _ANY = frozenset({"first", "afirst", "last", "alast", "exists", "aexists", "scalar", "find_one"})
 _OF_MANY = frozenset({"order_by", "count", "acount", "latest", "earliest", "aggregate", "iterator"})
+_FINDS_OR_CREATES = frozenset({"get_or_create", "aget_or_create", "update_or_create", "aupdate_or_create"})
 _SETTINGS = frozenset({"self", "cls", "settings", "config", "conf"})
 _TOO_MANY = ("MultipleObjectsReturned", "MultipleResultsFound")
 
@@ -66,6 +67,16 @@ def inserted_unasked(model: Model, table: Table, columns: tuple[str, ...]) -> Ac
         if len(given) < len(wanted) or any(_is_literal(match) or _is_made_here(model, match) for match in given):
             continue
         if any(reached.entry.serves_others for reached in model.exposure(access.function).entries):
+            return access
+    return None
+
+
+def found_by_more(model: Model, table: Table, columns: tuple[str, ...]) -> Access | None:
+    """A `get_or_create` by these columns and more: by them alone the rows are not told apart."""
+    wanted = {table.column(name) for name in columns}
+    for access in model.accesses.all(UPSERT):
+        keys = {table.column(name) for name in access.keys} if access.table is table and access.looks_for_one else set()
+        if access.method in _FINDS_OR_CREATES and wanted < keys and model.is_reviewed(access.site.path):
             return access
     return None
 

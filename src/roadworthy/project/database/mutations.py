@@ -25,6 +25,7 @@ _NUMBER = re.compile(r"int|decimal|float|numeric|number|money|amount|serial|real
 _MOMENT = re.compile(r"(^|_)(date|time|at|modified|updated|seen|timestamp)(_|$)", re.IGNORECASE)
 _SAVES = frozenset({"save", "asave"})
 _WRITES = _SAVES | {"add", "merge", "commit", "flush", "update", "bulk_update", "abulk_update", "put", "upsert"}
+_TAKES_AWAY = re.compile(r"^(h|z|s|l)?(del|rem)|delete|remove|discard")
 _ARITHMETIC = frozenset({"+", "-", "*"})
 _STEPS = frozenset({"+=", "-=", "*="})
 
@@ -295,7 +296,8 @@ class Mutations:
         if not reads:
             return
         for site in function.calls:
-            if len(site.fact.args) < 2 or not any(e.effect is Effect.CACHE_WRITE for e in self._model.effects_at(site)):
+            writes = any(e.effect is Effect.CACHE_WRITE for e in self._model.effects_at(site))
+            if len(site.fact.args) < 2 or not writes or _TAKES_AWAY.search(last_name(site.fact.func)):
                 continue
             for read in reads:
                 if read is site or not read.fact.args or read.fact.order > site.fact.order:
@@ -303,7 +305,11 @@ class Mutations:
                 same = flow.text_of(read.fact.args[0], function.scope) == flow.text_of(
                     site.fact.args[0], function.scope
                 )
-                if same and self._steps_from(site.fact.args[1], read, site, function):
+                if (
+                    same
+                    and not _is_stated(function, read)
+                    and self._steps_from(site.fact.args[1], read, site, function)
+                ):
                     key = flow.text_of(site.fact.args[0], function.scope)
                     fact = site.fact
                     yield Mutation(
@@ -329,6 +335,7 @@ class Mutations:
                     a
                     for a in function.bindings.get(part.id, ())
                     if self._may_hold(a, write)
+                    and a.op != "for"
                     and (a.op in _STEPS or not re.search(rf"\b{part.id}\b", flow.deep_text(a.value, function.scope)))
                 ]  # `value = value.strip()` tells nothing new
                 if any(a.op in _STEPS for a in assigns) and any(presence.depends(a.value) for a in assigns):
@@ -339,6 +346,20 @@ class Mutations:
                 ):
                     return True
         return False
+
+
+def _is_stated(function: Function, read: CallSite) -> bool:
+    """`if offset != stored: raise Conflict`: whoever writes says what he takes for the old value, and is sent away where it is another."""
+    presence = Presence(function, read)
+    for region in function.scope.regions:
+        test = region.test
+        if region.kind != "if" or region.exits not in {"return", "raise"} or not isinstance(test, f.Compare):
+            continue
+        sides = (test.left, *test.rights)
+        told = test.ops == ("!=",) and not any(isinstance(side, f.Const | f.Str) for side in sides)
+        if told and any(presence.depends(side) for side in sides):
+            return True
+    return False
 
 
 def _nearest(named: list[tuple[Table, Column]], owner: str) -> Table | None:

@@ -51,7 +51,7 @@ def may_be_null(model: Model, match: Match) -> bool:
     value = match.value
     if isinstance(value, f.Const):
         return value.kind == "none"
-    if not isinstance(value, f.Name) or match.order is None or _is_asked(value, match.scope, match.order):
+    if not isinstance(value, f.Name) or match.order is None or is_asked(value, match.scope, match.order):
         return False
     param = next((p for p in match.scope.scope.params if p.name == value.id), None)
     if param is not None and not match.scope.bindings.get(value.id):
@@ -71,7 +71,7 @@ def _is_doubted_above(model: Model, edge: Edge, parameter: str) -> bool:
     return isinstance(passed, f.Name) and _is_doubted(passed, edge.caller, edge.site.fact.order)
 
 
-def _is_asked(name: f.Name, function: Function, order: int) -> bool:
+def is_asked(name: f.Name, function: Function, order: int) -> bool:
     """Does a branch around an event, or one that leaves before it, depend on whether a name holds something?"""
     scope = function.scope
     here = flow.region_at(scope, order)
@@ -79,10 +79,20 @@ def _is_asked(name: f.Name, function: Function, order: int) -> bool:
         if region.kind not in {"if", "while"} or region.start > order or name not in flow.walk(region.test):
             continue
         branches = [index, *(r for r in flow.siblings(scope, index) if scope.regions[r].kind == "else")]
-        leaves = bool(region.exits) and flow.within(scope, here, region.parent)
+        leaves = (
+            bool(region.exits) and flow.within(scope, here, region.parent) and not _only_together(region.test, name)
+        )
         if leaves or any(flow.within(scope, here, branch) for branch in branches):
             return True
     return False
+
+
+def _only_together(test: f.Expr | None, name: f.Name) -> bool:
+    """`if not user and not group: raise`: whoever goes on has one of the two, and may lack either."""
+    if not isinstance(test, f.BoolOp):
+        return False
+    parts = [item for item in test.items if name in flow.walk(item)]
+    return bool(parts) and (test.op == "and" or all(_only_together(part, name) for part in parts))
 
 
 def _is_doubted(name: f.Name, function: Function, order: int) -> bool:
@@ -93,7 +103,7 @@ def _is_doubted(name: f.Name, function: Function, order: int) -> bool:
             continue
         inside = [index, *(r for r in flow.siblings(scope, index) if scope.regions[r].kind == "else")]
         sets = any(assign.target == name for branch in inside for assign in flow.assigns_in(scope, branch))
-        if not sets and not any(scope.regions[r].exits for r in inside) and not _is_asked(name, function, order):
+        if not sets and not any(scope.regions[r].exits for r in inside) and not is_asked(name, function, order):
             return True
     return False
 

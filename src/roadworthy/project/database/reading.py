@@ -29,6 +29,7 @@ KEYS = frozenset({"unique", "index", "primary-key"})
 _FIELD = re.compile(r"(Field|Key|Column)$")
 _DEFAULTS = ("default", "default_factory", "server_default", "insert_default", "db_default")
 _GENERATED = ("auto_now", "auto_now_add", "autoincrement", "onupdate", "server_onupdate", "init_default")
+_NULLABLE = frozenset({"Column", "mapped_column"})  # where nothing is said
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NULL = re.compile(r"\bis\s+null\b", re.IGNORECASE)
 
@@ -199,6 +200,8 @@ class Reader(Expressions):
             if keyword in {"null", "nullable"}:
                 value = self.literal(expr, found.site.function)
                 return value if isinstance(value, bool) else None
+        if optional is None and not primary and found.name.rpartition(".")[2] in _NULLABLE:
+            return True
         return False if primary else optional
 
     def _default(self, found: list[Declared]) -> tuple[f.Expr | None, Function | None]:

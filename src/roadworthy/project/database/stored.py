@@ -11,7 +11,7 @@ from roadworthy.project import flow
 from roadworthy.project.arguments import argument, has_spread
 from roadworthy.project.database.conditions import Match
 from roadworthy.project.database.documentkeys import keys_of, mapping, names_under, same_document
-from roadworthy.project.database.documentsteps import stepped
+from roadworthy.project.database.documentsteps import gathers, stepped
 from roadworthy.project.database.presence import Presence
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class DocumentRace:
     lookup: tuple[Match, ...]
     changed: str = ""  # the part that is computed from what was read; "" where the document was not there
     rejects: bool = False
+    gathers: str = ""  # "list" "set": what is changed is one that is added to
+    only: tuple[
+        tuple[str, str], ...
+    ] = ()  # keys with the literal that they are looked for by: documents with another one are no double
 
     @property
     def replaces(self) -> bool:
@@ -90,9 +94,14 @@ def _race(model: Model, function: Function, read: Touch, write: Touch) -> Docume
     )
     absent = presence.absent_at(write.site) if write.effect.effect in _NEW else None
     if absent is not None and lookup and _may_be_missing(read, write, keys):
-        return DocumentRace(function, read, write, tuple(k for k, _ in keys), lookup, rejects=absent == "reject")
+        only = tuple((k, v.value) for k, v in keys if isinstance(v, f.Str))
+        names = tuple(k for k, _ in keys)
+        return DocumentRace(function, read, write, names, lookup, rejects=absent == "reject", only=only)
     part = stepped(write.effect, presence, keys, inner) if write.direct and _answers(read) else ""
-    return DocumentRace(function, read, write, tuple(k for k, _ in keys), lookup, part) if part else None
+    if not part:
+        return None
+    names = tuple(k for k, _ in keys)
+    return DocumentRace(function, read, write, names, lookup, part, gathers=gathers(write.effect, part))
 
 
 def _may_be_missing(read: Touch, write: Touch, keys: list[tuple[str, f.Expr]]) -> bool:

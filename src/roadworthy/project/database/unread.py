@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _COLLECTS = frozenset({"sadd", "pfadd"})  # adding once more to a set is no claim by itself
+_OF_A_FIELD = frozenset({"hsetnx"})  # what is claimed is the field: the hash may be there long before
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +54,8 @@ def _neighbours(model: Model, site: CallSite) -> Iterator[CallSite]:
 def _asks_same(model: Model, other: CallSite, site: CallSite) -> bool:
     """A read of the same key, whose answer is used."""
     args = _without_default(other)
-    if not args or other.fact.use == "discarded" or len(args) > len(site.fact.args):
+    named = 2 if last_name(site.fact.func) in _OF_A_FIELD else 1
+    if len(args) < named or other.fact.use == "discarded" or len(args) > len(site.fact.args):
         return False
     reads = any(effect.effect is Effect.CACHE_READ for effect in model.effects_at(other))
     same = all(_same_text(a, b) for a, b in zip(args, site.fact.args, strict=False))

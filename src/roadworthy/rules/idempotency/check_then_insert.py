@@ -68,6 +68,7 @@ import re
 
 from roadworthy.rules.api import (
     UPDATE,
+    Access,
     Audience,
     Column,
     Confidence,
@@ -88,13 +89,18 @@ from roadworthy.rules.api import (
     advise_keys,
     asks_for_one,
     finding,
+    found_by_more,
     impact_weight,
     inserted_unasked,
     is_called_by_nobody,
     is_off_from,
+    let_in,
     lists_rows,
+    lookup_here,
     many_by_design,
     meets_itself,
+    only_scheduled,
+    retries_every_failure,
     say,
     several_expected,
 )
@@ -146,8 +152,8 @@ def check(model: Model) -> Iterator[Finding]:
 
 def exposure_of(pair: RowCheck, model: Model) -> Exposure | None:
     """Without the entries that make the rows by which they look, whose runs have one each; None: there is no other."""
-    reached = meets_itself(model, pair.function, pair.read.access.lookup)
-    return Exposure(reached) if reached is not None else None
+    reached = meets_itself(model, pair.function, lookup_here(model, pair.read))
+    return Exposure(let_in(model, reached, pair.write.site)) if reached is not None else None
 
 
 def is_one_run_at_a_time(pair: RowCheck, model: Model) -> bool:
@@ -179,7 +185,8 @@ def is_handled(pair: RowCheck, key: UniqueKey, model: Model) -> bool:
     """The violation is caught somewhere, a retry of the job finds the row, or the write converges on the primary key that it gives."""
     converges = key.kind == "primary" and pair.write.access.method in {"save", "asave"}
     entries = [reached.entry for reached in model.exposure(pair.function).entries if reached.entry.serves_others]
-    heals = bool(entries) and not pair.rejects and all(entry.retried for entry in entries)
+    again = (entry.retried or retries_every_failure(model, entry) for entry in entries)
+    heals = bool(entries) and not pair.rejects and all(again)
     return converges or heals or model.protection.conflict_handled(pair.function, pair.write)
 
 
@@ -205,13 +212,21 @@ def _report(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: 
 
 def _severity(pair: RowCheck, key: UniqueKey | None, exposure: Exposure, model: Model) -> Severity:
     if key is not None:
-        return Severity.LOW if pair.rejects or is_called_by_nobody(model, pair.function) else Severity.MEDIUM
+        small = pair.rejects or is_called_by_nobody(model, pair.function) or comes_round(exposure, model)
+        return Severity.LOW if small else Severity.MEDIUM
     others = [r.entry for r in exposure.entries if r.entry.kind not in (*_ALONE, *_BY_HAND)]
     at_once = any(entry.repeats or entry.kind in _REQUESTS for entry in others) and _let_by(pair, model) is None
+    at_once = at_once and found_by_more(model, pair.table, pair.keys) is None
     small = not at_once or bool(_LOG.search(pair.model_name)) or model.is_script(pair.function.path)
     if small and is_called_by_nobody(model, pair.function):
         return Severity.LOW
     return Severity.MEDIUM if small else Severity.HIGH
+
+
+def comes_round(exposure: Exposure, model: Model) -> bool:
+    """Only rounds of a schedule come here: one that fails finds the row at its next time."""
+    served = [r.entry for r in exposure.entries if r.entry.serves_others]
+    return bool(served) and all(e.kind is EntryKind.SCHEDULED or e.function in only_scheduled(model) for e in served)
 
 
 def _confidence(pair: RowCheck, exposure: Exposure, model: Model) -> Confidence:
@@ -319,10 +334,18 @@ def _lets_several(pair: RowCheck, columns: tuple[str, ...], model: Model) -> str
     """What tells that one key may rightly have several rows: a handler for them, or an insert elsewhere that does not look; else ""."""
     if (several := several_expected(model, pair.read.site)) is not None:
         return f"line {several.line} reckons with several rows for one key"
+    wider = found_by_more(model, pair.table, columns)
+    if wider is not None:
+        return f"`{wider.function.qualname}()` ({wider.site.path}:{wider.site.line}) tells rows apart by {_listed(wider, pair)}, so that several may have one {_names(pair)}"
     other = inserted_unasked(model, pair.table, columns)
     if other is None:
         return ""
     return f"`{other.function.qualname}()` ({other.site.path}:{other.site.line}) inserts without a look, several for one key where it runs again"
+
+
+def _listed(access: Access, pair: RowCheck) -> str:
+    names = [column.attribute for name in access.keys if (column := pair.table.column(name)) is not None]
+    return f"`({', '.join(names)})`"
 
 
 def _related(pair: RowCheck, key: UniqueKey | None, more: list[RowCheck], model: Model) -> list[Location]:

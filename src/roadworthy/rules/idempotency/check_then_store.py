@@ -49,7 +49,6 @@ import re
 from roadworthy.rules.api import (
     Confidence,
     DocumentRace,
-    EntryKind,
     Exposure,
     Finding,
     GuardKind,
@@ -57,6 +56,7 @@ from roadworthy.rules.api import (
     Model,
     Rule,
     Severity,
+    comes_at_once,
     document_races,
     finding,
     impact_weight,
@@ -68,9 +68,12 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="check-then-store", anti_pattern="check-then-act", doc=__doc__)
 
-_ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
-_BY_HAND = (EntryKind.COMMAND, EntryKind.STARTUP, EntryKind.IMPORT_TIME, EntryKind.SHUTDOWN)
 _OWNED = re.compile(r"(^|_)(retr(y|ies)|attempts?|tries|version|revision)(_|$)", re.IGNORECASE)
+_COMPUTES = {
+    "": ("`$inc`", "`ADD` with a `ConditionExpression`"),
+    "list": ("`$push`", "`list_append`"),
+    "set": ("`$addToSet` and `$each`", "`ADD` of a set"),
+}  # what MongoDB and DynamoDB have for it
 _GIVEN_BY_STORE = "_id"
 
 
@@ -128,14 +131,17 @@ def _report(race: DocumentRace, model: Model) -> Finding:
 
 
 def _severity(race: DocumentRace, exposure: Exposure, model: Model) -> Severity:
-    others = [r.entry for r in exposure.entries if r.entry.serves_others and r.entry.kind not in (*_ALONE, *_BY_HAND)]
-    if others:
-        return Severity.HIGH
+    if comes_at_once(model, exposure.entries):
+        return Severity.MEDIUM if race.gathers == "set" else Severity.HIGH  # whoever sends it again adds what was lost
     return Severity.LOW if is_called_by_nobody(model, race.function) else Severity.MEDIUM
 
 
 def _names(race: DocumentRace) -> str:
-    return f"`{race.keys[0]}`" if len(race.keys) == 1 else f"`({', '.join(race.keys)})`"
+    return _listed(list(race.keys))
+
+
+def _listed(keys: list[str]) -> str:
+    return f"`{keys[0]}`" if len(keys) == 1 else f"`({', '.join(keys)})`"
 
 
 def _title(race: DocumentRace) -> str:
@@ -169,11 +175,18 @@ def _impact(race: DocumentRace, exposure: Exposure) -> str:
 
 def _fix(race: DocumentRace) -> str:
     if race.changed:
+        dynamo = race.write.effect.name.endswith(("put_item", "update_item"))
         return (
-            f"Let the store compute: an update with `$inc`, or `ADD` with a `ConditionExpression`, on `{race.changed}`. Where it must be computed here, "
+            f"Let the store compute: an update with {_COMPUTES[race.gathers][dynamo]}, on `{race.changed}`. Where it must be computed here, "
             "write only if the old value is still there (it belongs in the filter or the condition), and read again when it is not."
         )
     if race.replaces:
         condition = f'`ConditionExpression="attribute_not_exists({race.keys[0] if race.keys else "…"})"`'
         return f"Make the write refuse what is there, {condition}, and answer its `ConditionalCheckFailedException` as the look is answered now."
-    return f"Make a unique index over {_names(race)} (`create_index(…, unique=True)`) where the application starts, insert without asking, and answer `DuplicateKeyError` as the look is answered now."
+    only = ", ".join(f'"{key}": "{value}"' for key, value in race.only)
+    over = [key for key in race.keys if key not in dict(race.only)]
+    names, for_some = (over, f", partialFilterExpression={{{only}}}") if over and only else (list(race.keys), "")
+    return (
+        f"Make a unique index over {_listed(names)} (`create_index(…, unique=True{for_some})`) where the application starts, insert without asking, "
+        "and answer `DuplicateKeyError` as the look is answered now."
+    )

@@ -9,12 +9,12 @@ Columns by which the code finds or creates a row (`get_or_create`, `update_or_cr
 (`get`, `one`, `one_or_none`) of rows that it also inserts, that people enter in the framework's pages or that a view of the framework stores,
 with no unique key over them or a part of them in models, migrations or SQL files. What a row links (`get(user=…, team=…)` of a membership) counts as a key.
 Columns by which a validator refuses a second row: one that is declared to the framework, or a check in a method that the framework runs before
-it stores the row (`validate_email()`, `clean()`, `save()`): two requests at once both pass it.
+it stores the row (`validate_email()`, `clean()`, `save()`): two requests at once both pass it. LOW where a form so refuses a second name or title.
 The finding stands at the table and lists the code that relies on the key.
 
 ## What is not reported
 Keys that a constraint, a unique index (partial and functional ones included), a one-to-one relation or a primary key covers. Calls under a
-lock. Keys with a row that the same run has just made: two runs have two of them. LOW where nothing in sight calls or registers the code. Lookups that only commands and start-up make. Lookups with other conditions than equality. An existence check before an insert is the
+lock. Validators of rows that others insert without a look. Keys with a row that the same run has just made: two runs have two of them. LOW where nothing in sight calls or registers the code. Lookups that only commands and start-up make. Lookups with other conditions than equality. An existence check before an insert is the
 business of check-then-insert.
 
 ## Bad
@@ -85,6 +85,7 @@ from roadworthy.rules.api import (
     entered_tables,
     finding,
     impact_weight,
+    inserted_unasked,
     is_called_by_nobody,
     is_code,
     is_constant,
@@ -104,6 +105,7 @@ _EXPECTS_ONE = frozenset(
 )
 _NOW = re.compile(r"(^|_)(now|today|timestamp)(_|$)")
 _DAYS = ("DateField", "Date")
+_NAME = re.compile(r"(^|_)(name|title|label)$")
 _WIDE = 5  # columns: nobody makes that a key
 _LetBy = tuple[UniqueKey, Column] | None
 _ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
@@ -190,7 +192,8 @@ def is_unprotected(access: Access, table: Table, model: Model) -> bool:
         return False
     lookup = access.lookup if finds_or_creates(access) else ()
     if is_promised(access):
-        return model.protection.guarding_key(table, access.keys, None) is None
+        several = inserted_unasked(model, table, access.keys) is not None  # others do not ask, so nothing is promised
+        return not several and model.protection.guarding_key(table, access.keys, None) is None
     if model.protection.guarding_key(table, _asked(access), None, lookup) or model.protection.gives_primary_key(
         table, access
     ):
@@ -241,7 +244,7 @@ def _report(accesses: list[Access], wider: list[Access], model: Model) -> Findin
     return finding(
         RULE,
         model.protection.place_of_table(table),
-        _severity(accesses, model) if let_by is None else Severity.MEDIUM,
+        _severity(accesses, model, void=let_by is not None),
         title=f"the unique key of `{owner}` on which `{first.method}()` relies is void where `{let_by[1].attribute}` is NULL"
         if let_by is not None
         else f"`{owner}` has no unique key over {key}, on which `{_relier(first)}` relies",
@@ -275,22 +278,29 @@ def _rank(entry: object) -> int:
     return 0 if entry is not None else 1
 
 
-def _severity(accesses: list[Access], model: Model) -> Severity:
-    """HIGH where requests or deliveries come at once to code that creates by these columns."""
-    if all(finds_or_creates(a) and all(is_constant(model, m) for m in a.lookup) for a in accesses):
+def _severity(accesses: list[Access], model: Model, *, void: bool) -> Severity:
+    """HIGH where requests or deliveries come at once to code that creates by these columns. `void`: a key holds for most rows."""
+    if all(not is_promised(a) and all(is_constant(model, m) for m in a.lookup) for a in accesses):
         return Severity.LOW  # one row that the program itself names: it is made once in the life of a database
     for access in accesses:
         if finds_or_creates(access):
             for reached in meets_itself(model, access.function, access.lookup) or ():
                 entry = reached.entry
                 if (
-                    entry.kind not in _ALONE
+                    not void
+                    and entry.kind not in _ALONE
                     and entry.serves_others
                     and (entry.repeats or entry.kind is not EntryKind.JOB)
                 ):
                     return Severity.HIGH
     unseen = all(not is_promised(access) and is_called_by_nobody(model, access.function) for access in accesses)
-    return Severity.LOW if unseen else Severity.MEDIUM
+    return Severity.LOW if unseen or all(is_a_nicety(access) for access in accesses) else Severity.MEDIUM
+
+
+def is_a_nicety(access: Access) -> bool:
+    """A form refuses a second row of a name by which no code looks for one: two of them confuse, and nothing fails."""
+    named = any(_NAME.search(name) for name in access.keys)
+    return is_promised(access) and access.function.name != "save" and named and not is_natural(access)
 
 
 def _confidence(accesses: list[Access], model: Model) -> Confidence:
@@ -306,7 +316,7 @@ def _confidence(accesses: list[Access], model: Model) -> Confidence:
 def _issue(owner: str, key: str, accesses: list[Access], table: Table, let_by: _LetBy) -> str:
     first = accesses[0]
     told = say.dropped_key(table, first.keys)
-    gone = f" {told[:1].upper()}{told[1:]}." if told else ""
+    gone = f" {told[:1].upper()}{told[1:]}." if told else _outside_meta(table)
     places = list(dict.fromkeys(f"`{a.site.path}:{a.site.line}`" for a in accesses))
     where, many = say.joined(places, 3), len(places) > 1
     if let_by is not None:
@@ -319,6 +329,16 @@ def _issue(owner: str, key: str, accesses: list[Access], table: Table, let_by: _
         refuses = "refuse" if many else "refuses"
         return f"{where} {refuses} a second `{owner}` of one {key}; neither the model nor the migrations keep these columns unique.{gone}"
     return f"{where} {'expect' if many else 'expects'} one `{owner}` for one {key}; neither the model nor the migrations keep these columns unique.{gone}"
+
+
+def _outside_meta(table: Table) -> str:
+    """`unique_together` in the body of the class, not of its `Meta`: Django does not look there."""
+    stray = table.model.attribute_assigns.get("unique_together") if table.model is not None else None
+    return (
+        f" The `unique_together` of line {stray[0][1].line} stands outside `class Meta`, where nothing reads it."
+        if stray
+        else ""
+    )
 
 
 def _impact(owner: str, key: str, who: Access, entry: Entry | None, model: Model) -> str:

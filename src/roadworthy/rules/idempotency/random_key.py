@@ -10,8 +10,8 @@ documents that reaches such a store; a random or clock value among the columns b
 or row key inside a job or consumer that runs again.
 
 ## What is not reported
-Ids that are made once outside and carried in, or taken when they are there; stores that are emptied first; ids of entities that a person
-creates; surrogate keys of tables, correlation ids, tokens, temporary files.
+Ids that are made once outside and carried in, or taken when they are there; stores that are emptied first; a time by which the rounds of
+one run find the row of that run; ids of entities that a person creates; surrogate keys of tables, correlation ids, tokens, temporary files.
 
 ## Bad
 ```python
@@ -70,11 +70,13 @@ from roadworthy.rules.api import (
     comes_again,
     content_at_hand,
     default_ids,
+    empties_first,
     entries_around,
     finding,
     identified_writes,
     impact_weight,
     is_seeded,
+    joins_itself,
     own_ids,
     retries_around,
     runs_over_again,
@@ -124,6 +126,8 @@ def judge(write: Write, identity: Identity, minted: Minted, model: Model) -> _Wr
     again = next((entry for entry in around if comes_again(model, entry)), None)
     over = again or next((entry for entry in around if runs_over_again(entry)), None)
     if write.kind == "lookup":
+        if joins_itself(minted, write.site):
+            return None
         alone = over is None or over.kind is EntryKind.COMMAND  # started by a person, who sees what it made
         severe = not alone or bool(retries_around(model, minted, write.site))
         return _Wrong(write, identity, minted, over, Severity.HIGH if severe else Severity.MEDIUM)
@@ -139,7 +143,7 @@ def _judge_index(
     write: Write, identity: Identity, minted: Minted, over: Entry | None, around: list[Entry], model: Model
 ) -> _Wrong | None:
     """Records of an index: wrong where the index is filled again from the same sources."""
-    if empties_first(write, over or next(iter(around), None), model):
+    if empties_first(model, write.site, write.name, over or next(iter(around), None)):
         return None
     if over is not None:
         severe = write.kind == "upsert" and not model.is_script(write.site.path)
@@ -156,19 +160,6 @@ def tells_what_it_is(write: Write, minted: Minted, *, content: bool) -> bool:
         return True
     functions = (write.site.function, minted.site.function, minted.top)
     return any(source_at_hand(fn) or (content and content_at_hand(fn)) for fn in functions)
-
-
-def empties_first(write: Write, entry: Entry | None, model: Model) -> bool:
-    """What was there is deleted before, so that a repetition leaves one copy."""
-    root, function = write.name.partition(".")[0], write.site.function
-    tops = [entry.function] if entry is not None else [function, *(edge.caller for edge in model.edges_to(function))]
-    for top in tops:
-        for other in model.effects_under(top):
-            first, _, _ = other.name.partition(".")
-            last = other.name.rpartition(".")[2]
-            if first == root and last.startswith(("delete", "recreate", "drop", "clear", "reset")):
-                return True
-    return False
 
 
 def _report(wrong: _Wrong, model: Model) -> Finding:

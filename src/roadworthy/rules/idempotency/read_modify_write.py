@@ -62,7 +62,6 @@ import re
 
 from roadworthy.rules.api import (
     Confidence,
-    EntryKind,
     Exposure,
     Finding,
     Function,
@@ -75,6 +74,7 @@ from roadworthy.rules.api import (
     Severity,
     advise_database,
     advise_keys,
+    comes_at_once,
     finding,
     flow,
     impact_weight,
@@ -87,11 +87,13 @@ from roadworthy.rules.api import (
 RULE = Rule(id="read-modify-write", anti_pattern="check-then-act", doc=__doc__)
 
 _OWNED = re.compile(
-    r"(^|_)(retr(y|ies)|attempts?|tries|version|revision|failure_count|fail_count|error_count|iteration|step|position|order)(_|$)"
+    r"(^|_)(retr(y|ies)|attempts?|tries|version|revision|(failure|fail|error)s?_count|num(ber_of)?_(failures|errors)|iteration|step|position|order)(_|$)"
 )
 _RESETS = re.compile(r"(^|_)(reset|clear|zero|recalculate|recompute)")
-_ACCEPTED = re.compile(r"race condition|racy|not atomic|lost update|best[- ]effort|approximate|inexact", re.IGNORECASE)
-_ALONE = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
+_ACCEPTED = re.compile(
+    r"race condition|racy|not atomic|lost update|best[- ]effort|approximate|inexact|(not|n't|need not) (have to |need to )?be (accurate|exact|precise)",
+    re.IGNORECASE,
+)
 
 
 @RULE.check
@@ -113,7 +115,7 @@ def check(model: Model) -> Iterator[Finding]:
             if not is_numbered_alone(numbering, model):
                 yield _report_number(numbering, model)
     for mutations in shared.values():
-        yield _report(sorted(mutations, key=lambda m: _severity([m], model.exposure(m.function)).rank), model)
+        yield _report(sorted(mutations, key=lambda m: _severity([m], model.exposure(m.function), model).rank), model)
 
 
 def is_owned_by_one(mutation: Mutation) -> bool:
@@ -165,7 +167,7 @@ def _report(mutations: list[Mutation], model: Model) -> Finding:
     return finding(
         RULE,
         model.place_of_lines(first.function, first.line, first.end_line),
-        _severity(mutations, exposure),
+        _severity(mutations, exposure, model),
         title=_title(mutations),
         issue=_issue(mutations),
         impact=_impact(mutations, exposure),
@@ -183,13 +185,12 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
     function, column = numbering.function, numbering.column
     owner = numbering.table.model.name if numbering.table.model is not None else numbering.table.name
     exposure = model.exposure(function)
-    at_once = any(r.entry.serves_others and r.entry.kind not in _ALONE for r in exposure.entries)
     keys = (*numbering.lookup.keys, column.name)
     when = say.at_once(exposure.worst, function)
     return finding(
         RULE,
         model.place_of_lines(function, numbering.line, numbering.end_line),
-        Severity.HIGH if at_once else Severity.MEDIUM,
+        Severity.HIGH if comes_at_once(model, exposure.entries) else Severity.MEDIUM,
         title=f"`{column.attribute}` of a new `{owner}` is the last one that was read plus one, with no unique key over it",
         issue=f"Line {numbering.read.line} asks for the last `{column.attribute}`, and line {numbering.line} gives the next one to a new `{owner}`; nothing keeps two rows from having the same.",
         impact=f"When {when}, both read the same `{column.attribute}`, and two `{owner}` get one number.",
@@ -202,9 +203,8 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
     )
 
 
-def _severity(mutations: list[Mutation], exposure: Exposure) -> Severity:
-    at_once = any(r.entry.serves_others and r.entry.kind not in _ALONE for r in exposure.entries)
-    return Severity.HIGH if at_once and mutations[0].kind != "cache" else Severity.MEDIUM
+def _severity(mutations: list[Mutation], exposure: Exposure, model: Model) -> Severity:
+    return Severity.HIGH if comes_at_once(model, exposure.entries) and mutations[0].kind != "cache" else Severity.MEDIUM
 
 
 def _confidence(first: Mutation, exposure: Exposure) -> Confidence:

@@ -6,7 +6,7 @@ runs twice, the token is used twice. A mark that is set after the work also leav
 
 ## What is reported
 Rows that are looked up by a state (`status="new"`, `sent=False`, `processed_at IS NULL`), something outside that is done for each, and the
-state set on the row or by its key only. One row whose state is asked (`if invite.used: return`) before an e-mail, a text message or a charge, and
+state set on the row or by its key only. Rows whose time has come (`next_run <= now`, `reminded_at` long ago or never). One row whose state is asked (`if invite.used: return`) before an e-mail, a text message or a charge, and
 set in another step. A key in a cache that is asked for and set in two steps (`if cache.get(key): return`, `cache.set(key, 1)`) around what is to be done once, or as
 a lock; a lock file that is asked for by `exists()` and then made. A claim whose answer nobody reads (`store.set(key, 1, nx=True)` as a statement) while an earlier
 `exists(key)` decides.
@@ -78,6 +78,7 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     marks,
+    only_scheduled,
     say,
 )
 
@@ -125,14 +126,15 @@ def is_marked_alone(mark: Mark, model: Model) -> bool:
 def is_marked_by_one_run(claim: Claim, model: Model) -> bool:
     """The mark names the old state, and only runs that are started one after the other come here."""
     exposure = model.exposure(claim.function)
-    return claim.conditional and bool(exposure.entries) and _severity(exposure) is not Severity.HIGH
+    return claim.conditional and bool(exposure.entries) and _severity(claim, exposure, model) is not Severity.HIGH
 
 
-def _severity(exposure: Exposure) -> Severity:
+def _severity(claim: Claim, exposure: Exposure, model: Model) -> Severity:
     entries = [reached.entry for reached in exposure.entries]
-    if not entries:
+    brief = claim.first and claim.acts.effect is Effect.ENQUEUE  # a run takes moments: another one seldom meets it
+    if not entries or (brief and all(entry.kind is EntryKind.JOB for entry in entries)):
         return Severity.MEDIUM
-    if all(entry.kind in _ALONE for entry in entries):
+    if all(entry.kind in _ALONE or entry.function in only_scheduled(model) for entry in entries):
         return Severity.MEDIUM if any(entry.serves_others for entry in entries) else Severity.LOW
     return Severity.HIGH
 
@@ -155,7 +157,7 @@ def _report(claim: Claim, model: Model) -> Finding:
     return finding(
         RULE,
         model.place_of_lines(claim.function, claim.line, claim.end_line),
-        _severity_of_row(claim, exposure) if claim.asked else _severity(exposure),
+        _severity_of_row(claim, exposure) if claim.asked else _severity(claim, exposure, model),
         title=_title(claim, owner),
         issue=_asked_for(claim, owner, does, when)
         if claim.asked
