@@ -127,6 +127,15 @@ def test_what_is_passed_by_is_counted(tmp_path: Path) -> None:
     }
 
 
+def test_installed_into_a_folder(tmp_path: Path) -> None:
+    """`pip install --target libs` leaves the records of the distributions beside their code; one record alone is a project that is installed."""
+    write(
+        tmp_path, "app/a.py", "libs/flask/b.py", "libs/flask-3.0.dist-info/METADATA", "libs/six.py", "libs/six-1.17.dist-info/METADATA",
+        "own/c.py", "own/own-1.0.dist-info/METADATA",
+    )  # fmt: skip
+    assert paths(tmp_path) == ["app/a.py", "own/c.py"]
+
+
 def test_a_domain_called_vendor(tmp_path: Path) -> None:
     """Shops have vendors."""
     write(tmp_path, "shop/__init__.py", "shop/vendor/__init__.py", "shop/vendor/models.py")

@@ -86,6 +86,8 @@ def skip_reason(name: str, entries: frozenset[str], parent: Folder) -> str | Non
         return "template folders"
     if entries & _ENVIRONMENTS or name.endswith((".egg-info", ".dist-info", ".egg")):
         return "environments"
+    if sum(entry.endswith(".dist-info") for entry in entries) > 1:  # what `pip install --target` leaves
+        return "vendored folders"
     in_package = parent.is_package and "__init__.py" in entries
     if name in _VENDORED:
         return None if name == "vendor" and in_package and entries & _APP_FILES else "vendored folders"
