@@ -144,6 +144,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.filekeys import replaces
 from roadworthy.project.files import (
     FileAccess,
+    asked_before,
     early_syncs,
     fetched_from,
     is_named_by_user,
@@ -152,7 +153,7 @@ from roadworthy.project.files import (
 )
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.finalfailures import Final, final_failures
-from roadworthy.project.fresh import is_made_again, is_made_anew
+from roadworthy.project.fresh import is_made_again, is_made_anew, is_source
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
@@ -454,6 +455,7 @@ __all__ = [
     "answers_yes_or_no",
     "argument",
     "arguments",
+    "asked_before",
     "asked_by",
     "asks_another",
     "asks_for_one",
@@ -563,6 +565,7 @@ __all__ = [
     "is_run_by_itself",
     "is_seeded",
     "is_self_retry",
+    "is_source",
     "is_subscription",
     "is_telemetry",
     "is_told_elsewhere",

@@ -18,7 +18,7 @@ def _names(text: str) -> frozenset[str]:
 
 _TESTS = re.compile(
     r"(?:tests?|testing|unittests?|e2e|__tests__|testdata|pytests?|(?:unit|integration|functional|acceptance|system|smoke|load|regression|perf)"
-    r"_?tests?|tests?_?(?:utils?|helpers?|data|support|fixtures?|cases?|suites?|e2e|integration|unit|functional)|e2e_.*|.*_e2e"
+    r"_?tests?|tests?_?(?:utils?|helpers?|data|support|fixtures?|cases?|suites?|e2e|integration|unit|functional)|e2e_.*|.*_e2e|mocks?|.*_mocks?"
     r"|i_?tests?|.*_itests?|(?!ab_).*_tests)"
 )
 _EXAMPLES = _names(
