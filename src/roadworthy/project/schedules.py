@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 from roadworthy.project.arguments import arguments
+from roadworthy.project.once import once
 from roadworthy.project.values import FunctionValue, Literal
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 _TIMES = re.compile(r"cron|timedelta|schedule|interval|periodic|\bevery", re.IGNORECASE)
 _CRON = re.compile(r"cron|schedule|periodic|\bevery", re.IGNORECASE)
+_COMES_ROUND = frozenset({EntryKind.SCHEDULED, EntryKind.WORKER_LOOP, EntryKind.STARTUP})
 _SENDS = frozenset({"delay", "apply_async", "send", "enqueue", "send_task", "enqueue_in", "enqueue_at", "retry", "set"})
 
 
+@once
 def scheduled_jobs(model: Model) -> frozenset[Function]:
     """Functions of jobs that come round by themselves."""
     jobs: dict[str, Function] = {}
@@ -37,6 +40,17 @@ def scheduled_jobs(model: Model) -> frozenset[Function]:
                 found[job] = None
     own = {e.function for e in model.entries.all if e.kind is EntryKind.SCHEDULED or _has_cron(e.function)}
     return frozenset((*(job for job in found if job in set(jobs.values())), *own))
+
+
+def is_sent_again(model: Model, job: Function) -> bool:
+    """Does something that comes round by itself send the job: a schedule, a loop, the start?"""
+    scheduled = scheduled_jobs(model)
+    return any(
+        reached.entry.kind in _COMES_ROUND or reached.entry.function in scheduled
+        for edge in model.edges_to(job)
+        if edge.kind in {"job", "durable"}
+        for reached in model.exposure(edge.caller).entries
+    )
 
 
 def _has_cron(function: Function) -> bool:
