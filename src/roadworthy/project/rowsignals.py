@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind
 from roadworthy.project import flow
 from roadworthy.project.values import ClassValue
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from roadworthy.project.entry import Entry
     from roadworthy.project.failures import Outcome
     from roadworthy.project.model import Model
-    from roadworthy.project.symbols import ClassInfo
+    from roadworthy.project.symbols import CallSite, ClassInfo
 
 IN_WRITE = re.compile(r"(pre|post)_delete|m2m_changed|(before|after)_(insert|update|delete|flush)")
 """Sent inside a transaction that the writing call holds."""
 AT_SAVE = re.compile(r"(pre|post)_save")
 """Sent inside whatever transaction the caller holds."""
+OTHER_ROWS = {True: Effect.SQL_UPDATE, False: Effect.SQL_INSERT}
+"""The write of which a receiver for created rows only (True), or for all but those (False), does nothing."""
 
 
 def registration(model: Model, entry: Entry) -> tuple[str, ClassInfo | None]:
@@ -36,6 +38,11 @@ def registration(model: Model, entry: Entry) -> tuple[str, ClassInfo | None]:
         if isinstance(value, ClassValue):
             return text, value.cls
     return text, None
+
+
+def of_new_rows(model: Model, site: CallSite) -> bool | None:
+    """Does the receiver come to this call for rows that were just created only (`if created:`), for others only, or for both (None)?"""
+    return next((value for path, value in model.switches.needs(site) if path == "created"), None)
 
 
 def announced_in(model: Model, outcome: Outcome) -> tuple[str, ClassInfo | None]:

@@ -237,6 +237,7 @@ from roadworthy.project.repeats import (
 )
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.schedules import is_sent_again
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import (
@@ -266,6 +267,7 @@ from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.unasked import Unasked, unasked_work
 from roadworthy.project.unread import Untold, untold_failures
+from roadworthy.project.unready import carries_new, found_early, only_tells
 from roadworthy.project.unseen import Unseen, unseen_answers
 from roadworthy.project.usedup import LeftUndone, UsedUp, left_undone, used_up
 from roadworthy.project.uses import only_told, steers
@@ -470,6 +472,7 @@ __all__ = [
     "bypasses",
     "can_be_stopped",
     "cannot_speak",
+    "carries_new",
     "caught_cancellations",
     "caught_retries",
     "causes_in",
@@ -508,6 +511,7 @@ __all__ = [
     "finding",
     "first_process",
     "flow",
+    "found_early",
     "fragile_loops",
     "given_ids",
     "given_up",
@@ -565,6 +569,7 @@ __all__ = [
     "is_run_by_itself",
     "is_seeded",
     "is_self_retry",
+    "is_sent_again",
     "is_source",
     "is_subscription",
     "is_telemetry",
@@ -602,6 +607,7 @@ __all__ = [
     "numberings",
     "only_looks",
     "only_setting",
+    "only_tells",
     "only_told",
     "outcomes",
     "outside_ids",

@@ -74,10 +74,14 @@ from roadworthy.rules.api import (
     Severity,
     Transactions,
     advise,
+    carries_new,
     finding,
     flow,
+    found_early,
     impact_weight,
     is_self_retry,
+    is_sent_again,
+    only_tells,
     say,
     transaction_writes,
     unwind,
@@ -93,6 +97,7 @@ _READS_ROWS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
 _READS = frozenset({Effect.SQL_READ, Effect.SQL})
 _MANY = 3  # more transactions than this that meet at one call are one cause: the call
 _MANY_OF_A_HABIT = 8  # as many where the project defers this very call elsewhere, caller by caller
+_SAYS_IT = frozenset({"transaction", "begin", "begin_nested"})
 _LATER = frozenset({"countdown", "eta", "delay", "defer_by", "schedule_at", "execute_at"})
 
 
@@ -216,15 +221,26 @@ def severity_of(meeting: Meeting, model: Model) -> Severity:
         return Severity.LOW
     if effect.effect not in _READS_ROWS or not (effect.site.fact.args or effect.site.fact.kwargs):
         return Severity.MEDIUM
-    receivers = [edge.callee for edge in model.edges_at(effect.site) if edge.kind in {"job", "durable"}]
-    reads = not receivers or any(model.reach.has(receiver, _READS) for receiver in receivers)
     later = any(key in _LATER for key, _ in effect.site.fact.kwargs)
     if meeting.open.kind == "signal" and meeting.open.guard is None:
         return Severity.LOW
     certain = meeting.open.kind != "signal" or (
         meeting.open.guard is not None and meeting.open.guard.form == "framework"
     )
-    return Severity.HIGH if reads and not later and certain else Severity.MEDIUM
+    return Severity.HIGH if certain and not later and _misses(meeting, model) else Severity.MEDIUM
+
+
+def _misses(meeting: Meeting, model: Model) -> bool:
+    """Does the receiver look for what is not committed yet, so that its work is lost or done on what was, and nothing sends it again?"""
+    receivers = _receivers(meeting, model)
+    if not receivers:  # of a topic, which other services read, only what it names can be looked up
+        return meeting.worst.effect.effect is not Effect.PUBLISH or carries_new(model, meeting.site)
+    if not _reads(meeting, model) or all(is_sent_again(model, receiver) for receiver in receivers):
+        return False
+    if meeting.open.kind == "signal":
+        return True
+    found = found_early(model, meeting.site, receivers)
+    return found.kind in {"missing", "unknown"} or (found.kind == "stale" and not only_tells(model, receivers))
 
 
 def _report(meeting: Meeting, others: list[Meeting], model: Model, *, at_leaf: bool) -> Finding:
@@ -301,6 +317,8 @@ def _name(found: OpenTransaction) -> str:
             )
         case "request" if found.guard is None:
             return f"the transaction that `{found.name}()` commits after the handler"
+        case "block" if found.name in _SAYS_IT:
+            return "the open transaction"
     return f"the open transaction of `{found.name}`"
 
 
@@ -310,6 +328,8 @@ def _when(found: OpenTransaction) -> str:
             return f"before `{found.name}`"
         case "signal" if found.guard is None:
             return f"inside the write that sends `{found.name}`"
+        case "block" if found.name in _SAYS_IT:
+            return "inside an open transaction"
         case "request" if found.guard is None:
             return f"before `{found.name}()` commits"
     return f"inside the transaction of `{found.name}`"
@@ -337,6 +357,9 @@ def _impact(meeting: Meeting, model: Model) -> str:
     effect = meeting.worst.effect.effect
     later = next((keyword for keyword, _ in meeting.worst.effect.site.fact.kwargs if keyword in _LATER), "")
     job = _receiver(meeting, model)
+    told = effect is Effect.PUBLISH and not _receivers(meeting, model) and not carries_new(model, meeting.site)
+    if told:
+        return f"After a rollback of {who}, the message is out all the same, about a change that never came to be."
     if effect in _READS_ROWS and not _reads(meeting, model):
         return f"After a rollback of {who}, {job} runs all the same, for a change that never came to be."
     if effect in _READS_ROWS and later:
@@ -367,25 +390,9 @@ def _reads(meeting: Meeting, model: Model) -> bool:
     return not receivers or any(model.reach.has(receiver, _READS) for receiver in receivers)
 
 
-_INSERTS = frozenset({Effect.SQL_INSERT, Effect.SQL_UPSERT})
-_CHANGES = frozenset({Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE})
-
-
 def _meets(meeting: Meeting, model: Model) -> str:
-    """What a receiver finds that is faster than the commit: of the tables that it reads and the transaction writes."""
-    written = model.effects_under(meeting.site.function, *_INSERTS, *_CHANGES)
-    made = {e.model.name for e in written if e.model is not None and e.effect in _INSERTS and not _saves(e)}
-    changed = {e.model.name for e in written if e.model is not None and (e.effect in _CHANGES or _saves(e))}
-    effects = [e for receiver in _receivers(meeting, model) for e in model.effects_under(receiver, Effect.SQL_READ)]
-    read = {e.model.name for e in effects if e.model is not None}
-    here = {e.model.name for e in written if e.model is not None and e.function is meeting.site.function}
-    if read & made and not read & changed:
-        return f"finds no `{min(read & made & here or read & made)}`"
-    if read & changed and not read & made:
-        return f"finds the `{min(read & changed & here or read & changed)}` as it was"
+    """What a receiver finds that is faster than the commit."""
+    found = found_early(model, meeting.site, _receivers(meeting, model))
+    if found.table:
+        return f"finds no `{found.table}`" if found.kind == "missing" else f"finds the `{found.table}` as it was"
     return "does not see what is written there"
-
-
-def _saves(effect: EffectAt) -> bool:
-    """`order.save()` of a row that may have been there."""
-    return effect.name.endswith(".save")
