@@ -44,7 +44,10 @@ from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
     Spawned,
     durable_branch,
+    is_listened_to,
+    is_on_thread,
     is_run_at_start,
+    keeps_its_tasks,
     lives_on,
     spawned_work,
     unresolved_tasks,
@@ -238,6 +241,7 @@ from roadworthy.project.repeats import (
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
 from roadworthy.project.schedules import is_sent_again
+from roadworthy.project.settled import is_fed_by_consumer
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import (
@@ -543,6 +547,7 @@ __all__ = [
     "is_constant",
     "is_done_again",
     "is_engine_call",
+    "is_fed_by_consumer",
     "is_framework_retry",
     "is_gated",
     "is_given_by_hand",
@@ -552,6 +557,7 @@ __all__ = [
     "is_keyed",
     "is_limited_itself",
     "is_link",
+    "is_listened_to",
     "is_made_again",
     "is_made_anew",
     "is_meant_to_append",
@@ -560,6 +566,7 @@ __all__ = [
     "is_natural_key",
     "is_off_from",
     "is_on_loop",
+    "is_on_thread",
     "is_one_of_many",
     "is_refreshed",
     "is_remote",
@@ -574,6 +581,7 @@ __all__ = [
     "is_subscription",
     "is_telemetry",
     "is_told_elsewhere",
+    "keeps_its_tasks",
     "key_from_outside",
     "key_uses",
     "key_value",

@@ -71,8 +71,10 @@ from roadworthy.rules.api import (
     impact_weight,
     is_bookkeeping,
     is_done_again,
+    is_fed_by_consumer,
     is_run_at_start,
     is_telemetry,
+    keeps_its_tasks,
     lives_on,
     losses,
     say,
@@ -173,6 +175,11 @@ def _fix(work: Spawned, lost: list[Loss], model: Model) -> str:
     callee = next(iter(work.callees), None)
     starts = lost[0].effect.effect in {Effect.START_DURABLE, Effect.ENQUEUE}
     waited = advise.durable_start(model, work.site.function, callee) if starts and callee is not None else ""
+    if not waited and is_fed_by_consumer(model, work.site.function):
+        return (
+            f"Let the consumer confirm the message (acknowledge it, commit its offset) when `{work.name}()` is done, not when it is handed "
+            "out or by a timer: what was not confirmed is delivered again."
+        )
     return waited or advise.durable(model, work.site.function, f"{work.name}()")
 
 
@@ -183,7 +190,9 @@ def _issue(work: Spawned, lost: list[Loss], model: Model) -> str:
     reaches = f"which {effect.effect.word.meaning} with `{say.call(effect.site, model)}`{more}"
     handle = f"`{work.handle}`" if work.handle else ""
     kept = {
-        "dropped": "Nothing refers to the task, so the event loop may even collect it half-way.",
+        "dropped": ""
+        if keeps_its_tasks(model, work.site)
+        else "Nothing refers to the task, so the event loop may even collect it half-way.",
         "unread": f"{handle} is never read again, so nobody sees its exception.",
         "kept": f"The reference in {handle} keeps it from being collected, but nobody waits for it." if handle else "",
     }.get(work.fate, "")
