@@ -143,7 +143,9 @@ def promised(told: tuple[Entry, ...]) -> Promise | None:
 def is_the_purpose(work: Spawned, told: tuple[Entry, ...], model: Model) -> bool:
     """The entry answers "accepted", the work is called by what it does, or the entry only receives: it was called for this."""
     name = say.last(work.name)
-    if promised(told) is not None or (_DOES.match(name) and not _DECORATES.search(name)):
+    if _DECORATES.search(name):
+        return False
+    if promised(told) is not None or _DOES.match(name):
         return True
     return not any(model.reach.has(entry.function, _WRITES) or is_a_query(entry) for entry in told[:3])
 
