@@ -259,7 +259,17 @@ from roadworthy.project.silence import (
 from roadworthy.project.sizebuffers import Sized, sized_buffers
 from roadworthy.project.spins import Skipped, Spin, asks_another, can_be_stopped, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
-from roadworthy.project.state import Held, Lifetimes, Planned, held_state, is_refreshed, paces, planned_in_memory
+from roadworthy.project.state import (
+    Held,
+    Lifetimes,
+    Planned,
+    held_state,
+    holds_waiters,
+    is_filled_at_import,
+    is_refreshed,
+    paces,
+    planned_in_memory,
+)
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.statuslists import StatusList, status_lists
 from roadworthy.project.subscriptions import is_subscription
@@ -528,6 +538,7 @@ __all__ = [
     "has_spread",
     "hash_columns",
     "held_state",
+    "holds_waiters",
     "identified_writes",
     "identities",
     "idle_retries",
@@ -548,6 +559,7 @@ __all__ = [
     "is_done_again",
     "is_engine_call",
     "is_fed_by_consumer",
+    "is_filled_at_import",
     "is_framework_retry",
     "is_gated",
     "is_given_by_hand",
