@@ -282,7 +282,8 @@ def _fix(meeting: Meeting, site: CallSite, others: list[Meeting], model: Model) 
     worst = meeting.worst
     below = (*(edge.site for edge in worst.path[1:]), worst.effect.site) if worst.path and site is meeting.site else ()
     call = f"{say.call(site, model)[:-2]}(…)"
-    text = advise.on_commit(model, site, call, _families(meeting.open, model), below)
+    by_callers = site is not meeting.site
+    text = advise.on_commit(model, site, call, _families(meeting, model), below, by_callers=by_callers)
     lines = sorted({other.site.line for other in others} - {site.line})
     if not lines:
         return text
@@ -290,10 +291,13 @@ def _fix(meeting: Meeting, site: CallSite, others: list[Meeting], model: Model) 
     return f"{text}\nThe same for line{'s' if len(lines) > 1 else ''} {named}, which {'send' if len(lines) > 1 else 'sends'} inside this transaction as well."
 
 
-def _families(found: OpenTransaction, model: Model) -> tuple[str, ...]:
+def _families(meeting: Meeting, model: Model) -> tuple[str, ...]:
     """Library names by which the advice knows how this transaction is left behind."""
+    found = meeting.open
     if found.guard is not None and found.guard.form != "framework":
         return (found.guard.name,)
+    if found.kind == "signal" and found.guard is None:  # the library of the signal holds it
+        return tuple(entry.source for entry in model.entries.at(meeting.site.function))
     return (
         tuple(effect.name for effect in model.effects_through(found.ends, Effect.COMMIT)[:1])
         if found.ends is not None
