@@ -83,6 +83,7 @@ from roadworthy.project.boundaries import (
     runs_over_again,
 )
 from roadworthy.project.buffers import Buffered, buffered_work
+from roadworthy.project.byvalue import is_shut_out
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
@@ -589,6 +590,7 @@ __all__ = [
     "is_seeded",
     "is_self_retry",
     "is_sent_again",
+    "is_shut_out",
     "is_source",
     "is_subscription",
     "is_telemetry",

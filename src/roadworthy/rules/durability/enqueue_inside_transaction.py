@@ -81,6 +81,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_self_retry,
     is_sent_again,
+    is_shut_out,
     only_tells,
     say,
     transaction_writes,
@@ -193,8 +194,8 @@ def sent_inside(site: CallSite, transactions: Transactions, leaving: Leaving, mo
             path = unwind(tree, effect.function)
             if path is None or not transactions.sends_at_once(effect):
                 continue
-            if not model.switches.lets((edge, *path), effect.site):
-                continue  # `if delay:`, and this caller leaves `delay=False` as it is
+            if not model.switches.lets((edge, *path), effect.site) or is_shut_out(model, (edge, *path), effect.site):
+                continue  # `if delay:`, and this caller leaves `delay=False` as it is; `if status in NOTIFIED:`
             inner = [*(inner.site for inner in path), effect.site]
             if any(
                 transactions.is_deferred(call) or transactions.around(call) or is_self_retry(model, call)
