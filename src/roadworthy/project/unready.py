@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +25,9 @@ _ACTS = (
     *_INSERTS, *_CHANGES, Effect.SQL, Effect.CHARGE, Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE, Effect.HTTP_REQUEST, Effect.RPC,
     Effect.OBJECT_WRITE, Effect.OBJECT_DELETE,
 )  # fmt: skip
+_MARKED = re.compile(
+    r"deletion_?(pending|scheduled|requested)|(pending|marked_for|scheduled_for|to_be)_?delet", re.IGNORECASE
+)
 _BOUND = 4  # names between a row and the message that carries it
 
 
@@ -81,6 +85,21 @@ def only_tells(model: Model, receivers: Sequence[Function]) -> bool:
     """Receivers that write to people and do nothing else: a row as it was makes the mail a little early."""
     return bool(receivers) and all(
         model.effects_under(receiver, *_TELLS) and not model.effects_under(receiver, *_ACTS) for receiver in receivers
+    )
+
+
+def is_marked_before(site: CallSite) -> bool:
+    """`if document.status != Status.deletion_pending: raise`: the row says already that it goes, nobody is shown it, and the work can be
+    done once more.
+    """
+    scope = site.function.scope
+    return any(
+        region.kind == "if"
+        and region.exits in {"raise", "return"}
+        and region.end <= site.fact.order
+        and _MARKED.search(flow.deep_text(region.test, scope))
+        for region in scope.regions
+        if region.test is not None
     )
 
 

@@ -282,7 +282,7 @@ from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.unasked import Unasked, unasked_work
 from roadworthy.project.unread import Untold, untold_failures
-from roadworthy.project.unready import carries_new, found_early, only_tells
+from roadworthy.project.unready import carries_new, found_early, is_marked_before, only_tells
 from roadworthy.project.unseen import Unseen, unseen_answers
 from roadworthy.project.usedup import LeftUndone, UsedUp, left_undone, used_up
 from roadworthy.project.uses import only_told, steers
@@ -573,6 +573,7 @@ __all__ = [
     "is_listened_to",
     "is_made_again",
     "is_made_anew",
+    "is_marked_before",
     "is_meant_to_append",
     "is_name_lookup",
     "is_named_by_user",

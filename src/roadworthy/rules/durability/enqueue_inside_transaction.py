@@ -10,11 +10,13 @@ number of calls, or in a thread or task that is started there, while a transacti
 project's own; a setting, framework, dependency or middleware that wraps every request; a session between its first write and the commit
 that comes later in the function or its caller; a signal that the mapper sends in the middle of a write; a model's own `save()` to which the
 library comes inside one (`create()`, a serializer). The finding stands where the
-transaction and the call meet; where many transactions meet the same call, at that call.
+transaction and the call meet; where many transactions meet the same call, at that call. HIGH where the receiver looks for what is not
+committed yet; MEDIUM where it reads other rows, only tells people of a row that was there, or comes again by a schedule.
 
 ## What is not reported
 What is deferred by an on-commit hook, also through helpers of the project that defer. Senders that the project overrides to send after the
-commit. Transactions that write nothing. Messages after the commit. Outbox rows and queues in the same database, which are writes like any other.
+commit. Transactions that write nothing. Objects of rows that are marked for deletion before. Messages after the commit. Outbox rows and
+queues in the same database, which are writes like any other.
 
 ## Bad
 ```python
@@ -79,6 +81,7 @@ from roadworthy.rules.api import (
     flow,
     found_early,
     impact_weight,
+    is_marked_before,
     is_self_retry,
     is_sent_again,
     is_shut_out,
@@ -203,6 +206,8 @@ def sent_inside(site: CallSite, transactions: Transactions, leaving: Leaving, mo
             ):
                 continue
             if any(raises_after(call) for call in inner):
+                continue
+            if effect.effect is Effect.OBJECT_DELETE and is_marked_before(effect.site):
                 continue
             if not any(transactions.knows_of_commits(call.function, effect) for call in inner):
                 yield Sent(effect, (edge, *path))
