@@ -59,6 +59,8 @@ def paces(held: Held, model: Model) -> bool:
     if held.cls is not None and _makes_wait(held.cls, model):
         return True
     for writer in held.writers:
+        if held.cls is None and any(e.effect is Effect.SLEEP for site in writer.calls for e in model.effects_at(site)):
+            return True
         for assign in writer.scope.assigns:
             if not isinstance(assign.target, f.Sub) or not isinstance(assign.value, f.CallRef):
                 continue
