@@ -136,6 +136,15 @@ def test_what_pip_put_into_a_folder_is_vendored(tmp_path: Path) -> None:
     assert discover(tmp_path, wants=lambda _: False).skipped == {"vendored folders": 2}
 
 
+def test_installed_into_a_folder(tmp_path: Path) -> None:
+    """`pip install --target libs` leaves the records of the distributions beside their code; one record alone is a project that is installed."""
+    write(
+        tmp_path, "app/a.py", "libs/flask/b.py", "libs/flask-3.0.dist-info/METADATA", "libs/six.py", "libs/six-1.17.dist-info/METADATA",
+        "own/c.py", "own/own-1.0.dist-info/METADATA",
+    )  # fmt: skip
+    assert paths(tmp_path) == ["app/a.py", "own/c.py"]
+
+
 def test_a_domain_called_vendor(tmp_path: Path) -> None:
     """Shops have vendors."""
     write(tmp_path, "shop/__init__.py", "shop/vendor/__init__.py", "shop/vendor/models.py")

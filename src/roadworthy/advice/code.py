@@ -140,7 +140,9 @@ def _operation(expr: Expr, function: Function, depth: int) -> str:
         case f.IfExp():
             return f"{tight(expr.body)} if {tight(expr.test)} else {tight(expr.orelse)}"
         case f.Sub():
-            return f"{tight(expr.value)}[{written(expr.index, function, depth + 1)}]"
+            index = written(expr.index, function, depth + 1)
+            pair = isinstance(expr.index, f.Seq) and len(expr.index.items) > 1 and index.startswith("(")
+            return f"{tight(expr.value)}[{index[1:-1] if pair else index}]"  # `dict[str, int]`
         case f.Await():
             return f"await {tight(expr.value)}"
         case f.Star():

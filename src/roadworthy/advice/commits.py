@@ -22,11 +22,18 @@ _WRITES = (Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_I
 
 
 def on_commit(
-    model: Model, site: CallSite, call: str, known: tuple[str, ...] = (), below: tuple[CallSite, ...] = ()
+    model: Model,
+    site: CallSite,
+    call: str,
+    known: tuple[str, ...] = (),
+    below: tuple[CallSite, ...] = (),
+    *,
+    by_callers: bool = False,
 ) -> str:
     """Send after the transaction has committed; where the call also writes, at the first place in it that only sends.
 
-    `known`: library names of what opens or commits it, where the caller has found them; `below`: the calls from this one down to what sends.
+    `known`: library names of what opens or commits it, where the caller has found them; `below`: the calls from this one down to what sends;
+    `by_callers`: it is not opened in the function of the call, which has no session to end.
     """
     guard = model.transaction_over(site)
     names: tuple[str, ...] = known or ((guard.name,) if guard is not None else ())
@@ -54,6 +61,8 @@ def on_commit(
     families = place.situation.libraries
     example = best(model, "on-commit", sends.function, accept=lambda p: p.family in families)
     filled = place.pick("on-commit")
+    if by_callers and filled is not None and ".commit()" in filled.code:
+        return f"Leave `{call}` to the callers, behind the end of their transactions: give back what is to be sent or deleted there."
     if not where or filled is None:
         return recipe_fix(place, "on-commit", cite(example, sends.function))
     text = f"`{callee_text(site)}()` also writes: defer only what {where} sends{':' if example is None else '.'}"

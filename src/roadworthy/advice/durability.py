@@ -105,7 +105,12 @@ def _launcher(model: Model, function: Function) -> Pattern | None:
         model,
         "durable",
         function,
-        accept=lambda p: p.definition is None and _takes_work(model, p) and not _starts_workflows(model, p),
+        accept=lambda p: (
+            p.definition is None
+            and _takes_work(model, p)
+            and not _starts_workflows(model, p)
+            and (not p.tool or model.is_script(function.path))
+        ),
     )
 
 

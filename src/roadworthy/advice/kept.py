@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def keep_task(model: Model, site: CallSite, *, lasting: bool = False) -> str:
     """Hold a reference to a task and hear of its exception; `lasting`: a loop, for which nobody can wait."""
-    own = best(model, "keep-task", site.function)
+    own = best(model, "keep-task", site.function, accept=lambda p: p.definition is None or _takes_one(p.definition))
     if own is not None:
         inner = argument_texts(site)[:1]
         return fix(
@@ -34,6 +34,12 @@ def keep_task(model: Model, site: CallSite, *, lasting: bool = False) -> str:
     if lasting and filled is not None:
         return fix("Keep a reference to it for as long as it runs:", "", filled.code)
     return recipe_fix(place, "keep-task")
+
+
+def _takes_one(helper: Function) -> bool:
+    """Can it be called with the coroutine alone?"""
+    own = helper.scope.params[1:] if helper.is_method else helper.scope.params
+    return sum(param.default is None and param.kind in {"positional", "keyword"} for param in own) == 1
 
 
 def _kept_in_attribute(model: Model, site: CallSite) -> str:

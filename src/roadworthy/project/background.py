@@ -14,6 +14,7 @@ from roadworthy.project.decorators import wrappers_of
 from roadworthy.project.effects import EffectAt
 from roadworthy.project.handles import Fate, fate_of, waits_in
 from roadworthy.project.once import listed_once
+from roadworthy.project.settled import settled_by_helper
 from roadworthy.project.values import Instance, Library
 
 if TYPE_CHECKING:
@@ -81,7 +82,11 @@ def _fate(model: Model, site: CallSite) -> tuple[Fate, str]:
     if any(leave.value is not None and flow.last_name(leave.value) == _LATER for leave in leaves):
         return "returned", ""
     fate, handle = fate_of(model, site)
-    return ("waited", handle) if fate == "kept" and _is_awaited_by_owner(model, site, handle) else (fate, handle)
+    if fate != "kept":
+        return fate, handle
+    if _is_awaited_by_owner(model, site, handle):
+        return "waited", handle
+    return settled_by_helper(model, site.function, handle) or fate, handle
 
 
 def _is_awaited_by_owner(model: Model, site: CallSite, handle: str) -> bool:
@@ -184,6 +189,33 @@ def unresolved_tasks(model: Model) -> Iterator[Spawned]:
             if "task" in kinds:
                 fate, handle = fate_of(model, site)
                 yield Spawned(site, "task", (), fate, handle)
+
+
+def is_listened_to(model: Model, site: CallSite) -> bool:
+    """Does the project's own launcher look at the outcome, in a callback of the task?"""
+    resolution = model.graph.resolutions.get(site)
+    return any(
+        flow.last_name(call.func) == "add_done_callback"
+        for launcher in (resolution.functions if resolution is not None else ())
+        for call in launcher.scope.calls
+    )
+
+
+def is_on_thread(model: Model, site: CallSite) -> bool:
+    """`create_task(to_thread(read))`: the thread runs to its end, whatever becomes of the task."""
+    inner = (site.function.calls[arg.index] for arg in site.fact.args if isinstance(arg, f.CallRef))
+    return any(
+        row.kind == "thread"
+        for call in inner
+        for name in model.library_names(call)
+        for row in model.knowledge.spawners(name)
+    )
+
+
+def keeps_its_tasks(model: Model, site: CallSite) -> bool:
+    """`loop.spawn_callback(work)`, `group.start_soon(work)`: the library gives no handle and refers to what runs by itself."""
+    rows = [row for name in model.library_names(site) for row in model.knowledge.spawners(name) if row.kind == "task"]
+    return bool(rows) and not any(row.handle for row in rows)
 
 
 def is_run_at_start(model: Model, function: Function) -> bool:

@@ -178,7 +178,7 @@ class EntryReach:
         """Functions that a call runs or passes on, and that came in by a parameter of its function or of one around it."""
         graph = self._graph
         exprs = [site.fact.func, *(expr for _, expr, _ in graph.started_by(site))]
-        names = {name for expr in exprs for name in names_in(expr, site.function)}
+        names = {name for expr in exprs for name in names_in(expr, site.function, lambda call: call.fact.args[:2])}
         found: set[Function] = set()
         scope: Function | None = site.function
         while scope is not None and scope.kind in {"function", "lambda"}:

@@ -117,9 +117,36 @@ def _helpers(site: CallSite, name: str, model: Model) -> Iterator[str]:
     """The helpers that give the path: of two classes' methods of one name each is its own."""
     resolution = model.graph.resolutions.get(site)
     found = resolution.functions if resolution is not None else ()
-    yield from (f"{helper.path}:{helper.qualname}()" for helper in found)
+    for helper in found:
+        key = f"{helper.path}:{helper.qualname}()"
+        yield (
+            f".{key}" if _takes_name(helper) else key
+        )  # a file of many, which only the same module knows by the helper
     if not found:
         yield f"{name}()"
+
+
+def _takes_name(helper: Function) -> bool:
+    """`def checked(path): return root / path`: whoever calls it names the file, the helper tells only where such files lie."""
+    given = [leave.value for leave in helper.scope.leaves if leave.kind == "return" and leave.value is not None]
+    return bool(given) and all(_last_part(value, helper) in helper.parameters for value in given)
+
+
+def _last_part(path: f.Expr, function: Function, depth: int = 0) -> str:
+    """The name that gives the last part of a path, followed through what local names are bound to."""
+    match path:
+        case f.Name(id=name):
+            bound = [a.value for a in function.bindings.get(name, ()) if a.op == "=" and a.value is not None]
+            return _last_part(bound[-1], function, depth + 1) if bound and depth < 4 else name
+        case f.Bin(right=right):
+            return _last_part(right, function, depth)
+        case f.CallRef(index=index):
+            call = function.scope.calls[index]
+            if flow.last_name(call.func) not in _SHAPES:
+                return ""
+            inner = call.args[-1] if call.args else call.func.value if isinstance(call.func, f.Attr) else None
+            return _last_part(inner, function, depth + 1) if inner is not None and depth < 4 else ""
+    return ""
 
 
 def _attribute(name: str, cls: ClassInfo) -> str:
@@ -175,6 +202,9 @@ def _given(name: str, function: Function, depth: int, model: Model) -> Iterator[
 
 def _constant(name: f.Name, function: Function, model: Model) -> Iterator[str]:
     """A constant is known by the file that it names; one whose text is not known by its own name, in its own module."""
+    if name.id == "__file__":
+        yield f"{function.path}:{name.id}"
+        return
     told = model.literal(name, function)
     own = name.id in function.module.body.bindings
     yield _file_name(told) if isinstance(told, str) else f"{function.path}:{name.id}" if own else name.id

@@ -10,6 +10,7 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.besides import is_beside_program
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.filekeys import CALLERS, keys_of
 from roadworthy.project.fresh import is_fresh, is_of_the_run, names_in, texts_of
@@ -32,7 +33,7 @@ _WORKING_COPY = re.compile(r"(?<![A-Za-z])(build|checkout|clone)_?(dir|path|fold
 
 _ASKS = frozenset({"exists", "isfile", "is_file"})
 _COMMON_SUFFIX = re.compile(
-    r"\*\.(json|ya?ml|xml|csv|tsv|txt|html?|md|rst|gz|bz2|xz|zip|tar|tgz|log|ini|cfg|conf|toml|env|py|js|css|sh|sql|db|pkl|pickle|npy|npz|parquet|"
+    r"\*(\.tar)?\.(json|ya?ml|xml|csv|tsv|txt|html?|md|rst|gz|bz2|xz|zip|tar|tgz|log|ini|cfg|conf|toml|env|py|js|css|sh|sql|db|pkl|pickle|npy|npz|parquet|"
     r"new|part|partial|incomplete|swp|old|orig|copy|asc|sig|gpg|md5|sha\d*|info|list|data|db3?|sqlite3?|so|whl|jar|deb|rpm|"
     r"png|jpe?g|gif|svg|pdf|webp|wav|mp3|mp4|pem|key|crt|cert?|csr|pub|out|err|bak|dat|bin|tex|bib|docx?|xlsx?|po|mo|lock|pid)"
 )
@@ -149,18 +150,29 @@ def _is_handle(value: LibraryObject, model: Model) -> bool:
 
 
 def read_back(model: Model, written: FileAccess, reads: dict[str, list[FileAccess]]) -> FileAccess | None:
-    """A place where another run reads the file which is written here: by the same constant, literal name, attribute or helper."""
-    for key in written.keys:
-        for read in reads.get(key, ()):
-            near = key.startswith(".") or bool(_COMMON_SUFFIX.fullmatch(key))
-            if near and not _same_class(written, read):
-                continue
-            if is_handed_on(written, read, key, model) or (
-                is_of_the_run(written, read, model) and not _given_elsewhere(read, key, written.function, model)
-            ):
-                continue
-            return read
-    return None
+    """A place where another run reads the file which is written here: by the same constant, literal name, attribute or helper; the nearest."""
+    found = [read for key in written.keys for read in reads.get(key, ()) if _reads_it(model, written, read, key)]
+    return min(found, key=lambda read: _distance(written, read), default=None)
+
+
+def _reads_it(model: Model, written: FileAccess, read: FileAccess, key: str) -> bool:
+    near = key.startswith(".") or bool(_COMMON_SUFFIX.fullmatch(key))
+    if near and not _same_class(written, read):
+        return False
+    if is_fresh(read.target, read.function) or (
+        is_beside_program(read.target, read.function, model)
+        and not is_beside_program(written.target, written.function, model)
+    ):
+        return False  # a file of one run, a file that comes with the program: not the one that is written here
+    return not is_handed_on(written, read, key, model) and not (
+        is_of_the_run(written, read, model) and not _given_elsewhere(read, key, written.function, model)
+    )
+
+
+def _distance(written: FileAccess, read: FileAccess) -> int:
+    if read.function.cls is written.function.cls and _same_class(written, read):
+        return 0
+    return 1 if _same_class(written, read) else 2
 
 
 def _given_elsewhere(read: FileAccess, key: str, writer: Function, model: Model) -> bool:
@@ -192,20 +204,21 @@ def _same_class(a: FileAccess, b: FileAccess) -> bool:
 
 def taken_for_whole(model: Model, written: FileAccess) -> CallSite | None:
     """The question whether the file is there, when the answer spares fetching it: a half one from an earlier run counts as whole."""
-    function = written.function
-    scope = function.scope
     if "tmp" in written.text.lower() or "temp" in written.text.lower() or fetched_from(model, written) is None:
         return None
+    asks = asked_before(written)
+    return asks if asks is not None and not _removes(written.function, written) else None
+
+
+def asked_before(written: FileAccess) -> CallSite | None:
+    """`if not exists(path): …write…`: the question whether the file is there, where it is written only because it is not."""
+    function, scope = written.function, written.function.scope
     for site in function.calls:
         func = site.fact.func
         if not isinstance(func, f.Attr) or func.name not in _ASKS or site.fact.order > written.site.fact.order:
             continue
         asked = site.fact.args[0] if site.fact.args else func.value
-        if (
-            flow.text_of(asked, scope) == written.text
-            and _spares(function, site, written.site)
-            and not _removes(function, written)
-        ):
+        if flow.text_of(asked, scope) == written.text and _spares(function, site, written.site):
             return site
     return None
 

@@ -20,6 +20,9 @@ _MADE_ANEW = re.compile(
 )
 _OF_A_DAY = re.compile(r"%[dDFjUWx](?!.*%[SsfTXcM])|\btoday\b")
 """A stamp that many runs share."""
+_WORKING_FOLDER = re.compile(r"(^|[^A-Za-z])(get)?cwd\b")
+_SOURCE = re.compile(r"(^|/)(pyproject\.toml|setup\.(py|cfg)|package(-lock)?\.json|[\w.-]+\.(py|md|rst))$")
+_BOUND = 3  # names between a path and the folder that was made for it
 _READ_WHOLE = frozenset({"read", "read_text", "read_bytes"})
 _MAKES_FOLDER = frozenset({"makedirs", "mkdir"})
 
@@ -49,24 +52,29 @@ def is_made_again(written: FileAccess, read: FileAccess) -> bool:
 
 
 def _is_compared(written: FileAccess) -> bool:
-    """`if file.read() == contents: return`: what is in the file is at hand, and is written wherever the file differs from it."""
+    """`if file.read() == contents: return`, `stale = file.read() != digest`: what is in the file is at hand, and is written wherever the
+    file differs from it.
+    """
     scope = written.function.scope
     last = written.site.fact.order
-    for region in scope.regions:
-        test = region.test
-        if region.kind != "if" or not isinstance(test, f.Compare) or region.exits != "return" or region.start > last:
+    leaving = [r.test for r in scope.regions if r.kind == "if" and r.exits == "return" and r.start <= last]
+    asked = [a.value for a in scope.assigns if a.order < last]
+    for test, ops in (*((test, ("==",)) for test in leaving), *((value, ("!=",)) for value in asked)):
+        if not isinstance(test, f.Compare) or test.ops != ops:
             continue
         sides = (test.left, *test.rights)
-        if test.ops == ("==",) and any(_reads(side, scope) for side in sides):
-            return any(
-                isinstance(side, f.Name) and side.id in written.function.parameters and _is_written(side, scope, last)
-                for side in sides
-            )
+        if any(_reads(side, scope) for side in sides):
+            return any(isinstance(side, f.Name) and _is_written(side, scope, last) for side in sides)
     return False
 
 
 def _reads(expr: f.Expr, scope: f.Scope) -> bool:
-    return isinstance(expr, f.CallRef) and flow.last_name(scope.calls[expr.index].func) in _READ_WHOLE
+    if not isinstance(expr, f.CallRef):
+        return False
+    func = scope.calls[expr.index].func
+    if isinstance(func, f.Attr) and func.name == "strip":
+        return _reads(func.value, scope)
+    return flow.last_name(func) in _READ_WHOLE
 
 
 def _is_written(name: f.Name, scope: f.Scope, order: int) -> bool:
@@ -89,7 +97,12 @@ def _is_taken_back(flag: str, function: Function, first: int, last: int) -> bool
 def is_made_anew(model: Model, written: FileAccess) -> bool:
     """A path that no other run has: in a folder that was just made, or under a name by chance or by the second."""
     function = written.function
-    if is_fresh(written.target, function) or _in_emptied_folder(written) or is_touch(written):
+    if (
+        is_fresh(written.target, function)
+        or _in_emptied_folder(written)
+        or is_touch(written)
+        or is_for_program(written)
+    ):
         return True
     if is_by_chance(written.target, function, written.site.fact.order, model):
         return True
@@ -116,11 +129,32 @@ def _stamp(function: Function, first: int, last: int) -> str:
 
 
 def is_touch(written: FileAccess) -> bool:
-    """`open(path, "w")`, `open(path, "w").close()`: the file is there and empty; there is nothing that could be half."""
+    """`open(path, "w")`, `open(path, "w").close()`, `with open(path, "w"): pass`: the file is there and empty; there is nothing that could be half."""
     fact, scope = written.site.fact, written.function.scope
     if fact.use == "receiver" and fact.outer >= 0:
         return flow.last_name(scope.calls[fact.outer].func) == "close"
+    if fact.use == "context":
+        opened = f.CallRef(written.site.index)
+        return any(region.only_pass and region.items and region.items[-1][0] == opened for region in scope.regions)
     return fact.use == "discarded" and flow.last_name(fact.func) == "open"
+
+
+def is_for_program(written: FileAccess) -> bool:
+    """`path = cwd() / "lock.yml"` and then `run([tool, str(path)])`: the program that reads it is started here, when the file is whole."""
+    function, target = written.function, written.target
+    if not isinstance(target, f.Name) or not any(_WORKING_FOLDER.search(text) for text in texts_of(target, function)):
+        return False
+    return function.scope.last_read.get(target.id, -1) > written.site.fact.order
+
+
+def is_source(written: FileAccess) -> bool:
+    """A file that lies in the repository by its name: whoever rewrites it has the older state under version control."""
+    function = written.function
+    names = set(names_in(written.target, function.scope))
+    bound = [*function.bindings.items(), *function.module.body.bindings.items()]
+    values = [a.value for name, assigns in bound if name in names for a in assigns if a.value is not None]
+    texts = (text for path in (written.target, *values) for text in flow.strings_of(path))
+    return any(_SOURCE.search(text) for text in (*written.keys, *texts))
 
 
 def _in_emptied_folder(written: FileAccess) -> bool:
@@ -136,7 +170,7 @@ def _in_emptied_folder(written: FileAccess) -> bool:
     return bool(names & gone & made)
 
 
-def is_fresh(path: f.Expr, function: Function) -> bool:
+def is_fresh(path: f.Expr, function: Function, depth: int = 0) -> bool:
     """In a folder that was just made, by the words of the path or of what its names were bound to."""
     scope = function.scope
     if _MADE_ANEW.search(flow.deep_text(path, scope)):
@@ -144,9 +178,9 @@ def is_fresh(path: f.Expr, function: Function) -> bool:
     for name in names_in(path, scope):
         bound = [a.value for a in function.bindings.get(name, ()) if a.op in {"=", "with"}]
         given = [
-            flow.deep_text(value, scope) for value in bound if not isinstance(value, f.Const)
+            value for value in bound if value is not None and not isinstance(value, f.Const)
         ]  # `path = None` first
-        if given and all(_MADE_ANEW.search(text) for text in given):
+        if given and depth < _BOUND and all(is_fresh(value, function, depth + 1) for value in given):
             return True
     return False
 

@@ -182,7 +182,7 @@ def _handed_over(model: Model, function: Function, name: str) -> tuple[Fate, str
             fate = _through_named(model, site, name)
             if fate is not None:
                 return fate
-    return ("cancelled", name) if _cancels_in(function, {name}) else ("kept", name)
+    return ("cancelled", name) if cancels_in(function, {name}) else ("kept", name)
 
 
 def _through_named(model: Model, site: CallSite, name: str) -> tuple[Fate, str] | None:
@@ -262,7 +262,7 @@ def _container(function: Function, owner: f.Expr) -> tuple[Fate, str]:
     scopes = list(_who_reaches(function, owner))
     if any(waits_in(scope, {text, _tail(text)}) for scope in scopes) or given_to_awaited(function.scope, owner):
         return "waited", text
-    return ("cancelled", text) if any(_cancels_in(scope, {text, _tail(text)}) for scope in scopes) else ("kept", text)
+    return ("cancelled", text) if any(cancels_in(scope, {text, _tail(text)}) for scope in scopes) else ("kept", text)
 
 
 def _tail(text: str) -> str:
@@ -303,16 +303,13 @@ def waits_in(function: Function, names: set[str]) -> bool:
 
 def _is_watched(call: f.Call, names: set[str], scope: f.Scope) -> bool:
     """`while …: if task.done(): break`: a loop looks again and again whether it has ended."""
-    loop = flow.loop_of(scope, call.region)
-    asks = (
-        isinstance(call.func, f.Attr)
-        and call.func.name in {"done", "is_alive"}
-        and _is_named(call.func.value, names, scope)
-    )
+    loop, func = flow.loop_of(scope, call.region), call.func
+    asks = isinstance(func, f.Attr) and func.name in {"done", "is_alive"} and _is_named(func.value, names, scope)
     return asks and loop is not None and scope.regions[loop].kind == "while"
 
 
-def _cancels_in(function: Function, names: set[str]) -> bool:
+def cancels_in(function: Function, names: set[str]) -> bool:
+    """Is one of these names cancelled here, also under another name?"""
     known = _aliases(function, names)
     return any(
         isinstance(call.func, f.Attr) and call.func.name in {"cancel", "kill", "terminate", "killall"} and _mentions_any(_inputs(call), known, function.scope)
@@ -322,8 +319,7 @@ def _cancels_in(function: Function, names: set[str]) -> bool:
 
 def _aliases(function: Function, names: set[str]) -> set[str]:
     """The names, and local names bound to them or to their items: `tasks = list(self.tasks)`, `for task in tasks`."""
-    known = set(names)
-    scope = function.scope
+    known, scope = set(names), function.scope
     if not any(part in scope.last_read or part.startswith(".") for part in known):
         return known
     for _ in range(3):
@@ -356,6 +352,8 @@ def _is_or_unwraps(expr: f.Expr | None, names: set[str], scope: f.Scope, depth: 
             return _is_or_unwraps(expr.element, names, scope, depth + 1)
         case f.CallRef():
             call = scope.calls[expr.index]
+            if call.func == f.Name("getattr"):
+                return any(isinstance(arg, f.Str) and f".{arg.value}" in names for arg in call.args[1:2])
             if flow.last_name(call.func) not in _UNWRAPS:
                 return False
             inner = (*call.args, call.func.value) if isinstance(call.func, f.Attr) else call.args

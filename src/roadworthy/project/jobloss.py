@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from roadworthy.knowledge.vocabulary import EntryKind
-from roadworthy.project.boundaries import acks_late_everywhere, late_setting
+from roadworthy.project.boundaries import acks_late_everywhere, is_self_retry, late_setting
 from roadworthy.project.cutoff import answered, is_bookkeeping, is_done_again, is_telemetry, lost_with
+from roadworthy.project.schedules import is_sent_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +75,7 @@ def _counted_on(model: Model, jobs: list[tuple[Entry, tuple[str, ...]]]) -> list
         function = entry.function
         sent = None if is_bookkeeping(function.name) or is_telemetry(function.name) else _told(model, entry)
         lost = [loss for loss in lost_with(model, [function]) if loss.is_data] if sent is not None else []
+        lost = [loss for loss in lost if not is_self_retry(model, loss.effect.site)]  # the work, not the asking for it
         if sent is not None and lost and lost[0].effect.effect.word.persists:
             setting = next((name for name in options[1:] if name.islower()), "")
             found.append(Unsaved(entry, sent, lost[0], options[0], setting))
@@ -82,10 +84,9 @@ def _counted_on(model: Model, jobs: list[tuple[Entry, tuple[str, ...]]]) -> list
 
 def _told(model: Model, entry: Entry) -> CallSite | None:
     """A request that answers and leaves the work to this job, which no schedule, loop or start-up sends as well."""
+    if is_sent_again(model, entry.function):
+        return None
     edges = [edge for edge in model.edges_to(entry.function) if edge.kind == "job"]
-    for edge in edges:
-        if any(reached.entry.kind in _COMES_ROUND for reached in model.exposure(edge.caller).entries):
-            return None
     if any(r.entry.kind in _COMES_ROUND for r in model.exposure(entry.function).entries) or is_done_again(
         model, [entry.function]
     ):

@@ -10,13 +10,14 @@ from roadworthy.project.arguments import arguments, spawner_kind
 from roadworthy.project.bindings import argument_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.calls import CallGraph
     from roadworthy.project.symbols import CallSite, Function, Symbols
 
 _CHAIN = 8
+_COLLECTS = "result"  # of a future of another thread: comes back when the work is done
 
 
 class ParameterRuns:
@@ -61,11 +62,11 @@ class ParameterRuns:
             if isinstance(func, f.Name) and func.id in names and func.id not in function.bindings:
                 found.setdefault(func.id, ("inline", True))
             for kind, expr, waits in self._started(site):
-                for name in names_in(expr, function):
+                for name in names_in(expr, function, self.handed):
                     if name in names:
                         current = found.get(name)
                         if current is None or current[0] == "inline":
-                            found[name] = (kind, waits and (site.fact.awaited or kind == "inline"))
+                            found[name] = (kind, _is_waited_for(site, waits) or (waits and kind == "inline"))
         self._awaited_parameters(function, found)
         self._in_nested(function, found)
         return found
@@ -82,6 +83,18 @@ class ParameterRuns:
             for name, (kind, waits) in self._table.get(callee, {}).items():
                 for expr in passed_to(callee, name, site, resolution.implicit):
                     yield kind, expr, waits
+
+    def handed(self, site: CallSite) -> Iterable[f.Expr]:
+        """What a call may run of its arguments: `partial(f, x)`; data where a function of the project does not run it."""
+        resolution = self._graph.resolutions[site]
+        if not resolution.functions:
+            return site.fact.args[:2]
+        return [
+            expr
+            for callee in resolution.functions
+            for name in self._table.get(callee, ())
+            for expr in passed_to(callee, name, site, resolution.implicit)
+        ]
 
     def _awaited_parameters(self, function: Function, found: dict[str, tuple[str, bool]]) -> None:
         """`await coro` where `coro` is a parameter."""
@@ -112,8 +125,31 @@ class ParameterRuns:
                         found.setdefault(func.id, ("callback", False))
 
 
-def names_in(expr: f.Expr, function: Function, depth: int = 0) -> Iterator[str]:
-    """Parameter names that are, or are called by, the expression: `coro`, `coro(*a)`, `*coros`, `lambda: f(x)`."""
+def _is_waited_for(site: CallSite, waits: bool) -> bool:
+    """`await to_thread(work)`, `run_coroutine_threadsafe(coro, loop).result()`: here, or by the name that is bound to the handle."""
+    if site.fact.awaited:
+        return waits
+    scope = site.function.scope
+    if site.fact.use == "receiver" and site.fact.outer >= 0:
+        return flow.last_name(scope.calls[site.fact.outer].func) == _COLLECTS
+    handles = {
+        assign.target.id
+        for assign in scope.assigns
+        if isinstance(assign.target, f.Name) and assign.value == f.CallRef(site.index)
+    }
+    return any(
+        isinstance(call.func, f.Attr)
+        and call.func.name == _COLLECTS
+        and isinstance(call.func.value, f.Name)
+        and call.func.value.id in handles
+        for call in scope.calls
+    )
+
+
+def names_in(
+    expr: f.Expr, function: Function, handed: Callable[[CallSite], Iterable[f.Expr]], depth: int = 0
+) -> Iterator[str]:
+    """Parameter names that are, or are called by, the expression: `coro`, `coro(*a)`, `*coros`, `lambda: f(x)`, `partial(f, x)`."""
     if depth > _CHAIN:  # `work = work()`: a name that is bound to what it was
         return
     match expr:
@@ -122,24 +158,24 @@ def names_in(expr: f.Expr, function: Function, depth: int = 0) -> Iterator[str]:
             if expr.id not in function.parameters:  # `bound = partial(func, …)` and then `bound` is run
                 for assign in function.bindings.get(expr.id, ())[-2:]:
                     if isinstance(assign.value, f.CallRef | f.LambdaRef):
-                        yield from names_in(assign.value, function, depth + 1)
+                        yield from names_in(assign.value, function, handed, depth + 1)
         case f.Star() | f.Await():
-            yield from names_in(expr.value, function, depth + 1)
+            yield from names_in(expr.value, function, handed, depth + 1)
         case f.CallRef():
             called = function.scope.calls[expr.index]
-            yield from names_in(called.func, function, depth + 1)
-            for arg in called.args[:2]:
+            yield from names_in(called.func, function, handed, depth + 1)
+            for arg in handed(function.calls[expr.index]):
                 if isinstance(arg, f.Name):
                     yield arg.id
         case f.LambdaRef():
             inner = function.module.functions[expr.scope]
             for site in inner.calls:
-                yield from names_in(site.fact.func, inner, depth + 1)
+                yield from names_in(site.fact.func, inner, handed, depth + 1)
         case f.Comp():
-            yield from names_in(expr.element, function, depth + 1)
+            yield from names_in(expr.element, function, handed, depth + 1)
             iterable = function.scope.regions[expr.region].test
             if iterable is not None:
-                yield from names_in(iterable, function, depth + 1)
+                yield from names_in(iterable, function, handed, depth + 1)
 
 
 def passed_to(callee: Function, name: str, site: CallSite, implicit: bool) -> Iterator[f.Expr]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TIMES = re.compile(r"cron|timedelta|schedule|interval|periodic|\bevery", re.IGNORECASE)
 _CRON = re.compile(r"cron|schedule|periodic|\bevery", re.IGNORECASE)
 _IN_TURN = (EntryKind.SCHEDULED, EntryKind.WORKER_LOOP)
+_COMES_ROUND = frozenset({EntryKind.SCHEDULED, EntryKind.WORKER_LOOP, EntryKind.STARTUP})
 _SENDS = frozenset({"delay", "apply_async", "send", "enqueue", "send_task", "enqueue_in", "enqueue_at", "retry", "set"})
 
 
@@ -61,6 +62,17 @@ def comes_at_once(model: Model, reached: Iterable[Reached]) -> bool:
     """Is it reached from what is not started one after the other, as the rounds of a schedule or of a loop are?"""
     served = (r.entry for r in reached if r.entry.serves_others and r.entry.kind not in _IN_TURN)
     return any(entry.function not in only_scheduled(model) for entry in served)
+
+
+def is_sent_again(model: Model, job: Function) -> bool:
+    """Does something that comes round by itself send the job: a schedule, a loop, the start?"""
+    scheduled = scheduled_jobs(model)
+    return any(
+        reached.entry.kind in _COMES_ROUND or reached.entry.function in scheduled
+        for edge in model.edges_to(job)
+        if edge.kind in {"job", "durable"}
+        for reached in model.exposure(edge.caller).entries
+    )
 
 
 def _has_cron(function: Function) -> bool:

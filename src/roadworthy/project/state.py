@@ -25,6 +25,7 @@ _MAKERS = re.compile(
 _CLOCK = re.compile(r"\bnow\(|time\(|monotonic\(|perf_counter\(|\bage\b|expire|stale|ttl", re.IGNORECASE)
 _STORED = re.compile(r"redis|valkey|memcache|disk|file|shelve|sql|mongo|persist|django|database|remote", re.IGNORECASE)
 _BUILDS = ("build_", "make_", "create_", "provide_")
+_WAITED = frozenset({"create_future", "Future", "Event", "Lock", "Condition", "Semaphore"})
 _CHANGES = frozenset({
     "append", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "extend", "insert", "appendleft", "set", "put",
     "popleft", "__setitem__", "increment",
@@ -58,6 +59,8 @@ def paces(held: Held, model: Model) -> bool:
     if held.cls is not None and _makes_wait(held.cls, model):
         return True
     for writer in held.writers:
+        if held.cls is None and any(e.effect is Effect.SLEEP for site in writer.calls for e in model.effects_at(site)):
+            return True
         for assign in writer.scope.assigns:
             if not isinstance(assign.target, f.Sub) or not isinstance(assign.value, f.CallRef):
                 continue
@@ -66,6 +69,37 @@ def paces(held: Held, model: Model) -> bool:
                 if resolution is not None and any(_makes_wait(value.cls, model) for value in resolution.classes):
                     return True
     return False
+
+
+def holds_waiters(held: Held) -> bool:
+    """Futures, events and locks of those who wait right now: they belong to this process, and end with it."""
+    own = held.name.rpartition(".")[2]
+    for writer in held.writers:
+        scope = writer.scope
+        put: list[f.Expr | None] = [
+            a.value for a in scope.assigns if isinstance(a.target, f.Sub) and flow.last_name(a.target.value) == own
+        ]
+        for call in scope.calls:
+            if isinstance(call.func, f.Attr) and call.func.name in _CHANGES and flow.last_name(call.func.value) == own:
+                put.extend(call.args)
+        values = [v for expr in put for v in (_bound(expr, writer) if isinstance(expr, f.Name) else [expr])]
+        made = [scope.calls[value.index].func for value in values if isinstance(value, f.CallRef)]
+        if any(flow.last_name(func) in _WAITED for func in made):
+            return True
+    return False
+
+
+def _bound(name: f.Name, function: Function) -> list[f.Expr | None]:
+    return [assign.value for assign in function.bindings.get(name.id, ())]
+
+
+def is_filled_at_import(model: Model, function: Function, depth: int = 3) -> bool:
+    """`QUOTAS.register(…)` at the top of a module, also through another method: every process fills it with the same."""
+    callers = [edge.site.function for edge in model.edges_to(function)]
+    return bool(callers) and all(
+        caller.kind in {"module", "class"} or (depth > 0 and is_filled_at_import(model, caller, depth - 1))
+        for caller in callers
+    )
 
 
 def is_refreshed(held: Held, model: Model) -> bool:

@@ -15,7 +15,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.guard import Guard
 from roadworthy.project.ownsaves import held_by_writers, is_own_save
-from roadworthy.project.rowsignals import AT_SAVE, IN_WRITE, registration
+from roadworthy.project.rowsignals import AT_SAVE, IN_WRITE, announces, registration
 from roadworthy.project.values import Instance
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Transactions:
         self._commits: dict[Function, tuple[CallSite, ...]] = {}
         self._writes: dict[Function, tuple[CallSite, ...]] = {}
         self._dependency: dict[Function, Open | None] = {}
-        self._signals: dict[Function, Open | None] = {}
+        self._signals: dict[CallSite | Function, Open | None] = {}
 
     def around(self, site: CallSite) -> Open | None:
         """The innermost transaction that the call's own function holds open, unless an on-commit hook defers the call."""
@@ -267,7 +267,7 @@ class Transactions:
                 if guard is not None and not _opts_out(entry):
                     return Open("request", guard.name, guard.path, guard.line, guard)
             elif entry.kind is EntryKind.SIGNAL_RECEIVER:
-                found = self._signal(entry)
+                found = self._signal(entry, site)
                 if found is not None:
                     return found
         return self._committed_later(site) or self._own_save(site)
@@ -315,22 +315,21 @@ class Transactions:
 
     # --- signals ------------------------------------------------------------------------------------------------------
 
-    def _signal(self, entry: Entry) -> Open | None:
+    def _signal(self, entry: Entry, site: CallSite) -> Open | None:
         """A receiver of the mapper's signals runs inside the write: a delete holds a transaction of its own, a save that of its caller."""
-        function = entry.function
-        if function not in self._signals:
-            self._signals[function] = None
+        if site not in self._signals:
+            self._signals[site] = None
             text, sender = registration(self._model, entry)
             in_write = IN_WRITE.search(text) or AT_SAVE.search(text)
             around = self._model.request_transaction(entry) if in_write else None
             if around is not None:
-                self._signals[function] = Open("signal", around.name, around.path, around.line, around)
+                self._signals[site] = Open("signal", around.name, around.path, around.line, around)
             elif IN_WRITE.search(text):
-                place = entry.site or function
-                self._signals[function] = Open("signal", text, place.path, place.line)
+                place = entry.site or entry.function
+                self._signals[site] = Open("signal", text, place.path, place.line)
             elif AT_SAVE.search(text) and sender is not None:
-                self._signals[function] = self._atomic_save(sender)
-        return self._signals[function]
+                self._signals[site] = self._atomic_save(sender, site)
+        return self._signals[site]
 
     def _own_save(self, site: CallSite) -> Open | None:
         """Behind `super().save()` in the `save()` of a model: the transaction of whoever stores a row of it."""
@@ -346,13 +345,16 @@ class Transactions:
                 self._signals[function] = Open("signal", guard.name.rpartition(".")[2], guard.path, guard.line, guard)
         return self._signals[function] if self.pending_before(site) else None
 
-    def _atomic_save(self, sender: ClassInfo) -> Open | None:
+    def _atomic_save(self, sender: ClassInfo, site: CallSite) -> Open | None:
         """A place where the project writes rows of this model inside a transaction: a block's, or the one of the writing call."""
         kinds = sorted(WRITES, key=lambda word: word.value)
         writes = [
             e
             for e in self._model.effects_of(*kinds)
-            if e.model is not None and sender in e.model.mro and not _UNSIGNALLED.search(e.name)
+            if e.model is not None
+            and sender in e.model.mro
+            and not _UNSIGNALLED.search(e.name)
+            and announces(self._model, e, site)
         ]
         writes.sort(key=lambda e: self._model.exposure(e.function).only_commands)  # what serves people tells more
         for effect in writes:

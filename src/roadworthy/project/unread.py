@@ -34,6 +34,9 @@ _MARKS = frozenset({Effect.SQL_UPDATE, Effect.SQL_INSERT, Effect.SQL_UPSERT, Eff
 _FAILURES = re.compile(r"\.(failed_\w+|\w*failures|number_errors)$")
 _MAILS = frozenset({Effect.EMAIL, Effect.SMS})
 
+_RECORD = re.compile(r"audit|(auth|login|security)_events?|activity|access_log|login_history")
+"""Records of what was done: the thing itself is done without them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Untold:
@@ -223,11 +226,19 @@ def _writes_in(model: Model, function: Function, region: int) -> Iterator[tuple[
     for call in flow.calls_in(function.scope, region):
         site = function.site(call)
         name = flow.last_name(call.func)
-        if is_bookkeeping(name) or is_telemetry(name):
+        if (
+            is_bookkeeping(name)
+            or is_telemetry(name)
+            or _RECORD.search(_snake(flow.deep_text(call.func, function.scope)))
+        ):
             continue
         lost = tuple(effect for effect in lost_at(model, site) if effect.effect not in _MAILS)
         if lost:
             yield site, lost
+
+
+def _snake(text: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
 
 
 def _makes_up(handler: Handler) -> bool:

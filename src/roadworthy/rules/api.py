@@ -44,7 +44,10 @@ from roadworthy.project.attempts import Loss as Dropped
 from roadworthy.project.background import (
     Spawned,
     durable_branch,
+    is_listened_to,
+    is_on_thread,
     is_run_at_start,
+    keeps_its_tasks,
     lives_on,
     spawned_work,
     unresolved_tasks,
@@ -81,6 +84,7 @@ from roadworthy.project.boundaries import (
     runs_over_again,
 )
 from roadworthy.project.buffers import Buffered, buffered_work
+from roadworthy.project.byvalue import is_shut_out
 from roadworthy.project.calls import DELIVERED, DETACHED, INLINE, Edge
 from roadworthy.project.cancellation import Caught, caught_cancellations, dropped_outcomes, tells_anyway
 from roadworthy.project.clients import RetryVerdict, TimeoutVerdict
@@ -147,6 +151,7 @@ from roadworthy.project.fanout import FanOut, fan_outs, unbounded_effects
 from roadworthy.project.filekeys import replaces
 from roadworthy.project.files import (
     FileAccess,
+    asked_before,
     early_syncs,
     fetched_from,
     is_named_by_user,
@@ -155,7 +160,7 @@ from roadworthy.project.files import (
 )
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.finalfailures import Final, final_failures
-from roadworthy.project.fresh import is_made_again, is_made_anew
+from roadworthy.project.fresh import is_made_again, is_made_anew, is_source
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
 from roadworthy.project.guarantees import WeakSetting, may_be_lost, weak_settings
@@ -240,7 +245,8 @@ from roadworthy.project.repeats import (
 from roadworthy.project.replaced import empties_first, joins_itself
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
-from roadworthy.project.schedules import comes_at_once, only_scheduled
+from roadworthy.project.schedules import comes_at_once, is_sent_again, only_scheduled
+from roadworthy.project.settled import is_fed_by_consumer
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import (
@@ -258,7 +264,17 @@ from roadworthy.project.silence import (
 from roadworthy.project.sizebuffers import Sized, sized_buffers
 from roadworthy.project.spins import Skipped, Spin, asks_another, can_be_stopped, skipped_pauses, spins
 from roadworthy.project.stable import content_at_hand, given_ids, own_ids, source_at_hand, stable_ids
-from roadworthy.project.state import Held, Lifetimes, Planned, held_state, is_refreshed, paces, planned_in_memory
+from roadworthy.project.state import (
+    Held,
+    Lifetimes,
+    Planned,
+    held_state,
+    holds_waiters,
+    is_filled_at_import,
+    is_refreshed,
+    paces,
+    planned_in_memory,
+)
 from roadworthy.project.statuses import Refusal, refusals
 from roadworthy.project.statuslists import StatusList, status_lists
 from roadworthy.project.subscriptions import is_subscription
@@ -270,6 +286,7 @@ from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
 from roadworthy.project.unasked import Unasked, unasked_work
 from roadworthy.project.unread import Untold, untold_failures
+from roadworthy.project.unready import carries_new, found_early, is_marked_before, only_tells
 from roadworthy.project.unseen import Unseen, unseen_answers
 from roadworthy.project.usedup import LeftUndone, UsedUp, left_undone, used_up
 from roadworthy.project.uses import only_told, steers
@@ -460,6 +477,7 @@ __all__ = [
     "answers_yes_or_no",
     "argument",
     "arguments",
+    "asked_before",
     "asked_by",
     "asks_another",
     "asks_for_one",
@@ -474,6 +492,7 @@ __all__ = [
     "bypasses",
     "can_be_stopped",
     "cannot_speak",
+    "carries_new",
     "caught_cancellations",
     "caught_retries",
     "causes_in",
@@ -515,6 +534,7 @@ __all__ = [
     "first_process",
     "flow",
     "found_by_more",
+    "found_early",
     "fragile_loops",
     "given_ids",
     "given_up",
@@ -527,6 +547,7 @@ __all__ = [
     "has_spread",
     "hash_columns",
     "held_state",
+    "holds_waiters",
     "identified_writes",
     "identities",
     "idle_retries",
@@ -546,6 +567,8 @@ __all__ = [
     "is_constant",
     "is_done_again",
     "is_engine_call",
+    "is_fed_by_consumer",
+    "is_filled_at_import",
     "is_framework_retry",
     "is_gated",
     "is_given_by_hand",
@@ -555,14 +578,17 @@ __all__ = [
     "is_keyed",
     "is_limited_itself",
     "is_link",
+    "is_listened_to",
     "is_made_again",
     "is_made_anew",
+    "is_marked_before",
     "is_meant_to_append",
     "is_name_lookup",
     "is_named_by_user",
     "is_natural_key",
     "is_off_from",
     "is_on_loop",
+    "is_on_thread",
     "is_one_of_many",
     "is_refreshed",
     "is_remote",
@@ -572,10 +598,14 @@ __all__ = [
     "is_run_by_itself",
     "is_seeded",
     "is_self_retry",
+    "is_sent_again",
+    "is_shut_out",
+    "is_source",
     "is_subscription",
     "is_telemetry",
     "is_told_elsewhere",
     "joins_itself",
+    "keeps_its_tasks",
     "key_from_outside",
     "key_uses",
     "key_value",
@@ -612,6 +642,7 @@ __all__ = [
     "only_looks",
     "only_scheduled",
     "only_setting",
+    "only_tells",
     "only_told",
     "outcomes",
     "outside_ids",

@@ -18,7 +18,7 @@ def _names(text: str) -> frozenset[str]:
 
 _TESTS = re.compile(
     r"(?:tests?|testing|unittests?|e2e|__tests__|testdata|pytests?|(?:unit|integration|functional|acceptance|system|smoke|load|regression|perf)"
-    r"_?tests?|tests?_?(?:utils?|helpers?|data|support|fixtures?|cases?|suites?|e2e|integration|unit|functional)|e2e_.*|.*_e2e"
+    r"_?tests?|tests?_?(?:utils?|helpers?|data|support|fixtures?|cases?|suites?|e2e|integration|unit|functional)|e2e_.*|.*_e2e|mocks?|.*_mocks?"
     r"|i_?tests?|.*_itests?|(?!ab_).*_tests)"
 )
 _EXAMPLES = _names(
@@ -105,7 +105,7 @@ def skip_reason(name: str, entries: frozenset[str], parent: Folder) -> str | Non
 def _is_installed_into(entries: frozenset[str]) -> bool:
     """`pip install --target libs`, whatever the folder is called: packages of others, as a rule with what pip notes of each."""
     noted = sum(entry.endswith(".dist-info") for entry in entries)
-    return noted >= _SEVERAL or len(entries & _OFTEN_VENDORED) >= _SEVERAL
+    return noted > 1 or len(entries & _OFTEN_VENDORED) >= _SEVERAL
 
 
 def enter(name: str, entries: frozenset[str], parent: Folder) -> Folder:

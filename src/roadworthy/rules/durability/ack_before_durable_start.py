@@ -65,6 +65,7 @@ from roadworthy.rules.api import (
     hands_off,
     impact_weight,
     is_bookkeeping,
+    lives_on,
     losses,
     say,
     spawned_work,
@@ -86,6 +87,8 @@ def check(model: Model) -> Iterator[Finding]:
     for work in spawned_work(model):
         if work.fate == "waited" or (work.fate == "returned" and work.kind == "task"):
             continue
+        if any(lives_on(model, callee) for callee in work.callees):
+            continue  # a sender that runs all the time: what counts is what it is given, not its start
         lost = losses(model, work)
         told = answered(model, work.site.function)
         if lost and told and hands_off(lost) and not is_bookkeeping(say.last(work.name)):

@@ -125,7 +125,7 @@ def _report(early: EarlyAck, model: Model) -> Finding:
         ),
         "commit": (
             f"offsets are committed by a timer while {work} is still at work",
-            f"The consumer made by `{call}` commits, by its default, what it has handed out; `{where}()` then calls {work}{does}.",
+            f"The consumer made by `{call}` commits by a timer what it has handed out; `{where}()` then calls {work}{does}.",
             f"Turn the automatic commit off and commit behind {work}, when its work is stored.",
         ),
     }[early.kind]

@@ -10,11 +10,13 @@ number of calls, or in a thread or task that is started there, while a transacti
 project's own; a setting, framework, dependency or middleware that wraps every request; a session between its first write and the commit
 that comes later in the function or its caller; a signal that the mapper sends in the middle of a write; a model's own `save()` to which the
 library comes inside one (`create()`, a serializer). The finding stands where the
-transaction and the call meet; where many transactions meet the same call, at that call.
+transaction and the call meet; where many transactions meet the same call, at that call. HIGH where the receiver looks for what is not
+committed yet; MEDIUM where it reads other rows, only tells people of a row that was there, or comes again by a schedule.
 
 ## What is not reported
 What is deferred by an on-commit hook, also through helpers of the project that defer. Senders that the project overrides to send after the
-commit. Transactions that write nothing. Messages after the commit. Outbox rows and queues in the same database, which are writes like any other.
+commit. Transactions that write nothing. Objects of rows that are marked for deletion before. Messages after the commit. Outbox rows and
+queues in the same database, which are writes like any other.
 
 ## Bad
 ```python
@@ -74,10 +76,16 @@ from roadworthy.rules.api import (
     Severity,
     Transactions,
     advise,
+    carries_new,
     finding,
     flow,
+    found_early,
     impact_weight,
+    is_marked_before,
     is_self_retry,
+    is_sent_again,
+    is_shut_out,
+    only_tells,
     say,
     transaction_writes,
     unwind,
@@ -93,6 +101,7 @@ _READS_ROWS = frozenset({Effect.ENQUEUE, Effect.PUBLISH, Effect.START_DURABLE})
 _READS = frozenset({Effect.SQL_READ, Effect.SQL})
 _MANY = 3  # more transactions than this that meet at one call are one cause: the call
 _MANY_OF_A_HABIT = 8  # as many where the project defers this very call elsewhere, caller by caller
+_SAYS_IT = frozenset({"transaction", "begin", "begin_nested"})
 _LATER = frozenset({"countdown", "eta", "delay", "defer_by", "schedule_at", "execute_at"})
 
 
@@ -188,8 +197,8 @@ def sent_inside(site: CallSite, transactions: Transactions, leaving: Leaving, mo
             path = unwind(tree, effect.function)
             if path is None or not transactions.sends_at_once(effect):
                 continue
-            if not model.switches.lets((edge, *path), effect.site):
-                continue  # `if delay:`, and this caller leaves `delay=False` as it is
+            if not model.switches.lets((edge, *path), effect.site) or is_shut_out(model, (edge, *path), effect.site):
+                continue  # `if delay:`, and this caller leaves `delay=False` as it is; `if status in NOTIFIED:`
             inner = [*(inner.site for inner in path), effect.site]
             if any(
                 transactions.is_deferred(call) or transactions.around(call) or is_self_retry(model, call)
@@ -197,6 +206,8 @@ def sent_inside(site: CallSite, transactions: Transactions, leaving: Leaving, mo
             ):
                 continue
             if any(raises_after(call) for call in inner):
+                continue
+            if effect.effect is Effect.OBJECT_DELETE and is_marked_before(effect.site):
                 continue
             if not any(transactions.knows_of_commits(call.function, effect) for call in inner):
                 yield Sent(effect, (edge, *path))
@@ -216,15 +227,26 @@ def severity_of(meeting: Meeting, model: Model) -> Severity:
         return Severity.LOW
     if effect.effect not in _READS_ROWS or not (effect.site.fact.args or effect.site.fact.kwargs):
         return Severity.MEDIUM
-    receivers = [edge.callee for edge in model.edges_at(effect.site) if edge.kind in {"job", "durable"}]
-    reads = not receivers or any(model.reach.has(receiver, _READS) for receiver in receivers)
     later = any(key in _LATER for key, _ in effect.site.fact.kwargs)
     if meeting.open.kind == "signal" and meeting.open.guard is None:
         return Severity.LOW
     certain = meeting.open.kind != "signal" or (
         meeting.open.guard is not None and meeting.open.guard.form == "framework"
     )
-    return Severity.HIGH if reads and not later and certain else Severity.MEDIUM
+    return Severity.HIGH if certain and not later and _misses(meeting, model) else Severity.MEDIUM
+
+
+def _misses(meeting: Meeting, model: Model) -> bool:
+    """Does the receiver look for what is not committed yet, so that its work is lost or done on what was, and nothing sends it again?"""
+    receivers = _receivers(meeting, model)
+    if not receivers:  # of a topic, which other services read, only what it names can be looked up
+        return meeting.worst.effect.effect is not Effect.PUBLISH or carries_new(model, meeting.site)
+    if not _reads(meeting, model) or all(is_sent_again(model, receiver) for receiver in receivers):
+        return False
+    if meeting.open.kind == "signal":
+        return True
+    found = found_early(model, meeting.site, receivers)
+    return found.kind in {"missing", "unknown"} or (found.kind == "stale" and not only_tells(model, receivers))
 
 
 def _report(meeting: Meeting, others: list[Meeting], model: Model, *, at_leaf: bool) -> Finding:
@@ -266,7 +288,8 @@ def _fix(meeting: Meeting, site: CallSite, others: list[Meeting], model: Model) 
     worst = meeting.worst
     below = (*(edge.site for edge in worst.path[1:]), worst.effect.site) if worst.path and site is meeting.site else ()
     call = f"{say.call(site, model)[:-2]}(…)"
-    text = advise.on_commit(model, site, call, _families(meeting.open, model), below)
+    by_callers = site is not meeting.site
+    text = advise.on_commit(model, site, call, _families(meeting, model), below, by_callers=by_callers)
     lines = sorted({other.site.line for other in others} - {site.line})
     if not lines:
         return text
@@ -274,10 +297,13 @@ def _fix(meeting: Meeting, site: CallSite, others: list[Meeting], model: Model) 
     return f"{text}\nThe same for line{'s' if len(lines) > 1 else ''} {named}, which {'send' if len(lines) > 1 else 'sends'} inside this transaction as well."
 
 
-def _families(found: OpenTransaction, model: Model) -> tuple[str, ...]:
+def _families(meeting: Meeting, model: Model) -> tuple[str, ...]:
     """Library names by which the advice knows how this transaction is left behind."""
+    found = meeting.open
     if found.guard is not None and found.guard.form != "framework":
         return (found.guard.name,)
+    if found.kind == "signal" and found.guard is None:  # the library of the signal holds it
+        return tuple(entry.source for entry in model.entries.at(meeting.site.function))
     return (
         tuple(effect.name for effect in model.effects_through(found.ends, Effect.COMMIT)[:1])
         if found.ends is not None
@@ -301,6 +327,8 @@ def _name(found: OpenTransaction) -> str:
             )
         case "request" if found.guard is None:
             return f"the transaction that `{found.name}()` commits after the handler"
+        case "block" if found.name in _SAYS_IT:
+            return "the open transaction"
     return f"the open transaction of `{found.name}`"
 
 
@@ -310,6 +338,8 @@ def _when(found: OpenTransaction) -> str:
             return f"before `{found.name}`"
         case "signal" if found.guard is None:
             return f"inside the write that sends `{found.name}`"
+        case "block" if found.name in _SAYS_IT:
+            return "inside an open transaction"
         case "request" if found.guard is None:
             return f"before `{found.name}()` commits"
     return f"inside the transaction of `{found.name}`"
@@ -337,6 +367,9 @@ def _impact(meeting: Meeting, model: Model) -> str:
     effect = meeting.worst.effect.effect
     later = next((keyword for keyword, _ in meeting.worst.effect.site.fact.kwargs if keyword in _LATER), "")
     job = _receiver(meeting, model)
+    told = effect is Effect.PUBLISH and not _receivers(meeting, model) and not carries_new(model, meeting.site)
+    if told:
+        return f"After a rollback of {who}, the message is out all the same, about a change that never came to be."
     if effect in _READS_ROWS and not _reads(meeting, model):
         return f"After a rollback of {who}, {job} runs all the same, for a change that never came to be."
     if effect in _READS_ROWS and later:
@@ -367,25 +400,9 @@ def _reads(meeting: Meeting, model: Model) -> bool:
     return not receivers or any(model.reach.has(receiver, _READS) for receiver in receivers)
 
 
-_INSERTS = frozenset({Effect.SQL_INSERT, Effect.SQL_UPSERT})
-_CHANGES = frozenset({Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE})
-
-
 def _meets(meeting: Meeting, model: Model) -> str:
-    """What a receiver finds that is faster than the commit: of the tables that it reads and the transaction writes."""
-    written = model.effects_under(meeting.site.function, *_INSERTS, *_CHANGES)
-    made = {e.model.name for e in written if e.model is not None and e.effect in _INSERTS and not _saves(e)}
-    changed = {e.model.name for e in written if e.model is not None and (e.effect in _CHANGES or _saves(e))}
-    effects = [e for receiver in _receivers(meeting, model) for e in model.effects_under(receiver, Effect.SQL_READ)]
-    read = {e.model.name for e in effects if e.model is not None}
-    here = {e.model.name for e in written if e.model is not None and e.function is meeting.site.function}
-    if read & made and not read & changed:
-        return f"finds no `{min(read & made & here or read & made)}`"
-    if read & changed and not read & made:
-        return f"finds the `{min(read & changed & here or read & changed)}` as it was"
+    """What a receiver finds that is faster than the commit."""
+    found = found_early(model, meeting.site, _receivers(meeting, model))
+    if found.table:
+        return f"finds no `{found.table}`" if found.kind == "missing" else f"finds the `{found.table}` as it was"
     return "does not see what is written there"
-
-
-def _saves(effect: EffectAt) -> bool:
-    """`order.save()` of a row that may have been there."""
-    return effect.name.endswith(".save")

@@ -8,7 +8,8 @@ runs it again, and nobody is told. If success was already answered, the caller b
 `create_task`, `ensure_future` and their kin, also through helpers of the project, whose coroutine, through its calls, writes, publishes,
 sends or charges, and whose end nobody awaits. Keeping a reference cures garbage collection, not a deploy: that alone is the rule
 unreferenced-task. HIGH when data, messages or money hang on it and an entry has told success; MEDIUM when nobody was told, or when only a
-call to another system is lost; LOW for bookkeeping (last-seen stamps, usage figures).
+call to another system is lost; LOW for bookkeeping (last-seen stamps, usage figures), and for such a call that
+the code itself calls best effort.
 
 ## What is not reported
 Tasks that are awaited, gathered, joined, or part of a task group; also where the handle is kept and somebody awaits it later, at shutdown
@@ -52,6 +53,8 @@ async def create(order: dict, session: AsyncSession):
 ```
 """
 
+import re
+
 from roadworthy.rules.api import (
     CallSite,
     Effect,
@@ -71,8 +74,10 @@ from roadworthy.rules.api import (
     impact_weight,
     is_bookkeeping,
     is_done_again,
+    is_fed_by_consumer,
     is_run_at_start,
     is_telemetry,
+    keeps_its_tasks,
     lives_on,
     losses,
     say,
@@ -81,6 +86,7 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="forgotten-task", anti_pattern="fire-and-forget", doc=__doc__)
 
+_MEANT = re.compile(r"\bfire[- ]and[- ]forget\b|\bbest[- ]effort\b", re.IGNORECASE)
 _SETTLED = ("waited", "returned", "cancelled")
 
 
@@ -127,13 +133,20 @@ def is_stopping(work: Spawned, model: Model) -> bool:
     return kinds == {EntryKind.SHUTDOWN} or (named and not answered(model, work.site.function))
 
 
+def is_meant(work: Spawned, model: Model) -> bool:
+    """The code says of itself that it need not succeed: in a docstring, or in a comment above the start."""
+    docs = [function.scope.doc for function in (work.site.function, *work.callees)]
+    comments = model.comments_near(work.site.path, work.site.line - 4, work.site.line)
+    return any(_MEANT.search(text) for text in (*docs, comments))
+
+
 def severity_of(work: Spawned, lost: list[Loss], model: Model) -> Severity:
     """By what is lost, who was told, and whether something does it again."""
     if is_bookkeeping(say.last(work.name), work.site.function.name) or is_done_again(model, work.callees):
         return Severity.LOW
     told = bool(answered(model, work.site.function))
     if not lost[0].is_data:
-        return Severity.MEDIUM if told else Severity.LOW
+        return Severity.MEDIUM if told and not is_meant(work, model) else Severity.LOW
     return Severity.HIGH if told else Severity.MEDIUM
 
 
@@ -173,6 +186,11 @@ def _fix(work: Spawned, lost: list[Loss], model: Model) -> str:
     callee = next(iter(work.callees), None)
     starts = lost[0].effect.effect in {Effect.START_DURABLE, Effect.ENQUEUE}
     waited = advise.durable_start(model, work.site.function, callee) if starts and callee is not None else ""
+    if not waited and is_fed_by_consumer(model, work.site.function):
+        return (
+            f"Let the consumer confirm the message (acknowledge it, commit its offset) when `{work.name}()` is done, not when it is handed "
+            "out or by a timer: what was not confirmed is delivered again."
+        )
     return waited or advise.durable(model, work.site.function, f"{work.name}()")
 
 
@@ -183,7 +201,9 @@ def _issue(work: Spawned, lost: list[Loss], model: Model) -> str:
     reaches = f"which {effect.effect.word.meaning} with `{say.call(effect.site, model)}`{more}"
     handle = f"`{work.handle}`" if work.handle else ""
     kept = {
-        "dropped": "Nothing refers to the task, so the event loop may even collect it half-way.",
+        "dropped": ""
+        if keeps_its_tasks(model, work.site)
+        else "Nothing refers to the task, so the event loop may even collect it half-way.",
         "unread": f"{handle} is never read again, so nobody sees its exception.",
         "kept": f"The reference in {handle} keeps it from being collected, but nobody waits for it." if handle else "",
     }.get(work.fate, "")

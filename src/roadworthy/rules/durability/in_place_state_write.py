@@ -12,7 +12,8 @@ A write-then-rename scheme that syncs the descriptor while data still sits in th
 ## What is not reported
 Files written beside the old one and renamed over it. Appending. Outputs, exports, downloads, logs, caches and temporary files.
 Files that a command or a script writes where its user says. Files in a folder that was just made, or under a name by chance or by the second.
-Files that the same run reads back after it has written them, that are only touched, or that are made again when they cannot be read.
+Source files that a script or a command edits. Files that the same run reads back after it has written them, that are only touched,
+or that are made again when they cannot be read.
 
 ## Bad
 ```python
@@ -66,6 +67,7 @@ from roadworthy.rules.api import (
     Rule,
     Severity,
     advise,
+    asked_before,
     early_syncs,
     expr,
     fetched_from,
@@ -75,6 +77,7 @@ from roadworthy.rules.api import (
     is_made_again,
     is_made_anew,
     is_named_by_user,
+    is_source,
     read_back,
     replaces,
     say,
@@ -105,6 +108,7 @@ def check(model: Model) -> Iterator[Finding]:
             or written.is_download
             or replaces(model, written.function)
             or is_given_by_user(written, model)
+            or is_under_version_control(written, model)
             or is_made_anew(model, written)
         ):
             continue
@@ -128,6 +132,12 @@ def is_given_by_user(written: FileAccess, model: Model) -> bool:
         and (bool(model.entries.at(written.function)) or not written.is_in_usual_folder)
         and any(o.kind == "argument" for o in model.origin(written.target, written.function, written.site.fact.order))
     )
+
+
+def is_under_version_control(written: FileAccess, model: Model) -> bool:
+    """A script that edits `pyproject.toml`: whoever runs it has the older state at hand."""
+    watched = model.is_script(written.site.path) or model.exposure(written.function).only_commands
+    return watched and is_source(written)
 
 
 def _severity(exposure: Exposure) -> Severity:
@@ -185,7 +195,7 @@ def is_named_by_content(written: FileAccess) -> bool:
 
 def _impact(who: str, reader: str, written: FileAccess, model: Model) -> str:
     cut = f"A crash, a full disk or a deploy while {who} writes leaves an empty or half file"
-    if is_named_by_content(written):
+    if is_named_by_content(written) or asked_before(written) is not None:  # there is no older state of it
         return f"{cut} under the name of the whole content: {reader} finds that from then on, until somebody writes it once more."
     if fetched_from(model, written) is not None:
         return f"{cut}: {reader} takes the half for the whole, until it is fetched again."

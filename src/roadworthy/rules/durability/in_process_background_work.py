@@ -97,6 +97,7 @@ _WRITES = (
     Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE, Effect.COMMIT, Effect.OBJECT_WRITE,
     Effect.PUBLISH, Effect.ENQUEUE, Effect.START_DURABLE, Effect.CHARGE,
 )  # fmt: skip
+_DECORATES = re.compile(r"(^|_)(titles?|thumbnails?|previews?)(_|$)")  # what is stored is whole without it
 _DOES = re.compile(
     r"_*(run|execute|process|perform|handle|import|export|generate|ingest|scrape|crawl|train|convert|transcode|build|render|analy[sz]e|"
     r"evaluate|embed|sync|migrate|provision|deploy|charge|pay|refund|place|submit)",
@@ -141,7 +142,10 @@ def promised(told: tuple[Entry, ...]) -> Promise | None:
 
 def is_the_purpose(work: Spawned, told: tuple[Entry, ...], model: Model) -> bool:
     """The entry answers "accepted", the work is called by what it does, or the entry only receives: it was called for this."""
-    if promised(told) is not None or _DOES.match(say.last(work.name)):
+    name = say.last(work.name)
+    if _DECORATES.search(name):
+        return False
+    if promised(told) is not None or _DOES.match(name):
         return True
     return not any(model.reach.has(entry.function, _WRITES) or is_a_query(entry) for entry in told[:3])
 

@@ -11,7 +11,7 @@ A scheduler without a store to which only requests give work for later.
 
 ## What is not reported
 Caches that can be filled again, memoisation, constants and registries filled at import, pools of clients and connections, metrics,
-per-request objects, throttles that make their own process wait, and state that no serving path touches.
+per-request objects, throttles that make their own process wait, futures and events of those who wait, and state that no serving path touches.
 
 ## Bad
 ```python
@@ -66,7 +66,9 @@ from roadworthy.rules.api import (
     Severity,
     finding,
     held_state,
+    holds_waiters,
     impact_weight,
+    is_filled_at_import,
     is_refreshed,
     paces,
     planned_in_memory,
@@ -108,6 +110,7 @@ def check(model: Model) -> Iterator[Finding]:
         if (
             promise is None
             or is_choice(held)
+            or holds_waiters(held)
             or (promise == "rate limit" and paces(held, model))
             or is_refreshed(held, model)
             or not lifetimes.lives_long(held)
@@ -174,7 +177,7 @@ def serving(functions: dict[Function, int], model: Model, strong: bool) -> list[
     for function in functions:
         exposure = model.exposure(function)
         entries = exposure.of_kind(*_SERVES)
-        if entries or (strong and not exposure.entries):
+        if entries or (strong and not exposure.entries and not is_filled_at_import(model, function)):
             found.append((function, entries[0] if entries else None))
     return found
 

@@ -53,7 +53,10 @@ from roadworthy.rules.api import (
     advise,
     finding,
     flow,
+    is_listened_to,
+    is_on_thread,
     is_telemetry,
+    keeps_its_tasks,
     lives_on,
     losses,
     say,
@@ -72,12 +75,14 @@ def check(model: Model) -> Iterator[Finding]:
             continue
         if losses(model, work) and not is_a_loop(work, model) and not is_telemetry(work.name):
             continue  # forgotten-task tells the larger harm
+        if is_on_thread(model, work.site) and work.callees and all(tells_all(model, callee) for callee in work.callees):
+            continue  # a thread has no collector, and what it raises it keeps
         yield _report(work, model)
 
 
 def is_kept_elsewhere(work: Spawned, model: Model) -> bool:
     """`group.create_task(…)`, `nursery.start_soon(…)`: the group refers to its tasks; a loop refers to what another thread gave it."""
-    return any(
+    return keeps_its_tasks(model, work.site) or any(
         part in name
         for name in model.library_names(work.site)
         for part in ("TaskGroup", "Nursery", "threadsafe", "Portal")
@@ -114,7 +119,7 @@ def _impact(model: Model, work: Spawned, name: str, *, long: bool) -> str:
     if long and any(keeps_failures(model, callee) for callee in work.callees):
         return f"The collector may take {name} away while it waits, without an error and without a log line: the loop stops for good, and {_unaware(model, work)}."
     stops = f"the loop stops for good, and {_unaware(model, work)}" if long else _unaware(model, work)
-    if work.callees and all(tells_all(model, callee) for callee in work.callees):
+    if is_listened_to(model, work.site) or (work.callees and all(tells_all(model, callee) for callee in work.callees)):
         return f"The collector may end {name} while it waits, without an error and without a log line: {stops}."
     return f"The collector may end {name} while it waits, and no code hears of an exception in it: {stops}."
 
