@@ -66,6 +66,7 @@ from roadworthy.project.blocking import (
     has_loop_for_itself,
     is_name_lookup,
     is_run_by_itself,
+    loop_mates,
     never_waits,
 )
 from roadworthy.project.boundaries import (
@@ -582,6 +583,7 @@ __all__ = [
     "lives_on",
     "logger_near",
     "lone_connections",
+    "loop_mates",
     "losses",
     "made_by_run",
     "many_by_design",
