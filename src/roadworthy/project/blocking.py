@@ -10,6 +10,7 @@ from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.generators import only_made
 from roadworthy.project.phrases import words_of
+from roadworthy.project.purpose import asks_for_token
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _at(model: Model, site: CallSite, bits: dict[Function, int]) -> Blocked | No
             continue
         under = list(model.reach.effects(bits.get(edge.callee, 0)))
         if under:
-            under.sort(key=lambda effect: (_rank(effect), effect.site.path, effect.site.line))
+            under.sort(key=lambda e: (_rank(e), asks_for_token(e), e.site.path, e.site.line))
             for worst in under[:_LOOKED_AT]:
                 rest = model.reach.path_between(edge.callee, worst.function, lambda e: _goes_down(model, e))
                 path = (edge, *(rest or ()))

@@ -261,6 +261,7 @@ from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.switchedoff import SwitchedOff, switched_off
 from roadworthy.project.switches import is_off_from
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.toldabove import callers_tell
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
@@ -467,6 +468,7 @@ __all__ = [
     "buffered_work",
     "by_repair",
     "bypasses",
+    "callers_tell",
     "can_be_stopped",
     "cannot_speak",
     "caught_cancellations",

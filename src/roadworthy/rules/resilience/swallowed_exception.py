@@ -57,6 +57,7 @@ from roadworthy.rules.api import (
     acts,
     advise,
     answers_yes_or_no,
+    callers_tell,
     cannot_speak,
     covers,
     expects_failure,
@@ -84,6 +85,8 @@ def check(model: Model) -> Iterator[Finding]:
     for silence in silences(model):
         if cannot_speak(silence.function) or failure_is_the_answer(silence) or is_told_elsewhere(silence, model):
             continue
+        if silence.outcome == "nothing" and callers_tell(model, silence.function):
+            continue
         ranked = sorted(
             ((_rank(failure, silence, model), failure) for failure in silence.hidden),
             key=lambda pair: (pair[0], pair[1][0].line, pair[1][1].site.path, pair[1][1].site.line),
@@ -100,7 +103,9 @@ def check(model: Model) -> Iterator[Finding]:
 
 def failure_is_the_answer(silence: Silence) -> bool:
     """`is_alive()`, `ping()`, `health()`: that it failed is what the caller wanted to know."""
-    return expects_failure(silence) or (silence.outcome in {"default", "nothing"} and says_probe(silence.function.name))
+    name = silence.function.name
+    asks = silence.outcome in {"default", "nothing"} or (silence.outcome == "success" and "probe" in name.lower())
+    return expects_failure(silence) or (asks and says_probe(name))
 
 
 def is_explained(silence: Silence, model: Model) -> bool:
