@@ -16,6 +16,7 @@ from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
 from roadworthy.advice.asides import let_fail_alone, rearm, statement_of
+from roadworthy.advice.batches import keep_inside
 from roadworthy.advice.imports import with_imports
 from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
@@ -55,9 +56,10 @@ from roadworthy.project.batches import (
     ended_by,
     fragile_loops,
     is_given_by_hand,
+    is_heard_outside,
+    is_marked_done,
     is_run_again,
     leaves_nobody,
-    outcomes,
     raised_again,
 )
 from roadworthy.project.blocking import (
@@ -544,6 +546,7 @@ __all__ = [
     "is_gated",
     "is_given_by_hand",
     "is_guarded",
+    "is_heard_outside",
     "is_index_write",
     "is_indexed",
     "is_keyed",
@@ -551,6 +554,7 @@ __all__ = [
     "is_link",
     "is_made_again",
     "is_made_anew",
+    "is_marked_done",
     "is_meant_to_append",
     "is_name_lookup",
     "is_named_by_user",
@@ -569,6 +573,7 @@ __all__ = [
     "is_subscription",
     "is_telemetry",
     "is_told_elsewhere",
+    "keep_inside",
     "key_from_outside",
     "key_uses",
     "key_value",
@@ -604,7 +609,6 @@ __all__ = [
     "only_looks",
     "only_setting",
     "only_told",
-    "outcomes",
     "outside_ids",
     "own_ids",
     "owner_of",
