@@ -267,7 +267,7 @@ from roadworthy.project.toldabove import callers_tell
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
-from roadworthy.project.unasked import Unasked, unasked_work
+from roadworthy.project.unasked import Unasked, tells_its_failures, unasked_work
 from roadworthy.project.unread import Untold, untold_failures
 from roadworthy.project.unseen import Unseen, unseen_answers
 from roadworthy.project.usedup import LeftUndone, UsedUp, left_undone, used_up
@@ -666,6 +666,7 @@ __all__ = [
     "switched_off",
     "taken_for_whole",
     "tells_anyway",
+    "tells_its_failures",
     "transaction_writes",
     "unasked_work",
     "unbounded_effects",
