@@ -227,6 +227,7 @@ from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.rearming import Rearmed, rearmed_late
 from roadworthy.project.refused import Refused, repeated_refusals
+from roadworthy.project.refusedagain import is_refused_again
 from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
 from roadworthy.project.repeats import (
     goes_on_after,
@@ -563,6 +564,7 @@ __all__ = [
     "is_on_loop",
     "is_one_of_many",
     "is_refreshed",
+    "is_refused_again",
     "is_remote",
     "is_replayed",
     "is_run_again",
