@@ -127,15 +127,6 @@ def test_what_is_passed_by_is_counted(tmp_path: Path) -> None:
     }
 
 
-def test_a_folder_that_an_installer_has_filled(tmp_path: Path) -> None:
-    """`pip install --target libs` records what it has put there; two records may be fixtures."""
-    write(tmp_path, "libs/dns/query.py", "own/one/a.py", "app.py")
-    for name in ("dnspython-2.6.dist-info", "flask-3.0.dist-info", "h11-0.14.dist-info"):
-        write(tmp_path, f"libs/{name}/METADATA")
-    write(tmp_path, "own/one-1.0.dist-info/METADATA")
-    assert paths(tmp_path) == ["app.py", "own/one/a.py"]
-
-
 def test_a_domain_called_vendor(tmp_path: Path) -> None:
     """Shops have vendors."""
     write(tmp_path, "shop/__init__.py", "shop/vendor/__init__.py", "shop/vendor/models.py")

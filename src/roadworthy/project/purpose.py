@@ -32,7 +32,7 @@ _MEASURES = re.compile(
     r"_*([a-z]+_)*(telemetry|analytics|metrics?|posthog|statsd)(_[a-z]+)*\.py"
 )  # what such a module sends may be lost
 _SETTING = re.compile(r"config|configuration|settings?|options?|preferences?|feature|flags?")
-_KEYS = re.compile(r"tokens?|auth|authenticate|authentication|authori[sz]e|login|logon|signin|oauth\d?")
+_KEYS = re.compile(r"tokens?|login|logon|signin|oauth\d?")
 _CALLERS = 60
 _GIVEN = frozenset({"request", "req", "event", "context", "ctx", "info", "message", "msg", "environ"})
 """Parameters of functions that a framework calls."""

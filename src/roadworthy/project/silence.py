@@ -327,7 +327,6 @@ def logger_near(model: Model, function: Function) -> str:
         (-count, name)
         for name, count in counts.items()
         if name.removesuffix("()").replace(".", "").replace("_", "").isalnum()
-        and name != "warnings"
         and _is_at_hand(name.partition(".")[0], function)
     ]
     if near:

@@ -39,7 +39,6 @@ _VENDORED = _names(
     "third-party 3rdparty __pycache__ __pypackages__"
 )
 _BUILT = _names("dist build")
-_INSTALLED = 3  # distributions that an installer has recorded beside each other
 _ENVIRONMENTS = frozenset(("pyvenv.cfg", "conda-meta"))
 _APP_FILES = _names(
     "models.py views.py routes.py router.py urls.py api.py tasks.py service.py services.py schemas.py "
@@ -89,8 +88,6 @@ def skip_reason(name: str, entries: frozenset[str], parent: Folder) -> str | Non
         return "template folders"
     if entries & _ENVIRONMENTS or name.endswith((".egg-info", ".dist-info", ".egg")):
         return "environments"
-    if sum(entry.endswith(".dist-info") for entry in entries) >= _INSTALLED:  # `pip install --target libs`
-        return "vendored folders"
     in_package = parent.is_package and "__init__.py" in entries
     if name in _VENDORED:
         return None if name == "vendor" and in_package and entries & _APP_FILES else "vendored folders"
