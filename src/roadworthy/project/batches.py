@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.fixedparts import is_path, is_table_of_parts
 from roadworthy.project.handling import mentions
@@ -19,6 +19,7 @@ from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts
 from roadworthy.project.raised import Raises
 from roadworthy.project.reports import REPORTS, reporting_handler
+from roadworthy.project.schedules import scheduled_jobs
 from roadworthy.project.strangers import sends
 from roadworthy.project.symbols import bound_names
 from roadworthy.project.watched import is_started_again
@@ -136,8 +137,10 @@ def is_run_again(model: Model, loop: Fragile) -> bool:
     return bool(ends) and all(outcome.kind == "retried" for outcome in ends)
 
 
-def is_marked_done(model: Model, loop: Fragile) -> bool:
-    """Is the item written down as done before what may fail for it, so that the next round begins behind it?"""
+def is_marked_done(model: Model, loop: Fragile, entry: Entry) -> bool:
+    """Is the item written down as done before what may fail for it, so that the next round, which comes by itself, begins behind it?"""
+    if entry.kind not in {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP} and entry.function not in scheduled_jobs(model):
+        return False
     scope = loop.function.scope
     marks = [
         call.order

@@ -189,10 +189,19 @@ def loop_mates(model: Model, function: Function) -> set[Function]:
         for edge in model.edges_to(here):
             ran = edge.kind == "inline" or edge.spawner is not None
             own_loop = here.is_async and not edge.caller.is_async and ran and edge.kind not in _STARTS
-            if not own_loop and edge.kind not in _ELSEWHERE and edge.caller not in seen:
+            if own_loop or edge.kind in _ELSEWHERE or _never_runs(edge):
+                continue
+            if edge.caller not in seen:
                 seen.add(edge.caller)
                 queue.append(edge.caller)
     return seen
+
+
+def _never_runs(edge: Edge) -> bool:
+    """`return work()` in a coroutine: whoever awaits it is given the other coroutine, and nobody awaits that."""
+    callee, site = edge.callee, edge.site
+    made = edge.kind == "call" and edge.spawner is None and callee.is_async and not callee.scope.is_generator
+    return made and edge.caller.is_async and site.fact.use == "returned" and not site.fact.awaited
 
 
 def _starts_task(model: Model, site: CallSite) -> bool:

@@ -81,7 +81,6 @@ RULE = Rule(id="one-bad-item-stops-batch", anti_pattern="no-graceful-degradation
 
 _BACKGROUND = frozenset({EntryKind.JOB, EntryKind.SCHEDULED, EntryKind.WORKER_LOOP})
 _HANDED = frozenset({EntryKind.SIGNAL_RECEIVER, EntryKind.QUEUE_CONSUMER, EntryKind.WEBHOOK_HANDLER})
-_SOON_AGAIN = frozenset({EntryKind.SCHEDULED, EntryKind.WORKER_LOOP})  # whose next round takes what was left over
 _TO_PEOPLE = frozenset({Effect.EMAIL, Effect.SMS, Effect.NOTIFY, Effect.CHARGE})
 _LEAVING = frozenset({"__exit__", "__aexit__"})  # what they release, nobody else does
 _CLOSE = 3  # calls between the entry and the loop: further away it is machinery, not the batch
@@ -126,7 +125,7 @@ def _judge(loop: Fragile, entry: Entry | None, effect: EffectAt | None, model: M
     to_people = effect is not None and effect.effect in _TO_PEOPLE and not effect.secondary
     severity = Severity.HIGH if to_people else Severity.MEDIUM
     by_hand = entry is not None and entry.kind is EntryKind.COMMAND and not loop.consumes
-    if entry is not None and entry.kind in _SOON_AGAIN and is_marked_done(model, loop):
+    if entry is not None and is_marked_done(model, loop, entry):
         return severity.lowered(), Audience.PEDANTIC if entry.kind is EntryKind.WORKER_LOOP else Audience.REGULAR
     return (severity.lowered() if by_hand else severity), Audience.REGULAR
 

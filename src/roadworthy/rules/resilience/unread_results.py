@@ -9,7 +9,7 @@ Awaited work whose exceptions are returned as results (`return_exceptions=True`)
 to a pool of threads or processes and waited for, by `wait()` or the end of the `with`, when none of the futures is ever asked for its result.
 
 ## What is not reported
-Results that are read afterwards. Waiting for tasks that were just cancelled, in shutdown and clean-up code. Work that catches and tells of its failures
+Results that are read afterwards. Waiting for tasks that were just cancelled, in shutdown and clean-up code. Warming up. Work that catches and tells of its failures
 itself.
 
 ## Bad
@@ -75,6 +75,9 @@ _CLEANS_UP = re.compile(
 )
 
 _ENDS = re.compile(r"_*a?(cancel|close|disconnect|dispose|release)(_|$)")
+_AHEAD = re.compile(
+    r"_*a?(pre_create|pre_?warm|warm_?up|warm|pre_?load|pre_?fetch|prime)(_|$)"
+)  # what is made later all the same
 
 
 @RULE.check
@@ -124,7 +127,7 @@ def _is_result(value: expr.Expr | None, index: int) -> bool:
 
 def is_cleanup(site: CallSite) -> bool:
     """Tasks that were just cancelled, or code whose purpose is to end things."""
-    if _CLEANS_UP.search(site.function.name):
+    if _CLEANS_UP.search(site.function.name) or _AHEAD.match(site.function.name):
         return True
     cancels = [
         call for call in site.function.scope.calls if isinstance(call.func, expr.Attr) and call.func.name == "cancel"
