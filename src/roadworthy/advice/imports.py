@@ -70,6 +70,7 @@ _BASE = {
     "rq": ("rq",),
     "requests": ("requests",),
 }
+_SHARED = 3  # modules that import a logger from one place
 _LOGGER = ("import logging", "logger = logging.getLogger(__name__)")
 
 
@@ -172,7 +173,7 @@ def _from_where(model: Model, function: Function, name: str, snippets: list[str]
         own = [source for source in sources if usual[f"from {source} import {name}"]]
         found = max(own, key=lambda source: usual[f"from {source} import {name}"], default="")
         return (f"from {found or _likely(model, sources)} import {name}",)
-    if usual:
+    if usual and (name != "logger" or max(usual.values()) >= _SHARED):  # else it is one module's own
         return (min(usual, key=lambda text: (-usual[text], text)),)
     home = _home(model, name)
     if home and home.path != function.path:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, GuardKind
+from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
-from roadworthy.project.fixedparts import is_table_of_parts
+from roadworthy.project.fixedparts import is_path, is_table_of_parts
 from roadworthy.project.handling import mentions
 from roadworthy.project.leaks import leak_of
 from roadworthy.project.messages import consumes
@@ -19,6 +19,7 @@ from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts
 from roadworthy.project.raised import Raises
 from roadworthy.project.reports import REPORTS, reporting_handler
+from roadworthy.project.schedules import scheduled_jobs
 from roadworthy.project.strangers import sends
 from roadworthy.project.symbols import bound_names
 from roadworthy.project.watched import is_started_again
@@ -40,6 +41,8 @@ Kind = Literal["items", "worker"]
 
 _TYPED = frozenset({"options", "args", "kwargs", "opts", "sys"})
 _GROWS = frozenset({"append", "extend", "add", "update"})
+_MARKS = frozenset({Effect.COMMIT, Effect.SQL_UPDATE})
+_SAVES = frozenset({"commit", "save", "asave"})
 _TAKES = frozenset({Effect.WAIT, Effect.CONSUME})
 _PARTS = re.compile(
     r"(page|pages|count|counter|chunk|chunks|batch|batches|part|parts|piece|block|blocks|slice|step|steps|stage|attempt|attempts|try|offset|cursor|window"
@@ -105,6 +108,21 @@ def outcomes(model: Model, loop: Fragile) -> list[Outcome]:
     return [outcome for site in loop.sites for outcome in model.failures.of(site, passing)]
 
 
+def is_heard_outside(model: Model, loop: Fragile) -> bool:
+    """Does a handler outside the loop keep the failure, on every way?"""
+    scope = loop.function.scope
+    ends = outcomes(model, loop)
+    return bool(ends) and all(
+        outcome.kind == "handled"
+        and not (
+            outcome.handler is not None
+            and outcome.handler.function is loop.function
+            and flow.within(scope, outcome.handler.region, loop.region)
+        )
+        for outcome in ends
+    )
+
+
 def is_given_by_hand(model: Model, loop: Fragile) -> bool:
     """What a person has typed, or what stands in the code, and what is caught further out: who started the command sees what is missing."""
     region = loop.function.scope.regions[loop.region]
@@ -117,6 +135,20 @@ def is_run_again(model: Model, loop: Fragile) -> bool:
     """The whole run is repeated by a retry, and may skip what is done."""
     ends = outcomes(model, loop)
     return bool(ends) and all(outcome.kind == "retried" for outcome in ends)
+
+
+def is_marked_done(model: Model, loop: Fragile, entry: Entry) -> bool:
+    """Is the item written down as done before what may fail for it, so that the next round, which comes by itself, begins behind it?"""
+    if entry.kind not in {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP} and entry.function not in scheduled_jobs(model):
+        return False
+    scope = loop.function.scope
+    marks = [
+        call.order
+        for call in flow.calls_in(scope, loop.region)
+        if flow.last_name(call.func) in _SAVES
+        or any(effect.effect in _MARKS for effect in model.effects_through(loop.function.site(call)))
+    ]
+    return bool(loop.sites) and bool(marks) and all(min(marks) < site.fact.order for site in loop.sites)
 
 
 def leaves_nobody(model: Model, loop: Fragile) -> bool:
@@ -149,7 +181,7 @@ def _of_items(model: Model, function: Function, index: int, raises: Raises) -> F
         return None
     if _is_one_unit(model, function, index) or region.exits in {"return", "break"}:
         return None
-    if is_table_of_parts(region.test, function):
+    if is_table_of_parts(region.test, function) or is_path(region.test, function):
         return None
     derived = _derived(function, index, set(names))
     handler = _raises_again(model, function, index, derived)
@@ -280,7 +312,23 @@ def _collects(function: Function, index: int, names: set[str]) -> bool:
         for assign in flow.assigns_in(scope, index)
         if isinstance(assign.target, f.Sub) and any(mentions(assign.value, name, scope) for name in names)
     )
+    if any(scope.last_read.get(name, -1) >= end for name in _best_of(function, index)):
+        return True
     return any(isinstance(t, f.Name) and t.id not in names and scope.last_read.get(t.id, -1) >= end for t in targets)
+
+
+def _best_of(function: Function, index: int) -> Iterator[str]:
+    """`if distance < nearest: nearest, found = distance, item`: what is compared and kept."""
+    scope = function.scope
+    for inner, region in enumerate(scope.regions):
+        if region.kind != "if" or not flow.within(scope, inner, index) or not isinstance(region.test, f.Compare):
+            continue
+        kept = [assign.target for assign in flow.assigns_in(scope, inner) if assign.op == "="]
+        names = {name for target in kept for name in bound_names(target)}
+        if any("<" in op or ">" in op for op in region.test.ops) and any(
+            mentions(region.test, n, scope) for n in names
+        ):
+            yield from names
 
 
 def _raises_again(model: Model, function: Function, index: int, names: set[str]) -> Handler | None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
+from roadworthy.project.generators import only_made
 from roadworthy.project.phrases import words_of
+from roadworthy.project.purpose import asks_for_token
 from roadworthy.project.symbols import bound_names
 
 if TYPE_CHECKING:
@@ -104,11 +106,11 @@ def _at(model: Model, site: CallSite, bits: dict[Function, int]) -> Blocked | No
         if _blocks_here(model, effect):
             return Blocked(site.function, site, effect, ())
     for edge in model.edges_at(site):
-        if not _goes_down(model, edge) or site.fact.awaited:
+        if not _goes_down(model, edge) or site.fact.awaited or only_made(model, edge):
             continue
         under = list(model.reach.effects(bits.get(edge.callee, 0)))
         if under:
-            under.sort(key=lambda effect: (_rank(effect), effect.site.path, effect.site.line))
+            under.sort(key=lambda e: (_rank(e), asks_for_token(e), e.site.path, e.site.line))
             for worst in under[:_LOOKED_AT]:
                 rest = model.reach.path_between(edge.callee, worst.function, lambda e: _goes_down(model, e))
                 path = (edge, *(rest or ()))
@@ -163,6 +165,8 @@ def is_run_by_itself(model: Model, function: Function) -> bool:
         above = {edge.caller for edge in callers if edge.caller.is_async}
         if not callers or any(edge.kind in {"task", "background"} for edge in callers):
             return False
+        if any(entry.on_loop for entry in model.entries.at(here)):  # a framework runs it as well
+            return False
         if len(above) < len({edge.caller for edge in callers}) and any(
             _starts_task(model, site) for scope in (here, *(e.caller for e in callers)) for site in scope.calls
         ):
@@ -170,6 +174,34 @@ def is_run_by_itself(model: Model, function: Function) -> bool:
         queue.extend(above - seen)
         seen |= above
     return True
+
+
+_STARTS = frozenset({"task", "background"})
+_ELSEWHERE = frozenset({"thread", "process"})
+
+
+def loop_mates(model: Model, function: Function) -> set[Function]:
+    """The coroutine and all above it on the same event loop: whoever runs a coroutine to its end from an ordinary function
+    (`asyncio.run(work())`) makes a loop of its own, and what a thread runs is on none."""
+    seen, queue = {function}, [function]
+    while queue:
+        here = queue.pop()
+        for edge in model.edges_to(here):
+            ran = edge.kind == "inline" or edge.spawner is not None
+            own_loop = here.is_async and not edge.caller.is_async and ran and edge.kind not in _STARTS
+            if own_loop or edge.kind in _ELSEWHERE or _never_runs(edge):
+                continue
+            if edge.caller not in seen:
+                seen.add(edge.caller)
+                queue.append(edge.caller)
+    return seen
+
+
+def _never_runs(edge: Edge) -> bool:
+    """`return work()` in a coroutine: whoever awaits it is given the other coroutine, and nobody awaits that."""
+    callee, site = edge.callee, edge.site
+    made = edge.kind == "call" and edge.spawner is None and callee.is_async and not callee.scope.is_generator
+    return made and edge.caller.is_async and site.fact.use == "returned" and not site.fact.awaited
 
 
 def _starts_task(model: Model, site: CallSite) -> bool:
@@ -214,8 +246,10 @@ def never_waits(function: Function) -> bool:
 
 
 def _goes_down(model: Model, edge: Edge) -> bool:
-    """An ordinary call of an ordinary function, whose callee does not depend on who called."""
-    return edge.kind in _SYNC_EDGES and not edge.callee.is_async and not model.graph.is_ambiguous(edge)
+    """An ordinary call of an ordinary function, whose callee does not depend on who called and that no decorator puts into a thread."""
+    if edge.kind not in _SYNC_EDGES or edge.callee.is_async or model.graph.is_ambiguous(edge):
+        return False
+    return not any(guard.kind is GuardKind.OFF_LOOP for guard in model.guards.on_function(edge.callee))
 
 
 def _rank(effect: EffectAt) -> int:

@@ -109,7 +109,7 @@ def _after(model: Model, function: Function, region: int) -> After:
     exits = here.exits if here.kind == "except" else ""
     if loop is not None and scope.regions[loop].kind == "while":
         round_again = exits == "continue" or (exits in {"", "mixed"} and scope.regions[loop].exits in {"", "continue"})
-        if round_again:
+        if round_again and not _leaves_by_flag(scope, region, loop):
             return "loop"
     if scope.is_generator:
         return "generator"
@@ -118,6 +118,24 @@ def _after(model: Model, function: Function, region: int) -> After:
         if default is not None and returns_values(function):
             return "value"
     return "ends"
+
+
+def _leaves_by_flag(scope: f.Scope, region: int, loop: int) -> bool:
+    """`except CancelledError: abort = True`, and below it `if abort: break`."""
+    flags = {
+        assign.target.id
+        for assign in flow.assigns_in(scope, region)
+        if isinstance(assign.target, f.Name) and isinstance(assign.value, f.Const) and assign.value.value is True
+    }
+    return any(
+        other.kind == "if"
+        and isinstance(other.test, f.Name)
+        and other.test.id in flags
+        and other.exits in {"break", "return", "raise"}
+        and other.start >= scope.regions[region].end
+        and flow.within(scope, index, loop)
+        for index, other in enumerate(scope.regions)
+    )
 
 
 def tells_anyway(model: Model, caught: Caught) -> bool:

@@ -13,6 +13,7 @@ from roadworthy.knowledge.schema import Argument, CallRow
 from roadworthy.knowledge.vocabulary import Effect, Repeat
 from roadworthy.project import flow
 from roadworthy.project.arguments import argument
+from roadworthy.project.developing import only_developed
 from roadworthy.project.strangers import Strangers
 from roadworthy.project.values import Library, LibraryObject, Literal
 
@@ -93,6 +94,8 @@ class Effects:
         self._strangers = Strangers(graph, knowledge, evaluator.symbols)
         self.at: dict[CallSite, tuple[EffectAt, ...]] = {}
         for site, resolution in graph.resolutions.items():
+            if only_developed(site):
+                continue  # what it does, it does not do in production
             found = tuple(self._effects(site)) if resolution.libraries else ()
             found = found or tuple(self._of_stranger(site))
             if found:

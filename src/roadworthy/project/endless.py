@@ -75,6 +75,15 @@ class Endless:
             if self._runs_until_stopped(site):
                 yield Loop(function, site.line, "library", site)
 
+    def only_waits(self, loop: Loop) -> bool:
+        """`while True: time.sleep(3600)`: it keeps the process alive and does nothing."""
+        scope = loop.function.scope
+        for index, region in enumerate(scope.regions):
+            if loop.kind == "while" and region.kind == "while" and region.line == loop.line:
+                sites = [loop.function.site(call) for call in flow.calls_in(scope, index)]
+                return all(self._signals.is_talk(site) or self._passes_time(site) for site in sites)
+        return False
+
     def _goes_on(self, function: Function, region: int) -> bool:
         """A worker's loop; also one that a plain name keeps going (`while running:`)."""
         kind = self._model.guards.loop(function, region).kind

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from roadworthy.knowledge.vocabulary import GuardKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
+from roadworthy.project.switches import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,8 +39,15 @@ class Escapes:
         for edge in self._model.edges_at(site):
             if self.follows(edge) and not self._shielded(edge.callee):
                 below = self._model.reach.effects(self._bits.get(edge.callee, 0))
-                found.update((id(effect), effect) for effect in below)
+                found.update((id(effect), effect) for effect in below if self._comes_up(edge, effect))
         return list(found.values())
+
+    def _comes_up(self, edge: Edge, effect: EffectAt) -> bool:
+        """Not where the caller switches it off: `note.save(notify=False)`, and the mail is sent under `if notify:`."""
+        if not self._model.switches.into(edge, NOTHING):
+            return True
+        path = self._model.reach.path_between(edge.callee, effect.function)
+        return path is None or self._model.switches.lets((edge, *path), effect.site)
 
     def within(self, function: Function, region: int) -> list[tuple[CallSite, EffectAt]]:
         """(call, effect) of every failure that reaches the edge of a block: handlers inside the block were asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.blocking import blocks
 from roadworthy.project.calls import DETACHED
+from roadworthy.project.refusedlength import is_refused_above
 from roadworthy.project.values import Container
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 SMALL = 20
 """A display with at most this many elements is no crowd."""
+
+_FEW = re.compile(r"(?:^|[._])(?:servers|providers|backends|plugins|tools)$")
+"""What somebody has set up, one by one."""
 
 _NEAR = frozenset(
     {Effect.CACHE_READ, Effect.CACHE_WRITE, Effect.CLOSE, Effect.FLUSH, Effect.ACK, Effect.CONSUME, Effect.COMMIT}
@@ -84,6 +89,10 @@ def _is_small(model: Model, function: Function, region: int) -> bool:
         return True
     text = flow.text_of(iterable, function.scope).lower()
     if any(word in text for word in ("chunk", "batch", "page", "worker", "shard", "replica")):
+        return True
+    if _FEW.search(text.removesuffix("()").removesuffix(".items").removesuffix(".values")):
+        return True
+    if is_refused_above(iterable, function, function.scope.regions[region].start):
         return True
     values = model.values(iterable, function, function.scope.regions[region].start)
     return any(isinstance(v, Container) and 0 < len(v.positions or v.keys) <= SMALL for v in values)

@@ -29,3 +29,15 @@ def _display(expr: f.Expr | None, function: Function) -> f.Seq | None:
     bound = owner.bindings.get(expr.id, ())
     value = bound[0].value if len(bound) == 1 and bound[0].op == "=" else None
     return value if isinstance(value, f.Seq) else None
+
+
+def is_path(test: f.Expr | None, function: Function) -> bool:
+    """`folder.split("/")`: each within the last."""
+    if isinstance(test, f.Name):
+        bound = function.bindings.get(test.id, ())
+        test = bound[0].value if len(bound) == 1 else test
+    call = function.scope.calls[test.index] if isinstance(test, f.CallRef) else None
+    if call is None or flow.last_name(call.func) not in {"split", "rsplit"} or len(call.args) != 1:
+        return False
+    (by,) = call.args
+    return (isinstance(by, f.Str) and by.value in {"/", "\\"}) or flow.last_name(by) == "sep"

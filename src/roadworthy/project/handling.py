@@ -62,7 +62,7 @@ class HandlerReader:
             here.only_pass,
             here.exits,
             next((leave.value for leave in given if leave.kind == "return"), None),
-            any(answers_failure(leave.value, scope) for leave in given),
+            any(answers_failure(_as_bound(leave.value, scope, region), scope) for leave in given),
             self._has_alternative(function, region, others),
         )
 
@@ -170,6 +170,16 @@ class HandlerReader:
         return any((e.effect.word.external or e.effect.word.persists) and e.effect not in _TIDIES for e in effects)
 
 
+def _as_bound(value: f.Expr | None, scope: f.Scope, region: int) -> f.Expr | None:
+    """`text = "not available"; return text`: what the handler itself has put into the name."""
+    if not isinstance(value, f.Name):
+        return value
+    bound = [
+        a.value for a in flow.assigns_in(scope, region) if isinstance(a.target, f.Name) and a.target.id == value.id
+    ]
+    return bound[-1] if bound and isinstance(bound[-1], f.Str | f.FStr) else value
+
+
 def mentions(expr: f.Expr | None, name: str, scope: f.Scope) -> bool:
     """Does an expression, its calls' arguments included, read the name?"""
     if expr is None:
@@ -244,7 +254,7 @@ def _default_is_handled(scope: f.Scope, region: int) -> bool:
         if other.kind != "if" or other.start < end:
             continue
         has_else = flow.sibling_of_kind(scope, index, "else") is not None
-        if _asks_for_absence(other.test, names) or (has_else and _tests(other.test, names)):
+        if asks_for_absence(other.test, names) or (has_else and _tests(other.test, names)):
             return True
     return any(_falls_back(assign.value, names) for assign in scope.assigns if assign.order >= end) or any(
         _falls_back(leave.value, names) for leave in scope.leaves if leave.order >= end
@@ -276,7 +286,8 @@ def _tests(test: f.Expr | None, names: set[str]) -> bool:
     return any(isinstance(part, f.Name) and part.id in names for part in flow.walk(test))
 
 
-def _asks_for_absence(test: f.Expr | None, names: set[str]) -> bool:
+def asks_for_absence(test: f.Expr | None, names: set[str]) -> bool:
+    """`if not found:`, `if found is None:`."""
     for part in flow.walk(test):
         match part:
             case f.Unary(op="not", value=value) if _tests(value, names):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -88,6 +89,7 @@ class Lifetime:
             for f in _ordered(group)
             for loop in self.endless.loops_of(f)
         )
+        loops = tuple(sorted(loops, key=self.endless.only_waits))  # what works before what keeps the process alive
         return Run(root, entry, loops, reached, (root,), self.spread.way_to(root, {loops[0].function}))
 
     def starters(self) -> dict[Function, CallSite]:
@@ -150,7 +152,9 @@ class Lifetime:
         for run in runs:
             if run.root.kind == "module" and run.reached.keys() & roots:
                 continue  # it only calls a command that is asked itself
-            if not (self.handled(run) or self.is_interactive(run.reached) or self.is_for_developers(run)):
+            if self.handled(run) or self._hears_exit(run):
+                continue
+            if not (self.is_interactive(run.reached) or self.is_for_developers(run)):
                 found.setdefault((run.loops[0].function, run.loops[0].line), []).append(run)
         return found.values()
 
@@ -234,6 +238,19 @@ class Lifetime:
         own = min((distance for function, distance in main.items() if self.endless.loops_of(function)), default=MOST)
         return any(distance <= own and self.endless.shields(function) for function, distance in main.items())
 
+    def _hears_exit(self, run: Run) -> bool:
+        """The project turns SIGTERM into `SystemExit`, which a forked child inherits, and the handler around the loop names that, too."""
+        caught = self.interrupt_handler(run)
+        if caught is None:
+            return False
+        function, region = caught
+        named = {flow.last_name(kind) for kind in function.scope.regions[region].types}
+        return "SystemExit" in named and any(
+            found.names("TERM")
+            and any(self.signals.leaves(site) for handler in found.handlers for site in handler.calls)
+            for found in self.signals.all
+        )
+
     def interrupt_registrations(self, run: Run) -> list[Registration]:
         """What the process does on SIGINT, where that is a way to stop: not the putting back of an earlier handler."""
         found = [
@@ -301,9 +318,11 @@ class Lifetime:
         names = [name for loop in run.loops if loop.site is not None for name in self._model.library_names(loop.site)]
         libraries = [self._model.knowledge.library_of(name) for name in names]
         rows = [row for library in libraries if library is not None for row in library.entry]
-        for entry in self._model.entries.all:
-            if any(entry.row is row for row in rows):
-                yield from self.spread.closure(entry.function)
+        found = [entry for entry in self._model.entries.all if any(entry.row is row for row in rows)]
+        folder = posixpath.dirname(run.root.path)
+        beside = [entry for entry in found if posixpath.dirname(entry.function.path) == folder]
+        for entry in beside or found:  # another program of the repository has handlers of its own
+            yield from self.spread.closure(entry.function)
 
     def confirms_late(self, lost: list[EffectAt]) -> bool:
         """Is each message confirmed only when its work is done? Then what is cut off comes again."""

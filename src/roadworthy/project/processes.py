@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
+from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import EntryKind
+from roadworthy.project import flow
 from roadworthy.project.deployment import Reach, StartedProcess, reach
 from roadworthy.project.once import once
 
@@ -14,6 +17,40 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import Function
 
 _LONG = frozenset({"server", "worker", "scheduler", "manager"})
+_MAY_STAY = frozenset(
+    [
+        "run",
+        "serve",
+        "serve_forever",
+        "run_forever",
+        "start",
+        "start_polling",
+        "listen",
+        "launch",
+        "run_app",
+        "run_until_complete",
+        "mainloop",
+        "loop",
+        "poll",
+        "join",
+        "wait",
+        "consume",
+        "start_consuming",
+        "main",
+        "cli",
+        "app",
+        "work",
+        "execute_from_command_line",
+        "infinity_polling",
+        "polling",
+        "idle",
+        "block",
+        "up",
+        "watch",
+        "sleep",
+    ]
+)
+"""Names of calls that may stay until the program is stopped."""
 _LONG_WORDS = frozenset({"serve", "server", "worker", "run-worker", "runserver", "web", "api", "scheduler", "consumer"})
 
 
@@ -22,11 +59,29 @@ def unstoppable(model: Model, lifetime: Lifetime) -> list[tuple[StartedProcess, 
     found = []
     for process in model.deployment.processes:
         answer = reach(process)
-        if not answer.reached and (
-            process.kind in _LONG or (process.kind == "unknown" and _runs_long(model, lifetime, process))
-        ):
-            found.append((process, answer))
+        if answer.reached or (process.kind not in _LONG and process.kind != "unknown"):
+            continue
+        if process.kind == "unknown" and not _runs_long(model, lifetime, process):
+            continue
+        if not process.sure and _ends_by_itself(model, lifetime, process):
+            continue
+        found.append((process, answer))
     return found
+
+
+def _ends_by_itself(model: Model, lifetime: Lifetime, process: StartedProcess) -> bool:
+    """A file called like a server whose code is at hand, and in which nothing loops, serves or might (`bot.run()`)."""
+    functions = started(model, process) if process.name.endswith(".py") else ()
+    if not functions or _runs_long(model, lifetime, process):
+        return False
+    inside = {one for function in functions for one in lifetime.spread.closure(function)}
+    return not any(
+        flow.last_name(site.fact.func) in _MAY_STAY
+        and not model.graph.resolutions[site].functions
+        and not (isinstance(site.fact.func, f.Attr) and isinstance(site.fact.func.value, f.Str))  # `", ".join(names)`
+        for function in inside
+        for site in function.calls
+    )
 
 
 def _runs_long(model: Model, lifetime: Lifetime, process: StartedProcess) -> bool:
@@ -57,6 +112,9 @@ def started(model: Model, process: StartedProcess) -> tuple[Function, ...]:
         found = symbols.by_id.get(f"{module}.{name}")
         return (found,) if found is not None else ()
     if module.endswith(".py"):
+        beside = posixpath.normpath(posixpath.join(posixpath.dirname(process.path), module))
+        if beside in symbols.by_path:
+            return (symbols.by_path[beside].body,)
         end = module.lstrip("./")
         while end:
             paths = _paths_by_ending(model).get(end, ())

@@ -32,6 +32,7 @@ _MEASURES = re.compile(
     r"_*([a-z]+_)*(telemetry|analytics|metrics?|posthog|statsd)(_[a-z]+)*\.py"
 )  # what such a module sends may be lost
 _SETTING = re.compile(r"config|configuration|settings?|options?|preferences?|feature|flags?")
+_KEYS = re.compile(r"tokens?|login|logon|signin|oauth\d?")
 _CALLERS = 60
 _GIVEN = frozenset({"request", "req", "event", "context", "ctx", "info", "message", "msg", "environ"})
 """Parameters of functions that a framework calls."""
@@ -41,10 +42,15 @@ _SHELL = 2  # words in front of the text of a shell
 _EITHER_WAY = frozenset({Effect.HTTP_REQUEST, Effect.RPC})
 
 
+def asks_for_token(effect: EffectAt) -> bool:
+    """A request for a key to the other side, in front of what the code is there for: `_get_token()`, `login()`."""
+    return effect.effect in _EITHER_WAY and any(_KEYS.fullmatch(word) for word in words_of(effect.function.name))
+
+
 def acts(effect: EffectAt, *around: str) -> bool:
     """Does the effect change the world as a purpose of its own: rows, messages, mails, money, a request that is not safe to repeat?
     `around`: names of functions around the call, which tell where the library does not (`fetch_author`)."""
-    if effect.secondary or effect.effect.word.telemetry:
+    if effect.secondary or effect.effect.word.telemetry or asks_for_token(effect):
         return False
     if effect.effect in _EITHER_WAY:
         told = _method(effect)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _FOR_ALL = re.compile(
     r"abort\w*|exit\w*|quit|stop\w*|cancel\w*|interrupt\w*|shutdown|fatal|critical|break|done|finish\w*|terminat\w*|config\w*|settings?|setup|improperly"
-    r"|auth\w*|credentials?|login|permission|forbidden|limit\w*|quota|throttl\w*|budget|retry|retries|implemented|unsupported|connection|unavailable"
+    r"|auth\w*|credentials?|login|permission|forbidden|limit\w*|rate|ratelimit\w*|toomany|quota|throttl\w*|budget|retry|retries|implemented|unsupported|connection|unavailable"
     r"|usage|programming|internal|assertion|lock\w*|maintenance|command|skip\w*|signal|warning|timeout"
 )
 """Words of errors that are no fault of one item, or that end a loop on purpose."""

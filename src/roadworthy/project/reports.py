@@ -10,6 +10,7 @@ from roadworthy.project import flow
 from roadworthy.project.phrases import words_of
 
 if TYPE_CHECKING:
+    from roadworthy.facts import schema as f
     from roadworthy.project.calls import Edge
     from roadworthy.project.effects import EffectAt
     from roadworthy.project.failures import Outcome
@@ -53,9 +54,34 @@ def tells_of_failure(model: Model, site: CallSite, effect: EffectAt, path: list[
 def ended(model: Model, site: CallSite) -> Outcome | None:
     """What the failure of the report ends: the nearest entry that runs in the background and has more to do after it."""
     scope = site.function.scope
-    in_loop = flow.loop_of(scope, site.fact.region) is not None
     after = max(r.end for r in scope.regions if r.start <= site.fact.order < r.end and r.kind == "except")
-    more = in_loop or any(call.order >= after for call in scope.calls)
+    more = flow.loop_of(scope, site.fact.region) is not None or any(call.order >= after for call in scope.calls)
     outcomes = [o for o in model.failures.of(site) if o.kind in {"fails", "retried"} and o.entry is not None]
     here = [o for o in outcomes if o.entry is not None and o.entry.kind in _BACKGROUND and (more or o.path)]
-    return min(here, key=lambda o: len(o.path), default=None)
+    found = min(here, key=lambda o: len(o.path), default=None)
+    if found is None or found.entry is None or found.entry.kind is not EntryKind.COMMAND:
+        return found
+    sites = [edge.site for edge in found.path]
+    works = _works_after(model, site, after) or any(_works_after(model, one, one.fact.order + 1) for one in sites)
+    return found if works else None  # a program that would only say goodbye may as well end with the error
+
+
+def _works_after(model: Model, site: CallSite, order: int) -> bool:
+    """Is more done below than to say how it went: in the next round of a loop, or by a call?"""
+    scope = site.function.scope
+    if flow.loop_of(scope, site.fact.region) is not None:
+        return True
+    below = [
+        site.function.site(call) for call in scope.calls if call.order >= order and not _stands_in(site, call, scope)
+    ]
+    return any(
+        (effect.effect.word.external or effect.effect.word.persists) and not effect.effect.word.telemetry
+        for one in below
+        for effect in model.effects_through(one)
+    )
+
+
+def _stands_in(site: CallSite, call: f.Call, scope: f.Scope) -> bool:
+    """In the handler in which the report stands."""
+    handlers = [r for r in flow.ancestors(scope, site.fact.region) if scope.regions[r].kind == "except"]
+    return bool(handlers) and flow.within(scope, call.region, handlers[-1])

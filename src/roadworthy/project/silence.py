@@ -58,6 +58,17 @@ _TOLD_ALREADY = re.compile(r"\b(already|been)\s+(been\s+)?(logged|reported)|\bno
 _SURROUNDINGS = ("169.254.169.254", "169.254.170.2", "metadata.google.internal", "100.100.100.200")
 """Where a machine of a cloud tells about itself: outside that cloud nobody answers, and nobody should."""
 _ENDS = frozenset({"sys.exit", "exit", "quit", "os._exit"})
+_NOT_YET = frozenset(
+    {
+        "BlockingIOError",
+        "InterruptedError",
+        "ssl.SSLWantReadError",
+        "ssl.SSLWantWriteError",
+        "zmq.Again",
+        "zmq.error.Again",
+    }
+)
+"""Nothing has failed: the other side is not ready."""
 _LOGGERS = ("logger", "log", "LOGGER", "LOG", "_logger")
 
 
@@ -157,10 +168,14 @@ def _of_final_return(model: Model, function: Function, region: int) -> Iterator[
 
 
 def _failures(model: Model, function: Function, region: int) -> Iterator[tuple[CallSite, EffectAt]]:
-    for site, effect in model.untold.within(function, region):
-        word = effect.effect.word
-        if (word.external or word.persists) and effect.effect not in _NOT_HIDDEN:
-            yield site, effect
+    found = [
+        (site, effect)
+        for site, effect in model.untold.within(function, region)
+        if (effect.effect.word.external or effect.effect.word.persists) and effect.effect not in _NOT_HIDDEN
+    ]
+    # `session.add(row)` by itself sends nothing: what fails is the flush or the commit
+    if any(not (effect.row.lazy and effect.effect.word.persists) for _, effect in found):
+        yield from found
 
 
 def cannot_speak(function: Function) -> bool:
@@ -241,7 +256,7 @@ def catches(model: Model, types: tuple[str, ...], effect: EffectAt) -> bool:
     if not types or any(name in {"Exception", "BaseException"} for name in types):
         return True
     for name in types:
-        if not model.exceptions.foresees((name,)):
+        if name in _NOT_YET or not model.exceptions.foresees((name,)):
             continue
         answers = [model.exceptions.is_of_family(raised, name) for raised in effect.row.raises]
         if True in answers or (name in _OPERATING_SYSTEM and not (answers and effect.effect in _ROWS)):

@@ -41,6 +41,24 @@ def unasked_work(model: Model) -> Iterator[Unasked]:
                     yield found
 
 
+def tells_its_failures(function: Function, model: Model) -> bool:
+    """Does a broad handler of the function's own tell of whatever fails in it, and keep it there?"""
+    scope = function.scope
+    working = [
+        call
+        for call in scope.calls
+        if not any(scope.regions[r].kind in {"except", "finally"} for r in flow.ancestors(scope, call.region))
+    ]
+    return bool(working) and all(
+        any(
+            handler.broad and handler.stops and handler.tells
+            for handlers in model.exceptions.handlers_around(function, call.region)
+            for handler in handlers
+        )
+        for call in working
+    )
+
+
 def _keeps_failure(model: Model, site: CallSite) -> bool:
     for name in model.library_names(site):
         made = model.knowledge.type_from_call(name)

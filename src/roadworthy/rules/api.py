@@ -16,6 +16,7 @@ from roadworthy.advice import keys as advise_keys
 from roadworthy.advice import recipes as advise
 from roadworthy.advice import stopping
 from roadworthy.advice.asides import let_fail_alone, rearm, statement_of
+from roadworthy.advice.batches import keep_inside
 from roadworthy.advice.imports import with_imports
 from roadworthy.advice.layout import laid_out
 from roadworthy.facts import schema as expr
@@ -58,9 +59,10 @@ from roadworthy.project.batches import (
     ended_by,
     fragile_loops,
     is_given_by_hand,
+    is_heard_outside,
+    is_marked_done,
     is_run_again,
     leaves_nobody,
-    outcomes,
     raised_again,
 )
 from roadworthy.project.blocking import (
@@ -69,6 +71,7 @@ from roadworthy.project.blocking import (
     has_loop_for_itself,
     is_name_lookup,
     is_run_by_itself,
+    loop_mates,
     never_waits,
 )
 from roadworthy.project.boundaries import (
@@ -232,6 +235,7 @@ from roadworthy.project.reach import unwind
 from roadworthy.project.readthrough import ReadThrough, read_throughs
 from roadworthy.project.rearming import Rearmed, rearmed_late
 from roadworthy.project.refused import Refused, repeated_refusals
+from roadworthy.project.refusedagain import is_refused_again
 from roadworthy.project.remedies import bound_by, by_repair, only_setting, owner_of
 from roadworthy.project.repeats import (
     goes_on_after,
@@ -281,10 +285,11 @@ from roadworthy.project.subscriptions import is_subscription
 from roadworthy.project.switchedoff import SwitchedOff, switched_off
 from roadworthy.project.switches import is_off_from, let_in
 from roadworthy.project.symbols import CallSite, ClassInfo, Function
+from roadworthy.project.toldabove import callers_tell
 from roadworthy.project.transactions import Open as OpenTransaction
 from roadworthy.project.transactions import Transactions
 from roadworthy.project.transients import Transients
-from roadworthy.project.unasked import Unasked, unasked_work
+from roadworthy.project.unasked import Unasked, tells_its_failures, unasked_work
 from roadworthy.project.unread import Untold, untold_failures
 from roadworthy.project.unready import carries_new, found_early, is_marked_before, only_tells
 from roadworthy.project.unseen import Unseen, unseen_answers
@@ -490,6 +495,7 @@ __all__ = [
     "buffered_work",
     "by_repair",
     "bypasses",
+    "callers_tell",
     "can_be_stopped",
     "cannot_speak",
     "carries_new",
@@ -573,6 +579,7 @@ __all__ = [
     "is_gated",
     "is_given_by_hand",
     "is_guarded",
+    "is_heard_outside",
     "is_index_write",
     "is_indexed",
     "is_keyed",
@@ -582,6 +589,7 @@ __all__ = [
     "is_made_again",
     "is_made_anew",
     "is_marked_before",
+    "is_marked_done",
     "is_meant_to_append",
     "is_name_lookup",
     "is_named_by_user",
@@ -591,6 +599,7 @@ __all__ = [
     "is_on_thread",
     "is_one_of_many",
     "is_refreshed",
+    "is_refused_again",
     "is_remote",
     "is_replayed",
     "is_run_again",
@@ -605,6 +614,7 @@ __all__ = [
     "is_telemetry",
     "is_told_elsewhere",
     "joins_itself",
+    "keep_inside",
     "keeps_its_tasks",
     "key_from_outside",
     "key_uses",
@@ -624,6 +634,7 @@ __all__ = [
     "logger_near",
     "lone_connections",
     "lookup_here",
+    "loop_mates",
     "losses",
     "made_by_run",
     "many_by_design",
@@ -644,7 +655,6 @@ __all__ = [
     "only_setting",
     "only_tells",
     "only_told",
-    "outcomes",
     "outside_ids",
     "own_ids",
     "owner_of",
@@ -704,6 +714,7 @@ __all__ = [
     "switched_off",
     "taken_for_whole",
     "tells_anyway",
+    "tells_its_failures",
     "transaction_writes",
     "unasked_work",
     "unbounded_effects",

@@ -23,9 +23,11 @@ _TESTS = re.compile(
 )
 _EXAMPLES = _names(
     "doc docs documentation docs_src example examples sample samples tutorial tutorials cookbook cookbooks "
-    "notebook notebooks demo demos benchmark benchmarks bench quickstart quickstarts sample_apps sample-apps example_apps demo_apps"
+    "notebook notebooks demo demos benchmark benchmarks bench quickstart quickstarts playground playgrounds sample_apps sample-apps example_apps demo_apps"
 )
-_DOMAINS = _names("cookbook cookbooks notebook notebooks sample samples tutorial tutorials")  # and words of a trade
+_DOMAINS = _names(
+    "cookbook cookbooks notebook notebooks playground playgrounds sample samples tutorial tutorials"
+)  # and words of a trade
 _DOCUMENTS = _names("doc docs documents documentation")
 _SCRIPTS = _names(
     "script scripts bin hack ci contrib dev devtools dev_tools dev_scripts utils_scripts build_tools build_scripts buildtools"

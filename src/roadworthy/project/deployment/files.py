@@ -79,6 +79,9 @@ class Files:
             found = self._copied(origin, image) if origin else None
             if found is not None:
                 return found
+            beside = posixpath.normpath(posixpath.join(posixpath.dirname(image.path), _in_context(word, image.workdir)))
+            if beside in self.scripts:
+                return self.scripts[beside]
         folder = posixpath.dirname(near)
         for candidate in (posixpath.normpath(posixpath.join(folder, word)), posixpath.normpath(word.lstrip("/"))):
             if candidate in self.scripts:
@@ -219,6 +222,12 @@ def signal(text: str | None) -> str:
     """`SIGQUIT`, `QUIT` and `3` are QUIT; nothing said is TERM."""
     name = (text or "TERM").upper().removeprefix("SIG")
     return {"15": "TERM", "2": "INT", "3": "QUIT", "1": "HUP", "9": "KILL"}.get(name, name)
+
+
+def _in_context(word: str, workdir: str) -> str:
+    """The file of the build context that a path in the image stands for, where the context was copied as a whole."""
+    inside = posixpath.normpath(posixpath.join(workdir, word))
+    return posixpath.relpath(inside, workdir) if inside.startswith(f"{workdir.rstrip('/')}/") else word.lstrip("/")
 
 
 def _by_end(image: Image, word: str) -> str | None:

@@ -165,14 +165,17 @@ class Walk:
             elif process.argv[0] == "shift":
                 arguments = replace(arguments, words=arguments.words[1:])
             elif process.argv[0] not in self.files.programs.rows.noise or process.argv[0] in _NEVER_NOISE:
-                self._command_of_script(Placed(facts.path, process), arguments, hops, depth)
+                self._command_of_script(Placed(facts.path, process), facts.processes, arguments, hops, depth)
 
-    def _command_of_script(self, placed: Placed, arguments: _Command, hops: tuple[Hop, ...], depth: int) -> None:
+    def _command_of_script(
+        self, placed: Placed, siblings: Sequence[Process], arguments: _Command, hops: tuple[Hop, ...], depth: int
+    ) -> None:
         fact = placed.fact
         passes, why = self._passes(placed, placed.path, "shell.trap.")
         if fact.argv[0] in _SOURCES:
             passes, why = "exec", ""
-        hop = Hop(placed.path, fact.line, fact.end_line, placed.path, "script", passes, why=why)
+        alone = not any(other.line == fact.line and other is not fact for other in siblings)
+        hop = Hop(placed.path, fact.line, fact.end_line, placed.path, "script", passes, why=why, alone=alone)
         command = _substituted(placed, arguments)
         if unwrap(fact.argv, self.files.programs)[0][:1] == (ALL,) and arguments.at is not None:
             command = replace(command, at=arguments.at)

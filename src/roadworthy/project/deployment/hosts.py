@@ -23,7 +23,17 @@ def all_walks(files: Files) -> list[Walk]:
     """All walks, in the order of the files."""
     walks = [walk for facts in files.all for walk in _walks(facts, files)]
     used = {path for walk in walks for path in walk.used}
-    return [*walks, *_loose_scripts(files, used)]
+    return [*walks, *_loose_scripts(files, used, _kinds_beside(walks))]
+
+
+def _kinds_beside(walks: Sequence[Walk]) -> dict[str, set[str]]:
+    """Folder of a Dockerfile -> the kinds of processes that its image starts."""
+    found: dict[str, set[str]] = {}
+    for walk in walks:
+        if walk.origin.host == "docker":
+            kinds = found.setdefault(posixpath.dirname(walk.origin.path), set())
+            kinds |= {process.kind for process in walk.found}
+    return found
 
 
 def _walks(facts: AuxFacts, files: Files) -> Iterator[Walk]:
@@ -37,15 +47,19 @@ def _walks(facts: AuxFacts, files: Files) -> Iterator[Walk]:
         yield from _managed(facts, files)
 
 
-def _loose_scripts(files: Files, used: set[str]) -> Iterator[Walk]:
-    """Scripts that nothing starts: only what is long-running is kept of them, once."""
+def _loose_scripts(files: Files, used: set[str], beside: dict[str, set[str]]) -> Iterator[Walk]:
+    """Scripts that nothing starts: only what is long-running is kept of them, once; nothing where the Dockerfile beside them starts
+    its server without them."""
     inner: set[str] = set()
     walks: list[tuple[str, Walk]] = []
     for path, facts in files.scripts.items():
         if path not in used:
             walk = Walk(files, Origin(path, 1, "script", path, sh=files.default_sh))
             walk.script(facts)
-            walk.found = [process for process in walk.found if process.kind in _LONG_RUNNING]
+            known = beside.get(posixpath.dirname(path), set())
+            walk.found = [
+                process for process in walk.found if process.kind in _LONG_RUNNING and process.kind not in known
+            ]
             inner |= walk.used - {path}
             walks.append((path, walk))
     yield from (walk for path, walk in walks if path not in inner)

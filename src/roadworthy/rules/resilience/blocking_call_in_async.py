@@ -58,6 +58,7 @@ from roadworthy.rules.api import (
     impact_weight,
     is_name_lookup,
     is_run_by_itself,
+    loop_mates,
     never_waits,
     say,
 )
@@ -106,9 +107,19 @@ def runs_alone(function: Function, model: Model) -> bool:
     exposure = model.exposure(function)
     if exposure.only_commands or model.is_script(function.path):
         return True
-    if not exposure.entries:
-        return is_run_by_itself(model, function)
-    return not any(reached.entry.on_loop and not is_lonely_loop(reached.entry, model) for reached in exposure.entries)
+    if is_run_by_itself(model, function):
+        return True
+    return bool(exposure.entries) and all(is_lonely_loop(entry, model) for entry in served_by(function, model))
+
+
+def served_by(function: Function, model: Model) -> list[Entry]:
+    """The entries on whose event loop the coroutine runs."""
+    mates = loop_mates(model, function)
+    return [
+        reached.entry
+        for reached in model.exposure(function).entries
+        if reached.entry.on_loop and (reached.entry.function in mates or not reached.entry.function.is_async)
+    ]
 
 
 def is_lonely_loop(entry: Entry, model: Model) -> bool:
@@ -149,7 +160,7 @@ def _report(found: list[Blocked], model: Model) -> Finding:
     first = found[0]
     effect = first.effect
     exposure = model.exposure(first.function)
-    entry = next((reached.entry for reached in exposure.entries if reached.entry.on_loop), exposure.worst)
+    entry = next(iter(served_by(first.function, model)), exposure.worst)
     others = [model.place(b.site, "blocks here too") for b in _elsewhere(found)]
     return finding(
         RULE,
@@ -233,6 +244,6 @@ def _severity(blocked: Blocked, model: Model) -> Severity:
     if effect in _SMALL:
         return Severity.LOW
     exposure = model.exposure(blocked.function)
-    serving = exposure.serves and any(reached.entry.on_loop for reached in exposure.entries)
+    serving = exposure.serves and bool(served_by(blocked.function, model))
     brief = effect in _NEAR_BY or is_name_lookup(blocked.effect)
     return Severity.HIGH if serving and not brief else Severity.MEDIUM

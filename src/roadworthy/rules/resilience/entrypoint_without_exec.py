@@ -27,6 +27,7 @@ CMD ["gunicorn", "app.wsgi", "--bind", "0.0.0.0:8000"]
 """
 
 import json
+from itertools import pairwise
 
 from roadworthy.rules.api import (
     Confidence,
@@ -131,7 +132,12 @@ def _place(process: StartedProcess, answer: SignalReach) -> Location:
 
 def _name(process: StartedProcess) -> str:
     """`gunicorn`, `celery worker`, `python worker.py`: what a reader calls the process."""
-    words = [word for word in process.argv if not word.startswith(("-", "$")) and "=" not in word]
+    given = {word for option, word in pairwise(process.argv) if option.startswith("-") and "=" not in option}
+    words = [
+        word
+        for word in process.argv
+        if not word.startswith(("-", "$")) and "=" not in word and (word not in given or process.argv.count(word) > 1)
+    ]
     at = next((i for i, word in enumerate(words) if word.rpartition("/")[2] == process.name.rpartition("/")[2]), None)
     base = process.name.rpartition("/")[2]
     if at is None or process.name.endswith(".py"):
@@ -157,7 +163,8 @@ def _issue(process: StartedProcess, answer: SignalReach) -> str:
 
 def _also(lost: list[Lost]) -> str:
     """The services that are started through this line."""
-    owners = sorted({p.owner for p, _ in lost if p.owner and p.host in {"compose", "kubernetes"}})
+    hosts = {"compose", "kubernetes"}
+    owners = sorted({p.owner for p, _ in lost if p.owner and "$…" not in p.owner and p.host in hosts})
     return f" (used by {say.joined([f'`{o}`' for o in owners])})" if owners else ""
 
 
@@ -199,7 +206,7 @@ def _fix(process: StartedProcess, answer: SignalReach) -> str:
             )
         if '"$@"' in process.written:  # what it is called with differs from unit to unit
             words = list(process.written)
-        if len(words) > 8 or any("…" in word for word in words):
+        if len(words) > 8 or any("…" in word for word in words) or not answer.at.alone:
             return f"Let the script become the process: put `exec` in front of `{words[0]}`, and leave the rest of the line as it is."
         return f"Let the script become the process:\n```sh\nexec {' '.join(words)}\n```"
     inside = [hop for hop in process.hops[process.hops.index(answer.at) + 1 :] if hop.what == "script"]

@@ -31,6 +31,8 @@ services:
 ```
 """
 
+import re
+
 from roadworthy.rules.api import (
     Audience,
     Confidence,
@@ -56,6 +58,7 @@ _SETTING = {
     "systemd": "TimeoutStopSec={n}",
     "supervisor": "stopwaitsecs={n}",
 }
+_PORT = re.compile(r"(?:^|:)(\d{2,5})$")
 _MARGIN = 15  # seconds for the hooks that run after the last request
 
 
@@ -115,16 +118,28 @@ def _report_unwarned(server: Unwarned) -> Finding:
         Location(workload.path, workload.line, workload.line),
         Severity.MEDIUM if grave else Severity.LOW,
         title=say.fit(
-            f"container `{workload.container}` serves behind a Service {_lacks(server)}",
+            f"{_named('container', workload.container)} serves behind a Service {_lacks(server)}",
             f"a server behind a Service {_lacks(server)}",
         ),
-        issue=f"`{name}` of {workload.kind} `{workload.name}` gets requests through a Service {_lacks(server)}.",
+        issue=f"`{name}` of {_named(workload.kind, workload.name)} gets requests through a Service {_lacks(server)}.",
         impact=_impact(server, name),
         fix=_fix(server),
         confidence=Confidence.HIGH if grave else Confidence.MEDIUM,
         subject=f"{workload.kind}/{workload.name}/{workload.container}",
         audience=Audience.REGULAR if grave else Audience.PEDANTIC,
     )
+
+
+def _named(kind: str, name: str) -> str:
+    """`container `web``; of a template that puts the name in, only its kind."""
+    return f"the {kind}" if "$…" in name else f"{kind} `{name}`"
+
+
+def _port(server: Unwarned) -> str:
+    """The port of the command line, where it names one."""
+    values = [value for option, value in server.process.options if "bind" in option or "port" in option]
+    found = (_PORT.search(value) for value in values)
+    return next((match[1] for match in found if match is not None), "8000")
 
 
 def _lacks(server: Unwarned) -> str:
@@ -150,7 +165,7 @@ def _fix(server: Unwarned) -> str:
     if server.no_readiness:
         return (
             "Add a probe of a route that answers when the server can work, with the server's port:\n"
-            "```\nreadinessProbe:\n  httpGet: {path: /health, port: 8000}\n  periodSeconds: 5\n```"
+            f"```\nreadinessProbe:\n  httpGet: {{path: /health, port: {_port(server)}}}\n  periodSeconds: 5\n```"
         )
     if server.all_at_once:
         return "Use `strategy: {type: RollingUpdate}` with `maxUnavailable: 0`, unless a volume allows one pod only."

@@ -11,8 +11,8 @@ a request and leaves others out; an endless loop that takes item after item from
 that is looked up for an item that came from elsewhere, and is not there; a check of such an item that raises. A loop that hands the same thing to one implementation (backend, notifier, listener) after the other, in a signal's receiver or a consumer as well.
 
 ## What is not reported
-A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps). Results that are collected into
-one answer. Requests of a user, who sees the error. Clouds and object stores, which fail for all alike.
+A handler for each item. A transaction around the loop. Parts of one thing (pages, chunks, steps, the folders of a path). Results that are collected into
+one answer, or compared for the best. Limits of the other side that all items share. Requests of a user, who sees the error. Clouds and object stores, which fail for all alike.
 
 ## Bad
 ```python
@@ -43,8 +43,6 @@ def remind(users):
 ```
 """
 
-from textwrap import dedent
-
 from roadworthy.rules.api import (
     Audience,
     CallSite,
@@ -68,14 +66,14 @@ from roadworthy.rules.api import (
     impact_weight,
     is_aside,
     is_given_by_hand,
+    is_heard_outside,
+    is_marked_done,
     is_run_again,
+    keep_inside,
     leaves_nobody,
-    logger_near,
-    outcomes,
     plugin_loops,
     raised_again,
     say,
-    statement_of,
     uneven_loops,
 )
 
@@ -127,6 +125,8 @@ def _judge(loop: Fragile, entry: Entry | None, effect: EffectAt | None, model: M
     to_people = effect is not None and effect.effect in _TO_PEOPLE and not effect.secondary
     severity = Severity.HIGH if to_people else Severity.MEDIUM
     by_hand = entry is not None and entry.kind is EntryKind.COMMAND and not loop.consumes
+    if entry is not None and is_marked_done(model, loop, entry):
+        return severity.lowered(), Audience.PEDANTIC if entry.kind is EntryKind.WORKER_LOOP else Audience.REGULAR
     return (severity.lowered() if by_hand else severity), Audience.REGULAR
 
 
@@ -224,36 +224,18 @@ def _impact(loop: Fragile, what: str, entry: Entry | None, model: Model) -> str:
         return f"At the first failure of {what}, {who} is over: what waits in `{loop.items}` is not handled until the process is started again."
     if loop.run is not None:
         return f"When one of `{loop.items}` raises, {who} fails with it, and those that come after it are not called."
-    ends = outcomes(model, loop)
-    if ends and all(outcome.kind == "handled" for outcome in ends):
+    if is_heard_outside(model, loop):
         return f"When {what} fails for one `{loop.item}`, a handler outside the loop hears of it, and what comes after it in `{loop.items}` is not handled in {who}."
-    again = "" if entry.kind is EntryKind.JOB else ", and the next run stops at the same one again"
+    again = "" if entry.kind is EntryKind.JOB else ", and the next run may stop at the same one again"
     again = ", and each repetition of the job begins from the first again" if entry.retried else again
     return f"When {what} fails for one `{loop.item}`, {who} stops there: what comes after it in `{loop.items}` is not handled{again}."
 
 
 def _fix(loop: Fragile, model: Model) -> str:
-    function, first = loop.function, loop.item.partition(",")[0].strip("( ")
-    tell = f'{logger_near(model, function)}.exception("{first} %s failed", {first})'
-    sites = loop.sites
-    if loop.left is not None:
-        line, left, base = (
-            loop.left.handler.line,
-            _named(loop.left.names),
-            "this project" if loop.left.raised else "this client",
-        )
-        return f"Let the handler in line {line} catch {left}, too, or the common base of all failures of {base}."
-    statement = statement_of(sites[0]) if len(sites) == 1 else ""
-    statement = f"...  # line {sites[0].line}, as it is" if "…" in statement else statement
-    if statement and loop.handler is None:
-        code = f"try:\n    {statement}\nexcept Exception:\n    {tell}\n    continue"
-        return f"Catch it inside the loop, say which `{first}` it was, and go on with the next:\n```python\n{code}\n```"
-    region = function.scope.regions[loop.region]
-    items = say.code(region.test, function) if loop.kind == "items" else loop.items
-    head = f"for {loop.item} in {items}:" if loop.kind == "items" else f"while True:\n    {loop.item} = {items}"
-    body = f"    try:\n        ...  # the body of the loop as it is\n    except Exception:\n        {tell}"
-    code = dedent(body) if "…" in head else f"{head}\n{body}"  # a long head stays as it is, unshown
-    return f"Catch inside the loop, say which `{first}` it was, and go on.\n```python\n{code}\n```"
+    if loop.left is None:
+        return keep_inside(model, loop)
+    left, base = _named(loop.left.names), "this project" if loop.left.raised else "this client"
+    return f"Let the handler in line {loop.left.handler.line} catch {left}, too, or the common base of all failures of {base}."
 
 
 def _named(types: tuple[str, ...]) -> str:

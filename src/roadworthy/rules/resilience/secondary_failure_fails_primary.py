@@ -77,6 +77,7 @@ from roadworthy.rules.api import (
     Severity,
     finding,
     impact_weight,
+    is_refused_again,
     let_fail_alone,
     logger_near,
     read_throughs,
@@ -104,14 +105,16 @@ def check(model: Model) -> Iterator[Finding]:
         yield _cache(found, model)
 
 
-def severity_of(aside: Aside) -> Severity:
-    """HIGH where a client or a sender gets an error, or every request does."""
+def severity_of(aside: Aside, model: Model) -> Severity:
+    """HIGH where a client or a sender gets an error and does the work again, or every request gets one."""
     guessed = aside.effect is not None and aside.effect.effect is Effect.OUTSIDE
     if guessed or aside.entry is None or aside.family == "search index" or aside.how in {"announced", "report"}:
         return Severity.MEDIUM
     if aside.how != "after-write":
         return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
-    return Severity.HIGH if aside.entry.kind in _REQUESTS or aside.entry.repeats else Severity.MEDIUM
+    if aside.entry.repeats:
+        return Severity.HIGH
+    return Severity.HIGH if aside.entry.kind in _REQUESTS and not is_refused_again(aside, model) else Severity.MEDIUM
 
 
 def _after_write(aside: Aside, model: Model) -> Finding:
@@ -127,7 +130,7 @@ def _after_write(aside: Aside, model: Model) -> Finding:
     return finding(
         RULE,
         model.place(site),
-        severity_of(aside),
+        severity_of(aside, model),
         title=say.fit(
             f"a failing {call} fails `{who}` after {final}", f"a failing {call} fails `{who}`, which is done by then",
             f"a failing {call} undoes the success of `{site.function.qualname}`",
@@ -162,7 +165,8 @@ def _impact(aside: Aside, model: Model) -> str:
     if entry is None:
         return f"{fault}, `{aside.site.function.qualname}()` reports a failure although the work is done, and the rest of it is skipped."
     if entry.kind in _REQUESTS and not entry.repeats:
-        return f"{fault}, the client of `{say.name(entry)}` gets an error although {is_done}; when it tries again, the work is done twice or refused."
+        again = "refused" if is_refused_again(aside, model) else "done twice or refused"
+        return f"{fault}, the client of `{say.name(entry)}` gets an error although {is_done}; when it tries again, the work is {again}."
     if entry.repeats:
         return f"{fault}, {say.entry(entry)} counts as failed although {is_done}, and its repetition does that work once more."
     return f"{fault}, {say.entry(entry)} counts as failed although {is_done}, and whatever comes after this line is not done."
@@ -177,7 +181,7 @@ def _within(aside: Aside, model: Model) -> Finding:
     return finding(
         RULE,
         model.place(site),
-        severity_of(aside),
+        severity_of(aside, model),
         title=say.fit(f"a failing {call} fails {fails}", f"a failing {call} fails {'the write' if aside.signal else 'what it only accompanies'}"),
         issue=f"{call} {does}, and nothing from here to its end catches what it raises.",
         impact=impact,

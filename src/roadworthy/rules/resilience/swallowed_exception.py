@@ -57,6 +57,7 @@ from roadworthy.rules.api import (
     acts,
     advise,
     answers_yes_or_no,
+    callers_tell,
     cannot_speak,
     covers,
     expects_failure,
@@ -73,6 +74,7 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="swallowed-exception", anti_pattern="swallowed-exception", doc=__doc__)
 
+_NO_RESULT = frozenset({"default", "nothing"})  # the caller sees that there is none
 _AS_IF_DONE = frozenset({"goes on", "next item", "success"})
 Failure = tuple[CallSite, EffectAt]
 
@@ -82,7 +84,7 @@ def check(model: Model) -> Iterator[Finding]:
     """Judge every silent handler by what its body does."""
     told: dict[tuple[Function, str], list[tuple[Silence, int, list[Failure]]]] = {}
     for silence in silences(model):
-        if cannot_speak(silence.function) or failure_is_the_answer(silence) or is_told_elsewhere(silence, model):
+        if cannot_speak(silence.function) or is_answer(silence, model) or is_told_elsewhere(silence, model):
             continue
         ranked = sorted(
             ((_rank(failure, silence, model), failure) for failure in silence.hidden),
@@ -98,9 +100,13 @@ def check(model: Model) -> Iterator[Finding]:
         yield _report(first, rank, hidden, [silence for silence, *_ in same if silence is not first], model)
 
 
-def failure_is_the_answer(silence: Silence) -> bool:
-    """`is_alive()`, `ping()`, `health()`: that it failed is what the caller wanted to know."""
-    return expects_failure(silence) or (silence.outcome in {"default", "nothing"} and says_probe(silence.function.name))
+def is_answer(silence: Silence, model: Model) -> bool:
+    """`is_alive()`, `ping()`: that it failed is what the caller wanted to know. Or nothing comes back, and every caller makes an error of that."""
+    name = silence.function.name
+    if silence.outcome == "nothing" and callers_tell(model, silence.function):
+        return True
+    asks = silence.outcome in {"default", "nothing"} or (silence.outcome == "success" and "probe" in name.lower())
+    return expects_failure(silence) or (asks and says_probe(name))
 
 
 def is_explained(silence: Silence, model: Model) -> bool:
@@ -134,7 +140,7 @@ def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple
     if rank == 2 or (rank == 1 and (degrades or not wide)) or (explained and not silence.broad):
         return Severity.LOW, Audience.PEDANTIC
     high = rank == 0 and silence.broad and silence.outcome in _AS_IF_DONE and not (whispers or explained)
-    low = rank == 1 and not silence.broad
+    low = (rank == 1 and not silence.broad) or (whispers and silence.outcome in _NO_RESULT)
     exposure = model.exposure(silence.function)
     high = high and bool(exposure.entries)  # code that nothing known runs is no service
     severity = Severity.HIGH if high else Severity.LOW if low else Severity.MEDIUM

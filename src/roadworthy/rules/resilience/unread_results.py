@@ -9,7 +9,8 @@ Awaited work whose exceptions are returned as results (`return_exceptions=True`)
 to a pool of threads or processes and waited for, by `wait()` or the end of the `with`, when none of the futures is ever asked for its result.
 
 ## What is not reported
-Results that are read afterwards. Waiting for tasks that were just cancelled, in shutdown and clean-up code.
+Results that are read afterwards. Waiting for tasks that were just cancelled, in shutdown and clean-up code. Warming up. Work that catches and tells of its failures
+itself.
 
 ## Bad
 ```python
@@ -63,6 +64,7 @@ from roadworthy.rules.api import (
     impact_weight,
     logger_near,
     say,
+    tells_its_failures,
     unasked_work,
 )
 
@@ -72,6 +74,11 @@ _CLEANS_UP = re.compile(
     r"(close|stop|shut|cancel|clean|tear|exit|drain|disconnect|dispose|abort|terminate|finali[sz]e)", re.IGNORECASE
 )
 
+_ENDS = re.compile(r"_*a?(cancel|close|disconnect|dispose|release)(_|$)")
+_AHEAD = re.compile(
+    r"_*a?(pre_create|pre_?warm|warm_?up|warm|pre_?load|pre_?fetch|prime)(_|$)"
+)  # what is made later all the same
+
 
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
@@ -79,7 +86,9 @@ def check(model: Model) -> Iterator[Finding]:
     for function in model.functions:
         for site in function.calls:
             if returns_exceptions(site, model) and is_unread(site) and not is_cleanup(site):
-                yield _report(site, model)
+                started = work_of(site, model)
+                if not (started and all(tells_its_failures(one, model) or _ENDS.match(one.name) for one in started)):
+                    yield _report(site, model)
     for work in unasked_work(model):
         if not _CLEANS_UP.search(work.site.function.name):
             yield _unasked(work, model)
@@ -89,6 +98,11 @@ def returns_exceptions(site: CallSite, model: Model) -> bool:
     """The call waits for work and was told to return its exceptions."""
     asked = any(k == "return_exceptions" and model.literal(v, site.function) is True for k, v in site.fact.kwargs)
     return asked and any(model.knowledge.spawners(name) for name in model.library_names(site))
+
+
+def work_of(site: CallSite, model: Model) -> list[Function]:
+    """The functions for which the call waits."""
+    return [edge.callee for edge in model.edges_from(site.function) if (edge.spawner or edge.site) is site]
 
 
 def is_unread(site: CallSite) -> bool:
@@ -113,7 +127,7 @@ def _is_result(value: expr.Expr | None, index: int) -> bool:
 
 def is_cleanup(site: CallSite) -> bool:
     """Tasks that were just cancelled, or code whose purpose is to end things."""
-    if _CLEANS_UP.search(site.function.name):
+    if _CLEANS_UP.search(site.function.name) or _AHEAD.match(site.function.name):
         return True
     cancels = [
         call for call in site.function.scope.calls if isinstance(call.func, expr.Attr) and call.func.name == "cancel"
@@ -132,7 +146,7 @@ def is_loss(effect: EffectAt) -> bool:
 
 
 def _report(site: CallSite, model: Model) -> Finding:
-    started = [edge.callee for edge in model.edges_from(site.function) if (edge.spawner or edge.site) is site]
+    started = work_of(site, model)
     effects: list[EffectAt] = [e for callee in started for e in model.effects_under(callee) if e.effect.word.external]
     lost = [e for e in effects if is_loss(e)]
     exposure = model.exposure(site.function)

@@ -191,7 +191,9 @@ def _confidence(run: Run, lost: list[EffectAt], lifetime: Lifetime, *, prepared:
 
 
 def is_stored(effect: EffectAt) -> bool:
-    """It changes state that outlives the process, or takes a message from a queue."""
+    """It changes state that others share and that outlives the process, or takes a message from a queue; a file is written again."""
+    if effect.effect is Effect.FILE_WRITE:
+        return False
     return effect.effect.word.persists or effect.effect in {Effect.CONSUME, Effect.ACK}
 
 

@@ -1,0 +1,19 @@
+"""What becomes of work that is stored and done again because its client was told of an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roadworthy.knowledge.vocabulary import Effect
+
+if TYPE_CHECKING:
+    from roadworthy.project.asides import Aside
+    from roadworthy.project.model import Model
+
+
+def is_refused_again(aside: Aside, model: Model) -> bool:
+    """Does a unique key of the table refuse the row that a second try would store?"""
+    if aside.wrote is None or aside.wrote.effect not in {Effect.SQL_INSERT, Effect.SQL_UPSERT}:
+        return False
+    table = model.schema.table_of(aside.wrote.model)
+    return table is not None and any(key.kind == "unique" and key.in_force and not key.partial for key in table.keys)
