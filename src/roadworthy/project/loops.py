@@ -145,6 +145,7 @@ def _goes_on(scope: f.Scope, handler: int, *, ends: bool = False) -> bool:
 
 def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
     """Does success end the loop: return or break in a try body, its else, or after it; or a flag that the condition reads?"""
+    counted = _counted(scope, loop)
     for leave in scope.leaves:
         if leave.kind not in {"return", "break"} or not flow.within(scope, leave.region, loop):
             continue
@@ -155,6 +156,8 @@ def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> boo
             for r in flow.ancestors(scope, leave.region)
         ):
             if _only_a_stop(scope, leave, loop, tries) or _is_sentinel(scope, leave):
+                continue
+            if _is_limit(scope.regions[leave.region].test, counted):  # enough of them, whether they went well or not
                 continue
             return True
     return _sets_condition(scope, loop, tries)
@@ -277,18 +280,50 @@ def gives_up(scope: f.Scope, loop: Loop) -> bool:
     )
 
 
+def ends_by_count(scope: f.Scope, loop: int) -> bool:
+    """`if tries >= limit: break`, where each round or each failure adds to `tries`: a number of attempts, wherever the limit is from."""
+    counted = _counted(scope, loop)
+    return any(
+        leave.kind in {"break", "return", "raise"}
+        and (leave.kind != "break" or flow.loop_of(scope, leave.region) == loop)
+        and _by_count(scope, leave.region, loop, counted)
+        for leave in flow.leaves_in(scope, loop)
+    )
+
+
+def _counted(scope: f.Scope, loop: int) -> set[str]:
+    """What the rounds of a loop count."""
+    return {
+        assign.target.id
+        for assign in flow.assigns_in(scope, loop)
+        if isinstance(assign.target, f.Name) and assign.op in {"+=", "-="}
+    }
+
+
+def _is_limit(test: f.Expr | None, counted: set[str]) -> bool:
+    """`count >= limit`, `limit is not None and count >= limit`."""
+    if isinstance(test, f.BoolOp):
+        return test.op == "and" and any(_is_limit(item, counted) for item in test.items)
+    if not isinstance(test, f.Compare) or test.ops[0] not in {"<", ">", "<=", ">="}:
+        return False
+    return any(isinstance(part, f.Name) and part.id in counted for part in flow.walk(test))
+
+
 def raises_by_count(scope: f.Scope) -> bool:
     """`if attempt > attempts: raise`: a function that ends the attempts of who calls it."""
     return any(leave.kind == "raise" and _by_count(scope, leave.region, -1) for leave in scope.leaves)
 
 
-def _by_count(scope: f.Scope, region: int, loop: int) -> bool:
+def _by_count(scope: f.Scope, region: int, loop: int, counted: set[str] | None = None) -> bool:
+    """Is the block entered by a comparison of a number; of one of these, if they are given?"""
     for index in flow.ancestors(scope, region):
         if index == loop:
             return False
         here = scope.regions[index]
         if here.kind == "if" and isinstance(here.test, f.Compare) and here.test.ops[0] in {"<", ">", "<=", ">="}:
-            return True
+            names = {part.id for part in flow.walk(here.test) if isinstance(part, f.Name)}
+            if counted is None or names & counted:
+                return True
     return False
 
 
