@@ -279,6 +279,7 @@ from roadworthy.project.values import (
 )
 from roadworthy.project.voidtests import VoidTest, void_tests
 from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
+from roadworthy.project.watchdogs import killed_after
 from roadworthy.rules import wording as say
 from roadworthy.rules.doers import doer
 
@@ -569,6 +570,7 @@ __all__ = [
     "key_from_outside",
     "key_uses",
     "key_value",
+    "killed_after",
     "killed_jobs",
     "leaves_doubt",
     "leaves_nobody",
