@@ -11,6 +11,7 @@ from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.kept import keep_task
 from roadworthy.advice.limits import timeout
+from roadworthy.advice.narrowing import narrow_job, narrow_loop
 from roadworthy.advice.partly import name_the_rest
 from roadworthy.advice.repeating import (
     ask_retry,
@@ -18,7 +19,6 @@ from roadworthy.advice.repeating import (
     end_job,
     end_retry,
     jitter,
-    narrow_loop,
     narrow_retry,
     raise_last,
     retry,
@@ -59,6 +59,7 @@ __all__ = [
     "lock",
     "log_and_raise",
     "name_the_rest",
+    "narrow_job",
     "narrow_loop",
     "narrow_retry",
     "off_loop",

@@ -280,24 +280,13 @@ def end_job(model: Model, entry: Entry) -> str:
 def narrow_retry(model: Model, guard: Guard, function: Function) -> str:
     """Let a policy repeat only what may pass by itself."""
     effects = [e for e in model.effects_under(function) if e.effect.word.external]
-    raised = tuple(dict.fromkeys(name for effect in effects for name in _passing(model, effect)))
+    raised = tuple(dict.fromkeys(name for effect in effects for name in passing(model, effect)))
     if not raised:
         return ""
     return _amended(model, guard, function, "retry-narrow", {"errors": _errors(function, raised)})
 
 
-def narrow_loop(model: Model, function: Function) -> str:
-    """Let a loop catch only what the calls in it raise when the way to the other side fails."""
-    raised = tuple(
-        dict.fromkeys(n for e in model.effects_under(function) if e.effect.word.external for n in _passing(model, e))
-    )
-    text = "Catch only what may pass by itself, and let the rest out"
-    if not raised:
-        return f"{text}: name the errors of this call that a second attempt can cure."
-    return fix(f"{text}:", "", f"except ({_errors(function, raised)}):\n    ...  # as it is")
-
-
-def _passing(model: Model, effect: EffectAt) -> tuple[str, ...]:
+def passing(model: Model, effect: EffectAt) -> tuple[str, ...]:
     """What the call raises when the way to the other side fails, the answer left out: an error of a status may be a permanent one."""
     known = [
         name

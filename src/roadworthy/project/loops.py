@@ -43,6 +43,7 @@ _GO_FLAGS = ("running", "alive", "active", "keep_", "should_run", "_run")
 _LIFE_WORDS = ("running", "activ", "enabled", "should_run", "serving", "started", "keep_", "forever", "live")
 _OPTIONS = frozenset({"options", "opts", "args", "kwargs", "flags", "arguments", "namespace"})
 _COUNTERS = frozenset({"range", "count", "trange"})
+_GIVES_BACK = frozenset({"append", "appendleft", "insert", "extend", "add"})
 _QUESTIONS = frozenset({"input", "getpass.getpass", "click.prompt", "click.confirm", "typer.prompt", "typer.confirm"})
 
 
@@ -69,6 +70,8 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         )
         return Loop(region, "items" if target_used else "other", attempts, name != "count", tries)
     endless = _endless(here.test, scope)
+    if _works_off(here.test, scope, region):
+        return Loop(region, "items", tries=tries)
     if _asks_a_person(scope, region):
         return Loop(region, "other", None, bounded=True, tries=tries)
     leaves = _leaves_on_success(scope, region, tries) if tries else False
@@ -78,6 +81,22 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         kind = "other" if ends_by_itself(scope, region) else "worker"
         return Loop(region, kind, None, kind == "other", tries)
     return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
+
+
+def _works_off(test: f.Expr | None, scope: f.Scope, loop: int) -> bool:
+    """`while urls: url = urls.pop()`: each round is about the next of them, unless a handler puts one back."""
+    if not isinstance(test, f.Name):
+        return False
+    called = [
+        (call, call.func.name)
+        for call in flow.calls_in(scope, loop)
+        if isinstance(call.func, f.Attr) and call.func.value == test
+    ]
+    back = any(
+        name in _GIVES_BACK and any(scope.regions[r].kind == "except" for r in flow.ancestors(scope, call.region))
+        for call, name in called
+    )
+    return not back and any(name in {"pop", "popleft"} and call.region == loop for call, name in called)
 
 
 def _asks_a_person(scope: f.Scope, loop: int) -> bool:
