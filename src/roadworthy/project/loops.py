@@ -58,9 +58,7 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         if counter is None:
             return Loop(region, "items", tries=tries)
         name, call = counter
-        attempts = (
-            literal(call.args[-1] if len(call.args) < 3 else call.args[1]) if call.args and name != "count" else None
-        )
+        attempts = _rounds(call, literal) if call.args and name != "count" else None
         if tries and _leaves_on_success(scope, region, tries):
             return Loop(region, "retry", attempts, name != "count", tries)
         target_used = (
@@ -81,6 +79,15 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         kind = "other" if ends_by_itself(scope, region) else "worker"
         return Loop(region, kind, None, kind == "other", tries)
     return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
+
+
+def _rounds(call: f.Call, literal: Callable[[f.Expr], int | None]) -> int | None:
+    """How often `range(…)` goes round: `range(1, 11)` ten times."""
+    last = literal(call.args[0] if len(call.args) == 1 else call.args[1])
+    first = literal(call.args[0]) if len(call.args) > 1 else 0
+    if last is None or first is None or len(call.args) > 2:
+        return last
+    return last - first if last > first else last
 
 
 def _works_off(test: f.Expr | None, scope: f.Scope, loop: int) -> bool:
