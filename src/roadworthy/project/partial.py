@@ -69,7 +69,7 @@ def partial_retries(model: Model) -> Iterator[Partial]:
             or guard.attempts == 1
             or set(guard.on) <= _NOT_YET
             or not _is_a_list(model, guard)
-            or _is_for_throttles(model, guard)
+            or is_for_throttles(model, guard)
         ):
             continue
         for effect in _near(model, retried):
@@ -152,7 +152,7 @@ def _asks_for_rate(model: Model, guard: Guard) -> bool:
     )
 
 
-def _is_for_throttles(model: Model, guard: Guard) -> bool:
+def is_for_throttles(model: Model, guard: Guard) -> bool:
     """`if error.code != "Throttling": raise`: what is not told to go slower leaves the loop on purpose."""
     function, home = guard.function, guard.home
     if guard.row is not None or function is None or home is None:

@@ -285,9 +285,9 @@ def asks_another(retried: Retried) -> bool:
     if index is None or retried.guard.form != "loop":
         return False  # the region of another form stands in the helper that repeats
     region = function.scope.regions[index]
-    if region.kind != "for" or region.target is None:
-        return False
-    names = set(bound_names(region.target))
+    names = set(bound_names(region.target)) if region.kind == "for" and region.target is not None else set()
+    if region.kind == "while":
+        names = _moved_on(retried, index)
     for assign in flow.assigns_in(function.scope, index):
         if assign.value is not None and any(mentions(assign.value, name, function.scope) for name in names):
             names.update(bound_names(assign.target))
@@ -295,6 +295,25 @@ def asks_another(retried: Retried) -> bool:
         any(mentions(expr, name, function.scope) for expr in _parts(site.fact) for name in names)
         for site in retried.sites
     )
+
+
+def _moved_on(retried: Retried, loop: int) -> set[str]:
+    """Names that each round sets anew from what they were, behind the attempt: `name = name.parent()`."""
+    scope = retried.function.scope
+    last = max((site.fact.order for site in retried.sites), default=0)
+    return {
+        assign.target.id
+        for assign in flow.assigns_in(scope, loop)
+        if isinstance(assign.target, f.Name)
+        and assign.op == "="
+        and assign.order > last
+        and mentions(assign.value, assign.target.id, scope)
+        and not any(
+            scope.regions[r].kind in {"except", "if"}
+            for r in flow.ancestors(scope, assign.region)
+            if flow.within(scope, r, loop)
+        )
+    }
 
 
 def _parts(call: f.Call) -> tuple[f.Expr, ...]:

@@ -180,7 +180,14 @@ from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.newrows import made_by_run, meets_itself
 from roadworthy.project.origins import Origin
 from roadworthy.project.orphanrows import DeletedFirst, OrphanRows
-from roadworthy.project.partial import Partial, blind_retries, list_of, partial_handlers, partial_retries
+from roadworthy.project.partial import (
+    Partial,
+    blind_retries,
+    is_for_throttles,
+    list_of,
+    partial_handlers,
+    partial_retries,
+)
 from roadworthy.project.permanent import (
     BroadRetry,
     Cause,
@@ -538,6 +545,7 @@ __all__ = [
     "is_constant",
     "is_done_again",
     "is_engine_call",
+    "is_for_throttles",
     "is_framework_retry",
     "is_gated",
     "is_given_by_hand",
