@@ -76,11 +76,16 @@ def retry(
     place = Place(model, function, site, names, extra)
     if names and place.pick("retry-client") is not None:
         family = family_of(model, names[0])
-        return recipe_fix(place, "retry-client", cite(best(model, "retry-client", function, family), function))
+        text = recipe_fix(place, "retry-client", cite(best(model, "retry-client", function, family), function))
+        return text.replace(_SAFE, _SAFE + _UNSAFE, 1) if names[0].endswith((".post", ".patch")) else text
     filled = place.pick("retry")
     used = filled.recipe.uses if filled is not None else ()
     own = best(model, "retry", function, accept=lambda p: p.definition is None and p.family in used) if used else None
     return recipe_fix(place, "retry", cite(own, function))
+
+
+_SAFE = "the adapter repeats what is safe to repeat"
+_UNSAFE = ": this call only where no connection came about, unless `allowed_methods` names its method (then the other side may get it twice)"
 
 
 def _where_enqueued(model: Model, function: Function, code: str) -> str:
