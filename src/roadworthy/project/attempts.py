@@ -94,7 +94,8 @@ class Attempts:
             if in_handler(site) or is_telemetry_name(effect.function) or self.model.is_script(site.path):
                 continue
             verdict = self.model.client_retry(effect)
-            repeats = repeats_failures(verdict) and (not self._searches(effect) or _covers_timeouts(verdict.on))
+            patient = _covers_timeouts(verdict.on) or _library(effect.name) in patient_libraries(self.model)
+            repeats = repeats_failures(verdict) and (patient or not self._searches(effect))
             single = effect.effect in REMOTE and not repeats and not is_infrastructure(self.model, effect)
             if effect.row.never_raises or (effect.secondary and not self._searches(effect)):
                 continue
@@ -285,6 +286,22 @@ def _is_handle(expr: f.Expr, name: f.Name) -> bool:
 def repeats_failures(verdict: RetryVerdict) -> bool:
     """Does the client try again by itself at more than a connection that was never made?"""
     return verdict.repeats and verdict.on != ("connect",)
+
+
+@once
+def patient_libraries(model: Model) -> frozenset[str]:
+    """Libraries of which the project makes its clients with `retry_on_timeout=True`, wherever they are handed to."""
+    return frozenset(
+        _library(library.name)
+        for site in model.sites()
+        if any(key == "retry_on_timeout" and isinstance(v, f.Const) and v.value is True for key, v in site.fact.kwargs)
+        for library in model.graph.resolutions[site].libraries
+    )
+
+
+def _library(name: str) -> str:
+    """`opensearchpy` of `opensearchpy.helpers.bulk`."""
+    return name.partition(".")[0]
 
 
 def _covers_timeouts(on: tuple[str, ...]) -> bool:
