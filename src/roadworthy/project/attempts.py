@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
 from roadworthy.project.once import listed_once, once
+from roadworthy.project.purpose import is_typed
 from roadworthy.project.schedules import names_of_job, scheduled_jobs, senders_by_name
 from roadworthy.project.watched import is_started_again
 
@@ -166,6 +167,8 @@ class Attempts:
         if entry.kind is not EntryKind.COMMAND or (entry.source == "__main__" and entry.function.module.classes):
             return False
         if self.model.is_script(entry.function.path) and not _is_installed(entry.function.path):
+            return False
+        if is_typed(entry.function):
             return False
         name = f"{entry.function.qualname} {entry.function.path.rpartition('/')[2]}"
         return _WORKS.search(name) is not None or entry.source == "__main__"

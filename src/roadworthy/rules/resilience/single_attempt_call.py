@@ -12,7 +12,7 @@ is retried, where the framework retries only on request and nothing requests it.
 
 ## What is not reported
 Calls of request handlers, where a person or client can try again. Telemetry. Failures that a handler turns into a fallback or records for a
-later sweep. Jobs that a schedule or a sweep sends again. Loops of a program of their own, which its supervisor restarts.
+later sweep. Commands that take an argument of who types them. Jobs that a schedule or a sweep sends again. Loops of a program of their own, which its supervisor restarts.
 The service's own database, cache and broker, apart from loops.
 
 ## Bad
