@@ -1,11 +1,13 @@
-"""Handlers that repeat everything: only what may pass by itself, in the words of the libraries that are called."""
+"""Handlers of retries: only what may pass by itself, in the words of the libraries that are called, and the last failure out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from roadworthy.advice.code import callee_text, written
 from roadworthy.advice.fixes import fix
 from roadworthy.advice.repeating import as_imported, passing
+from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 
 if TYPE_CHECKING:
@@ -50,3 +52,20 @@ def _raised(model: Model, effects: Iterable[EffectAt]) -> tuple[str, ...]:
 
 def _named(function: Function, names: tuple[str, ...]) -> str:
     return ", ".join(dict.fromkeys(as_imported(function, name) for name in names[:2]))
+
+
+def raise_last(function: Function, region: int) -> str:
+    """Let the failure of the last attempt out, in the handler of the loop."""
+    loop = function.scope.regions[region]
+    number = loop.test if loop.kind == "for" else None
+    call = function.calls[number.index] if isinstance(number, f.CallRef) else None
+    limit = call.fact.args if call is not None and callee_text(call) == "range" else ()
+    if not isinstance(loop.target, f.Name) or len(limit) != 1 or loop.target.id == "_":
+        return "Raise behind the loop, where all attempts have failed: what was caught last, or an error of your own that names it."
+    most = limit[0]
+    last = (
+        str(most.value - 1)
+        if isinstance(most, f.Const) and isinstance(most.value, int)
+        else f"{written(most, function)} - 1"
+    )
+    return fix("Raise in the handler of the last attempt:", "", f"if {loop.target.id} == {last}:\n    raise")

@@ -11,7 +11,7 @@ from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.kept import keep_task
 from roadworthy.advice.limits import timeout
-from roadworthy.advice.narrowing import narrow_job, narrow_loop
+from roadworthy.advice.narrowing import narrow_job, narrow_loop, raise_last
 from roadworthy.advice.partly import name_the_rest
 from roadworthy.advice.repeating import (
     ask_retry,
@@ -20,7 +20,6 @@ from roadworthy.advice.repeating import (
     end_retry,
     jitter,
     narrow_retry,
-    raise_last,
     retry,
     retry_job,
     retry_question,
