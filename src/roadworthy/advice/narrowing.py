@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from roadworthy.advice.code import callee_text, written
 from roadworthy.advice.fixes import fix
-from roadworthy.advice.repeating import as_imported, passing
+from roadworthy.advice.repeating import as_imported, passing, retry, retry_question
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project import flow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,29 @@ _ROWS = frozenset({
     Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPDATE, Effect.SQL_UPSERT, Effect.SQL_DELETE, Effect.COMMIT,
 })  # fmt: skip
 _TEXT = "Catch only what may pass by itself, and let the rest out"
+
+
+def retry_around(model: Model, effect: EffectAt) -> str:
+    """Repeat a call: by its client or its function, or by itself where a handler in the function keeps the failure from a decorator."""
+    text = retry(model, effect.function, effect.row.raises)
+    if "\n@" in text and _is_turned(model, effect):
+        return retry_question(model, effect.site, effect.row.raises, "the `try`")
+    return text
+
+
+def _is_turned(model: Model, effect: EffectAt) -> bool:
+    """`except RequestException as error: raise NodeError(error)`: what comes out is another error, or none."""
+    scope = effect.function.scope
+    for handlers in model.handlers_around(effect.site):
+        for handler in handlers:
+            kin = [model.exceptions.is_of_family(name, kind) for name in effect.row.raises for kind in handler.types]
+            if not handler.broad and True not in kin:
+                continue
+            alias = scope.regions[handler.region].target
+            raised = [leave.value for leave in flow.leaves_in(scope, handler.region) if leave.kind == "raise"]
+            if not any(value is None or value == alias for value in raised):
+                return True
+    return False
 
 
 def narrow_loop(model: Model, function: Function) -> str:

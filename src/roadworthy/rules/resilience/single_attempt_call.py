@@ -174,7 +174,7 @@ def _batch(losses: list[Dropped], model: Model) -> Finding:
         title=f"{call} is tried once, and its failure stops {entries[0]}"[:110],
         issue=f"Nothing repeats {call} on the way from {say.joined(entries)}, and nothing on it catches `{_error(effect)}`.{also}",
         impact=f"One timeout or 503 ends the whole run of {entries[0]}; what it had not done waits for somebody to notice, or for the next run.",
-        fix=advise.retry(model, effect.function, effect.row.raises),
+        fix=advise.retry_around(model, effect),
         related=[*passed, *(model.place(site, "tried once too") for site in others)],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=_confidence(losses, model),
