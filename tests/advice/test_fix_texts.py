@@ -8,6 +8,8 @@ from roadworthy.rules.idempotency.check_then_insert import check as check_then_i
 from roadworthy.rules.idempotency.check_then_store import check as check_then_store
 from roadworthy.rules.idempotency.read_modify_write import check as read_modify_write
 from roadworthy.rules.resilience.call_without_timeout import check as timeouts
+from roadworthy.rules.resilience.retry_of_permanent_errors import check as permanent
+from roadworthy.rules.resilience.single_attempt_call import check as single
 from roadworthy.rules.resilience.unbounded_fan_out import check as fan_out
 from roadworthy.rules.resilience.unflushed_on_shutdown import check as unflushed
 
@@ -375,3 +377,47 @@ def test_a_row_that_is_locked_stays_locked() -> None:
     """Whoever comes second gets the row of the first under the lock."""
     text = fixes(check_then_insert, app=_CURSOR)
     assert "Cursor.objects.select_for_update().get_or_create(" in text
+
+
+_JOB = """
+import requests
+from celery import shared_task
+
+
+@shared_task(bind=True, max_retries=3)
+def deliver(self, url):
+    try:
+        requests.post(url, timeout=5).raise_for_status()
+    except Exception as exc:
+        self.retry(exc=exc)
+"""
+
+
+def test_a_job_names_the_errors_of_the_client_that_it_calls() -> None:
+    """`requests.ConnectionError` is no built-in `ConnectionError`: a handler for that would repeat nothing."""
+    text = fixes(permanent, app=_JOB)
+    assert "except (requests.ConnectionError, requests.Timeout) as exc:\n    raise self.retry(exc=exc)" in text
+
+
+_NIGHTLY = """
+import requests
+
+
+def load(url):
+    try:
+        return requests.get(url, timeout=5).json()
+    except requests.RequestException as error:
+        %s
+
+
+if __name__ == "__main__":
+    load("https://rates.example/all")
+"""
+
+
+def test_a_retry_stands_inside_of_the_handler_that_turns_the_error() -> None:
+    """A decorator would see another error; where the handler raises the same one again, it will do."""
+    assert "which calls `ask()` in place of `requests.get()`" in fixes(
+        single, app=_NIGHTLY % "raise LookupError(url) from error"
+    )
+    assert "ask()" not in fixes(single, app=_NIGHTLY % "raise")

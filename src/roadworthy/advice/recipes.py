@@ -11,6 +11,7 @@ from roadworthy.advice.files import atomic_write
 from roadworthy.advice.idempotency import dedup, deterministic_id, idempotency_key, lock, unique, upsert
 from roadworthy.advice.kept import keep_task
 from roadworthy.advice.limits import timeout
+from roadworthy.advice.narrowing import narrow_job, narrow_loop, raise_last, retry_around
 from roadworthy.advice.partly import name_the_rest
 from roadworthy.advice.repeating import (
     ask_retry,
@@ -18,9 +19,7 @@ from roadworthy.advice.repeating import (
     end_job,
     end_retry,
     jitter,
-    narrow_loop,
     narrow_retry,
-    raise_last,
     retry,
     retry_job,
     retry_question,
@@ -59,6 +58,7 @@ __all__ = [
     "lock",
     "log_and_raise",
     "name_the_rest",
+    "narrow_job",
     "narrow_loop",
     "narrow_retry",
     "off_loop",
@@ -68,6 +68,7 @@ __all__ = [
     "raise_last",
     "read_results",
     "retry",
+    "retry_around",
     "retry_job",
     "retry_question",
     "shutdown",

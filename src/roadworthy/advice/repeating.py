@@ -50,6 +50,7 @@ def retry(
     """Repeat transient failures with backoff, jitter and an end: in the client, the job, or around the function."""
     site = site or (effect.site if effect is not None else None)
     raised = exceptions or (_transient(model, effect) if effect is not None else ())
+    raised = raised or (_usual(model, site) if site is not None else ())
     errors = _errors(function, raised)
     extra = {
         "errors": errors,
@@ -76,11 +77,16 @@ def retry(
     place = Place(model, function, site, names, extra)
     if names and place.pick("retry-client") is not None:
         family = family_of(model, names[0])
-        return recipe_fix(place, "retry-client", cite(best(model, "retry-client", function, family), function))
+        text = recipe_fix(place, "retry-client", cite(best(model, "retry-client", function, family), function))
+        return text.replace(_SAFE, _SAFE + _UNSAFE, 1) if names[0].endswith((".post", ".patch")) else text
     filled = place.pick("retry")
     used = filled.recipe.uses if filled is not None else ()
     own = best(model, "retry", function, accept=lambda p: p.definition is None and p.family in used) if used else None
     return recipe_fix(place, "retry", cite(own, function))
+
+
+_SAFE = "the adapter repeats what is safe to repeat"
+_UNSAFE = ": this call only where no connection came about, unless `allowed_methods` names its method (then the other side may get it twice)"
 
 
 def _where_enqueued(model: Model, function: Function, code: str) -> str:
@@ -199,6 +205,18 @@ def _transient(model: Model, effect: EffectAt) -> tuple[str, ...]:
     return tuple(name for name, row in rows if row is None or row.nature in {"transient", "mixed"})
 
 
+def _usual(model: Model, site: CallSite) -> tuple[str, ...]:
+    """What the library of a call says when the way to the other side fails: `redis.exceptions.ConnectionError` is no built-in one."""
+    roots = {name.partition(".")[0] for name in model.library_names(site)}
+    found = [
+        name
+        for name in model.knowledge.tables.exceptions
+        if name.partition(".")[0] in roots and name.rpartition(".")[2] in {*_ON_THE_WAY, "TimeoutError"}
+        if (row := model.knowledge.exception(name)) is not None and row.nature == "transient"
+    ]
+    return tuple(sorted(found))
+
+
 def _fits(model: Model, pattern: Pattern, raised: tuple[str, ...]) -> bool:
     """Does the helper repeat what is raised here, in some use of it, or as its arguments say?"""
     policies = {use.on for use in pattern.uses}
@@ -280,24 +298,13 @@ def end_job(model: Model, entry: Entry) -> str:
 def narrow_retry(model: Model, guard: Guard, function: Function) -> str:
     """Let a policy repeat only what may pass by itself."""
     effects = [e for e in model.effects_under(function) if e.effect.word.external]
-    raised = tuple(dict.fromkeys(name for effect in effects for name in _passing(model, effect)))
+    raised = tuple(dict.fromkeys(name for effect in effects for name in passing(model, effect)))
     if not raised:
         return ""
     return _amended(model, guard, function, "retry-narrow", {"errors": _errors(function, raised)})
 
 
-def narrow_loop(model: Model, function: Function) -> str:
-    """Let a loop catch only what the calls in it raise when the way to the other side fails."""
-    raised = tuple(
-        dict.fromkeys(n for e in model.effects_under(function) if e.effect.word.external for n in _passing(model, e))
-    )
-    text = "Catch only what may pass by itself, and let the rest out"
-    if not raised:
-        return f"{text}: name the errors of this call that a second attempt can cure."
-    return fix(f"{text}:", "", f"except ({_errors(function, raised)}):\n    ...  # as it is")
-
-
-def _passing(model: Model, effect: EffectAt) -> tuple[str, ...]:
+def passing(model: Model, effect: EffectAt) -> tuple[str, ...]:
     """What the call raises when the way to the other side fails, the answer left out: an error of a status may be a permanent one."""
     known = [
         name
@@ -354,7 +361,7 @@ def backoff(model: Model, function: Function, handler: Handler | None = None) ->
 
 def survive(model: Model, function: Function, raises: tuple[str, ...], site: CallSite) -> str:
     """Keep a loop alive over the failure of a call in it: log, pause, go on."""
-    errors = _errors(function, raises)
+    errors = _errors(function, raises or _usual(model, site))
     caught = f"({errors})" if ", " in errors else errors
     pause = "await asyncio.sleep" if function.is_async else "time.sleep"
     code = "\n".join([
@@ -368,23 +375,6 @@ def survive(model: Model, function: Function, raises: tuple[str, ...], site: Cal
     ])  # fmt: skip
     text = f"Catch what `{callee_text(site)}()` raises inside the loop, and go on after a pause that grows (`delay = 1` above the loop, too):"
     return fix(text, "", code)
-
-
-def raise_last(function: Function, region: int) -> str:
-    """Let the failure of the last attempt out, in the handler of the loop."""
-    loop = function.scope.regions[region]
-    number = loop.test if loop.kind == "for" else None
-    call = function.calls[number.index] if isinstance(number, f.CallRef) else None
-    limit = call.fact.args if call is not None and callee_text(call) == "range" else ()
-    if not isinstance(loop.target, f.Name) or len(limit) != 1 or loop.target.id == "_":
-        return "Raise behind the loop, where all attempts have failed: what was caught last, or an error of your own that names it."
-    most = limit[0]
-    last = (
-        str(most.value - 1)
-        if isinstance(most, f.Const) and isinstance(most.value, int)
-        else f"{written(most, function)} - 1"
-    )
-    return fix("Raise in the handler of the last attempt:", "", f"if {loop.target.id} == {last}:\n    raise")
 
 
 def jitter(model: Model, function: Function, delay: str, pause: CallSite | None = None) -> str:

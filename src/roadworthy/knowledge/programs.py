@@ -71,6 +71,11 @@ class ProgramRow(Row, frozen=True, kw_only=True):
     target_position: int | None = None  # the application is this word that is no option
     grace_option: str = ""  # sets how many seconds work in flight gets after a stop signal
     grace_default: float | Literal["forever"] | None = None
+    request_limit: str = ""  # kills the worker of a request that takes so many seconds
+    request_limit_default: float | None = None
+    request_limit_unless: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    """Options with which workers live on while a request waits: option -> values that change nothing."""
+    request_limit_setting: str = ""  # the same in a configuration file
     needs_to_stop: tuple[str, ...] = ()  # a stop signal ends it only with one of these options
     stops_gently_with: str = ""  # what to write on its command line, so that it ends and what is in hand is finished
     config_options: tuple[str, ...] = ()  # options that name a file in which any option may stand

@@ -225,6 +225,8 @@ class EntryRow(Row):
     in_transaction: bool = False
     installs_shutdown: bool = False  # the framework stops in an orderly way on SIGTERM
     thread: Literal["", "loop", "thread", "process"] = ""  # "" : by async def or def
+    cancelled_after: float | None = None  # seconds after which it cancels what a run awaits, unless told otherwise
+    cancelled_setting: str = ""  # what tells it
     concurrent: bool | None = None
     version: str = ""
     source: str = ""

@@ -57,9 +57,8 @@ def unused_lists(model: Model) -> Iterator[Unused]:
                         continue
                     if any(keyword in row.methods for keyword, _ in site.fact.kwargs):
                         continue
-                    effects = requests_of(model, site)
-                    if effects and all(effect.name.rpartition(".")[2] in _SENDS for effect in effects):
-                        yield Unused(site, row.methods[0], tuple(effects))
+                    if _only_sends(model, site):
+                        yield Unused(site, row.methods[0], tuple(requests_of(model, site)))
 
 
 def narrow_adapters(model: Model) -> Iterator[Narrow]:
@@ -76,7 +75,22 @@ def narrow_adapters(model: Model) -> Iterator[Narrow]:
                         and _asks_http(model, name)
                         and _is_on(model, row, site)
                     ):
-                        yield from _narrow(model, row, site)
+                        for narrow in _narrow(model, row, site):
+                            if narrow.statuses or not _only_sends(model, site):
+                                yield narrow
+
+
+def _only_sends(model: Model, site: CallSite) -> bool:
+    """Every request of the client is a `POST` or `PATCH`: whether one whose answer was 502 may be made again a person decides."""
+    effects = requests_of(model, site)
+    return bool(effects) and all(effect.name.rpartition(".")[2] in _SENDS for effect in effects)
+
+
+def _tries_once_more(model: Model, row: GuardRow, site: CallSite) -> bool:
+    """`Retry(total=1, …)`: a single quick second attempt, which is of no use after "too many requests"."""
+    expr = argument(site.fact, row.attempts) if row.attempts is not None else None
+    value = model.values(expr, site.function, site.fact.order) if expr is not None else ()
+    return len(value) == 1 and isinstance(value[0], Literal) and value[0].value == 1
 
 
 def _asks_http(model: Model, name: str) -> bool:
@@ -109,7 +123,9 @@ def _narrow(model: Model, row: GuardRow, site: CallSite) -> Iterator[Narrow]:
         yield Narrow(site, row, named.argument or "")
         return
     found = _statuses(model, expr, site.function)
-    if found is not None and _TOO_MANY not in found[0] and any(status in _FAULTS for status in found[0]):
+    if found is None or _tries_once_more(model, row, site):
+        return
+    if _TOO_MANY not in found[0] and any(status in _FAULTS for status in found[0]):
         yield Narrow(site, row, named.argument or "", found[0], found[1])
 
 

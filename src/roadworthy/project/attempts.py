@@ -11,6 +11,7 @@ from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DETACHED
 from roadworthy.project.once import listed_once, once
+from roadworthy.project.purpose import is_typed
 from roadworthy.project.schedules import names_of_job, scheduled_jobs, senders_by_name
 from roadworthy.project.watched import is_started_again
 
@@ -94,7 +95,8 @@ class Attempts:
             if in_handler(site) or is_telemetry_name(effect.function) or self.model.is_script(site.path):
                 continue
             verdict = self.model.client_retry(effect)
-            repeats = repeats_failures(verdict) and (not self._searches(effect) or _covers_timeouts(verdict.on))
+            patient = _covers_timeouts(verdict.on) or _library(effect.name) in patient_libraries(self.model)
+            repeats = repeats_failures(verdict) and (patient or not self._searches(effect))
             single = effect.effect in REMOTE and not repeats and not is_infrastructure(self.model, effect)
             if effect.row.never_raises or (effect.secondary and not self._searches(effect)):
                 continue
@@ -165,6 +167,8 @@ class Attempts:
         if entry.kind is not EntryKind.COMMAND or (entry.source == "__main__" and entry.function.module.classes):
             return False
         if self.model.is_script(entry.function.path) and not _is_installed(entry.function.path):
+            return False
+        if is_typed(entry.function):
             return False
         name = f"{entry.function.qualname} {entry.function.path.rpartition('/')[2]}"
         return _WORKS.search(name) is not None or entry.source == "__main__"
@@ -285,6 +289,22 @@ def _is_handle(expr: f.Expr, name: f.Name) -> bool:
 def repeats_failures(verdict: RetryVerdict) -> bool:
     """Does the client try again by itself at more than a connection that was never made?"""
     return verdict.repeats and verdict.on != ("connect",)
+
+
+@once
+def patient_libraries(model: Model) -> frozenset[str]:
+    """Libraries of which the project makes its clients with `retry_on_timeout=True`, wherever they are handed to."""
+    return frozenset(
+        _library(library.name)
+        for site in model.sites()
+        if any(key == "retry_on_timeout" and isinstance(v, f.Const) and v.value is True for key, v in site.fact.kwargs)
+        for library in model.graph.resolutions[site].libraries
+    )
+
+
+def _library(name: str) -> str:
+    """`opensearchpy` of `opensearchpy.helpers.bulk`."""
+    return name.partition(".")[0]
 
 
 def _covers_timeouts(on: tuple[str, ...]) -> bool:

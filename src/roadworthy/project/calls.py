@@ -46,6 +46,7 @@ _ONLY_LOOKS = frozenset({
     "isinstance", "issubclass", "len", "list", "print", "range", "repr", "reversed", "set", "setattr", "str", "sum", "tuple", "type",
     "vars", "zip",
 })  # fmt: skip
+_LOOKING = frozenset({"copy", "inspect", "pickle", "pprint", "typing"})  # modules that never call what they are given
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,8 @@ class CallGraph:
 
     def _callbacks(self, site: CallSite, library: Library) -> Iterator[tuple[str, f.Expr, bool]]:
         """A function handed to a library call that we know nothing of may be called by it."""
-        if library.name.startswith("builtins.") and library.name.rpartition(".")[2] in _ONLY_LOOKS:
+        module, _, name = library.name.rpartition(".")
+        if module in _LOOKING or (module == "builtins" and name in _ONLY_LOOKS):
             return
         for expr in (*site.fact.args, *(value for _, value in site.fact.kwargs)):
             if isinstance(expr, f.LambdaRef | f.Name | f.Attr):
@@ -324,13 +326,9 @@ class CallGraph:
                         yield from self._coroutines(assign.value, scope, assign.order, depth + 1)
 
     def _callables(self, expr: f.Expr, site: CallSite) -> Iterator[Function]:
-        if isinstance(expr, f.CallRef):
-            # partial(f, …), or a factory that returns a function
-            for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-                yield from self.functions_in(value, called=isinstance(value, Instance))  # `Depends(Limiter(5))`
-            return
+        made = isinstance(expr, f.CallRef)  # partial(f, …), or a factory that returns a function; `Depends(Limiter(5))`
         for value in self._evaluator.evaluate(expr, site.function, site.fact.order):
-            yield from self.functions_in(value, called=True)
+            yield from self.functions_in(value, called=not made or isinstance(value, Instance))
 
     def functions_in(self, value: Value, *, called: bool) -> Iterator[Function]:
         """What runs when a value is run; `called`: classes and objects are made or called by it."""

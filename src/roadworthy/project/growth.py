@@ -48,6 +48,10 @@ def growths(function: Function, loop: int, guards: Guards) -> Iterator[Growth]:
 
 def _limit(function: Function, loop: int) -> str:
     scope = function.scope
+    head = scope.regions[loop].test
+    if isinstance(head, f.CallRef) and flow.last_name(scope.calls[head.index].func) == "range":
+        last = scope.calls[head.index].args[-1:]
+        return flow.text_of(last[0], scope) if last and isinstance(last[0], f.Name | f.Attr) else ""
     for region in (
         scope.regions[loop],
         *(r for i, r in enumerate(scope.regions) if r.kind == "if" and flow.within(scope, i, loop)),
@@ -130,10 +134,20 @@ def few_rounds(function: Function, loop: int, guards: Guards) -> bool:
                 if isinstance(part, f.Const) and isinstance(part.value, int) and 2 <= part.value <= _ENOUGH:
                     return True
                 if isinstance(part, f.Name | f.Attr):
-                    number = guards.number(part, function)
+                    number = _given(part, function, guards)
                     if number is not None and number <= _ENOUGH and not _is_setting(part, function):
                         return True
     return False
+
+
+def _given(expr: f.Name | f.Attr, function: Function, guards: Guards) -> int | None:
+    """The number; of `self.max_retries`, which the constructor was given, its default."""
+    number = guards.number(expr, function)
+    made = function.cls.find_method("__init__") if function.cls is not None else None
+    if number is not None or made is None or not isinstance(expr, f.Attr) or expr.value != f.Name("self"):
+        return number
+    kept = [assign.value for assign in made.scope.assigns if assign.target == expr]
+    return guards.number(kept[0], made) if len(kept) == 1 and isinstance(kept[0], f.Name) else None
 
 
 def _is_setting(expr: f.Expr, function: Function) -> bool:

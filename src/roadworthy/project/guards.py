@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from roadworthy.project.settings import ProjectSettings
     from roadworthy.project.symbols import CallSite, Function
 _PAUSES = re.compile(
-    r"sleep|backoff|back_off|pause|throttle|cool_?down|(^|_)delay$|wait_(for_)?(retry|before|next|and)", re.IGNORECASE
+    r"sleep|backoff|back_off|pause|throttle|cool_?down|(^|_)(delay|idle)$|wait_(for_)?(retry|before|next|and)",
+    re.IGNORECASE,
 )
 
 _BEFORE_LONG = 3600.0  # seconds after which a hanging job has done its harm

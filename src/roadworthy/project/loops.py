@@ -43,6 +43,7 @@ _GO_FLAGS = ("running", "alive", "active", "keep_", "should_run", "_run")
 _LIFE_WORDS = ("running", "activ", "enabled", "should_run", "serving", "started", "keep_", "forever", "live")
 _OPTIONS = frozenset({"options", "opts", "args", "kwargs", "flags", "arguments", "namespace"})
 _COUNTERS = frozenset({"range", "count", "trange"})
+_GIVES_BACK = frozenset({"append", "appendleft", "insert", "extend", "add"})
 _QUESTIONS = frozenset({"input", "getpass.getpass", "click.prompt", "click.confirm", "typer.prompt", "typer.confirm"})
 
 
@@ -57,9 +58,7 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         if counter is None:
             return Loop(region, "items", tries=tries)
         name, call = counter
-        attempts = (
-            literal(call.args[-1] if len(call.args) < 3 else call.args[1]) if call.args and name != "count" else None
-        )
+        attempts = _rounds(call, literal) if call.args and name != "count" else None
         if tries and _leaves_on_success(scope, region, tries):
             return Loop(region, "retry", attempts, name != "count", tries)
         target_used = (
@@ -69,6 +68,8 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         )
         return Loop(region, "items" if target_used else "other", attempts, name != "count", tries)
     endless = _endless(here.test, scope)
+    if _works_off(here.test, scope, region):
+        return Loop(region, "items", tries=tries)
     if _asks_a_person(scope, region):
         return Loop(region, "other", None, bounded=True, tries=tries)
     leaves = _leaves_on_success(scope, region, tries) if tries else False
@@ -78,6 +79,31 @@ def loop_at(scope: f.Scope, region: int, literal: Callable[[f.Expr], int | None]
         kind = "other" if ends_by_itself(scope, region) else "worker"
         return Loop(region, kind, None, kind == "other", tries)
     return Loop(region, _while_kind(here.test, scope, region), None, not endless, tries)
+
+
+def _rounds(call: f.Call, literal: Callable[[f.Expr], int | None]) -> int | None:
+    """How often `range(…)` goes round: `range(1, 11)` ten times."""
+    last = literal(call.args[0] if len(call.args) == 1 else call.args[1])
+    first = literal(call.args[0]) if len(call.args) > 1 else 0
+    if last is None or first is None or len(call.args) > 2:
+        return last
+    return last - first if last > first else last
+
+
+def _works_off(test: f.Expr | None, scope: f.Scope, loop: int) -> bool:
+    """`while urls: url = urls.pop()`: each round is about the next of them, unless a handler puts one back."""
+    if not isinstance(test, f.Name):
+        return False
+    called = [
+        (call, call.func.name)
+        for call in flow.calls_in(scope, loop)
+        if isinstance(call.func, f.Attr) and call.func.value == test
+    ]
+    back = any(
+        name in _GIVES_BACK and any(scope.regions[r].kind == "except" for r in flow.ancestors(scope, call.region))
+        for call, name in called
+    )
+    return not back and any(name in {"pop", "popleft"} and call.region == loop for call, name in called)
 
 
 def _asks_a_person(scope: f.Scope, loop: int) -> bool:
@@ -145,6 +171,7 @@ def _goes_on(scope: f.Scope, handler: int, *, ends: bool = False) -> bool:
 
 def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> bool:
     """Does success end the loop: return or break in a try body, its else, or after it; or a flag that the condition reads?"""
+    counted = _counted(scope, loop)
     for leave in scope.leaves:
         if leave.kind not in {"return", "break"} or not flow.within(scope, leave.region, loop):
             continue
@@ -155,6 +182,8 @@ def _leaves_on_success(scope: f.Scope, loop: int, tries: tuple[int, ...]) -> boo
             for r in flow.ancestors(scope, leave.region)
         ):
             if _only_a_stop(scope, leave, loop, tries) or _is_sentinel(scope, leave):
+                continue
+            if _is_limit(scope.regions[leave.region].test, counted):  # enough of them, whether they went well or not
                 continue
             return True
     return _sets_condition(scope, loop, tries)
@@ -277,18 +306,50 @@ def gives_up(scope: f.Scope, loop: Loop) -> bool:
     )
 
 
+def ends_by_count(scope: f.Scope, loop: int) -> bool:
+    """`if tries >= limit: break`, where each round or each failure adds to `tries`: a number of attempts, wherever the limit is from."""
+    counted = _counted(scope, loop)
+    return any(
+        leave.kind in {"break", "return", "raise"}
+        and (leave.kind != "break" or flow.loop_of(scope, leave.region) == loop)
+        and _by_count(scope, leave.region, loop, counted)
+        for leave in flow.leaves_in(scope, loop)
+    )
+
+
+def _counted(scope: f.Scope, loop: int) -> set[str]:
+    """What the rounds of a loop count."""
+    return {
+        assign.target.id
+        for assign in flow.assigns_in(scope, loop)
+        if isinstance(assign.target, f.Name) and assign.op in {"+=", "-="}
+    }
+
+
+def _is_limit(test: f.Expr | None, counted: set[str]) -> bool:
+    """`count >= limit`, `limit is not None and count >= limit`."""
+    if isinstance(test, f.BoolOp):
+        return test.op == "and" and any(_is_limit(item, counted) for item in test.items)
+    if not isinstance(test, f.Compare) or test.ops[0] not in {"<", ">", "<=", ">="}:
+        return False
+    return any(isinstance(part, f.Name) and part.id in counted for part in flow.walk(test))
+
+
 def raises_by_count(scope: f.Scope) -> bool:
     """`if attempt > attempts: raise`: a function that ends the attempts of who calls it."""
     return any(leave.kind == "raise" and _by_count(scope, leave.region, -1) for leave in scope.leaves)
 
 
-def _by_count(scope: f.Scope, region: int, loop: int) -> bool:
+def _by_count(scope: f.Scope, region: int, loop: int, counted: set[str] | None = None) -> bool:
+    """Is the block entered by a comparison of a number; of one of these, if they are given?"""
     for index in flow.ancestors(scope, region):
         if index == loop:
             return False
         here = scope.regions[index]
         if here.kind == "if" and isinstance(here.test, f.Compare) and here.test.ops[0] in {"<", ">", "<=", ">="}:
-            return True
+            names = {part.id for part in flow.walk(here.test) if isinstance(part, f.Name)}
+            if counted is None or names & counted:
+                return True
     return False
 
 

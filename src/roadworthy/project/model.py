@@ -20,6 +20,7 @@ from roadworthy.project.escapes import Escapes
 from roadworthy.project.failures import Failures
 from roadworthy.project.guard import Guard
 from roadworthy.project.retries import Retries
+from roadworthy.project.runlimits import run_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -293,7 +294,7 @@ class Model:
         here = tuple(g for g in self.guards_on(site) if accept(g))
         if here:
             return Coverage(True, True, here)
-        return self._coverage_of(site.function, accept)
+        return self._coverage_of(site.function, accept, awaited=site.fact.awaited)
 
     def coverage_of(self, function: Function, accept: Callable[[Guard], bool]) -> Coverage:
         """Is every call of the function covered by an accepted guard in its decorators or callers?"""
@@ -302,7 +303,7 @@ class Model:
             return Coverage(True, True, here)
         return self._coverage_of(function, accept)
 
-    def _coverage_of(self, function: Function, accept: Callable[[Guard], bool]) -> Coverage:
+    def _coverage_of(self, function: Function, accept: Callable[[Guard], bool], *, awaited: bool = False) -> Coverage:
         """Walks up the callers, breadth first, until every path is covered or one is not."""
         found: dict[Guard, None] = {}
         witness: tuple[Edge, ...] | None = None
@@ -311,7 +312,10 @@ class Model:
         while queue and len(seen) < 400:
             here, below = queue.pop(0)
             callers = [edge for edge in self.graph.incoming.get(here, ()) if edge.runs_here]
-            if (not callers or self.entries.at(here)) and witness is None:
+            entries = self.entries.at(here)
+            limits = [limit for entry in entries if awaited for limit in run_limits(self, entry) if accept(limit)]
+            found.update(dict.fromkeys(limits))
+            if (not callers or entries) and len(limits) < max(1, len(entries)) and witness is None:
                 witness = below
             for edge in callers:
                 guards = [g for g in self.guards.on_edge(edge) if accept(g)]

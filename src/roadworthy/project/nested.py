@@ -98,13 +98,22 @@ def _client(model: Model, effect: EffectAt) -> list[Layer]:
 def _policies(model: Model, effect: EffectAt) -> list[Layer]:
     """The policies on the path on which they make most attempts, innermost first; only those with a known number."""
     jobs = _job_decorators(model)
-    known = [over for over in retries_over(model, effect.site) if _counts(over.guard, effect, model)]
+    known = [
+        over
+        for over in retries_over(model, effect.site)
+        if _counts(over.guard, effect, model) and not _calls_itself(over, effect)
+    ]
     best: list[RetryOver] = []
     for outer in known:
         chain = [o for o in known if _is_on(o, outer) and (o is outer or (o.guard.path, o.guard.line) not in jobs)]
         if _product(chain) > _product(best):
             best = chain
     return [Layer(int(over.guard.attempts or 1), over.guard) for over in _that_meet(best, model)]
+
+
+def _calls_itself(over: RetryOver, effect: EffectAt) -> bool:
+    """A function that calls itself with half of the work: another call, and the retry in it is the same one once more."""
+    return any(edge.caller is effect.function for edge in over.path)
 
 
 @once
@@ -125,6 +134,8 @@ def _counts(guard: Guard, effect: EffectAt, model: Model) -> bool:
     if guard.form == "loop" and not _tells_of_failure(guard):
         return False
     raises = effect.row.raises
+    if not raises and not _is_broad(guard):  # errors of the project's own, or about the data, are none of the client's
+        return any(not model.exceptions.is_own(name) and not model.exceptions.is_expected(name) for name in guard.on)
     return (
         _is_broad(guard)
         or not raises
@@ -195,12 +206,23 @@ def _job(model: Model, effect: EffectAt, policies: list[Layer]) -> list[Layer]:
         entry = reached.entry
         if not reached.inline or entry.kind not in {EntryKind.JOB, EntryKind.DURABLE_ACTIVITY}:
             continue
-        if _caught(model, effect):
+        if _caught(model, effect) or _is_for_others(model, entry, effect):
             continue
         attempts = model.retries.entry_attempts(entry)
         if isinstance(attempts, int) and attempts > 1:
             return [Layer(attempts, entry=entry)]
     return []
+
+
+def _is_for_others(model: Model, entry: Entry, effect: EffectAt) -> bool:
+    """`autoretry_for=(NotReady,)`: the queue runs the job again, but not for failures of this call."""
+    lines = entry.function.scope.decorator_lines
+    declared = [
+        over.guard
+        for over in retries_over(model, effect.site)
+        if over.guard.path == entry.function.path and over.guard.line in lines and over.guard.on
+    ]
+    return bool(declared) and not any(_counts(guard, effect, model) for guard in declared)
 
 
 def _caught(model: Model, effect: EffectAt) -> bool:

@@ -33,7 +33,10 @@ _LATE_KIND = re.compile(r"Read|Write|Protocol|Disconnect")
 """A retry that has one of these repeats what may have been done already, and so it may repeat after all such failures."""
 _PREDICATE = re.compile(r"not_exception|unless|if_exception\(|_message|if_result|lambda|predicate|&")
 _NARROWS = re.compile(r"not_exception|unless|_message|if_result|&")
-_RATE = re.compile(r"\b429\b|TOO_MANY|rate_?limit", re.IGNORECASE)
+_RATE = re.compile(r"\b429\b|TOO_?MANY|rate_?limit|throttl|slow_?down", re.IGNORECASE)
+_NOT_YET = frozenset(
+    {"BlockingIOError", "InterruptedError"}
+)  # a socket that does not wait says "not yet": no failure at all
 _LATER = re.compile(r"FAIL|fail|RETRY|retry|again|PENDING")
 _ROWS = frozenset({
     Effect.SQL, Effect.SQL_READ, Effect.SQL_INSERT, Effect.SQL_UPSERT, Effect.SQL_UPDATE, Effect.SQL_INCREMENT, Effect.SQL_DELETE,
@@ -64,7 +67,9 @@ def partial_retries(model: Model) -> Iterator[Partial]:
             not guard.on
             or any(name in BROAD for name in guard.on)
             or guard.attempts == 1
+            or set(guard.on) <= _NOT_YET
             or not _is_a_list(model, guard)
+            or is_for_throttles(model, guard)
         ):
             continue
         for effect in _near(model, retried):
@@ -145,6 +150,22 @@ def _asks_for_rate(model: Model, guard: Guard) -> bool:
         for leave in predicate.scope.leaves
         if leave.value is not None
     )
+
+
+def is_for_throttles(model: Model, guard: Guard) -> bool:
+    """`if error.code != "Throttling": raise`: what is not told to go slower leaves the loop on purpose."""
+    function, home = guard.function, guard.home
+    if guard.row is not None or function is None or home is None:
+        return False
+    scope = function.scope
+    handlers = [h for tried in model.guards.loop(function, home).tries for h in flow.handlers_of(scope, tried)]
+    return bool(handlers) and all(_lets_out_all_but_throttles(scope, handler) for handler in handlers)
+
+
+def _lets_out_all_but_throttles(scope: f.Scope, handler: int) -> bool:
+    tests = [r.test for i, r in enumerate(scope.regions) if r.kind == "if" and flow.within(scope, i, handler)]
+    raises = any(leave.kind == "raise" for leave in flow.leaves_in(scope, handler))
+    return raises and bool(tests) and all(_RATE.search(flow.every_text(test, scope)) for test in tests)
 
 
 def _near(model: Model, retried: Retried) -> Iterator[EffectAt]:

@@ -108,7 +108,7 @@ def causes_in(model: Model, function: Function, regions: tuple[int, ...] = (0,))
     if Effect.LLM in words:
         return  # the next answer of a language model is another one
     for site in sites:
-        what = _fails_for_good(model, site)
+        what = "" if _is_caught(model, site, regions) else _fails_for_good(model, site)
         if what:
             yield Cause(function, site.line, what)
     answer = raised_for_any_error(model, function, regions)
@@ -121,6 +121,17 @@ def causes_in(model: Model, function: Function, regions: tuple[int, ...] = (0,))
             name = _raised(model, leave, function)
             if name and not _in_handler(scope, leave.region):
                 yield Cause(function, leave.line, f"`{name}` is raised here for input that stays wrong")
+
+
+def _is_caught(model: Model, site: CallSite, regions: tuple[int, ...]) -> bool:
+    """Does a handler inside of what is repeated end the failure, so that no retry sees it?"""
+    function = site.function
+    return any(
+        handler.broad and not handler.raises and not handler.may_raise
+        for tried, handlers in flow.try_regions(function.scope, site.fact.region)
+        if tried not in regions and any(flow.within(function.scope, tried, region) for region in regions)
+        for handler in (model.exceptions.handler(function, index) for index in handlers)
+    )
 
 
 def _in_handler(scope: f.Scope, region: int) -> bool:
@@ -260,7 +271,10 @@ def repeated_blocks(retried: Retried, model: Model) -> Iterator[tuple[Function, 
         tries = model.guards.loop(function, region).tries if retried.guard.form == "loop" else (region,)
         yield function, tries
     seen = {function}
+    blocks = (0,) if retried.whole else tries if region is not None else ()
     for site in retried.sites:
+        if _is_caught(model, site, blocks):
+            continue
         for edge in model.edges_at(site):
             if edge.runs_here and edge.callee not in seen:
                 seen.add(edge.callee)

@@ -238,3 +238,10 @@ def _may_be_registered(function: Function) -> bool:
     if function.kind != "function" or function.scope.decorators or not _GIVEN.isdisjoint(function.parameters):
         return True
     return cls is not None and bool(cls.library_bases)
+
+
+def is_typed(function: Function) -> bool:
+    """`@click.argument("name")`: somebody at a terminal says what it is about, sees it fail and types it again."""
+    outer = function.parent.scope if function.parent is not None else None
+    calls = [outer.calls[expr.index] for expr in function.scope.decorators if outer and isinstance(expr, f.CallRef)]
+    return any(flow.text_of(call.func, outer) == "click.argument" for call in calls if outer is not None)

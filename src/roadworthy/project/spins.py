@@ -10,8 +10,9 @@ from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
 from roadworthy.project import flow
 from roadworthy.project.handling import mentions
-from roadworthy.project.loops import keeps_running
+from roadworthy.project.loops import ends_by_count, keeps_running
 from roadworthy.project.symbols import bound_names
+from roadworthy.project.values import Library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +29,10 @@ _FAILS_AT_ONCE = frozenset({
     Effect.EMAIL, Effect.LLM,
 })  # fmt: skip
 _TAKES_TIME = frozenset({Effect.SLEEP, Effect.WAIT, Effect.BLOCK, Effect.LOCK})
+_TAKES = frozenset({"get_nowait", "popleft"})
 _PAUSES = re.compile(
-    r"sleep|backoff|back_off|\bwait|pause|throttle|delay|jitter|cool_?down|heartbeat_interval", re.IGNORECASE
+    r"sleep|backoff|back_off|\bwait|pause|throttle|delay|jitter|cool_?down|heartbeat_interval|(?:^|_)idle$",
+    re.IGNORECASE,
 )
 
 
@@ -52,7 +55,7 @@ def spins(model: Model) -> Iterator[Spin]:
         for index, region in enumerate(function.scope.regions):
             if region.kind == "while":
                 loop = model.guards.loop(function, index)
-                if loop.kind in {"worker", "retry"} and not loop.bounded:
+                if loop.kind in {"worker", "retry"} and not loop.bounded and not ends_by_count(function.scope, index):
                     found = _of_loop(model, function, index, loop.tries)
                     if found is not None:
                         yield found
@@ -63,7 +66,7 @@ def _of_loop(model: Model, function: Function, loop: int, tries: tuple[int, ...]
         return None
     for tried in tries:
         found = None if _empties(function.scope, tried) else _first_failure(model, function, tried)
-        if found is None or _paced_before(model, function, loop, found[0]):
+        if found is None or _paced_before(model, function, loop, found[0]) or _uses_up(model, function, found[1]):
             continue
         handler = _unpaced_handler(model, function, loop, tried, found[1])
         if handler is not None:
@@ -115,15 +118,38 @@ def _first_failure(model: Model, function: Function, tried: int) -> tuple[CallSi
 
 
 def _paced_before(model: Model, function: Function, loop: int, site: CallSite) -> bool:
-    """Something in the same round takes time before the call is reached."""
+    """Something in the same round takes time before the call is reached, or takes the message that the round is about."""
     scope = function.scope
     return any(
-        call.order < site.fact.order and takes_time(model, function.site(call))
+        call.order < site.fact.order
+        and (takes_time(model, function.site(call)) or _takes_message(model, function, call))
         for call in flow.calls_in(scope, loop)
         if not any(
             scope.regions[r].kind == "except" for r in flow.ancestors(scope, call.region) if flow.within(scope, r, loop)
         )
     )
+
+
+def _uses_up(model: Model, function: Function, effect: EffectAt) -> bool:
+    """`job = queue.get_nowait()` in front of the call in a helper: each failure takes one of the items, and then there are none."""
+    way = model.reach.path_down(function, effect)
+    steps = [*(edge.site for edge in way[1:]), effect.site] if way else []
+    return any(
+        flow.last_name(call.func) in _TAKES and call.order < step.fact.order
+        for step in steps
+        for call in step.function.scope.calls
+    )
+
+
+def _takes_message(model: Model, function: Function, call: f.Call) -> bool:
+    """`message = consumer.poll(1)`, `await to_thread(consumer.poll, 1)`: the next round is about another one, or waits for it."""
+    if model.effects_through(function.site(call), Effect.CONSUME):
+        return True
+    handed = [
+        value for arg in call.args if isinstance(arg, f.Attr) for value in model.values(arg, function, call.order)
+    ]
+    rows = [row for value in handed if isinstance(value, Library) for row in model.knowledge.calls(value.name)]
+    return any(Effect.CONSUME.value in row.effects for row in rows)
 
 
 def _tries_another(scope: f.Scope, handler: int, tried: int) -> bool:
@@ -259,9 +285,9 @@ def asks_another(retried: Retried) -> bool:
     if index is None or retried.guard.form != "loop":
         return False  # the region of another form stands in the helper that repeats
     region = function.scope.regions[index]
-    if region.kind != "for" or region.target is None:
-        return False
-    names = set(bound_names(region.target))
+    names = set(bound_names(region.target)) if region.kind == "for" and region.target is not None else set()
+    if region.kind == "while":
+        names = _moved_on(retried, index)
     for assign in flow.assigns_in(function.scope, index):
         if assign.value is not None and any(mentions(assign.value, name, function.scope) for name in names):
             names.update(bound_names(assign.target))
@@ -269,6 +295,25 @@ def asks_another(retried: Retried) -> bool:
         any(mentions(expr, name, function.scope) for expr in _parts(site.fact) for name in names)
         for site in retried.sites
     )
+
+
+def _moved_on(retried: Retried, loop: int) -> set[str]:
+    """Names that each round sets anew from what they were, behind the attempt: `name = name.parent()`."""
+    scope = retried.function.scope
+    last = max((site.fact.order for site in retried.sites), default=0)
+    return {
+        assign.target.id
+        for assign in flow.assigns_in(scope, loop)
+        if isinstance(assign.target, f.Name)
+        and assign.op == "="
+        and assign.order > last
+        and mentions(assign.value, assign.target.id, scope)
+        and not any(
+            scope.regions[r].kind in {"except", "if"}
+            for r in flow.ancestors(scope, assign.region)
+            if flow.within(scope, r, loop)
+        )
+    }
 
 
 def _parts(call: f.Call) -> tuple[f.Expr, ...]:

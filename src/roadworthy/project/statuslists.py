@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import GuardKind
 from roadworthy.project import flow
+from roadworthy.project.handling import mentions
 from roadworthy.project.permanent import predicates_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _STATUS = re.compile(r"status|code", re.IGNORECASE)
 _AGAIN = re.compile(r"retr[iy]|transient|temporar|try_again", re.IGNORECASE)
 _LISTS = re.compile(r"status|code|http|error|forcelist", re.IGNORECASE)
+_EXTRA = re.compile(r"extra|additional|further", re.IGNORECASE)
 _MORE = re.compile(r"\b503\b|UNAVAILABLE|>=? ?(500|499)\b|5\d\d <=|// ?100|in range\(500")
 """The function tells more statuses apart than the list does."""
 _UNAVAILABLE, _LIMITED = 503, 429
@@ -142,8 +144,20 @@ def _constants(model: Model) -> Iterator[StatusList]:
             if _AGAIN.search(name) and _LISTS.search(name):
                 codes = _codes(assign.value, function.scope)
                 missing = _missing(codes)
-                if missing is not None:
+                if missing is not None and not _comes_on_top(name, function):
                     yield StatusList(function, assign.line, assign.end_line, codes, missing, name)
+
+
+def _comes_on_top(name: str, home: Function) -> bool:
+    """`extra_statuses = DEFAULT_STATUSES`, `Client(additional_codes=CODES)`: who takes them has a list of his own."""
+    return any(
+        _EXTRA.search(word) and mentions(value, name, function.scope)
+        for function in home.module.functions
+        for word, value in (
+            *((flow.last_name(assign.target), assign.value) for assign in function.scope.assigns),
+            *(pair for call in function.scope.calls for pair in call.kwargs),
+        )
+    )
 
 
 # --- tests ------------------------------------------------------------------------------------------------------------

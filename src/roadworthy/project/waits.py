@@ -41,9 +41,12 @@ _BOUND = re.compile(
     r"|time_limit|_limit|is_disconnected|since|until",
     re.IGNORECASE,
 )
+_DONE = re.compile(r"success|succeeded|done|finished|complete|ready", re.IGNORECASE)
+_ASKS = frozenset({"done", "ready", "successful", "failed", "is_finished", "add_done_callback"})
 _FAILED = re.compile(r"fail|error", re.IGNORECASE)
 _ENDED = re.compile(r"cancel|stop|abort|terminat|time_?d?_?out|expire|kill", re.IGNORECASE)
 _ALIVE = re.compile(r"running|alive|started|active|healthy", re.IGNORECASE)
+_CALLED_OFF = re.compile(r"cancel|ended|error|failed|abort|disconnect", re.IGNORECASE)
 _LONG = 300.0
 _TRIED = 20  # entries of which one is named
 _ORDER = frozenset({"<", ">", "<=", ">="})
@@ -221,6 +224,8 @@ def _of_a_loop(model: Model, effect: EffectAt) -> bool:
 def _is_known_done(site: CallSite) -> bool:
     """The result of a future that is handed in by a callback, comes out of a loop over finished ones, or was asked before."""
     scope, receiver = site.function.scope, _receiver(site)
+    if any(_says_done(scope.regions[r].test, receiver, scope) for r in flow.ancestors(scope, site.fact.region)):
+        return True
     if receiver in site.function.parameters and site.function.name.startswith(
         ("_on_", "on_", "_done", "callback", "_callback")
     ):
@@ -228,14 +233,7 @@ def _is_known_done(site: CallSite) -> bool:
     for call in scope.calls:
         if call.order < site.fact.order and isinstance(call.func, f.Attr):
             about = flow.text_of(call.func.value, scope) == receiver
-            if about and call.func.name in {
-                "done",
-                "ready",
-                "successful",
-                "failed",
-                "is_finished",
-                "add_done_callback",
-            }:
+            if about and call.func.name in _ASKS:
                 return True
     for loop in flow.loops_of(scope, site.fact.region):
         here = scope.regions[loop]
@@ -246,6 +244,14 @@ def _is_known_done(site: CallSite) -> bool:
         ):
             return True
     return False
+
+
+def _says_done(test: f.Expr | None, receiver: str, scope: f.Scope) -> bool:
+    """`result.status == SUCCESS` around it, by whatever name the state goes."""
+    if not isinstance(test, f.Compare) or test.ops not in {("==",), ("in",), ("is",)}:
+        return False
+    left, right = (flow.text_of(side, scope) for side in (test.left, test.rights[0]))
+    return left in {f"{receiver}.{name}" for name in ("status", "state")} and _DONE.search(right) is not None
 
 
 def _receiver(site: CallSite) -> str:
@@ -333,6 +339,8 @@ def _only_looks(model: Model, function: Function, index: int) -> bool:
         return False
     if any(leave.kind == "yield" for leave in flow.leaves_in(scope, index)) or _asserts_life(scope, index):
         return False
+    if any(_is_called_off(scope, leave, index) for leave in flow.leaves_in(scope, index)):
+        return False
     calls = list(flow.calls_in(scope, index))
     tests = [r.test for i, r in enumerate(scope.regions) if r.test is not None and flow.within(scope, i, index)]
     if any(isinstance(part, f.Compare) and set(part.ops) & _ORDER for expr in tests for part in flow.walk(expr)):
@@ -351,6 +359,17 @@ def _only_looks(model: Model, function: Function, index: int) -> bool:
         e.effect.word.persists or e.effect in {Effect.CONSUME, Effect.ACK}
         for call in calls
         for e in model.effects_through(function.site(call))
+    )
+
+
+def _is_called_off(scope: f.Scope, leave: f.Leave, loop: int) -> bool:
+    """`if self.ended or self.connection_error: return`: a flag of what is waited for ends the wait; one for the end of the process does not."""
+    here = scope.regions[leave.region]
+    if leave.kind == "continue" or here.kind != "if" or leave.region == loop:
+        return False
+    parts = here.test.items if isinstance(here.test, f.BoolOp) and here.test.op == "or" else (here.test,)
+    return any(
+        isinstance(p, f.Attr) and _CALLED_OFF.search(p.name) and flow.root_name(p, scope) == "self" for p in parts
     )
 
 

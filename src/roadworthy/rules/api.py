@@ -191,7 +191,14 @@ from roadworthy.project.nested import Layer, Nested, nested_retries
 from roadworthy.project.newrows import lookup_here, made_by_run, meets_itself
 from roadworthy.project.origins import Origin
 from roadworthy.project.orphanrows import DeletedFirst, OrphanRows
-from roadworthy.project.partial import Partial, blind_retries, list_of, partial_handlers, partial_retries
+from roadworthy.project.partial import (
+    Partial,
+    blind_retries,
+    is_for_throttles,
+    list_of,
+    partial_handlers,
+    partial_retries,
+)
 from roadworthy.project.permanent import (
     BroadRetry,
     Cause,
@@ -306,6 +313,7 @@ from roadworthy.project.values import (
 )
 from roadworthy.project.voidtests import VoidTest, void_tests
 from roadworthy.project.waits import Poll, Wait, endless_polls, endless_waits, serves_in_turn, who_waits
+from roadworthy.project.watchdogs import killed_after
 from roadworthy.rules import wording as say
 from roadworthy.rules.doers import doer
 
@@ -575,6 +583,7 @@ __all__ = [
     "is_engine_call",
     "is_fed_by_consumer",
     "is_filled_at_import",
+    "is_for_throttles",
     "is_framework_retry",
     "is_gated",
     "is_given_by_hand",
@@ -619,6 +628,7 @@ __all__ = [
     "key_from_outside",
     "key_uses",
     "key_value",
+    "killed_after",
     "killed_jobs",
     "leaves_doubt",
     "leaves_nobody",

@@ -85,9 +85,14 @@ def subject(found: Entry | None, function: Function | None = None) -> str:
 
 
 def hangs(
-    found: Entry | None, function: Function | None = None, *, on_loop: bool = False, awaited: bool = False
+    found: Entry | None,
+    function: Function | None = None,
+    *,
+    on_loop: bool = False,
+    awaited: bool = False,
+    killed: float | None = None,
 ) -> str:
-    """What a call without an end does to an entry, as a sentence without a full stop; `awaited`: it leaves the event loop to others."""
+    """What a call without an end does to an entry; `awaited`: it leaves the loop to others; `killed`: seconds until the server ends it."""
     who = entry(found, function)
     if found is None:
         if function is None or function.kind == "module":
@@ -100,6 +105,8 @@ def hangs(
         case EntryKind.HTTP_HANDLER | EntryKind.WEBHOOK_HANDLER | EntryKind.MIDDLEWARE if awaited:
             return f"{who} hangs, and each further request waits beside it with its connection and its memory"
         case EntryKind.HTTP_HANDLER | EntryKind.WEBHOOK_HANDLER | EntryKind.MIDDLEWARE:
+            if killed is not None:
+                return f"{who} hangs until the server kills its worker after {killed:g} s, and so does each further request"
             return f"{who} hangs, and each further request takes another worker until none is left"
         case EntryKind.JOB | EntryKind.DURABLE_ACTIVITY:
             return f"{who} hangs, and each further run takes another worker until the queue stands still"

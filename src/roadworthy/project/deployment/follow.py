@@ -268,6 +268,7 @@ class Walk:
                 stop_signal=origin.stop_signal,
                 stops_group=origin.stops_group,
                 drain=found.drain,
+                request_limit=found.request_limit,
             )
         )
 

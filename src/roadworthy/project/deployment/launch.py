@@ -75,6 +75,23 @@ class Recognised:
         return row.grace_option, float(row.grace_default), False
 
     @property
+    def request_limit(self) -> float | None:
+        """Seconds after which the program kills the worker of a request that goes on; None: unknown or never."""
+        row = self.row
+        if row is None or not row.request_limit:
+            return None
+        if any(
+            (value := self.option(name)) is not None and value not in same
+            for name, same in row.request_limit_unless.items()
+        ):
+            return None
+        given = self.option(row.request_limit)
+        if given is not None:
+            return float(given) if _NUMBER.fullmatch(given) and float(given) else None
+        configured = any(self.option(name) is not None for name in row.config_options)
+        return None if configured else row.request_limit_default
+
+    @property
     def needs_option_to_stop(self) -> tuple[str, ...]:
         """Options of which one is missing for a stop signal to end the program; empty when all is well or unknown."""
         row = self.row

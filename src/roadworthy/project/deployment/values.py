@@ -60,6 +60,7 @@ class StartedProcess:
     on_stop: str = ""  # what a stop signal does to it as it is
     stop_signal: str = "TERM"  # what the host sends
     drain: tuple[str, float, bool] | None = None  # (option, seconds that it gives work in flight, given here)
+    request_limit: float | None = None  # seconds after which it kills the worker of a request that goes on
     stops_group: bool = False  # the host signals all processes, not only the first
 
     def option(self, name: str) -> str | None:

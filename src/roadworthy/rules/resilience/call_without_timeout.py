@@ -8,6 +8,7 @@ that drops. Without a timeout the caller waits until the process is killed; its 
 An external call whose library default, or whose explicit `None` or `0`, means "wait for ever".
 The finding stands where the client is constructed when one construction is the cause of many calls. Bare calls of one library in one class
 (or in the functions of one module) are one finding, at the first of those that hang the worst; so are all calls that one missing setting bounds.
+A grade lower: requests whose worker the server kills within five minutes (uWSGI's `harakiri`, gunicorn's `--timeout` with sync workers).
 
 ## What is not reported
 Calls bounded by an argument, by the client's construction, by an adapter or subclass of the project that sets one, by the library's own
@@ -63,6 +64,7 @@ from roadworthy.rules.api import (
     is_limited_itself,
     is_on_loop,
     is_subscription,
+    killed_after,
     only_looks,
     only_setting,
     owner_of,
@@ -133,11 +135,8 @@ def _report(found: list[Unbounded], model: Model) -> Finding:
     entry = who_waits(model, effect)
     connects = [e for e, _ in found if e.site is cause and e.effect is Effect.CONNECT and cause.fact.args]
     hangs = connects[0] if connects else effect  # what is built with a host waits for its greeting at once
-    how = {
-        "none": f"`{verdict.parameter}=None`",
-        "zero": f"`{verdict.parameter}=0`",
-        "partly": f"no `{verdict.parameter}`",
-    }.get(verdict.reason, "no timeout")
+    name = verdict.parameter
+    how = {"none": f"`{name}=None`", "zero": f"`{name}=0`", "partly": f"no `{name}`"}.get(verdict.reason, "no timeout")
     sites = sorted({*(e.site for e, _ in found if e.site is not cause), *made}, key=lambda s: (s.path, s.line))
     uses = [site for site in sites if site not in made]
     alike = [site for site in sites if site in made] if verdict.at_construction else uses
@@ -193,11 +192,9 @@ def _fix(effect: EffectAt, verdict: TimeoutVerdict, more: int, model: Model) -> 
         return one
     if verdict.reason == "no parameter" and "```" not in one:
         return f"{one} The other {'call needs' if more == 1 else f'{more} calls need'} the same."
-    each = (
-        "each with a limit above its own longest run"
-        if effect.name.endswith(".result")
-        else "with one constant for all"
-    )
+    each = "with one constant for all"
+    if effect.name.endswith(".result"):
+        each = "each with a limit above its own longest run"
     return f"{one}\nDo the same at the other {'call' if more == 1 else f'{more} calls'}, {each}."
 
 
@@ -236,18 +233,20 @@ def _harm(effect: EffectAt, model: Model) -> str:
     if handoff is not None:
         return f"{say.never_comes_back(handoff, on_loop=handoff.on_loop and not awaits)}."
     on_loop = waiting is not None and exposure.serves and is_on_loop(model, waiting, effect.function)
-    return f"{say.hangs(waiting, effect.function, on_loop=on_loop and not awaits, awaited=on_loop and awaits)}."
+    killed = killed_after(model, top)
+    return f"{say.hangs(waiting, effect.function, on_loop=on_loop and not awaits, awaited=on_loop and awaits, killed=killed)}."
 
 
 def _severity(effect: EffectAt, model: Model) -> Severity:
     if ends_at_once(effect):
         return Severity.LOW
-    exposure = model.exposure(waiting_top(model, effect))
+    top = waiting_top(model, effect)
+    exposure = model.exposure(top)
     if exposure.serves and not model.is_script(effect.site.path):
-        handoff = handoff_to(model, waiting_top(model, effect))
+        handoff = handoff_to(model, top)
         waits = handoff is None or handoff.holds_others(effect)
-        alone = only_looks(model, (reached.entry for reached in exposure.entries))
-        return Severity.HIGH if waits and not runs_nearby(effect) and not alone else Severity.MEDIUM
+        alone = runs_nearby(effect) or only_looks(model, (reached.entry for reached in exposure.entries))
+        return Severity.HIGH if waits and not alone and killed_after(model, top) is None else Severity.MEDIUM
     named = runs_nearby(effect) and program_of(effect)
     at_import = effect.effect is Effect.SPAWN_PROCESS and effect.function.kind == "module"
     by_hand = not exposure.entries and is_by_hand(effect)

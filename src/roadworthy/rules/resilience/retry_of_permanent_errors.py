@@ -178,9 +178,7 @@ def _report_job(broad: BroadRetry, model: Model) -> Finding:
         issue=f"The handler catches every exception and calls `{call}`; {why}, and is retried as if it could pass.",
         impact=f"An input that can never succeed takes a worker of {say.entry(exposure.worst, function)} for every attempt and its error "
         "is reported only after the last one.",
-        fix="Let permanent errors out before the handler that retries:\n"
-        f"```python\nexcept (ValueError, TypeError):\n    raise\nexcept (ConnectionError, TimeoutError) as {error}:\n"
-        f"    raise {model.callee_text(broad.site)}(exc={error})\n```",
+        fix=advise.narrow_job(model, function, broad.effects, model.callee_text(broad.site), error),
         related=[model.place(broad.site, "asks to be run again")],
         steps=model.steps(exposure.worst, function, broad.site),
         subject=call,

@@ -11,7 +11,7 @@ of remote calls and of programs that talk to another machine (`git fetch`, `skop
 ## What is not reported
 A pause anywhere on the failing path, also in a helper, a `finally` or the loop's condition; a blocking wait that comes before the call; a client
 that waits by itself; retries of conflicts (unique keys, stale rows), of timeouts (each took its time), of answers that could not be read; one
-quick second attempt; a loop that asks another address each round.
+quick second attempt; a loop that asks another address, or takes another message or job, each round.
 
 ## Bad
 ```python

@@ -9,7 +9,7 @@ A hand-written back-off whose delays are fixed or grow without a random part, ar
 
 ## What is not reported
 Delays with a random part. Policies of libraries that add one. One process that nobody shares the dependency with (we cannot tell, so
-this is hardening).
+this is hardening). Without `--pedantic`: programs that somebody starts, which run alone.
 
 ## Bad
 ```python
@@ -71,7 +71,8 @@ def check(model: Model) -> Iterator[Finding]:
         effects = [e for e in model.retries.effects(retried) if e.effect.word.external and not e.effect.word.telemetry]
         pause = pause_of(retried, model)
         if effects and pause is not None and doubles(pause, retried):
-            yield _report(retried, pause, say.call(effects[0].site, model), model)
+            way = model.reach.path_down(retried.function, effects[0])
+            yield _report(retried, pause, say.call(way[0].site if way else effects[0].site, model), model)
 
 
 def doubles(pause: CallSite, retried: Retried) -> bool:
@@ -111,6 +112,6 @@ def _report(retried: Retried, pause: CallSite, call: str, model: Model) -> Findi
         issue=f"`{function.qualname}()` backs off by `{delay}` with no random part.",
         impact=f"After an outage of the other side of `{call}`, every process that failed with this one returns in the same moments and overloads it again.",
         fix=advise.jitter(model, function, delay, pause),
-        audience=Audience.REGULAR,
+        audience=Audience.PEDANTIC if model.exposure(function).only_commands else Audience.REGULAR,
         subject=call,
     )

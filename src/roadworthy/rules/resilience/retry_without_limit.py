@@ -8,7 +8,7 @@ it is many minutes long, and the service stays away long after its dependency is
 ## What is reported
 Retries without a limit of attempts or time on a path that serves others (handlers, jobs, consumers), by a library's default too.
 Exponential waits without a maximum in loops whose number of rounds is not a small literal. A count of attempts that each round sets back,
-so that its limit is never reached.
+so that its limit is never reached. A grade lower: loops that repeat nothing but throttles, and jobs without arguments.
 
 ## What is not reported
 A process's own connect loop, at start or in its worker loop, that waits between attempts. Retries that also do not wait (see
@@ -59,9 +59,11 @@ from roadworthy.rules.api import (
     SetBack,
     Severity,
     advise,
+    asks_another,
     can_be_stopped,
     finding,
     impact_weight,
+    is_for_throttles,
     is_remote,
     say,
     set_back,
@@ -77,21 +79,38 @@ _OWN_TIME = frozenset({
 @RULE.check
 def check(model: Model) -> Iterator[Finding]:
     """Retries of calls, retries of jobs, and waits."""
+    jobs = [
+        entry
+        for entry in model.entries.all
+        if entry.kind is EntryKind.JOB and model.is_reviewed(entry.function.path)
+        if model.retries.entry_attempts(entry) == "forever"
+    ]
+    told = {job.function for job in jobs}
     for retried in model.retries.all:
         guard = retried.guard
-        if (guard.attempts == "forever" or not guard.capped) and guard.form != "framework":
+        by_queue = guard.form == "decorator" and retried.whole and retried.function in told
+        if (guard.attempts == "forever" or not guard.capped) and guard.form != "framework" and not by_queue:
             effect = _repeated(retried, model)
-            if effect is not None and pauses(retried, effect, model) and holds_others(retried, model):
+            if effect is None or asks_another(retried) or _is_told_there(retried, model):
+                continue
+            if pauses(retried, effect, model) and holds_others(retried, model):
                 yield _retry(retried, effect, model)
-    for entry in model.entries.all:
-        job = entry.kind is EntryKind.JOB and model.is_reviewed(entry.function.path)
-        if job and model.retries.entry_attempts(entry) == "forever":
-            yield _job(entry, model)
+    for entry in jobs:
+        yield _job(entry, model)
     for growth in model.retries.growths:
         if not model.is_script(growth.function.path):
             yield _growth(growth, model)
     for count in set_back(model):
         yield _set_back(count, model)
+
+
+def _is_told_there(retried: Retried, model: Model) -> bool:
+    """The loop stands in a helper of the project that calls what it is given: told at the helper, once for all that use it."""
+    helper = retried.guard.function
+    return retried.guard.form != "loop" and helper is not None and any(
+        other.function is helper and other.guard.form == "loop" and _repeated(other, model) is not None
+        for other in model.retries.all
+    )  # fmt: skip
 
 
 def _repeated(retried: Retried, model: Model) -> EffectAt | None:
@@ -136,13 +155,18 @@ def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
     elif guard.site is not None and guard.site.path == guard.path:
         place = model.place(guard.site)
     how = f"`{guard.name}`" if not loop else f"the `{guard.name}`"
+    throttled = is_for_throttles(model, guard)
+    harm = f"A dependency that stays away, or one input that can never succeed, keeps {say.entry(exposure.worst, function)} busy for ever"
+    if throttled:
+        harm = f"Many callers that are throttled together keep each other throttled, and {say.entry(exposure.worst, function)} waits with them"
     return finding(
         RULE,
         place,
-        Severity.MEDIUM,
+        Severity.LOW if throttled else Severity.MEDIUM,
         title=f"`{function.name}` repeats {call} without end",
-        issue=f"{how[:1].upper() + how[1:]} has no limit of attempts or time, so while {call} fails `{function.name}` never returns.",
-        impact=f"A dependency that stays away, or one input that can never succeed, keeps {say.entry(exposure.worst, function)} busy for ever; no failure is ever reported.",
+        issue=f"{how[:1].upper() + how[1:]} has no limit of attempts or time, so while {call} {'is throttled' if throttled else 'fails'} "
+        f"`{function.name}` never returns.",
+        impact=f"{harm}; no failure is ever reported.",
         fix=advise.end_retry(model, guard, function)
         or "Give it an end: a number of attempts or, better, a total time that its caller can bear; then let the last error out.",
         related=[model.place(effect.site, "repeated without end")],
@@ -155,16 +179,20 @@ def _retry(retried: Retried, effect: EffectAt, model: Model) -> Finding:
 
 
 def _job(entry: Entry, model: Model) -> Finding:
+    given = [name for name in entry.function.parameters if name not in {"self", "task", "cls"}]
+    harm = (
+        f"A call of `{entry.function.name}` whose arguments can never succeed (a row that was deleted, a token that was revoked) comes back "
+        "for ever: it takes a worker each time, and never counts as failed."
+        if given
+        else f"As long as `{entry.function.name}` cannot succeed, it comes back again and again and never counts as failed, so that nobody hears of it."
+    )
     return finding(
         RULE,
         model.place_of_function(entry.function),
-        Severity.MEDIUM,
+        Severity.MEDIUM if given else Severity.LOW,
         title=f"job `{entry.function.name}` is retried without end",
         issue=f"The options of `{entry.function.qualname}` lift the limit of its retries.",
-        impact=(
-            f"A call of `{entry.function.name}` whose arguments can never succeed (a row that was deleted, a token that was revoked) comes back "
-            "for ever: it takes a worker each time, and never counts as failed."
-        ),
+        impact=harm,
         fix=advise.end_job(model, entry),
         subject=entry.function.qualname,
     )

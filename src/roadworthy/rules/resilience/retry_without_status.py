@@ -12,7 +12,7 @@ all of methods that the policy leaves out: MEDIUM.
 
 ## What is not reported
 Retries that are switched off. Lists that are only known at run time, or that name no fault of the other side. Lists without 503, of which
-`retry-omits-status` speaks. Options passed through `**`.
+`retry-omits-status` speaks. Options passed through `**`. Clients that only send `POST`, and single second attempts, where 429 is left out.
 
 ## Bad
 ```python

@@ -12,7 +12,7 @@ is retried, where the framework retries only on request and nothing requests it.
 
 ## What is not reported
 Calls of request handlers, where a person or client can try again. Telemetry. Failures that a handler turns into a fallback or records for a
-later sweep. Jobs that a schedule or a sweep sends again. Loops of a program of their own, which its supervisor restarts.
+later sweep. Commands that take an argument of who types them. Jobs that a schedule or a sweep sends again. Loops of a program of their own, which its supervisor restarts.
 The service's own database, cache and broker, apart from loops.
 
 ## Bad
@@ -174,7 +174,7 @@ def _batch(losses: list[Dropped], model: Model) -> Finding:
         title=f"{call} is tried once, and its failure stops {entries[0]}"[:110],
         issue=f"Nothing repeats {call} on the way from {say.joined(entries)}, and nothing on it catches `{_error(effect)}`.{also}",
         impact=f"One timeout or 503 ends the whole run of {entries[0]}; what it had not done waits for somebody to notice, or for the next run.",
-        fix=advise.retry(model, effect.function, effect.row.raises),
+        fix=advise.retry_around(model, effect),
         related=[*passed, *(model.place(site, "tried once too") for site in others)],
         steps=model.steps(entry, effect.function, effect.site),
         confidence=_confidence(losses, model),

@@ -100,4 +100,4 @@ def _fix(final: Final, model: Model) -> str:
     effect = final.effect
     if effect.function is final.handler.function:
         return advise.retry_question(model, effect.site, effect.row.raises, "the `try`")
-    return advise.retry(model, effect.function, effect.row.raises)
+    return advise.retry_around(model, effect)

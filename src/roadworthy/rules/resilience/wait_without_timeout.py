@@ -47,6 +47,7 @@ def render():
 """
 
 from roadworthy.rules.api import (
+    CallSite,
     Confidence,
     Finding,
     Function,
@@ -62,6 +63,8 @@ from roadworthy.rules.api import (
     expr,
     finding,
     impact_weight,
+    is_on_loop,
+    killed_after,
     say,
     serves_in_turn,
 )
@@ -137,13 +140,22 @@ def _report(wait: Wait, model: Model) -> Finding:
         Severity.MEDIUM,
         title=say.fit(f"`{call}` in `{function.qualname}` waits {limit}", f"`{call}` waits {limit}"),
         issue=f"`{call}` waits for {_FOR[wait.what]}, and {none}.",
-        impact=f"When {_NEVER[wait.what]}, {say.hangs(exposure.worst, function)}.",
+        impact=f"When {_NEVER[wait.what]}, {_hangs(function, effect.site, model)}.",
         fix=advise.timeout(model, effect, wait.verdict),
         steps=model.steps(exposure.worst, function, effect.site),
         confidence=Confidence.weakest(wait.verdict.confidence, model.confidence_of(effect, exposure)),
         subject=effect.name,
         weight=impact_weight(exposure),
     )
+
+
+def _hangs(function: Function, site: CallSite, model: Model) -> str:
+    """What hangs: a worker, the event loop, or one coroutine beside the others."""
+    top = model.exposure(function).worst
+    on_loop = top is not None and top.serves_others and is_on_loop(model, top, function)
+    awaited = site.fact.awaited
+    killed = killed_after(model, function)
+    return say.hangs(top, function, on_loop=on_loop and not awaited, awaited=on_loop and awaited, killed=killed)
 
 
 def _report_poll(poll: Poll, again: list[Poll], model: Model) -> Finding:
@@ -160,7 +172,7 @@ def _report_poll(poll: Poll, again: list[Poll], model: Model) -> Finding:
         ),
         issue=f"`{function.qualname}()` sleeps and looks again until its condition holds; it looks neither at a clock nor at a count."
         + say.so("does", "do", [f"the loop in line {function.scope.regions[other.region].line}" for other in again]),
-        impact=f"When the state it waits for never comes, {say.hangs(exposure.worst, function)}.",
+        impact=f"When the state it waits for never comes, {_hangs(function, poll.pause, model)}.",
         fix=_deadline(head, poll, model),
         related=[
             model.place(poll.pause, "goes round again"),
