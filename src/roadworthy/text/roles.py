@@ -95,8 +95,6 @@ def skip_reason(name: str, entries: frozenset[str], parent: Folder) -> str | Non
     if entries & _ENVIRONMENTS or name.endswith((".egg-info", ".dist-info", ".egg")):
         return "environments"
     in_package = parent.is_package and "__init__.py" in entries
-    if any(entry.endswith(".dist-info") for entry in entries) and not entries & _APP_FILES:
-        return "vendored folders"  # `pip install --target libs`
     if name in _VENDORED:
         return None if name == "vendor" and in_package and entries & _APP_FILES else "vendored folders"
     if _is_installed_into(entries):
