@@ -15,7 +15,7 @@ from roadworthy.project.values import Library, LibraryObject
 
 if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 _ANYBODYS = frozenset({
     "get", "delete", "close", "put", "post", "patch", "request", "send", "update", "copy", "items", "keys", "values", "pop", "clear", "add",
@@ -34,6 +34,7 @@ class Telltales:
         self._roots: frozenset[str] | None = None
         self._own: frozenset[str] = frozenset()
         self._types: dict[str, tuple[str, ...]] = {}
+        self._told: dict[Function, dict[str, tuple[str, ...]]] = {}
 
     def callee(self, site: CallSite) -> tuple[Library, ...]:
         """The method that this call must be; empty when nothing tells."""
@@ -71,22 +72,24 @@ class Telltales:
         """Another call of the same name in the same function tells: `session.add(row)` beside `session.scalars(…)`."""
         if not isinstance(func.value, f.Name | f.Attr):
             return ()
-        scope = site.function.scope
-        receiver = flow.text_of(func.value, scope)
-        usual = self._called(func.value)
-        for other in site.function.calls:
-            beside = other.fact.func
-            if (
-                not isinstance(beside, f.Attr)
-                or beside.name == func.name
-                or flow.text_of(beside.value, scope) != receiver
-            ):
+        told = self._told.get(site.function)
+        if told is None:
+            told = self._told[site.function] = self._told_in(site.function)
+        return told.get(flow.text_of(func.value, site.function.scope), ()) if told else ()
+
+    def _told_in(self, function: Function) -> dict[str, tuple[str, ...]]:
+        """What the calls of a function tell of their receivers, as they are written."""
+        found: dict[str, tuple[str, ...]] = {}
+        for site in function.calls:
+            func = site.fact.func
+            if not isinstance(func, f.Attr) or not isinstance(func.value, f.Name | f.Attr):
                 continue
-            if types := self._by_method(beside.name):
-                return types
-            if usual and beside.name not in _ANYBODYS and any(self._has(name, beside.name) for name in usual):
-                return usual
-        return ()
+            types = self._by_method(func.name) or tuple(
+                name for name in self._by_name(func) if self._has(name, func.name)
+            )
+            if types:
+                found.setdefault(flow.text_of(func.value, function.scope), types)
+        return found
 
     def _chosen(self, names: tuple[str, ...], method: str, site: CallSite) -> str:
         """The type that has the method, of one library only; the one whose calls are awaited where this one is."""
