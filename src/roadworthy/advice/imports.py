@@ -163,8 +163,8 @@ def _from_where(model: Model, function: Function, name: str, snippets: list[str]
         return (f"import {name}",)
     usual = _usual_imports(model).get(name, Counter())
     if name == USUAL:  # of the project, if of anybody: a task runner has one as well
-        own = {module.name for module in model.symbols.modules}
-        usual = Counter({text: n for text, n in usual.items() if text.split()[1] in own})
+        modules = {module.name for module in model.symbols.modules}
+        usual = Counter({text: n for text, n in usual.items() if text.split()[1] in modules})
     meant = (
         source for use, source in _BY_USE.items() if use.startswith(name) and any(use in code for code in snippets)
     )

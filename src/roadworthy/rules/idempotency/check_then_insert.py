@@ -8,12 +8,13 @@ ordinary request becomes an error.
 ## What is reported
 A lookup of rows of a table by some columns, or an update that counts them, and an insert into it that runs only where nothing was found, in one
 function or through the functions that it calls. HIGH where no unique key stops the second row and several runs at once are ordinary.
-Where a unique key exists, what is reported is that nobody handles its violation. LOW in a function that nothing in sight calls or registers.
+Where a unique key exists, what is reported is that nobody handles its violation. LOW in a function that nothing in sight calls or registers,
+and where only a schedule comes to an insert that a key refuses. Rows that a method of their base class stores (`save()` with `session.add(self)`) count.
 
 ## What is not reported
 Lookups over a unique key whose violation is caught (here, in a caller, by the framework). Checks under a lock: a lock object, an advisory
 lock, a row of another table read for update. Limits (`count() >= 10`) and lookups in a range. Rows whose primary key the insert itself
-gives. Work at start-up and commands that one person runs. Lookups by conditions of which only the caller knows the rest (`**conditions`). A rejected duplicate (`raise AlreadyExists`) that a unique key backs is for the pedantic.
+gives. Jobs that are run again after any failure, where a key refuses the second row. Work at start-up and commands that one person runs. Lookups by conditions of which only the caller knows the rest (`**conditions`). A rejected duplicate (`raise AlreadyExists`) that a unique key backs is for the pedantic.
 
 ## Bad
 ```python

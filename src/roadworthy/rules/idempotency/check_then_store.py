@@ -7,7 +7,7 @@ find no user of that name, and both insert one; both read a stock of 1, and both
 ## What is reported
 A document or item that is looked for by its keys and stored only where none was found, with no unique index that the project makes and no
 condition on the write. A part of a document that is computed from what was read of it (`item["stock"] -= n`) and stored again, as part of
-the whole or by an update that sets it. In one function, and with helpers that read or write. HIGH where several runs at once are ordinary.
+the whole or by an update that sets it. In one function, and with helpers that read or write. HIGH where several runs at once are ordinary; MEDIUM for a set that is joined.
 
 ## What is not reported
 Writes with a condition (`ConditionExpression`, a filter that names the old value), updates that the store computes (`$inc`, `ADD`), handlers of
