@@ -75,7 +75,7 @@ def _counted_on(model: Model, jobs: list[tuple[Entry, tuple[str, ...]]]) -> list
         function = entry.function
         sent = None if is_bookkeeping(function.name) or is_telemetry(function.name) else _told(model, entry)
         lost = [loss for loss in lost_with(model, [function]) if loss.is_data] if sent is not None else []
-        lost = [loss for loss in lost if not is_self_retry(model, loss.effect.site)]  # the work, not the asking for it
+        lost.sort(key=lambda loss: is_self_retry(model, loss.effect.site))  # the work before the asking for it
         if sent is not None and lost and lost[0].effect.effect.word.persists:
             setting = next((name for name in options[1:] if name.islower()), "")
             found.append(Unsaved(entry, sent, lost[0], options[0], setting))

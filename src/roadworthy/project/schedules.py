@@ -65,13 +65,14 @@ def comes_at_once(model: Model, reached: Iterable[Reached]) -> bool:
 
 
 def is_sent_again(model: Model, job: Function) -> bool:
-    """Does something that comes round by itself send the job: a schedule, a loop, the start?"""
+    """Does something that comes round by itself send the job: a loop, the start, a scheduled job itself or by one helper?"""
     scheduled = scheduled_jobs(model)
     return any(
-        reached.entry.kind in _COMES_ROUND or reached.entry.function in scheduled
+        edge.caller in scheduled
+        or any(outer.caller in scheduled for outer in model.edges_to(edge.caller) if outer.runs_here)
+        or any(reached.entry.kind in _COMES_ROUND for reached in model.exposure(edge.caller).entries)
         for edge in model.edges_to(job)
         if edge.kind in {"job", "durable"}
-        for reached in model.exposure(edge.caller).entries
     )
 
 

@@ -356,7 +356,8 @@ class Transactions:
             and not _UNSIGNALLED.search(e.name)
             and announces(self._model, e, site)
         ]
-        writes.sort(key=lambda e: self._model.exposure(e.function).only_commands)  # what serves people tells more
+        # What serves people tells more, and a change more than a creation, which many receivers let pass.
+        writes.sort(key=lambda e: (self._model.exposure(e.function).only_commands, "create" in e.function.name))
         for effect in writes:
             guard = self._model.transaction_over(effect.site)
             if guard is not None and self._is_database(guard):
