@@ -50,8 +50,8 @@ def _limit(function: Function, loop: int) -> str:
     scope = function.scope
     head = scope.regions[loop].test
     if isinstance(head, f.CallRef) and flow.last_name(scope.calls[head.index].func) == "range":
-        last = scope.calls[head.index].args[-1:]
-        return flow.text_of(last[0], scope) if last and isinstance(last[0], f.Name | f.Attr) else ""
+        bounds = scope.calls[head.index].args[-1:]
+        return flow.text_of(bounds[0], scope) if bounds and isinstance(bounds[0], f.Name | f.Attr) else ""
     for region in (
         scope.regions[loop],
         *(r for i, r in enumerate(scope.regions) if r.kind == "if" and flow.within(scope, i, loop)),
