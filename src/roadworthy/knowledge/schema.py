@@ -201,13 +201,18 @@ class EntryRow(Row):
 
     names: tuple[str, ...]  # decorator, base class or registering call
     kind: str  # an EntryKind
-    form: Literal["decorator", "base-class", "base-name", "registers", "name", "setting", "default"] = "decorator"
-    """default: a parameter that has such a call as its default makes its function an entry (`every: Perpetual = Perpetual(…)`)."""
+    form: Literal[
+        "decorator", "base-class", "base-name", "class-attribute", "registers", "name", "setting", "default"
+    ] = "decorator"
+    """default: a parameter that has such a call as its default makes its function an entry (`every: Perpetual = Perpetual(…)`).
+    class-attribute: a class that keeps the result of such a call under `attribute` in its body (`target = Target(…)`)."""
+    attribute: str = ""  # class-attribute: the name
     bases: tuple[str, ...] = ()  # base-name: what the base class may be called (fnmatch over its dotted name)
-    methods: tuple[str, ...] = ()  # base-class, base-name: which methods (fnmatch) are entries
+    methods: tuple[str, ...] = ()  # which methods (fnmatch) of the class, or of the object that is registered, are entries
     parameters: tuple[str, ...] = ()  # name: the function counts only when its first parameters are these
     when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal
     callable: Argument | None = None  # registers: which argument is the function
+    method: Argument | None = None  # registers: which argument names the method of the object that is registered
     delivery: str | None = None  # a Delivery
     delivery_if: dict[str, str] = {}  # keyword argument present (and not False) -> Delivery
     attempts: int | Literal["forever"] = 1  # by default, total

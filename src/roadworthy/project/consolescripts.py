@@ -27,7 +27,7 @@ def console_scripts(
     """(name of the command, the function that it runs), in the order of the files."""
     for path, name, target in (*_of_settings(around), *_of_setups(symbols)):
         match = _TARGET.fullmatch(target.strip())
-        module = _module(symbols, posixpath.dirname(path), match["module"]) if match is not None else None
+        module = module_below(symbols, posixpath.dirname(path), match["module"]) if match is not None else None
         if match is not None and module is not None:
             for value in evaluator.evaluate(f.Name(match["function"]), module.body):
                 if isinstance(value, FunctionValue):
@@ -69,7 +69,8 @@ def _lines(points: f.Expr) -> Iterator[str]:
                         yield from item.value.splitlines()
 
 
-def _module(symbols: Symbols, folder: str, dotted: str) -> Module | None:
+def module_below(symbols: Symbols, folder: str, dotted: str) -> Module | None:
+    """The module of this name in a folder, or in one of those within it that hold sources."""
     inside = dotted.replace(".", "/")
     for root in _ROOTS:
         base = posixpath.normpath(posixpath.join(folder, root, inside))
