@@ -118,7 +118,7 @@ class CallGraph:
 
     def _resolve_unresolved(self) -> None:
         for site, resolution in self.resolutions.items():
-            if resolution.how in {"unresolved", "argument"}:
+            if resolution.how in {"unresolved", "argument"} or self._is_only_named(resolution):
                 again = self._resolve(site)
                 # what a session would take (`index.add(article)`), a class of the project may be handed as well
                 if again.how != "unresolved" and (resolution.how == "unresolved" or again.functions):
@@ -126,6 +126,11 @@ class CallGraph:
                     self.resolutions[site] = Resolution(
                         again.functions, again.libraries, again.classes, how, again.implicit
                     )
+
+    def _is_only_named(self, resolution: Resolution) -> bool:
+        """The dotted path of something of which no file speaks: `request.storage.save`, before it was known who hangs it there."""
+        named = resolution.libraries if not resolution.functions and not resolution.classes else ()
+        return bool(named) and not any(self._knowledge.knows(library.name) for library in named)
 
     def _resolve(self, site: CallSite) -> Resolution:
         functions: dict[Function, None] = {}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import Function, Module, Symbols
 
-_TABLES = ("project.scripts.", "tool.poetry.scripts.")
+_TABLES = ("project.scripts.", "tool.poetry.scripts.", "project.entry-points.console_scripts.")
 _TARGET = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<function>\w+)\s*(\[.*\])?")
 _ROOTS = ("", "src", "lib", "python")  # where packages lie beside the file that declares them
 

@@ -169,7 +169,7 @@ class Entries:
     def _class_entries(self, cls: ClassInfo, row: EntryRow, base: str) -> None:
         for ancestor in cls.mro:
             for name, method in ancestor.methods.items():
-                if any(fnmatchcase(name, pattern) for pattern in row.methods or ("run",)):
+                if any(fnmatchcase(name, p) for p in row.methods or ("run",)) and self._shape_fits(method, row):
                     self._add_row(method, row, base, None)
 
     def _by_registration(self) -> None:
@@ -223,8 +223,8 @@ class Entries:
 
     def _shape_fits(self, function: Function, row: EntryRow) -> bool:
         """A function that is an entry by its name alone must also look like one: `handler(event, context)`."""
-        wanted = row.parameters
-        return tuple(p.name.lstrip("_") for p in function.scope.params[: len(wanted)]) == tuple(wanted)
+        wanted, first = row.parameters, int(row.form == "base-class")
+        return tuple(p.name.lstrip("_") for p in function.scope.params[first : first + len(wanted)]) == tuple(wanted)
 
     def _main_blocks(self, body: Function) -> Iterator[Entry]:
         """`if __name__ == "__main__":` makes the module a command."""

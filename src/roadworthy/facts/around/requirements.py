@@ -132,7 +132,17 @@ def read_setup_cfg(source: Source, found: Found) -> str | None:
             for text in filter(None, map(str.strip, entry.value.split("\n"))):
                 at = next((n for n in range(at, entry.end_line + 1) if text in source.lines[n - 1]), at)
                 _add_text(found, at, text)
+        elif entry.section in {"entry_points", "options.entry_points"}:
+            _add_entry_points(entry, found)
     return read_ini(source, found)
+
+
+def _add_entry_points(entry: Entry, found: Found) -> None:
+    """One setting for each line of a group, under the key that it has in a `pyproject.toml`."""
+    for text in entry.value.split("\n"):
+        name, equals, target = text.partition("=")
+        if equals:
+            found.setting(entry.line, f"project.entry-points.{entry.key}.{name.strip()}", target.strip())
 
 
 class _LineFinder:
