@@ -103,7 +103,9 @@ class CallRow(Row):
     blocking: bool | None = None  # None: blocks when an effect is external and it is not awaitable
     runs_until_stopped: bool = False  # the program's own loop: it returns only when something tells it to stop
     stopped_by: str = ""  # of one that runs until it is stopped: what to call on the same object (`stop(grace=10)`), also from a signal handler
-    imports: Argument | None = None  # the dotted path of what is imported while the program runs, or a mapping of such paths
+    imports: Argument | None = (
+        None  # the dotted path of what is imported while the program runs, or a mapping of such paths
+    )
     lazy: bool = False  # does nothing until iterated or awaited; or the effect happens at flush/commit (ORM add)
     secondary: bool = False  # by nature not the purpose of an entry
     transient: bool = False  # nobody keeps what is sent: who does not listen now never gets it
@@ -209,8 +211,12 @@ class EntryRow(Row):
     class-attribute: a class that keeps the result of such a call under `attribute` in its body (`target = Target(…)`)."""
     attribute: str = ""  # class-attribute: the name
     bases: tuple[str, ...] = ()  # base-name: what the base class may be called (fnmatch over its dotted name)
-    methods: tuple[str, ...] = ()  # which methods (fnmatch) of the class, or of the object that is registered, are entries
-    parameters: tuple[str, ...] = ()  # name, base-class: it counts only when its first parameters (after self) are these
+    methods: tuple[
+        str, ...
+    ] = ()  # which methods (fnmatch) of the class, or of the object that is registered, are entries
+    parameters: tuple[
+        str, ...
+    ] = ()  # name, base-class: it counts only when its first parameters (after self) are these
     when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal
     callable: Argument | None = None  # registers: which argument is the function
     method: Argument | None = None  # registers: which argument names the method of the object that is registered

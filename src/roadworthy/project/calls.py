@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -22,6 +22,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Partial,
     Value,
+    are_unknown,
 )
 
 if TYPE_CHECKING:
@@ -118,19 +119,14 @@ class CallGraph:
 
     def _resolve_unresolved(self) -> None:
         for site, resolution in self.resolutions.items():
-            if resolution.how in {"unresolved", "argument"} or self._is_only_named(resolution):
+            # `request.storage.save`, before it was known who hangs it there
+            mere_path = not resolution.functions and are_unknown(resolution.libraries, self._knowledge)
+            if mere_path or resolution.how in {"unresolved", "argument"}:
                 again = self._resolve(site)
-                # what a session would take (`index.add(article)`), a class of the project may be handed as well
+                # what a session would take (`index.add(article)`) a class of the project may be handed, too
                 if again.how != "unresolved" and (resolution.how == "unresolved" or again.functions):
                     how = "parameter" if again.functions or again.libraries else again.how
-                    self.resolutions[site] = Resolution(
-                        again.functions, again.libraries, again.classes, how, again.implicit
-                    )
-
-    def _is_only_named(self, resolution: Resolution) -> bool:
-        """The dotted path of something of which no file speaks: `request.storage.save`, before it was known who hangs it there."""
-        named = resolution.libraries if not resolution.functions and not resolution.classes else ()
-        return bool(named) and not any(self._knowledge.knows(library.name) for library in named)
+                    self.resolutions[site] = replace(again, how=how)
 
     def _resolve(self, site: CallSite) -> Resolution:
         functions: dict[Function, None] = {}
@@ -163,9 +159,8 @@ class CallGraph:
                         functions[method] = None
         if not (functions or libraries or classes):
             return Resolution()
-        how = "name" if isinstance(site.fact.func, f.Name) else "type"
-        if id(site.fact) in self._evaluator.sessions.guessed:
-            how = "argument"
+        guessed = id(site.fact) in self._evaluator.sessions.guessed
+        how = "argument" if guessed else "name" if isinstance(site.fact.func, f.Name) else "type"
         return Resolution(tuple(functions), tuple(libraries), tuple(classes), how, implicit)
 
     def _takes_receiver(self, value: FunctionValue) -> bool:

@@ -36,9 +36,8 @@ def registered(site: CallSite, row: EntryRow, expr: f.Expr, evaluator: Evaluator
 
 def _behind(expr: f.Expr, scope: Function, patterns: Sequence[str], evaluator: Evaluator) -> Iterator[Function]:
     """`Resource(Orders())`, `Orders().create_resource()`: a wrapper that has no such method passes to the object that it was made of."""
-    made = expr
-    if isinstance(expr, f.Name) and len(assigns := scope.bindings.get(expr.id, ())) == 1 and assigns[0].value is not None:
-        made = assigns[0].value
+    assigns = scope.bindings.get(expr.id, []) if isinstance(expr, f.Name) else []
+    made = assigns[0].value if len(assigns) == 1 else expr
     func = scope.scope.calls[made.index].func if isinstance(made, f.CallRef) else None
     if isinstance(func, f.Attr):
         found = [fn for value in evaluator.evaluate(func.value, scope) for fn in _methods_of(value, patterns)]

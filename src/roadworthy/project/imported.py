@@ -98,7 +98,9 @@ class Imported:
                 case ClassValue():
                     made.append((Instance(value.cls, site),))
                 case FunctionValue():
-                    made.append(tuple(v for v in self._evaluator.returns_of(value.function) if not isinstance(v, Library)))
+                    made.append(
+                        tuple(v for v in self._evaluator.returns_of(value.function) if not isinstance(v, Library))
+                    )
         return join(*made)
 
     # --- by entry point -----------------------------------------------------------------------------------------------
@@ -120,7 +122,9 @@ class Imported:
         given = (*call.args[:2], *(value for _, value in call.kwargs))
         texts = [text for expr in given if isinstance(text := self._evaluator.literal(expr, site.function), str)]
         for group in texts:
-            mine = {key.removeprefix(f"{group}."): target for key, target in self._points if key.startswith(f"{group}.")}
+            mine = {
+                key.removeprefix(f"{group}."): target for key, target in self._points if key.startswith(f"{group}.")
+            }
             wanted = [target for name, target in mine.items() if name in texts] or list(mine.values())
             if mine:
                 return join(*(self.named(target, site.function.module) for target in dict.fromkeys(wanted)))
@@ -142,9 +146,10 @@ class Imported:
         if call.func is None or flow.last_name(call.func) not in _OPTIONS or not call.args:
             return
         name, default = call.args[0], next((value for key, value in call.kwargs if key == "default"), None)
-        if isinstance(name, f.Str) and isinstance(default, f.Str) and _DOTTED.fullmatch(default.value):
-            if self._options is not None and self.named(default.value, function.module):
-                self._options.setdefault(name.value.replace("-", "_"), {})[default.value] = None
+        if not (isinstance(name, f.Str) and isinstance(default, f.Str) and _DOTTED.fullmatch(default.value)):
+            return
+        if self.named(default.value, function.module) and self._options is not None:
+            self._options.setdefault(name.value.replace("-", "_"), {})[default.value] = None
 
 
 def _texts(values: Values) -> Iterable[str]:
