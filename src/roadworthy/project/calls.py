@@ -118,15 +118,14 @@ class CallGraph:
                 self.resolutions[site] = self._resolve(site)
 
     def _resolve_unresolved(self) -> None:
-        for site, resolution in self.resolutions.items():
-            # `request.storage.save`, before it was known who hangs it there
-            mere_path = not resolution.functions and are_unknown(resolution.libraries, self._knowledge)
-            if mere_path or resolution.how in {"unresolved", "argument"}:
-                again = self._resolve(site)
-                # what a session would take (`index.add(article)`) a class of the project may be handed, too
-                if again.how != "unresolved" and (resolution.how == "unresolved" or again.functions):
-                    how = "parameter" if again.functions or again.libraries else again.how
-                    self.resolutions[site] = replace(again, how=how)
+        # `request.storage.save` is a mere path until it is known who hangs it there: asked last, when the rest is known
+        mere = [s for s, r in self.resolutions.items() if not r.functions and are_unknown(r.libraries, self._knowledge)]
+        for site in [*(s for s, r in self.resolutions.items() if r.how in {"unresolved", "argument"}), *mere]:
+            again, before = self._resolve(site), self.resolutions[site]
+            # what a session would take (`index.add(article)`), a class of the project may be handed as well
+            if again.how != "unresolved" and (before.how == "unresolved" or again.functions):
+                how = "parameter" if again.functions or again.libraries else again.how
+                self.resolutions[site] = replace(again, how=how)
 
     def _resolve(self, site: CallSite) -> Resolution:
         functions: dict[Function, None] = {}
