@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-FACTS_VERSION = 3
+FACTS_VERSION = 4
 """Part of the cache key: raise it whenever the meaning of a field changes."""
 
 
@@ -408,7 +408,7 @@ class AuxFacts(Fact):
     """All facts of one file around Python."""
 
     path: str
-    kind: str  # "dockerfile" "shell" "procfile" "compose" "kubernetes" "systemd" "supervisor" "sql" "requirements" "config"
+    kind: str  # "dockerfile" "shell" "procfile" "compose" "kubernetes" "systemd" "supervisor" "sql" "requirements" "config" "openapi"
     lines: int
     processes: tuple[Process, ...] = ()
     settings: tuple[Setting, ...] = ()

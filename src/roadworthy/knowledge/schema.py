@@ -103,6 +103,9 @@ class CallRow(Row):
     blocking: bool | None = None  # None: blocks when an effect is external and it is not awaitable
     runs_until_stopped: bool = False  # the program's own loop: it returns only when something tells it to stop
     stopped_by: str = ""  # of one that runs until it is stopped: what to call on the same object (`stop(grace=10)`), also from a signal handler
+    imports: Argument | None = (
+        None  # the dotted path of what is imported while the program runs, or a mapping of such paths
+    )
     lazy: bool = False  # does nothing until iterated or awaited; or the effect happens at flush/commit (ORM add)
     secondary: bool = False  # by nature not the purpose of an entry
     transient: bool = False  # nobody keeps what is sent: who does not listen now never gets it
@@ -205,15 +208,24 @@ class EntryRow(Row):
 
     names: tuple[str, ...]  # decorator, base class or registering call
     kind: str  # an EntryKind
-    form: Literal["decorator", "base-class", "base-name", "registers", "name", "setting", "default"] = "decorator"
-    """default: a parameter that has such a call as its default makes its function an entry (`every: Perpetual = Perpetual(…)`)."""
+    form: Literal[
+        "decorator", "base-class", "base-name", "class-attribute", "registers", "name", "setting", "default"
+    ] = "decorator"
+    """default: a parameter that has such a call as its default makes its function an entry (`every: Perpetual = Perpetual(…)`).
+    class-attribute: a class that keeps the result of such a call under `attribute` in its body (`target = Target(…)`)."""
+    attribute: str = ""  # class-attribute: the name
     bases: tuple[str, ...] = ()  # base-name: what the base class may be called (fnmatch over its dotted name)
     of_strangers: bool = False
     """base-name: only a base of a package that no library file speaks of, in a project that imports this library."""
-    methods: tuple[str, ...] = ()  # base-class, base-name: which methods (fnmatch) are entries
-    parameters: tuple[str, ...] = ()  # name: the function counts only when its first parameters are these
+    methods: tuple[
+        str, ...
+    ] = ()  # which methods (fnmatch) of the class, or of the object that is registered, are entries
+    parameters: tuple[
+        str, ...
+    ] = ()  # name, base-class: it counts only when its first parameters (after self) are these
     when: dict[str, str] = {}  # as in CallRow: the row holds only for registrations that pass this literal
     callable: Argument | None = None  # registers: which argument is the function
+    method: Argument | None = None  # registers: which argument names the method of the object that is registered
     delivery: str | None = None  # a Delivery
     delivery_if: dict[str, str] = {}  # keyword argument present (and not False) -> Delivery
     attempts: int | Literal["forever"] = 1  # by default, total

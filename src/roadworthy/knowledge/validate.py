@@ -71,7 +71,19 @@ _ENTRIES = frozenset(kind.value for kind in EntryKind)
 _DELIVERIES = frozenset(delivery.value for delivery in Delivery)
 
 
-RELATIVE_RESULTS = frozenset({None, "self", "{model}", "{instance}", "{first}", "{named}"})
+RELATIVE_RESULTS = frozenset(
+    {
+        None,
+        "self",
+        "{model}",
+        "{instance}",
+        "{first}",
+        "{named}",
+        "{imported}",
+        "{imported}()",
+        "{imported}.get_backend()",
+    }
+)
 """Results that depend on the receiver or the arguments (`libraries/README.md`)."""
 
 

@@ -1,4 +1,6 @@
-"""Attributes that the application adds to the framework's request: `config.add_request_method(make, name="http", reify=True)`."""
+"""Attributes that the application adds to the framework's request: `config.add_request_method(make, name="http", reify=True)`,
+`state.request.storage = self.storage`.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,11 @@ from roadworthy.project.values import UNKNOWN, ClassValue, FunctionValue, Instan
 
 if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 _ADDS = "add_request_method"
 _OWNERS = frozenset({"request", "_request", "req"})
+_FEW = 4  # places that add a name: where there are more, they hardly add the same
 _READ_AT_ONCE = frozenset({"reify", "property"})
 
 
@@ -24,15 +27,30 @@ class AddedAttributes:
         """The registrations are looked for at the first question."""
         self._evaluator = evaluator
         self._sites: dict[str, list[CallSite]] | None = None
+        self._assigned: dict[str, list[tuple[Function, f.Assign]]] | None = None
 
     def of(self, owner: f.Expr, name: str) -> Values:
-        """The values of `owner.name`, where `owner` is called a request and some registration adds the name."""
-        sites = self._registered().get(name) if flow.last_name(owner) in _OWNERS else None
-        return (
-            join(*(self._made_by(site, value) for site in sites[:4] for value in self._callables(site)))
-            if sites
-            else UNKNOWN
-        )
+        """The values of `owner.name`, where `owner` is called a request and some registration or assignment adds the name."""
+        if flow.last_name(owner) not in _OWNERS:
+            return UNKNOWN
+        sites = self._registered().get(name)
+        if sites:
+            return join(*(self._made_by(site, value) for site in sites[:_FEW] for value in self._callables(site)))
+        hung = self._hung_on().get(name, [])
+        return join(*(
+            self._evaluator.evaluate(assign.value, scope, assign.order) for scope, assign in hung if assign.value is not None
+        )) if len(hung) <= _FEW else UNKNOWN  # fmt: skip
+
+    def _hung_on(self) -> dict[str, list[tuple[Function, f.Assign]]]:
+        """`request.storage = …` in a hook or a middleware: name -> where it is set."""
+        if self._assigned is None:
+            self._assigned = {}
+            for function in self._evaluator.symbols.functions:
+                for assign in function.scope.assigns:
+                    target = assign.target
+                    if isinstance(target, f.Attr) and assign.op == "=" and flow.last_name(target.value) in _OWNERS:
+                        self._assigned.setdefault(target.name, []).append((function, assign))
+        return self._assigned
 
     def _registered(self) -> dict[str, list[CallSite]]:
         if self._sites is None:

@@ -37,7 +37,7 @@ def build_model(
     symbols = Symbols(sorted(files, key=lambda facts: facts.path), roots)
     around = sorted(around, key=lambda facts: facts.path)
     versions = build_versions(around)
-    evaluator = Evaluator(symbols, knowledge)
+    evaluator = Evaluator(symbols, knowledge, around)
     graph = CallGraph(symbols, knowledge, evaluator)
     effects = Effects(graph, knowledge, evaluator, versions)
     reach = Reach(symbols, graph, effects)

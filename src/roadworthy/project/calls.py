@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
@@ -22,6 +22,7 @@ from roadworthy.project.values import (
     LibraryObject,
     Partial,
     Value,
+    are_unknown,
 )
 
 if TYPE_CHECKING:
@@ -118,15 +119,14 @@ class CallGraph:
                 self.resolutions[site] = self._resolve(site)
 
     def _resolve_unresolved(self) -> None:
-        for site, resolution in self.resolutions.items():
-            if resolution.how in {"unresolved", "argument"}:
-                again = self._resolve(site)
-                # what a session would take (`index.add(article)`), a class of the project may be handed as well
-                if again.how != "unresolved" and (resolution.how == "unresolved" or again.functions):
-                    how = "parameter" if again.functions or again.libraries else again.how
-                    self.resolutions[site] = Resolution(
-                        again.functions, again.libraries, again.classes, how, again.implicit
-                    )
+        # `request.storage.save` is a mere path until it is known who hangs it there: asked last, when the rest is known
+        mere = [s for s, r in self.resolutions.items() if not r.functions and are_unknown(r.libraries, self._knowledge)]
+        for site in [*(s for s, r in self.resolutions.items() if r.how in {"unresolved", "argument"}), *mere]:
+            again, before = self._resolve(site), self.resolutions[site]
+            # what a session would take (`index.add(article)`), a class of the project may be handed as well
+            if again.how != "unresolved" and (before.how == "unresolved" or again.functions):
+                how = "parameter" if again.functions or again.libraries else again.how
+                self.resolutions[site] = replace(again, how=how)
 
     def _resolve(self, site: CallSite) -> Resolution:
         functions: dict[Function, None] = {}
@@ -159,9 +159,8 @@ class CallGraph:
                         functions[method] = None
         if not (functions or libraries or classes):
             return Resolution()
-        how = "name" if isinstance(site.fact.func, f.Name) else "type"
-        if id(site.fact) in self._evaluator.sessions.guessed:
-            how = "argument"
+        guessed = id(site.fact) in self._evaluator.sessions.guessed
+        how = "argument" if guessed else "name" if isinstance(site.fact.func, f.Name) else "type"
         return Resolution(tuple(functions), tuple(libraries), tuple(classes), how, implicit)
 
     def _takes_receiver(self, value: FunctionValue) -> bool:

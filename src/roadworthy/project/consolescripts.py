@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from roadworthy.project.evaluate import Evaluator
     from roadworthy.project.symbols import Function, Module, Symbols
 
-_TABLES = ("project.scripts.", "tool.poetry.scripts.")
+_TABLES = ("project.scripts.", "tool.poetry.scripts.", "project.entry-points.console_scripts.")
 _TARGET = re.compile(r"(?P<module>[\w.]+)\s*:\s*(?P<function>\w+)\s*(\[.*\])?")
 _ROOTS = ("", "src", "lib", "python")  # where packages lie beside the file that declares them
 
@@ -27,7 +27,7 @@ def console_scripts(
     """(name of the command, the function that it runs), in the order of the files."""
     for path, name, target in (*_of_settings(around), *_of_setups(symbols)):
         match = _TARGET.fullmatch(target.strip())
-        module = _module(symbols, posixpath.dirname(path), match["module"]) if match is not None else None
+        module = module_below(symbols, posixpath.dirname(path), match["module"]) if match is not None else None
         if match is not None and module is not None:
             for value in evaluator.evaluate(f.Name(match["function"]), module.body):
                 if isinstance(value, FunctionValue):
@@ -69,7 +69,8 @@ def _lines(points: f.Expr) -> Iterator[str]:
                         yield from item.value.splitlines()
 
 
-def _module(symbols: Symbols, folder: str, dotted: str) -> Module | None:
+def module_below(symbols: Symbols, folder: str, dotted: str) -> Module | None:
+    """The module of this name in a folder, or in one of those within it that hold sources."""
     inside = dotted.replace(".", "/")
     for root in _ROOTS:
         base = posixpath.normpath(posixpath.join(folder, root, inside))

@@ -13,10 +13,12 @@ from roadworthy.knowledge.vocabulary import Delivery, EntryKind
 from roadworthy.project import flow, values
 from roadworthy.project.arguments import argument
 from roadworthy.project.consolescripts import console_scripts
+from roadworthy.project.endpoints import marked, registered
 from roadworthy.project.entry import Entry
 from roadworthy.project.entryreach import ENDLESS, EntryReach
 from roadworthy.project.entryshapes import EntryShapes, listed
 from roadworthy.project.implicit import default_calls, receivers_of, takers_of
+from roadworthy.project.operations import operations
 from roadworthy.project.phrases import is_question
 from roadworthy.project.routes import route_prefix
 from roadworthy.project.webhooks import is_webhook
@@ -59,7 +61,7 @@ class Entries:
         self._by_bases()
         self._by_base_names()
         self._by_registration()
-        for method, row, name in listed(symbols, knowledge):
+        for method, row, name in (*listed(symbols, knowledge), *marked(symbols, knowledge, evaluator)):
             self._add_row(method, row, name, None)
         self._by_defaults()
         self._by_names()
@@ -67,6 +69,7 @@ class Entries:
         self._by_shape()
         self._by_loops()
         self._by_scripts(around)
+        self._by_operations(around)
         self.all: tuple[Entry, ...] = tuple(entry for entries in self._found.values() for entry in entries)
         self._reach = EntryReach(graph, evaluator, switches, self.all)
 
@@ -175,7 +178,7 @@ class Entries:
     def _class_entries(self, cls: ClassInfo, row: EntryRow, base: str) -> None:
         for ancestor in cls.mro:
             for name, method in ancestor.methods.items():
-                if any(fnmatchcase(name, pattern) for pattern in row.methods or ("run",)):
+                if any(fnmatchcase(name, p) for p in row.methods or ("run",)) and self._shape_fits(method, row):
                     self._add_row(method, row, base, None)
 
     def _by_registration(self) -> None:
@@ -192,18 +195,8 @@ class Entries:
         expr = argument(site.fact, row.callable)
         if expr is None:
             return
-        exprs = expr.items if isinstance(expr, f.Seq) else (expr,)
-        for item in exprs:
-            for value in self._evaluator.evaluate(item, site.function, site.fact.order):
-                value = value.target if isinstance(value, values.Partial) else value
-                match value:
-                    case values.FunctionValue():
-                        self._add_row(value.function, row, name, site)
-                    case values.ClassValue() | values.Instance():
-                        for pattern in row.methods or ("__call__",):
-                            method = value.cls.find_method(pattern)
-                            if method is not None:
-                                self._add_row(method, row, name, site)
+        for function in registered(site, row, expr, self._evaluator):
+            self._add_row(function, row, name, site)
 
     def _implied(self, site: CallSite, row: EntryRow, name: str) -> None:
         """No callable is handed over: the code that verifies the event, or takes messages from the consumer, is the entry."""
@@ -239,8 +232,8 @@ class Entries:
 
     def _shape_fits(self, function: Function, row: EntryRow) -> bool:
         """A function that is an entry by its name alone must also look like one: `handler(event, context)`."""
-        wanted = row.parameters
-        return tuple(p.name.lstrip("_") for p in function.scope.params[: len(wanted)]) == tuple(wanted)
+        wanted, first = row.parameters, int(row.form == "base-class")
+        return tuple(p.name.lstrip("_") for p in function.scope.params[first : first + len(wanted)]) == tuple(wanted)
 
     def _main_blocks(self, body: Function) -> Iterator[Entry]:
         """`if __name__ == "__main__":` makes the module a command."""
@@ -319,6 +312,12 @@ class Entries:
         for name, function in console_scripts(self._symbols, self._evaluator, around):
             if all(entry.kind is not kind for entry in self._found.get(function, ())):
                 self._add(Entry(kind, function, f"command {name}", "console script", kind.word.delivery))
+
+    def _by_operations(self, around: Sequence[AuxFacts]) -> None:
+        """What a document that describes the service's interface names."""
+        for label, function in operations(self._symbols, self._evaluator, around):
+            kind = EntryKind.WEBHOOK_HANDLER if is_webhook(function, label) else EntryKind.HTTP_HANDLER
+            self._add(Entry(kind, function, label, "openapi", kind.word.delivery, on_loop=function.is_async))
 
     def _works(self, function: Function, region: int) -> bool:
         if function.scope.is_generator:

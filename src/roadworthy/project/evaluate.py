@@ -10,6 +10,7 @@ from roadworthy.project.annotations import AnnotationReader
 from roadworthy.project.attributes import AttributeReader
 from roadworthy.project.bindings import BindingReader
 from roadworthy.project.implied import add_implied_bases
+from roadworthy.project.imported import Imported
 from roadworthy.project.iteration import IterationReader
 from roadworthy.project.names import NameResolver
 from roadworthy.project.narrowing import Narrowing
@@ -32,8 +33,9 @@ from roadworthy.project.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from roadworthy.facts.schema import AuxFacts
     from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.bindings import Callers
     from roadworthy.project.handed import Handed
@@ -55,8 +57,8 @@ _CONTEXT_MANAGER = frozenset({"contextlib.contextmanager", "contextlib.asynccont
 class Evaluator:
     """Answers "what may this expression be" for any expression of any scope."""
 
-    def __init__(self, symbols: Symbols, knowledge: Knowledge) -> None:
-        """Bases of classes are resolved here, since they are expressions themselves."""
+    def __init__(self, symbols: Symbols, knowledge: Knowledge, around: Sequence[AuxFacts] = ()) -> None:
+        """Bases of classes are resolved here, since they are expressions themselves; `around` names plug-ins."""
         self.symbols = symbols
         self.knowledge = knowledge
         self.names = NameResolver(symbols, knowledge, self)
@@ -66,6 +68,7 @@ class Evaluator:
         self.telltales = Telltales(self)
         self._attributes = AttributeReader(self)
         self._added = AddedAttributes(self)
+        self.imported = Imported(self, around)
         self._results = CallReader(self)
         self._iteration = IterationReader(self)
         self._bindings = BindingReader(self)
@@ -238,7 +241,10 @@ class Evaluator:
     def _attribute(self, expr: f.Attr, scope: Function, order: int | None) -> Values:
         owners = self.evaluate(expr.value, scope, order)
         found = join(*[self.attribute(value, expr.name) for value in owners])
-        return found if _is_known(found) else join(self._added.of(expr.value, expr.name), found)
+        if _is_known(found):
+            return found
+        loaded = self.imported.plug_ins(owners, expr.name) or self.imported.option(expr.name)
+        return join(self._added.of(expr.value, expr.name), loaded, found)
 
     def _sequence(self, expr: f.Seq, scope: Function, order: int | None) -> Values:
         positions = tuple([self.evaluate(item, scope, order) for item in expr.items[:40]])

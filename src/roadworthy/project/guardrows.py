@@ -45,6 +45,13 @@ class GuardReader:
                 if form in row.form and self.matches(row, site):
                     yield row, library.name
 
+    def handed_out(self, function: Function) -> Iterator[Guard]:
+        """`with writing(): …` where `def writing(): return facade.writer.using(context)`."""
+        for value in self._evaluator.returns_of(function):
+            if isinstance(value, values.LibraryObject) and value.site is not None:
+                for row, name in self.rows(value.site, "context"):
+                    yield self.from_row(row, name, value.site, "with", None)
+
     def matches(self, row: GuardRow, site: CallSite) -> bool:
         """Do the arguments make the row's guard do anything?"""
         if not works_bare(row):

@@ -239,9 +239,7 @@ class Guards:
             for row, name in self._reader.rows(site, "context"):
                 yield self._reader.from_row(row, name, site, "with", index)
             for callee in self._graph.resolutions[site].functions:
-                if self._evaluator.is_context_manager(callee):
-                    yield from self._house_context(callee, site, index)
-                    continue
+                yield from self._house_context(callee, site, index)
             return
         for value in self._evaluator.evaluate(expr, function, function.scope.regions[index].start):
             name = (
@@ -257,8 +255,9 @@ class Guards:
                     yield Guard(GuardKind(row.kind), "with", name, function.path, line, function, None, index, row=row)
 
     def _house_context(self, manager: Function, site: CallSite, index: int) -> Iterator[Guard]:
-        """A context manager of the project: what it holds open while it yields covers the block."""
-        for guard in self._held_open(manager):
+        """A context manager of the project: what it holds open while it yields covers the block; so does a library's that it returns."""
+        is_own = self._evaluator.is_context_manager(manager)
+        for guard in self._held_open(manager) if is_own else self._reader.handed_out(manager):
             yield moved(guard, "house", manager, site, index)
 
     def _held_open(self, manager: Function) -> Iterator[Guard]:

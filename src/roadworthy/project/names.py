@@ -81,6 +81,8 @@ class NameResolver:
         if imports and not assigns:
             return join(*(self.imported(item, scope.module) for item in imports))
         reaching, killed = flow.reaching(scope.scope, assigns, order)
+        if scope.kind == "class" and not reaching and not (children or imports):
+            return None  # `dbapi = dbapi.get_instance()` in a class: until then it is the module's
         groups = [self._evaluator.assigned(assign, name, scope) for assign in reaching]
         if is_param and not killed:
             groups.append(self._evaluator.parameter(scope, name))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from roadworthy.facts import schema as f
 from roadworthy.knowledge.vocabulary import Effect
+from roadworthy.project.factories import Factories
+from roadworthy.project.imported import IMPORTED
 from roadworthy.project.values import (
     LIMIT,
     SUBCLASSES,
@@ -59,6 +61,7 @@ class CallReader:
         self._knowledge = evaluator.knowledge
         self._registrars = _registrars(evaluator.knowledge)
         self._factories: dict[str, CallSite] | None = None
+        self._made_here = Factories(evaluator)
 
     def callees(self, site: CallSite) -> Values:
         """What a call calls."""
@@ -171,7 +174,7 @@ class CallReader:
         function = callee.function
         if function.name == "__new__" and function.cls:
             return (Instance(function.cls, site),)
-        values = self._evaluator.returns_of(function)
+        values = self._made_here.made(callee, site) or self._evaluator.returns_of(function)
         if not values and function.scope.returns is not None and isinstance(callee.receiver, ClassValue | Instance):
             return (
                 (Instance(callee.receiver.cls, site),)
@@ -273,6 +276,8 @@ class CallReader:
         literals = tuple(self._evaluator.literal(a, site.function) for a in site.fact.args[:1]) if site else ()
         first = literals[0] if literals and isinstance(literals[0], str) else None
         made = self._knowledge.type_from_call(callee.name, first)
+        if made is not None and made.startswith(IMPORTED):
+            return self._evaluator.imported.result(made, callee, site) if site is not None else UNKNOWN
         if made == "self":
             receiver = callee.receiver
             if isinstance(receiver, LibraryObject):
@@ -307,6 +312,8 @@ class CallReader:
             return (LibraryObject(receiver.type, site, model),)  # a fluent method keeps the more special class
         if made is None:
             made = self._in_the_manner_of(callee.name)
+        if site is None and isinstance(receiver, LibraryObject):
+            site = receiver.site  # an item of what was made there
         return (LibraryObject(made, site, model),) if made is not None else UNKNOWN
 
     def _in_the_manner_of(self, name: str) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from roadworthy.knowledge.index import Knowledge
     from roadworthy.project.symbols import CallSite, ClassInfo, Function, Module
 
 
@@ -114,3 +115,8 @@ def join(*groups: Values) -> Values:
             if len(merged) >= LIMIT:
                 return tuple(merged)
     return tuple(merged)
+
+
+def are_unknown(named: tuple[Library, ...], knowledge: Knowledge) -> bool:
+    """Nothing but dotted paths of which no library file speaks?"""
+    return bool(named) and not any(knowledge.knows(library.name) for library in named)

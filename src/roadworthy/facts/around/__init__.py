@@ -12,6 +12,7 @@ Keys of the settings, by kind of file:
 - kubernetes: `<Kind>/<name>.` + `kind`, `replicas`, `strategy`, `label.<key>`, `terminationGracePeriodSeconds`, `concurrencyPolicy` …;
   `<Kind>/<name>/<container>.` + `name`, `image`, `readinessProbe`, `livenessProbe`, `startupProbe`, `preStop`, `env.<NAME>`;
   `Service/<name>.selector.<key>`
+- openapi: `operation.<METHOD> <path>` (value: the dotted name of the function that answers it)
 - systemd: `unit.<Key>`, `unit.env.<NAME>`; supervisor: `program:<name>.<key>`
 - config: the file's own dotted keys (`[section]` or table first); env files: the bare name
 """

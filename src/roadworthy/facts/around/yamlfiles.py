@@ -1,11 +1,11 @@
-"""YAML files: compose, Kubernetes, and the manifests of hosting platforms. Everything else is declined unparsed."""
+"""YAML files: compose, Kubernetes, the manifests of hosting platforms, OpenAPI. Everything else is declined unparsed."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from roadworthy.facts.around import compose, kubernetes
+from roadworthy.facts.around import compose, kubernetes, openapi
 from roadworthy.facts.around.commands import Start, add_shell_text
 from roadworthy.facts.around.helm import fill
 from roadworthy.facts.around.yamltree import Document, Scalar, Value, read_documents
@@ -41,7 +41,7 @@ def read(source: Source, found: Found) -> str | None:
     is_compose = _is_compose(text)
     is_platform = source.name in _PLATFORMS
     if not (is_kubernetes or is_compose or is_platform):
-        return None
+        return _openapi(text, found)
     documents, problems = read_documents(fill(text))
     kind = ""
     if is_compose and not is_platform and compose.read(documents, found):
@@ -55,6 +55,13 @@ def read(source: Source, found: Found) -> str | None:
     for line, message in problems:
         found.problem(line, message)
     return kind or ("compose" if is_compose else "kubernetes" if is_kubernetes else "procfile")
+
+
+def _openapi(text: str, found: Found) -> str | None:
+    """What cannot be parsed is no loss here: nobody deploys by it."""
+    if not openapi.looks_like_openapi(text):
+        return None
+    return "openapi" if openapi.read(read_documents(text)[0], found) else None
 
 
 def _platform(document: Document, found: Found) -> bool:

@@ -205,12 +205,37 @@ def comes_with_the_event(model: Model, entry: Entry, access: Access, column: str
     match = access.value_of(column)
     here = access.function
     root = flow.root_name(match.value, here.scope) if match is not None else None
+    key = _key_of(match)
     for edge in reversed(model.entries.path(entry, here)):
         if root is None or _is_answer(model, root, here):
             break
+        if _is_made_up(model, root, key, here):
+            return False
         passed = model.argument_passed(edge, root)
         here, root = edge.caller, flow.root_name(passed, edge.caller.scope)
-    return root is None or not _is_answer(model, root, here)
+    return root is None or not (_is_answer(model, root, here) or _is_made_up(model, root, key, here))
+
+
+def _key_of(match: Match | None) -> str:
+    """`event_id` of `change["event_id"]`."""
+    value = match.value if match is not None else None
+    return value.index.value if isinstance(value, f.Sub) and isinstance(value.index, f.Str) else ""
+
+
+def _is_made_up(model: Model, name: str, key: str, function: Function) -> bool:
+    """`change = {"event_id": uuid4()}` on the way: the mapping is built anew each time, with an id of its own."""
+    for assign in function.bindings.get(name, ()):
+        built = assign.value
+        items: list[tuple[object, f.Expr]] = []
+        if isinstance(built, f.Dict):
+            items = [(item.value, value) for item, value in built.items if isinstance(item, f.Str)]
+        elif isinstance(built, f.CallRef):
+            items = list(function.scope.calls[built.index].kwargs)
+        for given, value in items:
+            kinds = {origin.kind for origin in model.origin(value, function, assign.order)} if given == key else set()
+            if kinds & {"random", "clock"}:
+                return True
+    return False
 
 
 def _is_our_own(model: Model, match: Match) -> bool:

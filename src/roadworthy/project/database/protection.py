@@ -173,6 +173,11 @@ class Protection:
             self._catches(here, None, by_name) for here in write.path
         ):
             return True
+        if write.direct and any(self._model.handlers_around(write.site)):
+            # a new row that is handed over counts as inserted there, though the helper may make an error of its own of the conflict
+            helpers = self._model.graph.resolutions[write.site].functions
+            if any(self.conflict_named(helper) for helper in helpers):
+                return True
         covered = self._model.coverage_of(
             function,
             lambda guard: (
