@@ -57,7 +57,6 @@ from roadworthy.project.batches import (
     fragile_loops,
     is_given_by_hand,
     is_heard_outside,
-    is_marked_done,
     is_run_again,
     leaves_nobody,
     raised_again,
@@ -240,6 +239,7 @@ from roadworthy.project.repeats import (
 )
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.rounds import is_marked_done
 from roadworthy.project.shutdown import Resource, Shutdown
 from roadworthy.project.signals import Registration
 from roadworthy.project.silence import (
