@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from roadworthy.facts import schema as f
-from roadworthy.knowledge.vocabulary import Effect, EntryKind, GuardKind
+from roadworthy.knowledge.vocabulary import Effect, GuardKind
 from roadworthy.project import flow
 from roadworthy.project.fixedparts import is_path, is_table_of_parts
 from roadworthy.project.handling import mentions
@@ -19,7 +19,6 @@ from roadworthy.project.phrases import words_of
 from roadworthy.project.purpose import acts
 from roadworthy.project.raised import Raises
 from roadworthy.project.reports import REPORTS, reporting_handler
-from roadworthy.project.schedules import scheduled_jobs
 from roadworthy.project.strangers import sends
 from roadworthy.project.symbols import bound_names
 from roadworthy.project.watched import is_started_again
@@ -41,8 +40,6 @@ Kind = Literal["items", "worker"]
 
 _TYPED = frozenset({"options", "args", "kwargs", "opts", "sys"})
 _GROWS = frozenset({"append", "extend", "add", "update"})
-_MARKS = frozenset({Effect.COMMIT, Effect.SQL_UPDATE})
-_SAVES = frozenset({"commit", "save", "asave"})
 _TAKES = frozenset({Effect.WAIT, Effect.CONSUME})
 _PARTS = re.compile(
     r"(page|pages|count|counter|chunk|chunks|batch|batches|part|parts|piece|block|blocks|slice|step|steps|stage|attempt|attempts|try|offset|cursor|window"
@@ -135,20 +132,6 @@ def is_run_again(model: Model, loop: Fragile) -> bool:
     """The whole run is repeated by a retry, and may skip what is done."""
     ends = outcomes(model, loop)
     return bool(ends) and all(outcome.kind == "retried" for outcome in ends)
-
-
-def is_marked_done(model: Model, loop: Fragile, entry: Entry) -> bool:
-    """Is the item written down as done before what may fail for it, so that the next round, which comes by itself, begins behind it?"""
-    if entry.kind not in {EntryKind.SCHEDULED, EntryKind.WORKER_LOOP} and entry.function not in scheduled_jobs(model):
-        return False
-    scope = loop.function.scope
-    marks = [
-        call.order
-        for call in flow.calls_in(scope, loop.region)
-        if flow.last_name(call.func) in _SAVES
-        or any(effect.effect in _MARKS for effect in model.effects_through(loop.function.site(call)))
-    ]
-    return bool(loop.sites) and bool(marks) and all(min(marks) < site.fact.order for site in loop.sites)
 
 
 def leaves_nobody(model: Model, loop: Fragile) -> bool:

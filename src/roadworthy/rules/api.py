@@ -60,7 +60,6 @@ from roadworthy.project.batches import (
     fragile_loops,
     is_given_by_hand,
     is_heard_outside,
-    is_marked_done,
     is_run_again,
     leaves_nobody,
     raised_again,
@@ -256,6 +255,7 @@ from roadworthy.project.repeats import (
 from roadworthy.project.replaced import empties_first, joins_itself
 from roadworthy.project.replay import Replayed, is_engine_call, is_replayed, replayed_effects
 from roadworthy.project.retries import Retried
+from roadworthy.project.rounds import is_marked_done
 from roadworthy.project.schedules import comes_at_once, is_sent_again, only_scheduled
 from roadworthy.project.settled import is_fed_by_consumer
 from roadworthy.project.shutdown import Resource, Shutdown

@@ -74,7 +74,6 @@ from roadworthy.rules.api import (
 
 RULE = Rule(id="swallowed-exception", anti_pattern="swallowed-exception", doc=__doc__)
 
-_NO_RESULT = frozenset({"default", "nothing"})  # the caller sees that there is none
 _AS_IF_DONE = frozenset({"goes on", "next item", "success"})
 Failure = tuple[CallSite, EffectAt]
 
@@ -140,7 +139,7 @@ def _judge(silence: Silence, rank: int, effect: EffectAt, model: Model) -> tuple
     if rank == 2 or (rank == 1 and (degrades or not wide)) or (explained and not silence.broad):
         return Severity.LOW, Audience.PEDANTIC
     high = rank == 0 and silence.broad and silence.outcome in _AS_IF_DONE and not (whispers or explained)
-    low = (rank == 1 and not silence.broad) or (whispers and silence.outcome in _NO_RESULT)
+    low = (rank == 1 and not silence.broad) or (whispers and silence.outcome == "nothing")
     exposure = model.exposure(silence.function)
     high = high and bool(exposure.entries)  # code that nothing known runs is no service
     severity = Severity.HIGH if high else Severity.LOW if low else Severity.MEDIUM
