@@ -9,19 +9,23 @@ from roadworthy.facts import schema as f
 from roadworthy.project import flow
 
 if TYPE_CHECKING:
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
-_SWITCH = re.compile(r"(?:[A-Z]+_)?(?:DEV_MODE|DEVELOPMENT_MODE|DEBUG_MODE|IS_DEV|IS_DEVELOPMENT|DEVELOPMENT|DEBUG)")
+_SWITCH = re.compile(
+    r"(?:[A-Z]+_)?(?:DEV|DEVELOPMENT|DEBUG)(?:_MODE|_SERVER|_ENV|_ENVIRONMENT)?"
+)  # a constant, no parameter
 _NAMES = frozenset({"dev", "development", "local", "localhost"})
 
 
 def only_developed(site: CallSite) -> bool:
     """Does the call, or the function around it, stand in such a block?"""
-    function, region = site.function, site.fact.region
+    function: Function | None = site.function
+    region = site.fact.region
     while function is not None:
         if any(_is_for_developers(function.scope.regions[r]) for r in flow.ancestors(function.scope, region)):
             return True
-        function, region = function.parent, function.scope.region_in_parent
+        region = function.scope.region_in_parent
+        function = function.parent
     return False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from roadworthy.knowledge.vocabulary import EntryKind
 from roadworthy.project import flow
 from roadworthy.project.calls import DELIVERED
 from roadworthy.project.decorators import wrappers_of
+from roadworthy.project.developing import only_developed
 from roadworthy.project.entry import Reached
 from roadworthy.project.runs import names_in
 from roadworthy.project.switches import NOTHING
@@ -31,9 +31,6 @@ ENDLESS = "endless loop"
 BEFORE = "before the loop"
 Found = dict["Function", dict["Entry", tuple[bool, int]]]
 """Function -> entry -> (all the way inside its own run?, calls on the shortest way)."""
-_DEVELOPMENT = re.compile(
-    r"(IS_)?(DEV|DEVELOPMENT|DEBUG)(_MODE|_SERVER|_ENV|_ENVIRONMENT)?"
-)  # a constant, no parameter
 _HOOKS = frozenset({"hook:signal", "hook:startup", "hook:shutdown", "hook:atexit"})
 
 
@@ -164,7 +161,7 @@ class EntryReach:
                 [
                     edge
                     for edge in edges
-                    if edge.kind not in DELIVERED and edge.kind not in _HOOKS and not _in_development(edge.site)
+                    if edge.kind not in DELIVERED and edge.kind not in _HOOKS and not only_developed(edge.site)
                 ]
             )
             self._staying[function] = known
@@ -199,17 +196,6 @@ class EntryReach:
             names -= set(scope.parameters)
             scope = scope.parent
         return found
-
-
-def _in_development(site: CallSite) -> bool:
-    """Under `if DEV_MODE:`, `if settings.DEBUG:`: production takes the other way."""
-    scope = site.function.scope
-    return any(
-        here.kind == "if"
-        and isinstance(here.test, f.Name | f.Attr)
-        and _DEVELOPMENT.fullmatch(flow.last_name(here.test))
-        for here in (scope.regions[index] for index in flow.ancestors(scope, site.fact.region))
-    )
 
 
 def _is_above_loops(edge: Edge) -> bool:

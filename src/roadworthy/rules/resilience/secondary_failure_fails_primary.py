@@ -8,9 +8,8 @@ and a cache that should make a query faster makes it impossible.
 ## What is reported
 After a write that is final (committed, or money that moved): a call to a chat or push service, to a webhook or to telemetry, a write to a
 search index or of metrics, or a hook of somebody else, with nothing on the way to the entry that catches its failure. In middleware and request
-handlers: measurements that are sent over the network; in receivers of the signal that a row was written: any of these; in a broad handler of
-a background run: the mail or message that tells of the failure; in middleware, whatever it sends or enqueues when the answer is ready. In a read-through cache of the project: the question to the cache, when
-its failure keeps the value from being computed.
+handlers: measurements sent over the network; in receivers of the signal that a row was written: any of these; in a broad handler of a background
+run: the mail that tells of the failure; in middleware: what it sends when the answer is ready. In a read-through cache: the question to the cache.
 
 ## What is not reported
 Work that the entry or function is named for. Calls whose result is used. What is caught here, in the callee or by a caller. What runs inside the
@@ -107,8 +106,12 @@ def check(model: Model) -> Iterator[Finding]:
 
 def severity_of(aside: Aside, model: Model) -> Severity:
     """HIGH where a client or a sender gets an error and does the work again, or every request gets one."""
-    guessed = aside.effect is not None and aside.effect.effect is Effect.OUTSIDE
-    if guessed or aside.entry is None or aside.family == "search index" or aside.how in {"announced", "report"}:
+    if (
+        (aside.effect is not None and aside.effect.effect is Effect.OUTSIDE)
+        or aside.entry is None
+        or aside.family == "search index"
+        or aside.how in {"announced", "report"}
+    ):
         return Severity.MEDIUM
     if aside.how != "after-write":
         return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
@@ -122,11 +125,9 @@ def _after_write(aside: Aside, model: Model) -> Finding:
     assert done is not None
     call, final = f"`{say.call(site, model)}`", f"`{say.call(done, model)}`"
     who = say.name(aside.entry) if aside.entry is not None else site.function.qualname
-    wrote = (
-        []
-        if aside.wrote is None or aside.wrote.site is done
-        else [model.place(aside.wrote.site, aside.wrote.effect.word.meaning)]
-    )
+    wrote = []
+    if aside.wrote is not None and aside.wrote.site is not done:
+        wrote = [model.place(aside.wrote.site, aside.wrote.effect.word.meaning)]
     return finding(
         RULE,
         model.place(site),
