@@ -124,7 +124,8 @@ class CallGraph:
         for site in [*(s for s, r in self.resolutions.items() if r.how in {"unresolved", "argument"}), *mere]:
             again, before = self._resolve(site), self.resolutions[site]
             # what a session would take (`index.add(article)`), a class of the project may be handed as well
-            if again.how != "unresolved" and (before.how == "unresolved" or again.functions):
+            better = again.functions or again.how != "argument"
+            if again.how != "unresolved" and (before.how == "unresolved" or better):
                 how = "parameter" if again.functions or again.libraries else again.how
                 self.resolutions[site] = replace(again, how=how)
 

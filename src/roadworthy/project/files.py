@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from roadworthy.project.symbols import CallSite, Function
 
 _PASSING = re.compile(
-    r"tmp|temp|scratch|/dev/|devnull|(?<![A-Za-z])out(put)?(?![A-Za-z])|report|export|download|upload|(?<![A-Za-z])logs?(?![A-Za-z])|artifact|result|dump|cache|plot|chart|archives?(\b|_)"
+    r"tmp|temp|scratch|/dev/|devnull|(?<![A-Za-z])out(put)?(?![A-Za-z])|report|export|download|upload|(?<![A-Za-z])logs?(?![A-Za-z])|artifact|result|dump|cache|plot|chart|archives?(\b|_)|(?<![A-Za-z])pid(_?file(_?path)?)?(?![A-Za-z])"
     r"|\.(git|docker)ignore|\.gitkeep|cachedir",
     re.IGNORECASE,
 )

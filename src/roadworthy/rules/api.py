@@ -136,6 +136,7 @@ from roadworthy.project.database.numbering import Numbering, numberings
 from roadworthy.project.database.passedtargets import PassedTarget, passed_targets
 from roadworthy.project.database.presence import Presence
 from roadworthy.project.database.promises import promised_keys
+from roadworthy.project.database.rivals import written_at_once
 from roadworthy.project.database.stored import DocumentRace, document_races
 from roadworthy.project.database.tables import Column, Table, UniqueKey
 from roadworthy.project.database.unread import UnreadAnswer
@@ -747,6 +748,7 @@ __all__ = [
     "who_waits",
     "whole_batches",
     "write_retrying_clients",
+    "written_at_once",
 ]  # fmt: skip
 
 Check = Callable[[Model], Iterable[Finding]]

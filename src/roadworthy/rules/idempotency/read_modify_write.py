@@ -82,6 +82,7 @@ from roadworthy.rules.api import (
     meets_itself,
     numberings,
     say,
+    written_at_once,
 )
 
 RULE = Rule(id="read-modify-write", anti_pattern="check-then-act", doc=__doc__)
@@ -115,7 +116,7 @@ def check(model: Model) -> Iterator[Finding]:
             if not is_numbered_alone(numbering, model):
                 yield _report_number(numbering, model)
     for mutations in shared.values():
-        yield _report(sorted(mutations, key=lambda m: _severity([m], model.exposure(m.function), model).rank), model)
+        yield _report(sorted(mutations, key=lambda m: _severity([m], model).rank), model)
 
 
 def is_owned_by_one(mutation: Mutation) -> bool:
@@ -167,7 +168,7 @@ def _report(mutations: list[Mutation], model: Model) -> Finding:
     return finding(
         RULE,
         model.place_of_lines(first.function, first.line, first.end_line),
-        _severity(mutations, exposure, model),
+        _severity(mutations, model),
         title=_title(mutations),
         issue=_issue(mutations),
         impact=_impact(mutations, exposure),
@@ -185,7 +186,6 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
     function, column = numbering.function, numbering.column
     owner = numbering.table.model.name if numbering.table.model is not None else numbering.table.name
     exposure = model.exposure(function)
-    keys = (*numbering.lookup.keys, column.name)
     when = say.at_once(exposure.worst, function)
     return finding(
         RULE,
@@ -194,7 +194,7 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
         title=f"`{column.attribute}` of a new `{owner}` is the last one that was read plus one, with no unique key over it",
         issue=f"Line {numbering.read.line} asks for the last `{column.attribute}`, and line {numbering.line} gives the next one to a new `{owner}`; nothing keeps two rows from having the same.",
         impact=f"When {when}, both read the same `{column.attribute}`, and two `{owner}` get one number.",
-        fix=f"{advise_keys.unique_where_looked(model, numbering.table, keys, numbering.lookup.lookup)}\n\nWhoever comes second meets the key then: catch its `IntegrityError`, and number again.",
+        fix=f"{advise_keys.unique_where_looked(model, numbering.table, (*numbering.lookup.keys, column.name), numbering.lookup.lookup)}\n\nWhoever comes second meets the key then: catch its `IntegrityError`, and number again.",
         related=[model.place(numbering.read, "asks for the last number")],
         steps=model.steps(exposure.worst, function, numbering.write or numbering.read),
         confidence=Confidence.HIGH if exposure.entries else Confidence.MEDIUM,
@@ -203,8 +203,8 @@ def _report_number(numbering: Numbering, model: Model) -> Finding:
     )
 
 
-def _severity(mutations: list[Mutation], exposure: Exposure, model: Model) -> Severity:
-    return Severity.HIGH if comes_at_once(model, exposure.entries) and mutations[0].kind != "cache" else Severity.MEDIUM
+def _severity(mutations: list[Mutation], model: Model) -> Severity:
+    return Severity.HIGH if mutations[0].kind != "cache" and written_at_once(model, mutations[0]) else Severity.MEDIUM
 
 
 def _confidence(first: Mutation, exposure: Exposure) -> Confidence:

@@ -9,7 +9,7 @@ and a cache that should make a query faster makes it impossible.
 After a write that is final (committed, or money that moved): a call to a chat or push service, to a webhook or to telemetry, a write to a
 search index or of metrics, or a hook of somebody else, with nothing on the way to the entry that catches its failure. In middleware and request
 handlers: measurements sent over the network; in receivers of the signal that a row was written: any of these; in a broad handler of a background
-run: the mail that tells of the failure; in middleware: what it sends when the answer is ready. In a read-through cache: the question to the cache.
+run: the mail that tells of it; in middleware: what it sends when the answer is ready. In a read-through cache: the question to the cache.
 
 ## What is not reported
 Work that the entry or function is named for. Calls whose result is used. What is caught here, in the callee or by a caller. What runs inside the
@@ -106,18 +106,13 @@ def check(model: Model) -> Iterator[Finding]:
 
 def severity_of(aside: Aside, model: Model) -> Severity:
     """HIGH where a client or a sender gets an error and does the work again, or every request gets one."""
-    if (
-        (aside.effect is not None and aside.effect.effect is Effect.OUTSIDE)
-        or aside.entry is None
-        or aside.family == "search index"
-        or aside.how in {"announced", "report"}
-    ):
+    guessed = aside.effect is not None and aside.effect.effect is Effect.OUTSIDE
+    if guessed or aside.entry is None or aside.family == "search index" or aside.how in {"announced", "report"}:
         return Severity.MEDIUM
-    if aside.how != "after-write":
-        return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
-    if aside.entry.repeats:
-        return Severity.HIGH
-    return Severity.HIGH if aside.entry.kind in _REQUESTS and not is_refused_again(aside, model) else Severity.MEDIUM
+    kind = aside.entry.kind
+    again = bool(aside.entry.repeats) or (kind in _REQUESTS and not is_refused_again(aside, model))
+    high = again if aside.how == "after-write" else kind is EntryKind.MIDDLEWARE
+    return Severity.HIGH if high else Severity.MEDIUM
 
 
 def _after_write(aside: Aside, model: Model) -> Finding:
