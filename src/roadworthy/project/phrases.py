@@ -135,6 +135,19 @@ def _call_answers(call: f.Call, scope: f.Scope) -> bool:
     return any(_is_error_code(arg) or answers_failure(arg, scope) for arg in call.args)
 
 
+def is_error_answer(value: f.Expr | None) -> bool:
+    """A dictionary that says that it failed and what happened: `{"isError": True, "text": "…"}`, `{"success": False, "error": "…"}`."""
+    if not isinstance(value, f.Dict):
+        return False
+    pairs = {key.value: item for key, item in value.items if isinstance(key, f.Str)}
+    says_no = any(
+        isinstance(item, f.Const) and item.kind == "bool" and item.value is (key in {"isError", "is_error", "failed"})
+        for key, item in pairs.items()
+        if key in {"isError", "is_error", "failed", "success", "ok"}
+    )
+    return says_no and len(pairs) > 1
+
+
 def _is_error_code(value: f.Expr) -> bool:
     return (
         isinstance(value, f.Const) and value.kind == "int" and isinstance(value.value, int) and 400 <= value.value < 600

@@ -163,6 +163,7 @@ from roadworthy.project.files import (
 )
 from roadworthy.project.files import accesses as file_accesses
 from roadworthy.project.finalfailures import Final, final_failures
+from roadworthy.project.freed import is_freed_after_work
 from roadworthy.project.fresh import is_made_again, is_made_anew, is_source
 from roadworthy.project.giveups import GiveUp, given_up
 from roadworthy.project.growth import Growth
@@ -210,7 +211,7 @@ from roadworthy.project.permanent import (
     repeats_everything,
     whole_batches,
 )
-from roadworthy.project.phrases import says_closing, says_probe, sounds_like_report
+from roadworthy.project.phrases import is_error_answer, says_closing, says_probe, sounds_like_report
 from roadworthy.project.plugins import plugin_loops, uneven_loops
 from roadworthy.project.processes import first_process, is_alone_in_its_process, unstoppable
 from roadworthy.project.producers import (
@@ -582,10 +583,12 @@ __all__ = [
     "is_constant",
     "is_done_again",
     "is_engine_call",
+    "is_error_answer",
     "is_fed_by_consumer",
     "is_filled_at_import",
     "is_for_throttles",
     "is_framework_retry",
+    "is_freed_after_work",
     "is_gated",
     "is_given_by_hand",
     "is_guarded",

@@ -69,6 +69,7 @@ from roadworthy.rules.api import (
     holds_waiters,
     impact_weight,
     is_filled_at_import,
+    is_freed_after_work,
     is_refreshed,
     paces,
     planned_in_memory,
@@ -150,11 +151,10 @@ def promise_of(held: Held) -> str | None:
     own = held.name.rpartition(".")[2]
     for promise, words in _PROMISES:
         if words.search(own) and not _REFILLED.search(own):
-            return promise
+            return "mark of running work" if promise == "lock" and is_freed_after_work(held) else promise
     if held.cls is not None or _PROMISES[0][1].search(held.words):
         rest = held.words.replace(own, "", 1)
-        strong = _PROMISES[0], _PROMISES[1]
-        return next((promise for promise, words in strong if words.search(rest)), None)
+        return next((promise for promise, words in _PROMISES[:2] if words.search(rest)), None)
     return None
 
 
@@ -247,13 +247,14 @@ def _report_planned(planned: Planned, model: Model) -> Finding:
     )
 
 
-_BOUNDED = frozenset({"conversation", "state between requests"})
+_BOUNDED = frozenset({"conversation", "state between requests", "mark of running work"})
 _IMPACTS = {
     "state between requests": "A deploy between the two requests loses it, and with two workers the second one is refused whenever it lands on the other.",
     "rate limit": "Every worker and instance counts by itself and each deploy starts from nothing: with four workers a client gets four times the limit.",
     "session": "A deploy in the middle of the flow loses it, and with two workers the next step fails whenever it lands on the other one.",
     "status": "After a deploy, and on every other worker, the work that was accepted is unknown: whoever asks for it is told that it never was.",
     "lock": "Two workers both find it free, and a restart frees what is still held: the work that it should keep apart runs side by side.",
+    "mark of running work": "With two workers both find it free, and the work that it should keep apart runs side by side.",
     "memory of what was done": "After a restart, and on every other worker, the same item counts as new and is done a second time.",
     "conversation": "A deploy forgets it, and the next request that lands on another worker starts from nothing.",
 }

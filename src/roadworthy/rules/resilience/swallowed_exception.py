@@ -64,6 +64,7 @@ from roadworthy.rules.api import (
     finding,
     impact_weight,
     is_best_effort,
+    is_error_answer,
     is_told_elsewhere,
     logger_near,
     matters_little,
@@ -102,10 +103,10 @@ def check(model: Model) -> Iterator[Finding]:
 def is_answer(silence: Silence, model: Model) -> bool:
     """`is_alive()`, `ping()`: that it failed is what the caller wanted to know. Or nothing comes back, and every caller makes an error of that."""
     name = silence.function.name
-    if silence.outcome == "nothing" and callers_tell(model, silence.function):
-        return True
+    told = silence.outcome == "nothing" and callers_tell(model, silence.function)
+    told = told or (not silence.broad and is_error_answer(silence.default))
     asks = silence.outcome in {"default", "nothing"} or (silence.outcome == "success" and "probe" in name.lower())
-    return expects_failure(silence) or (asks and says_probe(name))
+    return expects_failure(silence) or told or (asks and says_probe(name))
 
 
 def is_explained(silence: Silence, model: Model) -> bool:
