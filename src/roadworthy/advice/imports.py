@@ -169,8 +169,10 @@ def _from_where(model: Model, function: Function, name: str, snippets: list[str]
         own = [source for source in sources if usual[f"from {source} import {name}"]]
         found = max(own, key=lambda source: usual[f"from {source} import {name}"], default="")
         return (f"from {found or _likely(model, sources)} import {name}",)
-    if usual and (name != "logger" or max(usual.values()) >= _SHARED):  # else it is one module's own
-        return (min(usual, key=lambda text: (-usual[text], text)),)
+    best = min(usual, key=lambda text: (-usual[text], text), default="")
+    # one module's own logger is not for others
+    if best and (name != "logger" or usual[best] >= _SHARED or "log" in best.removesuffix("logger").lower()):
+        return (best,)
     home = _home(model, name)
     if home and home.path != function.path:
         return (f"from {_importable(model, home.name)} import {name}",)

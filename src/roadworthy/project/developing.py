@@ -9,7 +9,7 @@ from roadworthy.facts import schema as f
 from roadworthy.project import flow
 
 if TYPE_CHECKING:
-    from roadworthy.project.symbols import CallSite
+    from roadworthy.project.symbols import CallSite, Function
 
 _SWITCH = re.compile(r"(?:[A-Z]+_)?(?:DEV_MODE|DEVELOPMENT_MODE|DEBUG_MODE|IS_DEV|IS_DEVELOPMENT|DEVELOPMENT|DEBUG)")
 _NAMES = frozenset({"dev", "development", "local", "localhost"})
@@ -17,11 +17,12 @@ _NAMES = frozenset({"dev", "development", "local", "localhost"})
 
 def only_developed(site: CallSite) -> bool:
     """Does the call, or the function around it, stand in such a block?"""
-    function, region = site.function, site.fact.region
+    region = site.fact.region
+    function: Function | None = site.function
     while function is not None:
         if any(_is_for_developers(function.scope.regions[r]) for r in flow.ancestors(function.scope, region)):
             return True
-        function, region = function.parent, function.scope.region_in_parent
+        region, function = function.scope.region_in_parent, function.parent
     return False
 
 

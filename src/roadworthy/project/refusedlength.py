@@ -50,7 +50,7 @@ def _spread(names: set[str], scope: f.Scope) -> None:
             if any(mentions(assign.value, name, scope) for name in names):
                 names.update(bound_names(assign.target))
         for call in scope.calls:
-            func = call.func
-            grows = isinstance(func, f.Attr) and func.name in _GROWS and isinstance(func.value, f.Name)
-            if grows and any(mentions(arg, name, scope) for arg in call.args for name in names):
-                names.add(func.value.id)
+            match call.func:
+                case f.Attr(name=method, value=f.Name(id=owner)) if method in _GROWS:
+                    if any(mentions(arg, name, scope) for arg in call.args for name in names):
+                        names.add(owner)

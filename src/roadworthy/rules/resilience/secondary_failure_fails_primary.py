@@ -112,9 +112,8 @@ def severity_of(aside: Aside, model: Model) -> Severity:
         return Severity.MEDIUM
     if aside.how != "after-write":
         return Severity.HIGH if aside.entry.kind is EntryKind.MIDDLEWARE else Severity.MEDIUM
-    if aside.entry.repeats:
-        return Severity.HIGH
-    return Severity.HIGH if aside.entry.kind in _REQUESTS and not is_refused_again(aside, model) else Severity.MEDIUM
+    asked_again = aside.entry.kind in _REQUESTS and not is_refused_again(aside, model)
+    return Severity.HIGH if aside.entry.repeats or asked_again else Severity.MEDIUM
 
 
 def _after_write(aside: Aside, model: Model) -> Finding:
@@ -160,13 +159,12 @@ def _end(aside: Aside) -> str:
 
 def _impact(aside: Aside, model: Model) -> str:
     entry, fault = aside.entry, _FAULTS[aside.family]
-    what = f"`{aside.wrote.model.name}`" if aside.wrote is not None and aside.wrote.model is not None else "the write"
+    what = f"`{aside.wrote.model.name}`" if aside.wrote and aside.wrote.model else "the write"
     is_done = f"{what} is gone" if aside.wrote and aside.wrote.effect is Effect.SQL_DELETE else f"{what} is stored"
     if entry is None:
         return f"{fault}, `{aside.site.function.qualname}()` reports a failure although the work is done, and the rest of it is skipped."
     if entry.kind in _REQUESTS and not entry.repeats:
-        again = "refused" if is_refused_again(aside, model) else "done twice or refused"
-        return f"{fault}, the client of `{say.name(entry)}` gets an error although {is_done}; when it tries again, the work is {again}."
+        return f"{fault}, the client of `{say.name(entry)}` gets an error although {is_done}; when it tries again, the work is {'' if is_refused_again(aside, model) else 'done twice or '}refused."
     if entry.repeats:
         return f"{fault}, {say.entry(entry)} counts as failed although {is_done}, and its repetition does that work once more."
     return f"{fault}, {say.entry(entry)} counts as failed although {is_done}, and whatever comes after this line is not done."
@@ -203,11 +201,8 @@ def _in_request(aside: Aside, entry: Entry) -> tuple[str, str, str]:
         done = f"When what it calls is down or slow, {who} gets an error, though its work is done."
         return fails, f"{_does(aside)} when the answer is ready", done
     does = f"sends a measurement over the network while {say.entry(entry)} works"
-    return (
-        fails,
-        does,
-        f"When the server that counts is down or slow, {who} gets an error, for a figure that nobody on the other end asked for.",
-    )
+    counts = f"When the server that counts is down or slow, {who} gets an error, for a figure that nobody on the other end asked for."
+    return fails, does, counts
 
 
 def _in_write(aside: Aside, entry: Entry) -> tuple[str, str, str]:
@@ -235,8 +230,8 @@ def _below(effect: EffectAt | None, aside: Aside, model: Model) -> list[Location
 def _confidence(aside: Aside, model: Model) -> Confidence:
     if aside.effect is None:
         return Confidence.MEDIUM
-    by_nature = aside.effect.secondary
-    return Confidence.weakest(model.confidence_of(aside.effect), Confidence.HIGH if by_nature else Confidence.MEDIUM)
+    nature = Confidence.HIGH if aside.effect.secondary else Confidence.MEDIUM
+    return Confidence.weakest(model.confidence_of(aside.effect), nature)
 
 
 def _cache(found: ReadThrough, model: Model) -> Finding:
