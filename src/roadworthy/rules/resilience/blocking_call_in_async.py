@@ -107,9 +107,10 @@ def runs_alone(function: Function, model: Model) -> bool:
     exposure = model.exposure(function)
     if exposure.only_commands or model.is_script(function.path):
         return True
-    if is_run_by_itself(model, function):
-        return True
-    return bool(exposure.entries) and all(is_lonely_loop(entry, model) for entry in served_by(function, model))
+    served = served_by(function, model)
+    if served:
+        return all(is_lonely_loop(entry, model) for entry in served)
+    return bool(exposure.entries) or is_run_by_itself(model, function)
 
 
 def served_by(function: Function, model: Model) -> list[Entry]:
